@@ -1,0 +1,95 @@
+//! What can go wrong in the world outside: files, flags, devices, numbers that diverge.
+//!
+//! A bug panics; everything else is an [`Error`], whose variant fixes the exit code of `rxlt`.
+
+use std::{fmt, io, path::Path};
+
+/// The result of anything that touches the world.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// One failure with a message that names the culprit, what was expected, what was found and the remedy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// A flag or argument is wrong (exit code 2).
+    Usage(String),
+    /// The loss is no longer finite (exit code 3).
+    Diverged(String),
+    /// A check that was asked for failed (exit code 4).
+    Mismatch(String),
+    /// A file's content is not what its format promises (exit code 65).
+    Data(String),
+    /// A file or folder is not there (exit code 66).
+    Missing(String),
+    /// No usable device, or the device failed (exit code 69).
+    Device(String),
+    /// The output cannot be created (exit code 73).
+    Output(String),
+    /// Reading or writing failed (exit code 74).
+    Io(String),
+    /// Stopped on request after saving a checkpoint (exit code 75).
+    Stopped(String),
+    /// A recipe or setting is wrong (exit code 78).
+    Config(String),
+}
+
+impl Error {
+    /// The process exit code, after sysexits(3) where one fits.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Error::Usage(_) => 2,
+            Error::Diverged(_) => 3,
+            Error::Mismatch(_) => 4,
+            Error::Data(_) => 65,
+            Error::Missing(_) => 66,
+            Error::Device(_) => 69,
+            Error::Output(_) => 73,
+            Error::Io(_) => 74,
+            Error::Stopped(_) => 75,
+            Error::Config(_) => 78,
+        }
+    }
+
+    /// A failed read: [`Error::Missing`] where the file is not there, [`Error::Io`] otherwise.
+    pub fn read(path: &Path, error: &io::Error) -> Error {
+        let message = format!("cannot read {}: {error}", path.display());
+        match error.kind() {
+            io::ErrorKind::NotFound => Error::Missing(message),
+            _ => Error::Io(message),
+        }
+    }
+
+    /// A failed write.
+    pub fn write(path: &Path, error: &io::Error) -> Error {
+        Error::Io(format!("cannot write {}: {error}", path.display()))
+    }
+
+    /// What went wrong, without the kind.
+    pub fn message(&self) -> &str {
+        match self {
+            Error::Usage(m) | Error::Diverged(m) | Error::Mismatch(m) | Error::Data(m) | Error::Missing(m) => m,
+            Error::Device(m) | Error::Output(m) | Error::Io(m) | Error::Stopped(m) | Error::Config(m) => m,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.message())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// `; did you mean "xnli"?` for the known name nearest to `wrong`, or the whole list where none is near.
+pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let known: Vec<&str> = known.into_iter().collect();
+    let nearest = known
+        .iter()
+        .map(|name| (strsim::damerau_levenshtein(wrong, name), name))
+        .filter(|(distance, name)| *distance <= 1 + name.len() / 3)
+        .min();
+    match nearest {
+        Some((_, name)) => format!("did you mean \"{name}\"? (known: {})", known.join(", ")),
+        None => format!("known: {}", known.join(", ")),
+    }
+}

@@ -1,0 +1,2 @@
+//! The `rxlt` command.
+fn main() {}
