@@ -1,1 +1,385 @@
-//! (to come)
+//! Tensors: numbers on a device, and the operation that made them.
+
+use crate::{
+    array::{Array, Shape},
+    cpu,
+    error::{Error, Result},
+    gpu::{self, Gpu, Kernel},
+};
+use std::{
+    fmt,
+    sync::{
+        Arc, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+/// One differentiable operation. All the engine knows about it is in the file that implements this.
+pub trait Op: fmt::Debug + Send + Sync + 'static {
+    /// Shape of the output, or why the inputs do not fit.
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String>;
+    /// The definition: plain loops in `f64`, written for the eye.
+    fn reference(&self, inputs: &[&Array]) -> Array;
+    /// The same, fast, on the CPU. `output` holds arbitrary numbers and every one is to be written.
+    fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]);
+    /// The shader that computes the same, and how it is launched.
+    fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel;
+    /// The gradient of each input that is `wanted`, given the gradient of the output.
+    fn backward(&self, inputs: &[Tensor], output: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>>;
+}
+
+/// An operation that writes into its operands: the optimizer's.
+pub trait Update: fmt::Debug {
+    /// The definition, in `f64`.
+    fn reference(&self, state: &mut [&mut [f64]], inputs: &[&[f64]]);
+    /// The same, fast, on the CPU.
+    fn cpu(&self, state: &mut [&mut [f32]], inputs: &[&[f32]]);
+    /// The shader that computes the same; `Binding::Output(i)` is state `i`.
+    fn kernel(&self, state: &[&Shape], inputs: &[&Shape]) -> Kernel;
+}
+
+/// Where numbers live and operations run.
+#[derive(Clone)]
+pub enum Device {
+    /// The definitions, in f64: slow and exact, for checks.
+    Reference,
+    /// All cores of the CPU, in f32.
+    Cpu,
+    /// A GPU through wgpu, in f32.
+    Gpu(Arc<Gpu>),
+}
+
+impl Device {
+    /// The most rows of `columns` numbers that one tensor may have here.
+    pub fn max_rows(&self, columns: usize) -> usize {
+        match self {
+            Device::Gpu(gpu) => (gpu.max_binding_bytes() / 4 / columns.max(1)).max(1),
+            _ => usize::MAX,
+        }
+    }
+
+    /// Hands all recorded work to the device; called once per training step.
+    pub fn submit(&self) {
+        if let Device::Gpu(gpu) = self {
+            gpu.submit();
+        }
+    }
+
+    fn same(&self, other: &Device) -> bool {
+        match (self, other) {
+            (Device::Gpu(a), Device::Gpu(b)) => Arc::ptr_eq(a, b),
+            _ => std::mem::discriminant(self) == std::mem::discriminant(other),
+        }
+    }
+}
+
+impl fmt::Debug for Device {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Device::Reference => "reference",
+            Device::Cpu => "cpu",
+            Device::Gpu(_) => "wgpu",
+        })
+    }
+}
+
+enum Storage {
+    Reference(RwLock<Array>),
+    Cpu(RwLock<cpu::Block>),
+    Gpu(gpu::Buffer),
+}
+
+/// An immutable array of numbers on a device. Cloning shares it.
+#[derive(Clone)]
+pub struct Tensor(Arc<Inner>);
+
+struct Inner {
+    id: u64,
+    shape: Shape,
+    device: Device,
+    storage: Arc<Storage>,
+    /// Whether a gradient may be asked for with respect to this tensor or something it was computed from.
+    tracked: bool,
+    node: Option<Node>,
+}
+
+/// How a tensor was computed.
+pub(crate) struct Node {
+    pub(crate) op: Box<dyn Op>,
+    pub(crate) inputs: Vec<Tensor>,
+}
+
+impl Tensor {
+    /// `values` in the given shape, on a device.
+    #[track_caller]
+    pub fn new(values: &[f32], shape: impl Into<Shape>, device: &Device) -> Tensor {
+        let shape = shape.into();
+        assert_eq!(shape.len(), values.len(), "{} values do not fill {shape:?}", values.len());
+        let storage = match device {
+            Device::Reference => {
+                let values = values.iter().map(|x| f64::from(*x)).collect();
+                Storage::Reference(RwLock::new(Array::new(shape.clone(), values)))
+            }
+            Device::Cpu => Storage::Cpu(RwLock::new(cpu::Block::copy_of(values))),
+            Device::Gpu(gpu) => Storage::Gpu(gpu.upload(bytemuck::cast_slice(values))),
+        };
+        Tensor::leaf(shape, device.clone(), storage)
+    }
+
+    /// An f64 array on the reference device.
+    pub fn from_array(array: Array) -> Tensor {
+        Tensor::leaf(array.shape.clone(), Device::Reference, Storage::Reference(RwLock::new(array)))
+    }
+
+    /// All zero.
+    pub fn zeros(shape: impl Into<Shape>, device: &Device) -> Tensor {
+        let shape = shape.into();
+        let storage = match device {
+            Device::Reference => Storage::Reference(RwLock::new(Array::zeros(shape.clone()))),
+            Device::Cpu => Storage::Cpu(RwLock::new(cpu::Block::zeros(shape.len()))),
+            Device::Gpu(gpu) => Storage::Gpu(gpu.zeros(shape.len())),
+        };
+        Tensor::leaf(shape, device.clone(), storage)
+    }
+
+    /// A single number.
+    pub fn number(value: f32, device: &Device) -> Tensor {
+        Tensor::new(&[value], [1], device)
+    }
+
+    fn leaf(shape: Shape, device: Device, storage: Storage) -> Tensor {
+        Tensor::make(shape, device, Arc::new(storage), false, None)
+    }
+
+    fn make(shape: Shape, device: Device, storage: Arc<Storage>, tracked: bool, node: Option<Node>) -> Tensor {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = NEXT.fetch_add(1, Ordering::Relaxed);
+        Tensor(Arc::new(Inner { id, shape, device, storage, tracked, node }))
+    }
+
+    /// The result of an operation, remembered for the backward pass where an input is tracked.
+    #[track_caller]
+    pub fn from_op(op: impl Op, inputs: &[&Tensor]) -> Tensor {
+        let device = inputs.first().expect("an operation without inputs names its device: `generate`").device().clone();
+        Tensor::generate(op, inputs, &device)
+    }
+
+    /// The result of an operation that may have no inputs, on a device.
+    #[track_caller]
+    pub fn generate(op: impl Op, inputs: &[&Tensor], device: &Device) -> Tensor {
+        let shapes: Vec<&Shape> = inputs.iter().map(|input| input.shape()).collect();
+        let shape = match op.shape(&shapes) {
+            Ok(shape) => shape,
+            Err(reason) => panic!("{op:?} of {shapes:?}: {reason}"),
+        };
+        assert!(inputs.iter().all(|input| input.device().same(device)), "{op:?}: inputs lie on several devices");
+        let storage = execute(&op, inputs, &shapes, &shape, device);
+        let tracked = inputs.iter().any(|input| input.0.tracked);
+        let node = tracked
+            .then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
+        Tensor::make(shape, device.clone(), Arc::new(storage), tracked, node)
+    }
+
+    /// Runs an update on `state`, in place.
+    #[track_caller]
+    pub fn update(op: &dyn Update, state: &[&Tensor], inputs: &[&Tensor]) {
+        match state[0].device().clone() {
+            Device::Reference => {
+                let mut held: Vec<_> = state.iter().map(|t| t.array_storage().write().expect("no holder panics")).collect();
+                let mut state: Vec<&mut [f64]> = held.iter_mut().map(|array| array.values.as_mut_slice()).collect();
+                let inputs: Vec<_> =
+                    inputs.iter().map(|t| t.array_storage().read().expect("no holder panics")).collect();
+                op.reference(&mut state, &inputs.iter().map(|array| array.values.as_slice()).collect::<Vec<_>>());
+            }
+            Device::Cpu => {
+                let mut held: Vec<_> = state.iter().map(|t| t.cpu_storage().write().expect("no holder panics")).collect();
+                let mut state: Vec<&mut [f32]> = held.iter_mut().map(|block| &mut block[..]).collect();
+                let inputs: Vec<_> = inputs.iter().map(|t| t.cpu_storage().read().expect("no holder panics")).collect();
+                op.cpu(&mut state, &inputs.iter().map(|block| &block[..]).collect::<Vec<_>>());
+            }
+            Device::Gpu(gpu) => {
+                let kernel = op.kernel(&shapes_of(state), &shapes_of(inputs));
+                gpu.run(&kernel, &buffers_of(state), &buffers_of(inputs));
+            }
+        }
+    }
+
+    /// The same numbers, from where gradients may be asked.
+    pub fn tracked(&self) -> Tensor {
+        Tensor::make(self.0.shape.clone(), self.0.device.clone(), self.0.storage.clone(), true, None)
+    }
+
+    /// The same numbers as a constant.
+    pub fn detach(&self) -> Tensor {
+        Tensor::make(self.0.shape.clone(), self.0.device.clone(), self.0.storage.clone(), false, None)
+    }
+
+    /// The extent of each axis.
+    pub fn shape(&self) -> &Shape {
+        &self.0.shape
+    }
+
+    /// Where the numbers live.
+    pub fn device(&self) -> &Device {
+        &self.0.device
+    }
+
+    /// Whether gradients flow through this tensor.
+    pub fn is_tracked(&self) -> bool {
+        self.0.tracked
+    }
+
+    pub(crate) fn id(&self) -> u64 {
+        self.0.id
+    }
+
+    pub(crate) fn node(&self) -> Option<&Node> {
+        self.0.node.as_ref()
+    }
+
+    /// The numbers, row-major. Waits for the device.
+    pub fn to_vec(&self) -> Vec<f32> {
+        match &*self.0.storage {
+            Storage::Reference(array) => {
+                array.read().expect("no holder panics").values.iter().map(|x| *x as f32).collect()
+            }
+            Storage::Cpu(block) => block.read().expect("no holder panics").to_vec(),
+            Storage::Gpu(buffer) => self.gpu().read(buffer),
+        }
+    }
+
+    /// The numbers in f64: exact on the reference device.
+    pub fn to_array(&self) -> Array {
+        match &*self.0.storage {
+            Storage::Reference(array) => array.read().expect("no holder panics").clone(),
+            _ => Array::new(self.shape().clone(), self.to_vec().into_iter().map(f64::from).collect()),
+        }
+    }
+
+    /// The single number of a tensor of one element. Waits for the device.
+    #[track_caller]
+    pub fn item(&self) -> f32 {
+        assert_eq!(self.shape().len(), 1, "{:?} is not a single number", self.shape());
+        self.to_vec()[0]
+    }
+
+    /// Overwrites the numbers in place. Only for parameters: what was computed from the old ones keeps its graph.
+    #[track_caller]
+    pub fn assign(&self, values: &[f32]) {
+        assert_eq!(self.shape().len(), values.len(), "{} values do not fill {:?}", values.len(), self.shape());
+        match &*self.0.storage {
+            Storage::Reference(array) => {
+                array.write().expect("no holder panics").values =
+                    values.iter().map(|x| f64::from(*x)).collect();
+            }
+            Storage::Cpu(block) => block.write().expect("no holder panics").copy_from_slice(values),
+            Storage::Gpu(buffer) => self.gpu().overwrite(buffer, bytemuck::cast_slice(values)),
+        }
+    }
+
+    /// Starts to bring the numbers to the host without waiting.
+    pub fn read_later(&self) -> Pending {
+        match &*self.0.storage {
+            Storage::Gpu(buffer) => Pending::Gpu(self.gpu().read_later(buffer)),
+            _ => Pending::Ready(self.to_vec()),
+        }
+    }
+
+    fn gpu(&self) -> &Arc<Gpu> {
+        match &self.0.device {
+            Device::Gpu(gpu) => gpu,
+            _ => unreachable!("a GPU buffer lives on a GPU"),
+        }
+    }
+
+    fn gpu_storage(&self) -> &gpu::Buffer {
+        match &*self.0.storage {
+            Storage::Gpu(buffer) => buffer,
+            _ => unreachable!("the device was checked"),
+        }
+    }
+
+    fn cpu_storage(&self) -> &RwLock<cpu::Block> {
+        match &*self.0.storage {
+            Storage::Cpu(block) => block,
+            _ => unreachable!("the device was checked"),
+        }
+    }
+
+    fn array_storage(&self) -> &RwLock<Array> {
+        match &*self.0.storage {
+            Storage::Reference(array) => array,
+            _ => unreachable!("the device was checked"),
+        }
+    }
+}
+
+/// Numbers on their way from the device.
+pub enum Pending {
+    /// They are here.
+    Ready(Vec<f32>),
+    /// A GPU is still to deliver them.
+    Gpu(gpu::Pending),
+}
+
+impl Pending {
+    /// The numbers, once they have arrived.
+    pub fn wait(self) -> Vec<f32> {
+        match self {
+            Pending::Ready(values) => values,
+            Pending::Gpu(pending) => pending.wait(),
+        }
+    }
+}
+
+fn shapes_of<'a>(tensors: &[&'a Tensor]) -> Vec<&'a Shape> {
+    tensors.iter().map(|tensor| tensor.shape()).collect()
+}
+
+fn buffers_of<'a>(tensors: &[&'a Tensor]) -> Vec<&'a gpu::Buffer> {
+    tensors.iter().map(|tensor| tensor.gpu_storage()).collect()
+}
+
+fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, device: &Device) -> Storage {
+    match device {
+        Device::Reference => {
+            let held: Vec<_> = inputs.iter().map(|t| t.array_storage().read().expect("no holder panics")).collect();
+            let result = op.reference(&held.iter().map(|array| &**array).collect::<Vec<_>>());
+            assert_eq!(&result.shape, shape, "{op:?}: the reference has another shape than announced");
+            Storage::Reference(RwLock::new(result))
+        }
+        Device::Cpu => {
+            let held: Vec<_> = inputs.iter().map(|t| t.cpu_storage().read().expect("no holder panics")).collect();
+            let mut output = cpu::Block::uninitialized(shape.len());
+            op.cpu(&held.iter().map(|block| &block[..]).collect::<Vec<_>>(), shapes, &mut output);
+            Storage::Cpu(RwLock::new(output))
+        }
+        Device::Gpu(gpu) => {
+            let output = gpu.allocate(shape.len());
+            if !shape.is_empty() {
+                gpu.run(&op.kernel(shapes, shape), &[&output], &buffers_of(inputs));
+            }
+            Storage::Gpu(output)
+        }
+    }
+}
+
+impl fmt::Debug for Tensor {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "tensor {:?} on {:?}", self.shape(), self.device())
+    }
+}
+
+/// Runs `work` and turns a device failure raised inside it into an error.
+///
+/// Operations return tensors, not results: a device that runs out of memory or is lost in the middle of a step
+/// unwinds with its [`Error`] ([`raise`]), and this is where it lands. Other panics pass through.
+pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(payload) => match payload.downcast::<Error>() {
+            Ok(error) => Err(*error),
+            Err(payload) => std::panic::resume_unwind(payload),
+        },
+    }
+}

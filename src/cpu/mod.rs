@@ -1,1 +1,9 @@
-//! (to come)
+//! The native CPU backend: buffers, threads, vector loops, and matrix products by `gemm`.
+
+mod block;
+mod matmul;
+mod vector;
+
+pub use block::Block;
+pub use matmul::{Matrix, matmul, matmul_on_this_thread};
+pub use vector::{erf, exp, for_rows, for_slices, vectorized};

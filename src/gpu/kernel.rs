@@ -1,0 +1,68 @@
+//! What an operation asks of the GPU: which entry points of which shader, over which buffers.
+
+use crate::array::Ids;
+
+/// The dispatches that compute one operation, in order.
+#[derive(Debug, Default)]
+pub struct Kernel {
+    /// Lengths in 4-byte words of buffers that live only while the kernel runs.
+    pub scratch: Vec<usize>,
+    /// What runs, in order; each sees what the ones before it wrote.
+    pub dispatches: Vec<Dispatch>,
+}
+
+/// One launch of one entry point.
+#[derive(Debug)]
+pub struct Dispatch {
+    /// The stem of the file in `shaders/`.
+    pub shader: &'static str,
+    /// The function in it.
+    pub entry: &'static str,
+    /// Group 0, in binding order.
+    pub bindings: Vec<Binding>,
+    /// Group 1, binding 0: the words of the uniform structure. Numbers go in by `f32::to_bits`.
+    pub uniform: Vec<u32>,
+    /// How many workgroups; counts above 65,535 are folded into two axes, and shaders read `workgroup_index`.
+    pub workgroups: usize,
+}
+
+/// What one binding of group 0 shows.
+#[derive(Clone, Debug)]
+pub enum Binding {
+    /// The operation's result (of an update: the state with this index).
+    Output(usize),
+    /// An input, by its position in the call.
+    Input(usize),
+    /// A buffer of `Kernel::scratch`, by its position.
+    Scratch(usize),
+    /// Ids, uploaded once.
+    Ids(Ids),
+}
+
+impl Kernel {
+    /// One dispatch over the output (binding 0) and the first `n_inputs` inputs.
+    pub fn one(
+        shader: &'static str,
+        entry: &'static str,
+        n_inputs: usize,
+        uniform: Vec<u32>,
+        workgroups: usize,
+    ) -> Kernel {
+        let inputs = (0..n_inputs).map(Binding::Input);
+        let bindings = std::iter::once(Binding::Output(0)).chain(inputs).collect();
+        Kernel { scratch: Vec::new(), dispatches: vec![Dispatch { shader, entry, bindings, uniform, workgroups }] }
+    }
+
+    /// One dispatch in which each invocation of workgroups of 64 computes four of `n` elements.
+    pub fn elementwise(shader: &'static str, entry: &'static str, n_inputs: usize, n: usize) -> Kernel {
+        Kernel::one(shader, entry, n_inputs, vec![n as u32], n.div_ceil(256))
+    }
+
+    /// The same with further words in the uniform after the element count.
+    pub fn with(mut self, words: &[u32]) -> Kernel {
+        for dispatch in &mut self.dispatches {
+            dispatch.uniform.extend(words);
+        }
+        self
+    }
+}
