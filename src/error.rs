@@ -80,6 +80,25 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Unwinds with an error from where no `Result` can be returned; [`catch`] is where it lands.
+pub fn raise(error: Error) -> ! {
+    std::panic::resume_unwind(Box::new(error))
+}
+
+/// Runs `work` and returns the error raised inside it, if one was.
+///
+/// Operations return tensors, not results: a device that runs out of memory or is lost in the middle of a step unwinds
+/// with its [`Error`], and the training loop stops here. Other panics pass through.
+pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
+        Ok(result) => result,
+        Err(payload) => match payload.downcast::<Error>() {
+            Ok(error) => Err(*error),
+            Err(payload) => std::panic::resume_unwind(payload),
+        },
+    }
+}
+
 /// `; did you mean "xnli"?` for the known name nearest to `wrong`, or the whole list where none is near.
 pub fn did_you_mean<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.into_iter().collect();

@@ -3,7 +3,6 @@
 use crate::{
     array::{Array, Shape},
     cpu,
-    error::{Error, Result},
     gpu::{self, Gpu, Kernel},
 };
 use std::{
@@ -367,19 +366,5 @@ fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, de
 impl fmt::Debug for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "tensor {:?} on {:?}", self.shape(), self.device())
-    }
-}
-
-/// Runs `work` and turns a device failure raised inside it into an error.
-///
-/// Operations return tensors, not results: a device that runs out of memory or is lost in the middle of a step
-/// unwinds with its [`Error`] ([`raise`]), and this is where it lands. Other panics pass through.
-pub fn catch<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    match std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)) {
-        Ok(result) => result,
-        Err(payload) => match payload.downcast::<Error>() {
-            Ok(error) => Err(*error),
-            Err(payload) => std::panic::resume_unwind(payload),
-        },
     }
 }
