@@ -1,1 +1,5 @@
-//! (to come)
+//! wgpu: devices, buffers, shaders and the queue. The only place that names wgpu.
+
+mod kernel;
+
+pub use kernel::{Binding, Dispatch, Kernel};
