@@ -1,1 +1,79 @@
-//! (to come)
+//! The backward pass: gradients as values, along the paths that were asked for.
+
+use crate::{array::Array, tensor::Tensor};
+use std::collections::{HashMap, HashSet};
+
+impl Tensor {
+    /// The gradients of this single number with respect to each of `wanted`, zero where it does not depend on one.
+    #[track_caller]
+    pub fn gradients(&self, wanted: &[&Tensor]) -> Vec<Tensor> {
+        assert_eq!(self.shape().len(), 1, "gradients are of a single number, not of {:?}", self.shape());
+        self.gradients_along(&one(self), wanted)
+    }
+
+    /// The gradients of `Σ direction ∘ self` with respect to each of `wanted`.
+    ///
+    /// Only operations on a path to something wanted take part.
+    #[track_caller]
+    pub fn gradients_along(&self, direction: &Tensor, wanted: &[&Tensor]) -> Vec<Tensor> {
+        let mut grads = backward(self, direction, wanted);
+        let zeros = |tensor: &Tensor| Tensor::zeros(tensor.shape().clone(), tensor.device());
+        wanted.iter().map(|tensor| grads.remove(&tensor.id()).unwrap_or_else(|| zeros(tensor))).collect()
+    }
+}
+
+fn one(like: &Tensor) -> Tensor {
+    match like.device() {
+        crate::tensor::Device::Reference => Tensor::from_array(Array::new(like.shape().clone(), vec![1.0])),
+        device => Tensor::new(&[1.0], like.shape().clone(), device),
+    }
+}
+
+fn backward(root: &Tensor, direction: &Tensor, wanted: &[&Tensor]) -> HashMap<u64, Tensor> {
+    let wanted: HashSet<u64> = wanted.iter().map(|tensor| tensor.id()).collect();
+    let order = towards(root, &wanted);
+    let on_path: HashSet<u64> = order.iter().map(Tensor::id).collect();
+    let mut grads = HashMap::from([(root.id(), direction.clone())]);
+    for tensor in order.iter().rev() {
+        let Some(node) = tensor.node() else { continue };
+        let keep = wanted.contains(&tensor.id());
+        let Some(grad) = (if keep { grads.get(&tensor.id()).cloned() } else { grads.remove(&tensor.id()) }) else {
+            continue;
+        };
+        let needs: Vec<bool> = node.inputs.iter().map(|input| on_path.contains(&input.id())).collect();
+        if !needs.contains(&true) {
+            continue;
+        }
+        let input_grads = node.op.backward(&node.inputs, tensor, &grad, &needs);
+        for ((input, input_grad), needed) in node.inputs.iter().zip(input_grads).zip(needs) {
+            let Some(input_grad) = input_grad.filter(|_| needed) else { continue };
+            let sum = match grads.remove(&input.id()) {
+                Some(so_far) => so_far.add(&input_grad),
+                None => input_grad,
+            };
+            grads.insert(input.id(), sum);
+        }
+    }
+    grads
+}
+
+/// The tensors through which `root` depends on a wanted one, inputs before what is computed from them.
+fn towards(root: &Tensor, wanted: &HashSet<u64>) -> Vec<Tensor> {
+    fn visit(tensor: &Tensor, wanted: &HashSet<u64>, seen: &mut HashMap<u64, bool>, order: &mut Vec<Tensor>) -> bool {
+        if let Some(reaches) = seen.get(&tensor.id()) {
+            return *reaches;
+        }
+        let mut reaches = wanted.contains(&tensor.id());
+        for input in tensor.node().map_or(&[][..], |node| &node.inputs) {
+            reaches |= visit(input, wanted, seen, order);
+        }
+        seen.insert(tensor.id(), reaches);
+        if reaches {
+            order.push(tensor.clone());
+        }
+        reaches
+    }
+    let mut order = Vec::new();
+    visit(root, wanted, &mut HashMap::new(), &mut order);
+    order
+}

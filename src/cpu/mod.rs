@@ -5,5 +5,5 @@ mod matmul;
 mod vector;
 
 pub use block::Block;
-pub use matmul::{Matrix, matmul, matmul_on_this_thread};
-pub use vector::{erf, exp, for_rows, for_slices, vectorized};
+pub use matmul::{Matrix, Output, Tile, matmul};
+pub use vector::{erf, exp, for_rows, for_slices, max, sum, sum_pairs, vectorized};

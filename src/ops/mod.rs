@@ -1,1 +1,120 @@
-//! (to come)
+//! The operations, one per file, and the table of them all.
+//!
+//! The table feeds the gradient checks, the comparisons of backends, the benchmarks and `rxlt list ops`.
+
+mod adamw;
+mod add;
+mod attention;
+mod clamp;
+mod clip_factor;
+mod columns;
+mod copy;
+mod cross_entropy;
+mod dropout;
+mod gather;
+mod gelu;
+mod layer_norm;
+mod linear;
+mod matmul;
+mod noise;
+mod scale;
+mod segment_scale;
+mod slice;
+mod sum_rows;
+mod sum_squares;
+mod tanh;
+
+pub use adamw::{AdamW, AdamWRows, CatchUp, SCHEDULE_WORDS};
+pub use attention::{Attention, attention};
+pub use columns::concat_columns;
+pub use copy::Copy;
+pub use gather::{Sources, gather};
+pub use linear::linear;
+pub use matmul::{Layout, matmul};
+pub use noise::{Distribution, noise};
+pub use segment_scale::Target;
+
+use crate::{
+    array::Shape,
+    tensor::{Tensor, Update},
+};
+
+/// What the tables of tests and benchmarks know about an operation.
+pub struct Spec {
+    /// The stem of its file and shader.
+    pub name: &'static str,
+    /// How far from the reference each number may be: `|a − b| ≤ tolerance · (1 + |b|)`.
+    pub tolerance: f64,
+    /// Whether the derivative is smooth enough to compare with central differences at random points.
+    pub smooth: bool,
+    /// What is run.
+    pub cases: &'static [Case],
+}
+
+/// One run of an operation on random inputs of awkward shapes.
+pub struct Case {
+    /// What is awkward about it.
+    pub name: &'static str,
+    /// Shapes of the inputs, which are standard normal numbers.
+    pub inputs: &'static [&'static [usize]],
+    /// The computation.
+    pub run: fn(&[Tensor]) -> Tensor,
+}
+
+/// Every differentiable operation.
+pub const ALL: &[&Spec] = &[
+    &add::SPEC,
+    &attention::SPEC,
+    &clamp::SPEC,
+    &clip_factor::SPEC,
+    &columns::SPEC,
+    &cross_entropy::SPEC,
+    &dropout::SPEC,
+    &gather::SPEC,
+    &gelu::SPEC,
+    &layer_norm::SPEC,
+    &linear::SPEC,
+    &matmul::SPEC,
+    &noise::SPEC,
+    &scale::SPEC,
+    &segment_scale::SPEC,
+    &slice::SPEC,
+    &sum_rows::SPEC,
+    &sum_squares::SPEC,
+    &tanh::SPEC,
+];
+
+/// One run of an update on random operands.
+pub struct UpdateCase {
+    /// What it is.
+    pub name: &'static str,
+    /// How far from the reference each number of the state may be: `|a − b| ≤ tolerance · (1 + |b|)`.
+    pub tolerance: f64,
+    /// Shapes of the state, which are squares of standard normal numbers, as second moments must be.
+    pub state: &'static [&'static [usize]],
+    /// Shapes of the inputs, which are standard normal numbers.
+    pub inputs: &'static [&'static [usize]],
+    /// The update.
+    pub update: fn() -> Box<dyn Update>,
+}
+
+/// Every update.
+pub const UPDATES: &[&[UpdateCase]] = &[adamw::CASES, copy::CASES];
+
+/// The shapes of operands, or how many there should have been.
+fn expect<'a, const N: usize>(inputs: &[&'a Shape]) -> Result<[&'a Shape; N], String> {
+    inputs.try_into().map_err(|_| format!("expected {N} inputs, found {}", inputs.len()))
+}
+
+/// The one shape that all inputs have.
+fn same_shape(inputs: &[&Shape]) -> Result<Shape, String> {
+    match inputs.iter().all(|shape| *shape == inputs[0]) {
+        true => Ok(inputs[0].clone()),
+        false => Err("the shapes differ".to_string()),
+    }
+}
+
+/// The two axes of a matrix.
+fn matrix(shape: &Shape) -> Result<[usize; 2], String> {
+    <[usize; 2]>::try_from(&shape[..]).map_err(|_| format!("{shape:?} is not a matrix"))
+}

@@ -1,0 +1,142 @@
+//! Matrix products by the `gemm` crate, and disjoint tiles of a matrix for parallel writing.
+
+#![expect(unsafe_code, reason = "gemm works on pointers; every extent is asserted against its slice first")]
+
+use std::ops::Range;
+
+/// A matrix in a slice, by its strides: a transpose is the same numbers with the strides exchanged.
+#[derive(Clone, Copy)]
+pub struct Matrix<'a> {
+    data: &'a [f32],
+    row_stride: usize,
+    column_stride: usize,
+}
+
+impl<'a> Matrix<'a> {
+    /// Rows of `row_stride` numbers, one after the other.
+    pub fn rows(data: &'a [f32], row_stride: usize) -> Matrix<'a> {
+        Matrix { data, row_stride, column_stride: 1 }
+    }
+
+    /// The transpose.
+    pub fn t(self) -> Matrix<'a> {
+        Matrix { data: self.data, row_stride: self.column_stride, column_stride: self.row_stride }
+    }
+
+    fn holds(&self, rows: usize, columns: usize) -> bool {
+        rows == 0
+            || columns == 0
+            || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.data.len()
+    }
+}
+
+/// What happens to the numbers that the output holds already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The product replaces them.
+    Replace,
+    /// The product is added to them.
+    Add,
+}
+
+/// `output (m, n) = scale · a (m, k) · b (k, n)`, on all cores.
+pub fn matmul(output: &mut [f32], mode: Output, [m, n, k]: [usize; 3], scale: f32, a: Matrix, b: Matrix) {
+    let mut whole = Tile::whole(output, m, n);
+    let parallelism = if m * n * k > 64 * 64 * 64 { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
+    product(&mut whole, mode, k, scale, a, b, parallelism);
+}
+
+/// A rectangle of a row-major matrix that nobody else can touch.
+pub struct Tile<'a> {
+    start: *mut f32,
+    rows: usize,
+    columns: usize,
+    stride: usize,
+    owner: std::marker::PhantomData<&'a mut [f32]>,
+}
+
+// SAFETY: a tile is the only access to its numbers for as long as it lives, like `&mut [f32]`, which is `Send`.
+unsafe impl Send for Tile<'_> {}
+
+impl<'a> Tile<'a> {
+    /// A whole matrix.
+    pub fn whole(data: &'a mut [f32], rows: usize, columns: usize) -> Tile<'a> {
+        assert!(rows * columns <= data.len(), "({rows}, {columns}) does not fit into {}", data.len());
+        Tile { start: data.as_mut_ptr(), rows, columns, stride: columns, owner: std::marker::PhantomData }
+    }
+
+    /// Cuts a matrix into tiles: one for each of the row ranges, which must ascend, and each block of columns.
+    pub fn grid(
+        data: &'a mut [f32],
+        columns: usize,
+        rows: impl Iterator<Item = Range<usize>>,
+        blocks: usize,
+    ) -> Vec<Tile<'a>> {
+        assert!(columns.is_multiple_of(blocks), "{columns} columns cannot be cut into {blocks} blocks");
+        let width = columns / blocks;
+        let (mut tiles, mut end) = (Vec::new(), 0);
+        for range in rows {
+            assert!(end <= range.start && range.start <= range.end, "row ranges must ascend");
+            assert!(range.end * columns <= data.len(), "rows {range:?} lie outside of the matrix");
+            end = range.end;
+            for block in 0..blocks {
+                // SAFETY: the offset lies inside `data`; ranges and blocks do not overlap, as asserted.
+                let start = unsafe { data.as_mut_ptr().add((range.start * columns + block * width).min(data.len())) };
+                let owner = std::marker::PhantomData;
+                tiles.push(Tile { start, rows: range.len(), columns: width, stride: columns, owner });
+            }
+        }
+        tiles
+    }
+
+    /// `self (m, n) = scale · a (m, k) · b (k, n)`, on the calling thread.
+    pub fn product(&mut self, mode: Output, k: usize, scale: f32, a: Matrix, b: Matrix) {
+        product(self, mode, k, scale, a, b, gemm::Parallelism::None);
+    }
+}
+
+fn product(output: &mut Tile, mode: Output, k: usize, scale: f32, a: Matrix, b: Matrix, threads: gemm::Parallelism) {
+    let (m, n) = (output.rows, output.columns);
+    assert!(a.holds(m, k), "the left matrix is smaller than ({m}, {k})");
+    assert!(b.holds(k, n), "the right matrix is smaller than ({k}, {n})");
+    // SAFETY: both inputs were just checked to hold (m, k) and (k, n); the tile holds (m, n) by construction and
+    // cannot overlap them, since it was made from a mutable borrow.
+    unsafe {
+        gemm::gemm(
+            m,
+            n,
+            k,
+            output.start,
+            1,
+            output.stride as isize,
+            mode == Output::Add,
+            a.data.as_ptr(),
+            a.column_stride as isize,
+            a.row_stride as isize,
+            b.data.as_ptr(),
+            b.column_stride as isize,
+            b.row_stride as isize,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            threads,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tiles_of_a_matrix_are_filled_side_by_side() {
+        let (a, b) = ([1.0, 2.0, 3.0, 4.0], [5.0, 6.0]); // (2, 2) and (2, 1)
+        let mut output = [0.0; 8]; // (4, 2): rows 1..3 in two blocks of one column
+        let mut tiles = Tile::grid(&mut output, 2, [1..3].into_iter(), 2);
+        tiles[1].product(Output::Replace, 2, 1.0, Matrix::rows(&a, 2), Matrix::rows(&b, 1));
+        tiles[0].product(Output::Replace, 2, 2.0, Matrix::rows(&a, 2).t(), Matrix::rows(&b, 1));
+        assert_eq!(output, [0.0, 0.0, 46.0, 17.0, 68.0, 39.0, 0.0, 0.0]);
+    }
+}

@@ -1,0 +1,257 @@
+//! Scaled dot-product attention (Vaswani et al., 2017) of several heads, within each sequence of a packed batch.
+//!
+//! Nothing is stored for the backward pass but the inputs: probabilities and dropout masks are computed again.
+
+use super::{Case, Spec, dropout::drop_row, same_shape};
+use crate::{
+    array::{Array, Segments, Shape},
+    cpu::{self, Block, Matrix, Output, Tile},
+    gpu::Kernel,
+    rng::{Draw, drop_threshold},
+    tensor::{Op, Tensor},
+};
+use rayon::prelude::*;
+use std::ops::Range;
+
+fn case(lengths: &[usize], heads: usize, rate: f32, x: &[Tensor]) -> Tensor {
+    let dropout = (rate > 0.0).then_some((rate, Draw { seed: 77, step: 2, stream: 1 }));
+    attention(&x[0], &x[1], &x[2], Attention { segments: Segments::new(lengths.to_vec()), heads, dropout })
+}
+
+pub(super) const SPEC: Spec = Spec {
+    name: "attention",
+    tolerance: 1e-5,
+    smooth: true,
+    cases: &[
+        Case { name: "two heads", inputs: &[&[8, 6], &[8, 6], &[8, 6]], run: |x| case(&[3, 1, 4], 2, 0.0, x) },
+        Case { name: "dropout", inputs: &[&[9, 10], &[9, 10], &[9, 10]], run: |x| case(&[2, 7], 2, 0.3, x) },
+        Case { name: "one token", inputs: &[&[1, 3], &[1, 3], &[1, 3]], run: |x| case(&[1], 1, 0.0, x) },
+        Case { name: "long", inputs: &[&[67, 8], &[67, 8], &[67, 8]], run: |x| case(&[66, 1], 1, 0.1, x) },
+        Case { name: "wide", inputs: &[&[5, 65], &[5, 65], &[5, 65]], run: |x| case(&[5], 1, 0.0, x) },
+        Case { name: "no sequence", inputs: &[&[0, 4], &[0, 4], &[0, 4]], run: |x| case(&[], 2, 0.0, x) },
+        Case { name: "an empty sequence", inputs: &[&[2, 4], &[2, 4], &[2, 4]], run: |x| case(&[1, 0, 1], 2, 0.0, x) },
+    ],
+};
+
+/// How queries, keys and values of (t, h) attend.
+#[derive(Clone, Debug)]
+pub struct Attention {
+    /// Where sequences start.
+    pub segments: Segments,
+    /// The number of heads; each takes h / heads columns.
+    pub heads: usize,
+    /// The rate at which probabilities are dropped, and the randomness for it.
+    pub dropout: Option<(f32, Draw)>,
+}
+
+/// `softmax(query · keyᵀ / √d) · value` for each sequence and head: (t, h), (t, h), (t, h) → (t, h).
+#[track_caller]
+pub fn attention(query: &Tensor, key: &Tensor, value: &Tensor, how: Attention) -> Tensor {
+    Tensor::from_op(how, &[query, key, value])
+}
+
+impl Attention {
+    fn scale(&self, columns: usize) -> f64 {
+        1.0 / ((columns / self.heads) as f64).sqrt()
+    }
+
+    /// The row of randomness of a query and head.
+    fn random_row(&self, row: usize, head: usize) -> u32 {
+        (row * self.heads + head) as u32
+    }
+
+    /// What dropout multiplies each probability of a query's row by.
+    fn mask(&self, row: usize, head: usize, column: usize) -> f64 {
+        let Some((rate, draw)) = self.dropout else { return 1.0 };
+        let word = draw.words(column as u32 / 4, self.random_row(row, head))[column % 4];
+        if word >= drop_threshold(rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
+    }
+
+    /// The probabilities with which query `row` attends to the rows of its sequence, before dropout.
+    fn probabilities(&self, query: &Array, key: &Array, row: usize, head: usize, rows: Range<usize>) -> Vec<f64> {
+        let scores: Vec<f64> = rows.map(|j| self.scale(query.shape.columns()) * self.dot(query, row, key, j, head)).collect();
+        let most = scores.iter().copied().fold(f64::MIN, f64::max);
+        let sum: f64 = scores.iter().map(|x| (x - most).exp()).sum();
+        scores.iter().map(|x| (x - most).exp() / sum).collect()
+    }
+
+    fn dot(&self, a: &Array, i: usize, b: &Array, j: usize, head: usize) -> f64 {
+        let columns = self.columns(a.shape.columns(), head);
+        columns.map(|c| a.row(i)[c] * b.row(j)[c]).sum()
+    }
+
+    /// The columns of a head.
+    fn columns(&self, width: usize, head: usize) -> Range<usize> {
+        let each = width / self.heads;
+        head * each..(head + 1) * each
+    }
+
+    /// The part of a (t, h) matrix that belongs to a sequence and head.
+    fn part<'a>(&self, x: &'a [f32], width: usize, rows: &Range<usize>, head: usize) -> Matrix<'a> {
+        Matrix::rows(&x[(rows.start * width + head * (width / self.heads)).min(x.len())..], width)
+    }
+
+    /// Probabilities (s, s) of one sequence and head in f32, before dropout.
+    fn block_probabilities(&self, query: Matrix, key: Matrix, s: usize, width: usize) -> Block {
+        let mut scores = Block::uninitialized(s * s);
+        let scale = self.scale(width) as f32;
+        Tile::whole(&mut scores, s, s).product(Output::Replace, width / self.heads, scale, query, key.t());
+        cpu::vectorized(|| {
+            for row in scores.chunks_exact_mut(s.max(1)) {
+                let most = cpu::max(row);
+                for x in row.iter_mut() {
+                    *x = cpu::exp(*x - most);
+                }
+                let inverse = 1.0 / cpu::sum(row, |x| x);
+                for x in row {
+                    *x *= inverse;
+                }
+            }
+        });
+        scores
+    }
+
+    /// Applies dropout to the (s, s) numbers of one sequence and head.
+    fn drop_block(&self, block: &mut [f32], rows: &Range<usize>, head: usize) {
+        let Some((rate, draw)) = self.dropout else { return };
+        cpu::vectorized(|| {
+            for (i, row) in block.chunks_exact_mut(rows.len().max(1)).enumerate() {
+                drop_row(row, rate, draw, 0, self.random_row(rows.start + i, head));
+            }
+        });
+    }
+
+    /// Every sequence's rows with every head, in the order of [`Tile::grid`].
+    fn places(&self) -> Vec<(Range<usize>, usize)> {
+        self.segments.ranges().flat_map(|rows| (0..self.heads).map(move |head| (rows.clone(), head))).collect()
+    }
+}
+
+impl Op for Attention {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let shape = same_shape(inputs)?;
+        let fits = shape.len() == self.segments.rows() * shape.columns() && shape.columns().is_multiple_of(self.heads);
+        match fits {
+            true => Ok(shape),
+            false => Err(format!("the sequences have {} rows and there are {} heads", self.segments.rows(), self.heads)),
+        }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        let (query, key, value) = (inputs[0], inputs[1], inputs[2]);
+        let mut output = Array::zeros(query.shape.clone());
+        for (rows, head) in self.places() {
+            for i in rows.clone() {
+                let probabilities = self.probabilities(query, key, i, head, rows.clone());
+                for (j, p) in rows.clone().zip(probabilities) {
+                    for c in self.columns(query.shape.columns(), head) {
+                        output.row_mut(i)[c] += p * self.mask(i, head, j - rows.start) * value.row(j)[c];
+                    }
+                }
+            }
+        }
+        output
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
+        let width = shapes[0].columns();
+        let tiles = Tile::grid(output, width, self.segments.ranges(), self.heads);
+        tiles.into_par_iter().zip(self.places()).for_each(|(mut tile, (rows, head))| {
+            let [query, key, value] = [0, 1, 2].map(|i| self.part(inputs[i], width, &rows, head));
+            let mut p = self.block_probabilities(query, key, rows.len(), width);
+            self.drop_block(&mut p, &rows, head);
+            tile.product(Output::Replace, rows.len(), 1.0, Matrix::rows(&p, rows.len()), value);
+        });
+    }
+
+    fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
+        unimplemented!("{inputs:?}")
+    }
+
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
+        let [query, key, value] = [0, 1, 2].map(|i| &inputs[i]);
+        let all = Tensor::from_op(AttentionBackward(self.clone()), &[query, key, value, grad]); // (3 t, h)
+        let shape = query.shape();
+        (0..3).map(|i| Some(all.slice(i * shape.len(), shape.clone()))).collect()
+    }
+}
+
+/// The gradients of query, key and value, one below the other: (t, h) four times → (3 t, h).
+///
+/// With `P` the probabilities, `M` the dropout mask and `dP = (grad · valueᵀ) ∘ M`:
+/// `dS = P ∘ (dP − rowsum(P ∘ dP)) / √d`, `dquery = dS · key`, `dkey = dSᵀ · query`, `dvalue = (P ∘ M)ᵀ · grad`.
+#[derive(Debug)]
+struct AttentionBackward(Attention);
+
+impl Op for AttentionBackward {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let shape = same_shape(inputs)?;
+        Ok([3 * shape.rows(), shape.columns()].into())
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        let (query, key, value, grad) = (inputs[0], inputs[1], inputs[2], inputs[3]);
+        let (t, width) = (query.shape.rows(), query.shape.columns());
+        let mut output = Array::zeros([3 * t, width]);
+        for (rows, head) in self.0.places() {
+            for i in rows.clone() {
+                let p = self.0.probabilities(query, key, i, head, rows.clone());
+                let mask: Vec<f64> = (0..rows.len()).map(|j| self.0.mask(i, head, j)).collect();
+                let dp: Vec<f64> = rows.clone().map(|j| self.0.dot(grad, i, value, j, head) * mask[j - rows.start]).collect();
+                let sum: f64 = p.iter().zip(&dp).map(|(p, dp)| p * dp).sum();
+                for j in rows.clone() {
+                    let at = j - rows.start;
+                    let ds = p[at] * (dp[at] - sum) * self.0.scale(width);
+                    for c in self.0.columns(width, head) {
+                        output.row_mut(i)[c] += ds * key.row(j)[c];
+                        output.row_mut(t + j)[c] += ds * query.row(i)[c];
+                        output.row_mut(2 * t + j)[c] += p[at] * mask[at] * grad.row(i)[c];
+                    }
+                }
+            }
+        }
+        output
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
+        let (how, width) = (&self.0, shapes[0].columns());
+        let (dq, rest) = output.split_at_mut(shapes[0].len());
+        let (dk, dv) = rest.split_at_mut(shapes[0].len());
+        let grid = |data| Tile::grid(data, width, how.segments.ranges(), how.heads);
+        let tiles = grid(dq).into_par_iter().zip(grid(dk)).zip(grid(dv));
+        tiles.zip(how.places()).for_each(|(((mut dq, mut dk), mut dv), (rows, head))| {
+            let s = rows.len();
+            let [query, key, value, grad] = [0, 1, 2, 3].map(|i| how.part(inputs[i], width, &rows, head));
+            let p = how.block_probabilities(query, key, s, width);
+            let mut kept = Block::copy_of(&p);
+            how.drop_block(&mut kept, &rows, head);
+            dv.product(Output::Replace, s, 1.0, Matrix::rows(&kept, s).t(), grad);
+            let mut ds = kept; // (s, s), to be overwritten
+            Tile::whole(&mut ds, s, s).product(Output::Replace, width / how.heads, 1.0, grad, value.t());
+            how.drop_block(&mut ds, &rows, head);
+            softmax_backward(&mut ds, &p, s, how.scale(width) as f32);
+            dq.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s), key);
+            dk.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s).t(), query);
+        });
+    }
+
+    fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
+        unimplemented!("{inputs:?}")
+    }
+
+    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
+        unimplemented!("second derivatives are not needed by any method")
+    }
+}
+
+/// Turns `dP` into `dS` in place.
+fn softmax_backward(dp: &mut [f32], p: &[f32], s: usize, scale: f32) {
+    cpu::vectorized(|| {
+        for (dp, p) in dp.chunks_exact_mut(s.max(1)).zip(p.chunks_exact(s.max(1))) {
+            let sum = cpu::sum_pairs(dp, p, |dp, p| dp * p);
+            for j in 0..s {
+                dp[j] = p[j] * (dp[j] - sum) * scale;
+            }
+        }
+    });
+}

@@ -1,0 +1,81 @@
+//! Dropout (Srivastava et al., 2014) with masks that are drawn again in the backward pass instead of stored.
+
+use super::{Case, Spec, same_shape};
+use crate::{
+    array::{Array, Shape},
+    cpu,
+    gpu::Kernel,
+    rng::{Draw, drop_threshold},
+    tensor::{Op, Tensor},
+};
+
+const DRAW: Draw = Draw { seed: 0x1234_5678_9abc_def0, step: 3, stream: 5 };
+
+pub(super) const SPEC: Spec = Spec {
+    name: "dropout",
+    tolerance: 1e-6,
+    smooth: true,
+    cases: &[
+        Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].dropout(0.5, DRAW) },
+        Case { name: "past a workgroup", inputs: &[&[1031]], run: |x| x[0].dropout(0.1, DRAW) },
+        Case { name: "empty", inputs: &[&[0, 4]], run: |x| x[0].dropout(0.1, DRAW) },
+    ],
+};
+
+impl Tensor {
+    /// Each element 0 with probability `rate`, else divided by `1 − rate`.
+    pub fn dropout(&self, rate: f32, draw: Draw) -> Tensor {
+        Tensor::from_op(Dropout { rate, draw }, &[self])
+    }
+}
+
+#[derive(Debug)]
+struct Dropout {
+    rate: f32,
+    draw: Draw,
+}
+
+impl Op for Dropout {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        let x = inputs[0];
+        let keep = |i: usize| self.draw.words(i as u32 / 4, 0)[i % 4] >= drop_threshold(self.rate);
+        let factor = 1.0 / (1.0 - f64::from(self.rate));
+        Array::from_fn(x.shape.clone(), |i| if keep(i) { x.values[i] * factor } else { 0.0 })
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
+        cpu::for_slices(output, |start, out| {
+            out.copy_from_slice(&inputs[0][start..][..out.len()]);
+            drop_row(out, self.rate, self.draw, start as u32 / 4, 0);
+        });
+    }
+
+    fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
+        let (Draw { step, stream, .. }, [low, high]) = (self.draw, self.draw.key());
+        let factor = 1.0 / (1.0 - self.rate);
+        let words = [drop_threshold(self.rate), factor.to_bits(), step, stream, low, high];
+        Kernel::elementwise("dropout", "forward", 1, output.len()).with(&words)
+    }
+
+    fn backward(&self, _: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
+        vec![Some(grad.dropout(self.rate, self.draw))]
+    }
+}
+
+/// Drops elements of a row in place; its first element uses the first word of `first_block`.
+#[inline(always)]
+pub(super) fn drop_row(x: &mut [f32], rate: f32, draw: Draw, first_block: u32, row: u32) {
+    const BLOCKS: usize = 16; // side by side, for vector instructions
+    let (threshold, factor) = (drop_threshold(rate), 1.0 / (1.0 - rate));
+    for (group, x) in x.chunks_mut(4 * BLOCKS).enumerate() {
+        let words: [[u32; 4]; BLOCKS] =
+            std::array::from_fn(|lane| draw.words(first_block + (group * BLOCKS + lane) as u32, row));
+        for (x, word) in x.iter_mut().zip(words.as_flattened()) {
+            *x = if *word >= threshold { *x * factor } else { 0.0 };
+        }
+    }
+}

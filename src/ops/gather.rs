@@ -1,0 +1,201 @@
+//! Rows picked by ids, from a table that may be cut into windows of rows; and the sum of rows by id, its gradient.
+//!
+//! Embeddings, the first token of each sequence and masked positions are all gathers. A table larger than what the
+//! device can bind at once comes as several windows; each dispatch touches only its own rows.
+
+use super::{Case, Spec, expect, matrix};
+use crate::{
+    array::{Array, Ids, Shape},
+    cpu,
+    gpu::Kernel,
+    tensor::{Op, Tensor},
+};
+use std::ops::Range;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "gather",
+    tolerance: 1e-5,
+    smooth: true,
+    cases: &[
+        Case { name: "rows", inputs: &[&[7, 5]], run: |x| gather(&[&x[0]], &vec![6, 0, 3, 3, 0, 3].into()) },
+        Case {
+            name: "two windows",
+            inputs: &[&[4, 67], &[3, 67]],
+            run: |x| gather(&[&x[0], &x[1]], &vec![6, 0, 3, 3, 4, 5, 0].into()),
+        },
+        Case {
+            name: "a window unused",
+            inputs: &[&[2, 3], &[2, 3], &[1, 3]],
+            run: |x| gather(&[&x[0], &x[1], &x[2]], &vec![4, 0].into()),
+        },
+        Case { name: "none", inputs: &[&[7, 5]], run: |x| gather(&[&x[0]], &vec![].into()) },
+        Case { name: "one often", inputs: &[&[3, 2]], run: |x| gather(&[&x[0]], &vec![1; 300].into()) },
+    ],
+};
+
+/// Row `ids[i]` of the table that the windows make up, for each `i`: (v₁, h), (v₂, h), … → (n, h).
+#[track_caller]
+pub fn gather(windows: &[&Tensor], ids: &Ids) -> Tensor {
+    Tensor::from_op(Gather { ids: ids.clone() }, windows)
+}
+
+#[derive(Debug)]
+struct Gather {
+    ids: Ids,
+}
+
+/// The rows of the whole table that each window holds.
+fn window_ranges(windows: &[&Shape]) -> Vec<Range<u32>> {
+    let next = |end: &mut u32, window: &&Shape| {
+        let start = *end;
+        *end += window.rows() as u32;
+        Some(start..*end)
+    };
+    windows.iter().scan(0, next).collect()
+}
+
+impl Gather {
+    /// The positions in the output whose row lies in `range`, each followed by that row's place in the window.
+    fn picks(&self, range: &Range<u32>) -> Vec<u32> {
+        let inside = self.ids.iter().enumerate().filter(|(_, id)| range.contains(id));
+        inside.flat_map(|(position, id)| [position as u32, id - range.start]).collect()
+    }
+}
+
+impl Op for Gather {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [_, columns] = matrix(inputs[0])?;
+        if inputs.iter().any(|window| window.columns() != columns) {
+            return Err("the windows differ in width".to_string());
+        }
+        let rows: usize = inputs.iter().map(|window| window.rows()).sum();
+        match self.ids.iter().find(|id| **id as usize >= rows) {
+            Some(id) => Err(format!("row {id} was asked of a table of {rows} rows")),
+            None => Ok([self.ids.len(), columns].into()),
+        }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        let rows: Vec<&[f64]> = inputs.iter().flat_map(|w| (0..w.shape.rows()).map(|i| w.row(i))).collect();
+        let values = self.ids.iter().flat_map(|id| rows[*id as usize].iter().copied()).collect();
+        Array::new([self.ids.len(), inputs[0].shape.columns()], values)
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
+        let columns = shapes[0].columns();
+        let ranges = window_ranges(shapes);
+        cpu::for_rows(output, columns, |i, out| {
+            let id = self.ids[i];
+            let window = ranges.iter().position(|range| range.contains(&id)).expect("ids were checked");
+            let start = (id - ranges[window].start) as usize * columns;
+            out.copy_from_slice(&inputs[window][start..][..columns]);
+        });
+    }
+
+    fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
+        unimplemented!("{:?}", window_ranges(inputs).iter().map(|range| self.picks(range)).collect::<Vec<_>>())
+    }
+
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
+        let shapes: Vec<&Shape> = inputs.iter().map(Tensor::shape).collect();
+        let ranges = window_ranges(&shapes);
+        let sum = |range: &Range<u32>| grad.scatter_add(Sources::new(&self.ids, range.clone()));
+        ranges.iter().zip(wanted).map(|(range, wanted)| wanted.then(|| sum(range))).collect()
+    }
+}
+
+/// Which rows are summed into which: lists of source rows, one for each target row that has any.
+#[derive(Clone, Debug)]
+pub struct Sources {
+    /// The number of target rows.
+    pub rows: usize,
+    /// The target rows that have sources, ascending.
+    pub targets: Ids,
+    /// Where each target's list starts, and the end of the last: one more than there are targets.
+    pub starts: Ids,
+    /// The source rows, list after list, ascending within each.
+    pub sources: Ids,
+}
+
+impl Sources {
+    /// Sums row `i` into row `ids[i] − range.start`, for ids inside `range`.
+    pub fn new(ids: &[u32], range: Range<u32>) -> Sources {
+        let mut order: Vec<u32> = (0..ids.len() as u32).filter(|i| range.contains(&ids[*i as usize])).collect();
+        order.sort_by_key(|i| (ids[*i as usize], *i));
+        let (mut targets, mut starts) = (Vec::new(), Vec::new());
+        for (place, source) in order.iter().enumerate() {
+            let target = ids[*source as usize] - range.start;
+            if targets.last() != Some(&target) {
+                targets.push(target);
+                starts.push(place as u32);
+            }
+        }
+        starts.push(order.len() as u32);
+        Sources { rows: range.len(), targets: targets.into(), starts: starts.into(), sources: order.into() }
+    }
+}
+
+impl Tensor {
+    /// The sums of rows by target, in a fixed order: (n, h) → (rows, h).
+    #[track_caller]
+    pub fn scatter_add(&self, sources: Sources) -> Tensor {
+        Tensor::from_op(ScatterAdd { sources }, &[self])
+    }
+}
+
+#[derive(Debug)]
+struct ScatterAdd {
+    sources: Sources,
+}
+
+impl ScatterAdd {
+    /// Each target row with its list of source rows.
+    fn lists(&self) -> impl Iterator<Item = (usize, &[u32])> {
+        let Sources { targets, starts, sources, .. } = &self.sources;
+        let list = |ends: &[u32]| ends[0] as usize..ends[1] as usize;
+        targets.iter().zip(starts.windows(2)).map(move |(target, ends)| (*target as usize, &sources[list(ends)]))
+    }
+}
+
+impl Op for ScatterAdd {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [x] = expect(inputs)?;
+        Ok([self.sources.rows, matrix(x)?[1]].into())
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        let mut output = Array::zeros([self.sources.rows, inputs[0].shape.columns()]);
+        for (target, list) in self.lists() {
+            for source in list {
+                for (sum, x) in output.row_mut(target).iter_mut().zip(inputs[0].row(*source as usize)) {
+                    *sum += x;
+                }
+            }
+        }
+        output
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
+        let columns = shapes[0].columns();
+        output.fill(0.0);
+        cpu::vectorized(|| {
+            for (target, list) in self.lists() {
+                let sum = &mut output[target * columns..][..columns];
+                for source in list {
+                    let x = &inputs[0][*source as usize * columns..][..columns];
+                    for j in 0..columns {
+                        sum[j] += x[j];
+                    }
+                }
+            }
+        });
+    }
+
+    fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
+        unimplemented!("{inputs:?}")
+    }
+
+    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
+        unimplemented!("second derivatives are not needed by any method")
+    }
+}

@@ -1,0 +1,68 @@
+//! The affine map of a layer, `x · wᵀ + b`, with the weight stored (out, in) as checkpoints have it.
+
+use super::{Case, Layout, Spec, expect, matmul, matrix};
+use crate::{
+    array::{Array, Shape},
+    cpu::{self, Matrix, Output},
+    gpu::Kernel,
+    tensor::{Op, Tensor},
+};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "linear",
+    tolerance: 1e-5,
+    smooth: true,
+    cases: &[
+        Case { name: "rows", inputs: &[&[7, 13], &[5, 13], &[5]], run: |x| linear(&x[0], &x[1], &x[2]) },
+        Case { name: "past a tile", inputs: &[&[65, 37], &[67, 37], &[67]], run: |x| linear(&x[0], &x[1], &x[2]) },
+        Case { name: "one row", inputs: &[&[1, 3], &[2, 3], &[2]], run: |x| linear(&x[0], &x[1], &x[2]) },
+        Case { name: "no rows", inputs: &[&[0, 3], &[2, 3], &[2]], run: |x| linear(&x[0], &x[1], &x[2]) },
+    ],
+};
+
+/// `x (t, in) · weight (out, in)ᵀ + bias (out)` → (t, out).
+#[track_caller]
+pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
+    Tensor::from_op(Linear, &[x, weight, bias])
+}
+
+#[derive(Debug)]
+struct Linear;
+
+impl Op for Linear {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        let [x, weight, bias] = expect(inputs)?;
+        let ([t, k], [n, k_too]) = (matrix(x)?, matrix(weight)?);
+        match k == k_too && bias.len() == n {
+            true => Ok([t, n].into()),
+            false => Err(format!("(t, in), (out, in) and (out) were expected, found {x:?}, {weight:?} and {bias:?}")),
+        }
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        let (x, weight, bias) = (inputs[0], inputs[1], inputs[2]);
+        let [t, n] = [x.shape.rows(), weight.shape.rows()];
+        let dot = |row: &[f64], column: &[f64]| row.iter().zip(column).map(|(x, w)| x * w).sum::<f64>();
+        Array::from_fn([t, n], |at| dot(x.row(at / n), weight.row(at % n)) + bias.values[at % n])
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
+        let [t, k] = [shapes[0].rows(), shapes[0].columns()];
+        let n = shapes[1].rows();
+        cpu::for_rows(output, n, |_, row| row.copy_from_slice(inputs[2]));
+        let (x, weight) = (Matrix::rows(inputs[0], k), Matrix::rows(inputs[1], k));
+        cpu::matmul(output, Output::Add, [t, n, k], 1.0, x, weight.t());
+    }
+
+    fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
+        unimplemented!("{inputs:?}")
+    }
+
+    fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
+        vec![
+            wanted[0].then(|| matmul(grad, &inputs[1], Layout::NN)),
+            wanted[1].then(|| matmul(grad, &inputs[0], Layout::TN)),
+            wanted[2].then(|| grad.sum_rows()),
+        ]
+    }
+}

@@ -1,0 +1,87 @@
+//! The hyperbolic tangent of the classification head.
+
+use super::{Case, Spec, same_shape};
+use crate::{
+    array::{Array, Shape},
+    cpu,
+    gpu::Kernel,
+    tensor::{Op, Tensor},
+};
+
+pub(super) const SPEC: Spec = Spec {
+    name: "tanh",
+    tolerance: 2e-6,
+    smooth: true,
+    cases: &[
+        Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].tanh() },
+        Case { name: "past a workgroup", inputs: &[&[257]], run: |x| x[0].scale(20.0).tanh() },
+    ],
+};
+
+impl Tensor {
+    /// `tanh(x)`, element by element.
+    pub fn tanh(&self) -> Tensor {
+        Tensor::from_op(Tanh, &[self])
+    }
+}
+
+#[derive(Debug)]
+struct Tanh;
+
+impl Op for Tanh {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        inputs[0].map(f64::tanh)
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
+        cpu::for_slices(output, |start, out| {
+            let x = &inputs[0][start..][..out.len()];
+            for i in 0..out.len() {
+                out[i] = x[i].tanh();
+            }
+        });
+    }
+
+    fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
+        Kernel::elementwise("tanh", "forward", 1, output.len())
+    }
+
+    fn backward(&self, _: &[Tensor], output: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
+        vec![Some(Tensor::from_op(TanhBackward, &[&output.detach(), grad]))]
+    }
+}
+
+/// `grad · (1 − y²)`, from the output `y`.
+#[derive(Debug)]
+struct TanhBackward;
+
+impl Op for TanhBackward {
+    fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+        same_shape(inputs)
+    }
+
+    fn reference(&self, inputs: &[&Array]) -> Array {
+        inputs[0].zip(inputs[1], |y, g| g * (1.0 - y * y))
+    }
+
+    fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
+        cpu::for_slices(output, |start, out| {
+            let (y, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
+            for i in 0..out.len() {
+                out[i] = g[i] * (1.0 - y[i] * y[i]);
+            }
+        });
+    }
+
+    fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
+        Kernel::elementwise("tanh", "backward", 2, output.len())
+    }
+
+    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
+        unimplemented!("second derivatives are not needed by any method")
+    }
+}
