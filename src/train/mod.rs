@@ -1,1 +1,5 @@
-//! (to come)
+//! Training: objectives, augmentation, the optimizer, and the loop that puts them to work.
+
+pub mod augment;
+pub mod objective;
+pub mod optimizer;
