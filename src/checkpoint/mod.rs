@@ -1,1 +1,32 @@
-//! (to come)
+//! Weights and folders on disk: reading and writing safetensors, and commits that survive a crash.
+//!
+//! Nothing in a file is believed before it is checked (`header`), nothing is visible before it is whole (`commit`).
+
+mod commit;
+mod header;
+mod weights;
+mod write;
+
+pub use commit::{MARKER, clean, commit_folder, is_complete, sha256_file, verify, write_file};
+pub use weights::{Weights, not_finite};
+pub use write::{Entry, Values, write};
+
+use std::{fs::File, io};
+
+/// Reads up to `buffer.len()` bytes that begin at byte `at`, without a shared cursor; fewer at the end of the file.
+fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        #[cfg(unix)]
+        let result = std::os::unix::fs::FileExt::read_at(file, &mut buffer[filled..], at + filled as u64);
+        #[cfg(windows)]
+        let result = std::os::windows::fs::FileExt::seek_read(file, &mut buffer[filled..], at + filled as u64);
+        match result {
+            Ok(0) => break,
+            Ok(n_bytes) => filled += n_bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}

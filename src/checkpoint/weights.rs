@@ -1,0 +1,442 @@
+//! Weights on disk: one safetensors file, or shards and the index that names them.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs::File,
+    ops::Range,
+    path::{Component, Path, PathBuf},
+};
+
+use half::{bf16, f16};
+use safetensors::Dtype;
+
+use super::{
+    commit::sha256,
+    header::{self, Tensor, Unique, data},
+    read_at,
+};
+use crate::error::{Error, Result};
+
+const SINGLE: &str = "model.safetensors";
+const INDEX: &str = "model.safetensors.index.json";
+/// Values are converted block by block, so a read needs no second copy of a tensor.
+const BLOCK: usize = 1 << 20;
+
+/// Weights on disk, checked when opened and read on demand by plain reads.
+///
+/// No memory maps: a file that is cut while training goes on must be an error, not a signal. The files stay open, so
+/// saving over them does not change what is read here.
+#[derive(Debug)]
+pub struct Weights {
+    source: PathBuf,
+    files: Vec<(PathBuf, File)>,
+    tensors: BTreeMap<String, (usize, Tensor)>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Weights {
+    /// Opens a folder (`model.safetensors`, else `model.safetensors.index.json`) or one safetensors file.
+    pub fn open(path: &Path) -> Result<Weights> {
+        let file = if path.is_dir() { path.join(SINGLE) } else { path.to_path_buf() };
+        let mut weights =
+            Weights { source: file.clone(), files: vec![], tensors: BTreeMap::new(), metadata: BTreeMap::new() };
+        let index = path.join(INDEX);
+        if path.is_dir() && !file.exists() && index.exists() {
+            weights.source = index;
+            weights.add_shards(path)?;
+        } else if path.is_dir() && !file.exists() {
+            return Err(no_weights(path));
+        } else {
+            refuse_pickle(path)?;
+            weights.add_file(file)?;
+        }
+        Ok(weights)
+    }
+
+    /// The names of all tensors, in alphabetical order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// Whether there is a tensor of this name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The shape of a tensor, if it is there.
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.tensors.get(name).map(|(_, tensor)| tensor.shape.as_slice())
+    }
+
+    /// All values of a tensor of F32, F16, BF16 or F64, as `f32`.
+    pub fn read(&self, name: &str) -> Result<Vec<f32>> {
+        let (_, tensor) = self.find(name)?;
+        self.floats(name, 0..tensor.shape.iter().product())
+    }
+
+    /// Some rows (of the first axis) of a tensor, as `f32`.
+    pub fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+        let (path, tensor) = self.find(name)?;
+        match tensor.shape.split_first() {
+            Some((n_rows, row)) if rows.start <= rows.end && rows.end <= *n_rows => {
+                let width: usize = row.iter().product();
+                self.floats(name, rows.start * width..rows.end * width)
+            }
+            _ => {
+                let shape = &tensor.shape;
+                Err(data(path, format_args!("tensor \"{name}\" of shape {shape:?} has no rows {rows:?}")))
+            }
+        }
+    }
+
+    /// All values of a tensor of U32, I32 or I64, each of which must fit `u32`.
+    pub fn read_u32(&self, name: &str) -> Result<Vec<u32>> {
+        let (path, tensor) = self.find(name)?;
+        let all = 0..tensor.shape.iter().product();
+        let wide = match tensor.dtype {
+            Dtype::U32 => return self.decode(name, all, u32::from_le_bytes),
+            Dtype::I32 => self.decode(name, all, |bytes| i64::from(i32::from_le_bytes(bytes)))?,
+            Dtype::I64 => self.decode(name, all, i64::from_le_bytes)?,
+            other => {
+                return Err(data(path, format_args!("tensor \"{name}\": expected U32, I32 or I64, found {other}")));
+            }
+        };
+        let narrow = |(i, value): (usize, i64)| {
+            let what = format_args!("tensor \"{name}\": expected 0 to {}, found {value} at element {i}", u32::MAX);
+            u32::try_from(value).map_err(|_| data(path, what))
+        };
+        wide.into_iter().enumerate().map(narrow).collect()
+    }
+
+    /// The free text in the headers, such as `format` = `pt`.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.metadata
+    }
+
+    /// The file that was opened: the weights themselves, or the index of their shards.
+    pub fn source(&self) -> &Path {
+        &self.source
+    }
+
+    /// The SHA-256 of every file of weights, by file name, for the record of a run.
+    pub fn hashes(&self) -> Result<BTreeMap<String, String>> {
+        let hash = |(path, file): &(PathBuf, File)| {
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
+            Ok((name, sha256(file).map_err(|e| Error::read(path, &e))?))
+        };
+        self.files.iter().map(hash).collect()
+    }
+
+    fn add_file(&mut self, path: PathBuf) -> Result<()> {
+        let file = File::open(&path).map_err(|e| Error::read(&path, &e))?;
+        let header = header::read(&file, &path)?;
+        for (name, tensor) in header.tensors {
+            if let Some((other, _)) = self.tensors.get(&name) {
+                let other = self.files[*other].0.display();
+                return Err(data(&path, format_args!("tensor \"{name}\" is also in {other}; download both again")));
+            }
+            self.tensors.insert(name, (self.files.len(), tensor));
+        }
+        self.metadata.extend(header.metadata);
+        self.files.push((path, file));
+        Ok(())
+    }
+
+    fn add_shards(&mut self, folder: &Path) -> Result<()> {
+        let index = self.source.clone();
+        let listed = read_index(&index)?;
+        let shards: BTreeSet<&String> = listed.values().collect();
+        for shard in shards {
+            let path = folder.join(shard);
+            if !path.exists() {
+                let what = format!("{}: shard \"{shard}\" is missing in {}", index.display(), folder.display());
+                return Err(Error::Missing(format!("{what}; download it into that folder")));
+            }
+            self.add_file(path)?;
+        }
+        for (name, shard) in &listed {
+            let found = self.tensors.get(name).map(|(file, _)| &self.files[*file].0);
+            if found.is_none_or(|path| *path != folder.join(shard)) {
+                let what = format_args!("tensor \"{name}\" is not in \"{shard}\" as listed; download both again");
+                return Err(data(&index, what));
+            }
+        }
+        Ok(())
+    }
+
+    fn find(&self, name: &str) -> Result<(&Path, &Tensor)> {
+        let (file, tensor) = self.tensors.get(name).ok_or_else(|| {
+            let nearest = self.names().min_by_key(|known| strsim::damerau_levenshtein(name, known));
+            let nearest = nearest.map_or("it is empty".into(), |known| format!("the nearest name is \"{known}\""));
+            data(&self.source, format_args!("there is no tensor \"{name}\"; {nearest}"))
+        })?;
+        Ok((&self.files[*file].0, tensor))
+    }
+
+    fn floats(&self, name: &str, elements: Range<usize>) -> Result<Vec<f32>> {
+        let (path, tensor) = self.find(name)?;
+        match tensor.dtype {
+            Dtype::F32 => self.decode(name, elements, f32::from_le_bytes),
+            Dtype::F16 => self.decode(name, elements, |bytes| f16::from_le_bytes(bytes).to_f32()),
+            Dtype::BF16 => self.decode(name, elements, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+            Dtype::F64 => self.decode(name, elements, |bytes| f64::from_le_bytes(bytes) as f32),
+            other => {
+                let what = format_args!("tensor \"{name}\": expected F32, F16, BF16 or F64, found {other}");
+                Err(data(path, what))
+            }
+        }
+    }
+
+    /// Some elements, of `N` bytes each.
+    fn decode<const N: usize, T>(
+        &self,
+        name: &str,
+        elements: Range<usize>,
+        value: impl Fn([u8; N]) -> T,
+    ) -> Result<Vec<T>> {
+        let (file, tensor) = &self.tensors[name];
+        let (path, file) = &self.files[*file];
+        let mut values = Vec::with_capacity(elements.len());
+        let mut block = vec![0; BLOCK.min(elements.len() * N)];
+        let mut at = tensor.start + (elements.start * N) as u64;
+        while values.len() < elements.len() {
+            let n_bytes = BLOCK.min((elements.len() - values.len()) * N);
+            if read_at(file, &mut block[..n_bytes], at).map_err(|e| Error::read(path, &e))? < n_bytes {
+                return Err(data(path, format_args!("tensor \"{name}\": the file was cut while in use")));
+            }
+            values.extend(block[..n_bytes].as_chunks::<N>().0.iter().map(|bytes| value(*bytes)));
+            at += n_bytes as u64;
+        }
+        Ok(values)
+    }
+}
+
+/// How many values are NaN or infinite, for a warning about weights that were loaded.
+pub fn not_finite(values: &[f32]) -> usize {
+    values.iter().filter(|value| !value.is_finite()).count()
+}
+
+/// The index of shards: which file of the same folder holds which tensor.
+fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
+    #[derive(serde::Deserialize)]
+    struct Index {
+        weight_map: Unique,
+    }
+    let n_bytes = path.metadata().map_err(|e| Error::read(path, &e))?.len();
+    if n_bytes > header::LONGEST {
+        let most = header::LONGEST;
+        return Err(data(path, format_args!("expected an index of at most {most} bytes, found {n_bytes}")));
+    }
+    let text = std::fs::read(path).map_err(|e| Error::read(path, &e))?;
+    let index: Index = serde_json::from_slice(&text).map_err(|e| data(path, format_args!("{e}; download it again")))?;
+    for (name, shard) in &index.weight_map.0 {
+        let mut parts = Path::new(shard).components();
+        let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
+        if !plain || shard.contains(['/', '\\', ':', '\0']) {
+            let what = format_args!("tensor \"{name}\": expected the name of a file in this folder, found \"{shard}\"");
+            return Err(data(path, what));
+        }
+    }
+    Ok(index.weight_map.0)
+}
+
+/// Python that turns `pytorch_model*.bin` of the current folder into `model.safetensors`.
+const CONVERT: &str = "python -c \"import glob, torch; from safetensors.torch import save_file; w = {}; \
+[w.update(torch.load(f, map_location='cpu', weights_only=True)) for f in sorted(glob.glob('pytorch_model*.bin'))]; \
+save_file({k: v.contiguous().clone() for k, v in w.items()}, 'model.safetensors', {'format': 'pt'})\"";
+
+/// Why a folder without safetensors cannot be opened.
+fn no_weights(folder: &Path) -> Error {
+    let what = format!("{}: expected {SINGLE} or {INDEX}", folder.display());
+    let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"].iter().find(|name| folder.join(name).exists());
+    Error::Missing(match pickled {
+        Some(name) => format!("{what}, found only {name}; safetensors is needed: in that folder run {CONVERT}"),
+        None => format!("{what}, found neither; name the folder that holds the model"),
+    })
+}
+
+/// Refuses a PyTorch pickle that was named instead of a safetensors file.
+fn refuse_pickle(path: &Path) -> Result<()> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("bin" | "pt" | "pth") if path.exists() => {
+            let what = "expected a .safetensors file, found a PyTorch pickle";
+            Err(data(path, format_args!("{what}; safetensors is needed: in its folder run {CONVERT}")))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{
+        super::{Entry, Values, write},
+        *,
+    };
+    use std::fs;
+
+    /// A file with one tensor "x".
+    fn one(path: &Path, dtype: &str, shape: &[usize], bytes: &[u8]) {
+        let header = format!(r#"{{"x":{{"dtype":"{dtype}","shape":{shape:?},"data_offsets":[0,{}]}}}}"#, bytes.len());
+        fs::write(path, [&(header.len() as u64).to_le_bytes(), header.as_bytes(), bytes].concat()).unwrap();
+    }
+
+    #[track_caller]
+    fn check<T>(case: &str, result: Result<T>, exit_code: u8, says: &[&str]) {
+        let error = result.err().expect(case);
+        assert_eq!(error.exit_code(), exit_code, "{case}: {error}");
+        for part in says {
+            assert!(error.message().contains(part), "{case}: expected \"{part}\" in: {error}");
+        }
+    }
+
+    #[test]
+    fn every_float_becomes_f32() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let values = [1.5_f32, -2.0, 0.0, 65504.0];
+        let cases: &[(&str, Vec<u8>)] = &[
+            ("F32", values.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            ("F16", values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect()),
+            ("BF16", values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect()),
+            ("F64", values.iter().flat_map(|x| f64::from(*x).to_le_bytes()).collect()),
+        ];
+        for (dtype, bytes) in cases {
+            one(&path, dtype, &[2, 2], bytes);
+            let weights = Weights::open(&path).unwrap();
+            let last = if *dtype == "BF16" { 65536.0 } else { 65504.0 };
+            assert_eq!(weights.read("x").unwrap(), [1.5, -2.0, 0.0, last], "{dtype}");
+            assert_eq!(weights.read_rows("x", 1..2).unwrap(), [0.0, last], "{dtype}");
+            assert_eq!(weights.read_rows("x", 2..2).unwrap(), [0.0_f32; 0], "{dtype}");
+            assert_eq!(weights.shape("x"), Some(&[2, 2][..]));
+            check(dtype, weights.read_u32("x"), 65, &["\"x\"", "U32, I32 or I64", dtype]);
+            check(dtype, weights.read_rows("x", 1..3), 65, &["\"x\"", "[2, 2]", "1..3"]);
+        }
+    }
+
+    #[test]
+    fn whole_numbers_become_u32_or_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let of_i64 = |values: &[i64]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let of_i32 = |values: &[i32]| values.iter().flat_map(|x| x.to_le_bytes()).collect::<Vec<u8>>();
+        let good = [("U32", of_i32(&[1, 2])), ("I32", of_i32(&[1, 2])), ("I64", of_i64(&[1, 2]))];
+        for (dtype, bytes) in good {
+            one(&path, dtype, &[2], &bytes);
+            let weights = Weights::open(&path).unwrap();
+            assert_eq!(weights.read_u32("x").unwrap(), [1, 2], "{dtype}");
+            check(dtype, weights.read("x"), 65, &["\"x\"", "F32, F16, BF16 or F64", dtype]);
+        }
+        let bad = [("I32", of_i32(&[1, -7]), "found -7 at element 1"), ("I64", of_i64(&[1 << 32, 0]), "4294967296")];
+        for (dtype, bytes, says) in bad {
+            one(&path, dtype, &[2], &bytes);
+            check(dtype, Weights::open(&path).unwrap().read_u32("x"), 65, &["\"x\"", says]);
+        }
+        one(&path, "I8", &[2], &[0, 0]);
+        check("I8", Weights::open(&path).unwrap().read("x"), 65, &["\"x\"", "found I8"]);
+    }
+
+    #[test]
+    fn a_tensor_larger_than_a_block_is_read_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let n = BLOCK / 4 * 2 + 3;
+        let values: Vec<f32> = (0..n).map(|i| i as f32).collect();
+        let entry = Entry { name: "x", shape: &[n, 1], values: Values::F32(&values) };
+        write(&folder.path().join(SINGLE), &[entry], &[]).unwrap();
+        let weights = Weights::open(folder.path()).unwrap();
+        assert_eq!(weights.read("x").unwrap(), values);
+        assert_eq!(weights.read_rows("x", n - 2..n).unwrap(), values[n - 2..]);
+    }
+
+    #[test]
+    fn a_name_that_is_not_there_gets_the_nearest() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        one(&path, "F32", &[1], &[0; 4]);
+        check("absent", Weights::open(&path).unwrap().read("y"), 65, &["no tensor \"y\"", "\"x\""]);
+    }
+
+    #[test]
+    fn a_file_cut_while_in_use_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        one(&path, "F32", &[2], &[0; 8]);
+        let weights = Weights::open(&path).unwrap();
+        File::options().write(true).open(&path).unwrap().set_len(path.metadata().unwrap().len() - 1).unwrap();
+        check("cut", weights.read("x"), 65, &["\"x\"", "cut while in use"]);
+    }
+
+    #[test]
+    fn folders_without_safetensors_say_what_to_do() {
+        let folder = tempfile::tempdir().unwrap();
+        check("empty", Weights::open(folder.path()), 66, &[SINGLE, INDEX, "neither"]);
+        check("nowhere", Weights::open(&folder.path().join("nowhere")), 66, &["nowhere"]);
+        let pickle = folder.path().join("pytorch_model.bin");
+        fs::write(&pickle, "PK").unwrap();
+        check("pickle", Weights::open(folder.path()), 66, &["only pytorch_model.bin", "python -c", "save_file"]);
+        check("pickle named", Weights::open(&pickle), 65, &["PyTorch pickle", "python -c"]);
+    }
+
+    /// A folder with the shards `s1` (tensor a) and `s2` (tensor b, or whatever `second` holds) and this index.
+    fn sharded(index: &str, second: &str) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (file, name) in [("s1", "a"), ("s2", second)] {
+            let entry = Entry { name, shape: &[1], values: Values::F32(&[1.0]) };
+            write(&folder.path().join(file), &[entry], &[("from", file)]).unwrap();
+        }
+        fs::write(folder.path().join(INDEX), index).unwrap();
+        folder
+    }
+
+    #[test]
+    fn shards_are_one_set_of_weights() {
+        let folder = sharded(r#"{"metadata":{"total_size":8},"weight_map":{"a":"s1","b":"s2"}}"#, "b");
+        let weights = Weights::open(folder.path()).unwrap();
+        assert_eq!(weights.names().collect::<Vec<_>>(), ["a", "b"]);
+        assert_eq!(weights.read("b").unwrap(), [1.0]);
+        assert_eq!(weights.source(), folder.path().join(INDEX));
+        assert_eq!(weights.metadata()["format"], "pt");
+        let hashes = weights.hashes().unwrap();
+        assert_eq!(hashes.keys().collect::<Vec<_>>(), ["s1", "s2"]);
+        assert_eq!(hashes["s1"].len(), 64);
+        assert_ne!(hashes["s1"], hashes["s2"]);
+    }
+
+    #[test]
+    fn bad_indexes_are_refused() {
+        let map = |shard: &str| format!(r#"{{"weight_map":{{"a":"s1","b":"{shard}"}}}}"#);
+        let cases: &[(&str, String, &str, u8, &[&str])] = &[
+            ("no JSON", "{".into(), "b", 65, &["line 1", "download it again"]),
+            ("no map", "{}".into(), "b", 65, &["weight_map"]),
+            ("missing shard", map("s3"), "b", 66, &["\"s3\" is missing", "download"]),
+            ("parent", map("../s2"), "b", 65, &["\"b\"", "\"../s2\""]),
+            ("dots", map(".."), "b", 65, &["\"..\""]),
+            ("empty", map(""), "b", 65, &["found \"\""]),
+            ("absolute", map("/etc/passwd"), "b", 65, &["\"/etc/passwd\""]),
+            ("below", map("x/s2"), "b", 65, &["\"x/s2\""]),
+            ("backslash", map(r"x\\s2"), "b", 65, &["x\\s2"]),
+            ("drive", map("c:s2"), "b", 65, &["c:s2"]),
+            ("absent in its shard", map("s2"), "c", 65, &["\"b\" is not in \"s2\""]),
+            ("in the other shard", r#"{"weight_map":{"a":"s2","b":"s1"}}"#.into(), "b", 65, &["\"a\" is not in"]),
+            ("in two shards", map("s2"), "a", 65, &["\"a\" is also in"]),
+            ("listed twice", r#"{"weight_map":{"a":"s1","a":"s2"}}"#.into(), "b", 65, &["\"a\" is there twice"]),
+        ];
+        for (case, index, second, exit_code, says) in cases {
+            check(case, Weights::open(sharded(index, second).path()), *exit_code, says);
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_link_to_itself_is_an_error() {
+        let folder = sharded(r#"{"weight_map":{"a":"s1","b":"s3"}}"#, "b");
+        std::os::unix::fs::symlink("s3", folder.path().join("s3")).unwrap();
+        check("cyclic", Weights::open(folder.path()), 66, &["s3"]);
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_counted() {
+        for (values, n) in [(&[][..], 0), (&[1.0, -0.0], 0), (&[f32::NAN, f32::INFINITY, 3.0, f32::NEG_INFINITY], 3)] {
+            assert_eq!(not_finite(values), n);
+        }
+    }
+}
