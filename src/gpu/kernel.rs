@@ -9,6 +9,17 @@ pub struct Kernel {
     pub scratch: Vec<usize>,
     /// What runs, in order; each sees what the ones before it wrote.
     pub dispatches: Vec<Dispatch>,
+    /// The same work written for particular adapters; the first that suits is taken.
+    pub variants: Vec<(Suits, Kernel)>,
+}
+
+/// Which adapters a variant is written for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Suits {
+    /// Real GPUs, which want many workgroups and share loads in workgroup memory.
+    Hardware,
+    /// Drivers that run on the processor, with vector units of this many lanes as subgroups.
+    SoftwareSubgroups(u32),
 }
 
 /// One launch of one entry point.
@@ -50,7 +61,8 @@ impl Kernel {
     ) -> Kernel {
         let inputs = (0..n_inputs).map(Binding::Input);
         let bindings = std::iter::once(Binding::Output(0)).chain(inputs).collect();
-        Kernel { scratch: Vec::new(), dispatches: vec![Dispatch { shader, entry, bindings, uniform, workgroups }] }
+        let dispatches = vec![Dispatch { shader, entry, bindings, uniform, workgroups }];
+        Kernel { dispatches, ..Kernel::default() }
     }
 
     /// One dispatch in which each invocation of workgroups of 64 computes four of `n` elements.
@@ -64,5 +76,16 @@ impl Kernel {
             dispatch.uniform.extend(words);
         }
         self
+    }
+
+    /// The same with a variant for some adapters.
+    pub fn or(mut self, suits: Suits, kernel: Kernel) -> Kernel {
+        self.variants.push((suits, kernel));
+        self
+    }
+
+    /// The first variant that suits an adapter, else the kernel itself.
+    pub fn variant_for(&self, suits: impl Fn(Suits) -> bool) -> &Kernel {
+        self.variants.iter().find(|(wanted, _)| suits(*wanted)).map_or(self, |(_, kernel)| kernel)
     }
 }

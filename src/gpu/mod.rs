@@ -1,5 +1,15 @@
-//! wgpu: devices, buffers, shaders and the queue. The only place that names wgpu.
+//! The GPU backend: adapters, buffers, shaders and the queue. The only place that knows wgpu.
 
+mod adapter;
+mod device;
+mod faults;
 mod kernel;
+mod pipeline;
+mod pool;
+mod recorder;
+pub mod shaders;
 
-pub use kernel::{Binding, Dispatch, Kernel};
+pub use adapter::{Adapter, Kind};
+pub use device::{Gpu, Pending};
+pub use kernel::{Binding, Dispatch, Kernel, Suits};
+pub use pool::{Buffer, Statistics};

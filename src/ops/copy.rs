@@ -7,13 +7,8 @@ use crate::{
     tensor::Update,
 };
 
-pub(super) const CASES: &[UpdateCase] = &[UpdateCase {
-    name: "copy",
-    tolerance: 0.0,
-    state: &[&[301]],
-    inputs: &[&[257]],
-    update: || Box::new(Copy),
-}];
+pub(super) const CASES: &[UpdateCase] =
+    &[UpdateCase { name: "copy", tolerance: 0.0, state: &[&[301]], inputs: &[&[257]], update: || Box::new(Copy) }];
 
 /// `state[i] = input[i]` for as many numbers as the input has.
 #[derive(Debug)]
@@ -33,6 +28,6 @@ impl Update for Copy {
         let bindings = vec![Binding::Output(0), Binding::Input(0)];
         let uniform = vec![n as u32];
         let dispatch = Dispatch { shader: "copy", entry: "forward", bindings, uniform, workgroups: n.div_ceil(256) };
-        Kernel { scratch: Vec::new(), dispatches: vec![dispatch] }
+        Kernel { dispatches: vec![dispatch], ..Kernel::default() }
     }
 }

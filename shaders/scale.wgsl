@@ -1,0 +1,9 @@
+// A tensor times a constant. Each invocation scales four elements.
+#import unary
+
+struct Params { n: u32, factor: f32 }
+@group(1) @binding(0) var<uniform> params: Params;
+
+fn f(x: vec4<f32>) -> vec4<f32> {
+    return params.factor * x;
+}

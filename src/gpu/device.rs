@@ -1,0 +1,241 @@
+//! An open GPU: what tensors ask of it.
+
+use super::{
+    adapter::{self, Adapter, Kind},
+    faults::{Faults, lock},
+    kernel::{Binding, Dispatch, Kernel},
+    pipeline::{Pipeline, Pipelines},
+    pool::{Buffer, Pool, Statistics},
+    recorder::{Reader, Recorder},
+};
+use crate::{
+    array::Ids,
+    error::{Error, Result, raise},
+};
+use std::{
+    sync::{Arc, Mutex, OnceLock, mpsc},
+    time::{Duration, Instant},
+};
+
+/// Submissions that may wait for the device while the host records the next.
+pub(super) const MAX_IN_FLIGHT: usize = 3;
+
+/// An open GPU. Operations are recorded and handed over by [`Gpu::submit`]; reading waits.
+pub struct Gpu {
+    pub(super) device: wgpu::Device,
+    pub(super) queue: wgpu::Queue,
+    pub(super) pipelines: Pipelines,
+    pub(super) pool: Mutex<Pool>,
+    pub(super) recorder: Mutex<Recorder>,
+    pub(super) faults: Arc<Faults>,
+    adapter: Adapter,
+}
+
+impl Gpu {
+    /// Every adapter of this machine that can compute.
+    pub fn adapters() -> Vec<Adapter> {
+        adapter::enumerate().into_iter().map(|(_, description)| description).collect()
+    }
+
+    /// Opens the adapter that `wanted` names: its position in [`Gpu::adapters`], `vulkan:1` (a position among those of
+    /// one backend) or a part of its name. Without a name: the best that is no software.
+    pub fn open(wanted: Option<&str>) -> Result<Arc<Gpu>> {
+        Gpu::open_adapter(wanted, None)
+    }
+
+    /// The same, with the kernels meant for adapters of some kind: to test on one adapter what is made for another.
+    pub fn open_with_kernels_for(wanted: Option<&str>, kind: Kind) -> Result<Arc<Gpu>> {
+        Gpu::open_adapter(wanted, Some(kind))
+    }
+
+    fn open_adapter(wanted: Option<&str>, kind: Option<Kind>) -> Result<Arc<Gpu>> {
+        let mut found = adapter::enumerate();
+        let descriptions: Vec<Adapter> = found.iter().map(|(_, description)| description.clone()).collect();
+        let (raw, mut adapter) = found.swap_remove(adapter::select(&descriptions, wanted)?);
+        let (device, queue) = pollster::block_on(raw.request_device(&wgpu::DeviceDescriptor {
+            label: Some("rxlt"),
+            required_features: raw.features() & wgpu::Features::SUBGROUP,
+            required_limits: raw.limits(),
+            ..Default::default()
+        }))
+        .map_err(|error| Error::Device(format!("cannot open {}: {error}", adapter.name)))?;
+        adapter.kind = kind.unwrap_or(adapter.kind);
+        let faults = Faults::of(&device);
+        let pipelines = Pipelines::new(&device);
+        let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
+        Ok(Arc::new(Gpu { device, queue, pipelines, pool: Mutex::default(), recorder, faults, adapter }))
+    }
+
+    /// What was opened.
+    pub fn adapter(&self) -> &Adapter {
+        &self.adapter
+    }
+
+    /// The most bytes that one tensor may have.
+    pub fn max_binding_bytes(&self) -> usize {
+        (self.adapter.max_binding_bytes.min(self.adapter.max_buffer_bytes) & !15) as usize
+    }
+
+    /// What the GPU was asked for so far.
+    pub fn statistics(&self) -> Statistics {
+        lock(&self.pool).statistics
+    }
+
+    /// A buffer of `len` zeros.
+    pub fn zeros(self: &Arc<Self>, len: usize) -> Buffer {
+        let buffer = self.allocate(len);
+        if len > 0 {
+            self.record_clear(buffer.raw(), buffer.bytes());
+        }
+        buffer
+    }
+
+    /// A buffer of these words.
+    pub fn upload(self: &Arc<Self>, words: &[u32]) -> Buffer {
+        let buffer = self.allocate(words.len());
+        self.overwrite(&buffer, words);
+        buffer
+    }
+
+    /// Replaces the words of a buffer: what was recorded before still sees the old ones.
+    pub fn overwrite(&self, buffer: &Buffer, words: &[u32]) {
+        assert_eq!(buffer.len(), words.len(), "a buffer is overwritten whole");
+        if !words.is_empty() {
+            self.record_write(buffer.raw(), words);
+        }
+    }
+
+    /// Records the dispatches of a kernel; of its variants, those made for this adapter.
+    pub fn run(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
+        let kernel = kernel.variant_for(|suits| self.adapter.suits(suits));
+        let scratch: Vec<Buffer> = kernel.scratch.iter().map(|len| self.allocate(*len)).collect();
+        for dispatch in kernel.dispatches.iter().filter(|dispatch| dispatch.workgroups > 0) {
+            let buffers: Vec<&Buffer> = dispatch
+                .bindings
+                .iter()
+                .map(|binding| match binding {
+                    Binding::Output(i) => outputs[*i],
+                    Binding::Input(i) => inputs[*i],
+                    Binding::Scratch(i) => &scratch[*i],
+                    Binding::Ids(ids) => self.mirror(ids),
+                })
+                .collect();
+            let pipeline = self.pipeline(dispatch.shader, dispatch.entry);
+            let group = self.bind(&pipeline, dispatch, &buffers);
+            self.record(&pipeline, &group, &dispatch.uniform, dispatch.workgroups);
+        }
+    }
+
+    /// The device's copy of some ids.
+    fn mirror<'a>(self: &Arc<Self>, ids: &'a Ids) -> &'a Buffer {
+        let mirror = ids.mirror(|words| Arc::new(self.upload(words)));
+        let buffer: &Buffer = mirror.downcast_ref().expect("only this function mirrors ids");
+        assert!(Arc::ptr_eq(buffer.gpu(), self), "ids that were used on one GPU are used on another");
+        buffer
+    }
+
+    fn bind(&self, pipeline: &Pipeline, dispatch: &Dispatch, buffers: &[&Buffer]) -> wgpu::BindGroup {
+        let label = &pipeline.label;
+        let buffer_of = |binding: u32| {
+            let buffer = buffers.get(binding as usize);
+            *buffer.unwrap_or_else(|| panic!("{label}: nothing is bound at {binding} of {:?}", dispatch.bindings))
+        };
+        for slot in pipeline.slots.iter().filter(|slot| slot.writable) {
+            let written = buffer_of(slot.binding).raw();
+            let twice = |other: &&super::pipeline::Slot| {
+                other.binding != slot.binding && buffer_of(other.binding).raw() == written
+            };
+            if let Some(other) = pipeline.slots.iter().find(twice) {
+                panic!("{label}: bindings {} and {} are one buffer, and one writes", slot.binding, other.binding);
+            }
+        }
+        let entries: Vec<_> = pipeline
+            .slots
+            .iter()
+            .map(|slot| {
+                let buffer = buffer_of(slot.binding);
+                let size = wgpu::BufferSize::new(buffer.bound_bytes());
+                let binding = wgpu::BufferBinding { buffer: buffer.raw(), offset: 0, size };
+                wgpu::BindGroupEntry { binding: slot.binding, resource: wgpu::BindingResource::Buffer(binding) }
+            })
+            .collect();
+        let group = self.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some(label),
+            layout: &pipeline.layout,
+            entries: &entries,
+        });
+        self.faults.check(label);
+        group
+    }
+
+    /// The words of a buffer as numbers. Submits and waits.
+    pub fn read(self: &Arc<Self>, buffer: &Buffer) -> Vec<f32> {
+        self.read_later(buffer).wait()
+    }
+
+    /// Records that the numbers are brought to the host with the next submission.
+    pub fn read_later(self: &Arc<Self>, buffer: &Buffer) -> Pending {
+        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("read-back"),
+            size: buffer.bytes().max(4),
+            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
+        self.faults.check("numbers are to be read");
+        let (arrived, arrival) = mpsc::channel();
+        let submission = Arc::new(OnceLock::new());
+        let reader = Reader { staging: staging.clone(), submission: submission.clone(), arrived };
+        self.record_read(buffer.raw(), buffer.bytes().max(4), reader);
+        Pending { gpu: self.clone(), staging, len: buffer.len(), submission, arrival }
+    }
+
+    /// Waits for a submission, in slices, so that a lost or stuck device is noticed.
+    pub(super) fn wait_for(&self, submission: &wgpu::SubmissionIndex) {
+        let patience = Duration::from_secs(if self.adapter.kind == Kind::Software { 3_600 } else { 300 });
+        let start = Instant::now();
+        loop {
+            let result = self.device.poll(wgpu::PollType::Wait {
+                submission_index: Some(submission.clone()),
+                timeout: Some(Duration::from_secs(1)),
+            });
+            self.faults.check("the GPU is waited for");
+            match result {
+                Ok(_) => return,
+                Err(wgpu::PollError::Timeout) if start.elapsed() < patience => {}
+                Err(error) => raise(Error::Device(format!(
+                    "{} does not answer after {} s ({error}); look for driver resets in the system's log, then resume \
+                     the run",
+                    self.adapter.name,
+                    start.elapsed().as_secs()
+                ))),
+            }
+        }
+    }
+}
+
+/// Numbers on their way to the host.
+pub struct Pending {
+    gpu: Arc<Gpu>,
+    staging: wgpu::Buffer,
+    len: usize,
+    submission: Arc<OnceLock<wgpu::SubmissionIndex>>,
+    arrival: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
+}
+
+impl Pending {
+    /// The numbers, once they have arrived. Submits what was recorded if that has not happened yet.
+    pub fn wait(self) -> Vec<f32> {
+        if self.submission.get().is_none() {
+            self.gpu.submit();
+        }
+        let submission = self.submission.get().expect("the copy was submitted");
+        self.gpu.wait_for(submission);
+        let mapped = matches!(self.arrival.try_recv(), Ok(Ok(())));
+        let view = mapped.then(|| self.staging.get_mapped_range(..).ok()).flatten();
+        let Some(view) = view else {
+            self.gpu.faults.check("numbers are read");
+            raise(Error::Device(format!("{} did not deliver its results", self.gpu.adapter.name)))
+        };
+        bytemuck::pod_collect_to_vec::<u8, f32>(&view[..self.len * 4])
+    }
+}

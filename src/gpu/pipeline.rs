@@ -1,0 +1,140 @@
+//! Compute pipelines, made at first use from the composed shaders.
+
+use super::{Gpu, faults::lock, shaders};
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex},
+};
+use wgpu::naga;
+
+/// One entry point, ready to run.
+pub(super) struct Pipeline {
+    pub(super) raw: wgpu::ComputePipeline,
+    pub(super) label: String,
+    /// The bindings of group 0 that the entry point uses.
+    pub(super) slots: Vec<Slot>,
+    pub(super) layout: wgpu::BindGroupLayout,
+}
+
+/// One binding that an entry point uses.
+#[derive(Clone, Copy)]
+pub(super) struct Slot {
+    pub(super) binding: u32,
+    pub(super) writable: bool,
+}
+
+/// All pipelines so far, by shader and entry point.
+pub(super) struct Pipelines {
+    pub(super) uniform_layout: wgpu::BindGroupLayout,
+    modules: Mutex<HashMap<&'static str, Arc<Module>>>,
+    pipelines: Mutex<HashMap<(&'static str, &'static str), Arc<Pipeline>>>,
+}
+
+struct Module {
+    raw: wgpu::ShaderModule,
+    ir: naga::Module,
+    info: naga::valid::ModuleInfo,
+}
+
+impl Pipelines {
+    pub(super) fn new(device: &wgpu::Device) -> Pipelines {
+        let entry = buffer_entry(0, wgpu::BufferBindingType::Uniform, true);
+        let uniform_layout = device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &[entry] });
+        Pipelines { uniform_layout, modules: Mutex::default(), pipelines: Mutex::default() }
+    }
+}
+
+fn buffer_entry(binding: u32, ty: wgpu::BufferBindingType, has_dynamic_offset: bool) -> wgpu::BindGroupLayoutEntry {
+    wgpu::BindGroupLayoutEntry {
+        binding,
+        visibility: wgpu::ShaderStages::COMPUTE,
+        ty: wgpu::BindingType::Buffer { ty, has_dynamic_offset, min_binding_size: None },
+        count: None,
+    }
+}
+
+impl Gpu {
+    /// The pipeline of an entry point.
+    pub(super) fn pipeline(&self, shader: &'static str, entry: &'static str) -> Arc<Pipeline> {
+        if let Some(pipeline) = lock(&self.pipelines.pipelines).get(&(shader, entry)) {
+            return pipeline.clone();
+        }
+        let pipeline = Arc::new(self.make_pipeline(shader, entry));
+        lock(&self.pipelines.pipelines).insert((shader, entry), pipeline.clone());
+        pipeline
+    }
+
+    fn make_pipeline(&self, shader: &'static str, entry: &'static str) -> Pipeline {
+        let module = self.module(shader);
+        let label = format!("{shader}::{entry}");
+        let slots = slots(&module, &label, entry);
+        let entries: Vec<_> = slots
+            .iter()
+            .map(|slot| {
+                buffer_entry(slot.binding, wgpu::BufferBindingType::Storage { read_only: !slot.writable }, false)
+            })
+            .collect();
+        let layout = self
+            .device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&label), entries: &entries });
+        let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
+            label: Some(&label),
+            bind_group_layouts: &[Some(&layout), Some(&self.pipelines.uniform_layout)],
+            immediate_size: 0,
+        });
+        let raw = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
+            label: Some(&label),
+            layout: Some(&pipeline_layout),
+            module: &module.raw,
+            entry_point: Some(entry),
+            compilation_options: wgpu::PipelineCompilationOptions {
+                constants: &[],
+                zero_initialize_workgroup_memory: false,
+            },
+            cache: None,
+        });
+        self.faults.check(&label);
+        Pipeline { raw, label, slots, layout }
+    }
+
+    fn module(&self, shader: &'static str) -> Arc<Module> {
+        if let Some(module) = lock(&self.pipelines.modules).get(shader) {
+            return module.clone();
+        }
+        let source = shaders::compose(shader).unwrap_or_else(|reason| panic!("shaders/{shader}.wgsl: {reason}"));
+        let ir = naga::front::wgsl::parse_str(&source)
+            .unwrap_or_else(|error| panic!("shaders/{shader}.wgsl: {}", error.emit_to_string(&source)));
+        let info = naga::valid::Validator::new(Default::default(), naga::valid::Capabilities::all())
+            .validate(&ir)
+            .unwrap_or_else(|error| panic!("shaders/{shader}.wgsl: {}", error.emit_to_string(&source)));
+        let raw = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
+            label: Some(shader),
+            source: wgpu::ShaderSource::Wgsl(source.into()),
+        });
+        self.faults.check(format_args!("shaders/{shader}.wgsl"));
+        let module = Arc::new(Module { raw, ir, info });
+        lock(&self.pipelines.modules).insert(shader, module.clone());
+        module
+    }
+}
+
+/// The bindings of group 0 that an entry point uses, directly or through functions.
+fn slots(module: &Module, label: &str, entry: &str) -> Vec<Slot> {
+    let position = module.ir.entry_points.iter().position(|point| point.name == entry);
+    let uses = module.info.get_entry_point(position.unwrap_or_else(|| panic!("{label}: there is no such entry point")));
+    let mut slots: Vec<Slot> = module
+        .ir
+        .global_variables
+        .iter()
+        .filter(|(handle, _)| !uses[*handle].is_empty())
+        .filter_map(|(_, variable)| match (&variable.binding, variable.space) {
+            (Some(at), naga::AddressSpace::Storage { access }) if at.group == 0 => {
+                Some(Slot { binding: at.binding, writable: access.contains(naga::StorageAccess::STORE) })
+            }
+            _ => None,
+        })
+        .collect();
+    slots.sort_by_key(|slot| slot.binding);
+    slots
+}
