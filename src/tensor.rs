@@ -174,8 +174,8 @@ impl Tensor {
         assert!(inputs.iter().all(|input| input.device().same(device)), "{op:?}: inputs lie on several devices");
         let storage = execute(&op, inputs, &shapes, &shape, device);
         let tracked = !autograd::is_paused() && inputs.iter().any(|input| input.0.tracked);
-        let node = tracked
-            .then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
+        let node =
+            tracked.then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
         Tensor::make(shape, device.clone(), Arc::new(storage), tracked, node)
     }
 
