@@ -13,7 +13,9 @@ macro_rules! source {
 
 /// Every file under `shaders/`, without its extension.
 const SOURCES: &[(&str, &str)] = &[
+    source!("adamw"),
     source!("add"),
+    source!("attention"),
     source!("clamp"),
     source!("clip_factor"),
     source!("columns"),
@@ -36,6 +38,7 @@ const SOURCES: &[(&str, &str)] = &[
     source!("sum_rows"),
     source!("sum_squares"),
     source!("tanh"),
+    source!("shared/attention_rows"),
     source!("shared/backward"),
     source!("shared/lanes_nt"),
     source!("shared/matmul_lanes"),

@@ -171,6 +171,18 @@ impl Model {
         std::iter::once(table).chain(others).collect()
     }
 
+    /// Overwrites every tensor with those that [`Model::tensors`] gave, in its order.
+    pub fn assign(&self, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
+        let (table, others) = tensors.split_first().expect("a model has a word table");
+        for (i, window) in self.words.windows.iter().enumerate() {
+            let rows = self.words.window_rows(i);
+            window.assign(&table.2[rows.start * self.words.columns..rows.end * self.words.columns]);
+        }
+        for (parameter, (_, _, values)) in self.parameters.iter().zip(others) {
+            parameter.tensor.assign(values);
+        }
+    }
+
     /// Overwrites every tensor with those of a file written from this model.
     pub fn restore(&self, weights: &Weights) -> Result<()> {
         for window in 0..self.words.windows.len() {

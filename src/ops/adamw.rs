@@ -8,7 +8,7 @@ use super::UpdateCase;
 use crate::{
     array::{Ids, Shape},
     cpu,
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     tensor::Update,
 };
 use rayon::prelude::*;
@@ -134,7 +134,8 @@ impl Update for AdamW {
     }
 
     fn kernel(&self, state: &[&Shape], _: &[&Shape]) -> Kernel {
-        unimplemented!("{state:?} {:?}", self.words())
+        let inputs = [Binding::Input(0), Binding::Input(1)];
+        kernel("forward", inputs, state[0].len(), [self.words().as_slice(), &[1]].concat(), 1)
     }
 }
 
@@ -176,7 +177,9 @@ impl Update for AdamWRows {
     }
 
     fn kernel(&self, state: &[&Shape], _: &[&Shape]) -> Kernel {
-        unimplemented!("{state:?}")
+        let inputs = [Binding::Input(0), Binding::Input(1), Binding::Ids(self.rows.clone())];
+        let (n, h) = (self.rows.len() / 2, state[0].columns());
+        kernel("rows", inputs, n, [self.hyper.words().as_slice(), &[h as u32]].concat(), h)
     }
 }
 
@@ -248,9 +251,30 @@ impl Update for CatchUp {
         });
     }
 
-    fn kernel(&self, state: &[&Shape], _: &[&Shape]) -> Kernel {
-        unimplemented!("{state:?}")
+    fn kernel(&self, _: &[&Shape], _: &[&Shape]) -> Kernel {
+        let inputs = [Binding::Ids(self.rows.clone()), Binding::Ids(self.schedule.clone())];
+        let (n, h, steps) = (self.rows.len() / 3, self.columns, self.schedule.len() / SCHEDULE_WORDS);
+        let words = [h as u32, self.first, steps as u32];
+        kernel("catch_up", inputs, n, [self.hyper.words().as_slice(), &words].concat(), h)
     }
+}
+
+/// One dispatch over parameter, moments and `inputs`, for `n` rows of `h` elements.
+fn kernel(
+    entry: &'static str,
+    inputs: impl IntoIterator<Item = Binding>,
+    n: usize,
+    words: Vec<u32>,
+    h: usize,
+) -> Kernel {
+    let dispatch = Dispatch {
+        shader: "adamw",
+        entry,
+        bindings: (0..3).map(Binding::Output).chain(inputs).collect(),
+        uniform: [vec![n as u32], words].concat(),
+        workgroups: (n * h).div_ceil(256),
+    };
+    Kernel { dispatches: vec![dispatch], ..Kernel::default() }
 }
 
 fn split<'a, T>(state: &'a mut [&mut [T]]) -> [&'a mut [T]; 3] {

@@ -6,7 +6,7 @@ use super::{Case, Spec, dropout::drop_row, same_shape};
 use crate::{
     array::{Array, Segments, Shape},
     cpu::{self, Block, Matrix, Output, Tile},
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     rng::{Draw, drop_threshold},
     tensor::{Op, Tensor},
 };
@@ -121,6 +121,33 @@ impl Attention {
         });
     }
 
+    /// The words that hold one bit for each key of a query.
+    fn mask_words(&self) -> usize {
+        self.segments.ranges().map(|rows| rows.len()).max().unwrap_or(0).div_ceil(32)
+    }
+
+    /// The result, query, key, value, and where sequences start.
+    fn bindings(&self, output: Binding) -> Vec<Binding> {
+        vec![
+            output,
+            Binding::Input(0),
+            Binding::Input(1),
+            Binding::Input(2),
+            Binding::Ids(self.segments.offsets.clone()),
+        ]
+    }
+
+    /// One launch in which each invocation takes a row and head.
+    fn dispatch(&self, entry: &'static str, x: &Shape, bindings: Vec<Binding>) -> Dispatch {
+        let (rate, draw) = self.dropout.unwrap_or((0.0, Draw { seed: 0, step: 0, stream: 0 }));
+        let extents = [x.rows(), x.columns(), x.columns() / self.heads, self.heads, self.segments.count()];
+        let [low, high] = draw.key();
+        let mut uniform: Vec<u32> = extents.into_iter().map(|extent| extent as u32).collect();
+        uniform.extend([self.mask_words() as u32, (self.scale(x.columns()) as f32).to_bits()]);
+        uniform.extend([drop_threshold(rate), (1.0 / (1.0 - rate)).to_bits(), draw.step, draw.stream, low, high]);
+        Dispatch { shader: "attention", entry, bindings, uniform, workgroups: x.rows().div_ceil(64) * self.heads }
+    }
+
     /// Every sequence's rows with every head, in the order of [`Tile::grid`].
     fn places(&self) -> Vec<(Range<usize>, usize)> {
         self.segments.ranges().flat_map(|rows| (0..self.heads).map(move |head| (rows.clone(), head))).collect()
@@ -165,7 +192,8 @@ impl Op for Attention {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        let bindings = self.bindings(Binding::Output(0));
+        Kernel { dispatches: vec![self.dispatch("forward", inputs[0], bindings)], ..Kernel::default() }
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
@@ -236,7 +264,18 @@ impl Op for AttentionBackward {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        let (how, rows) = (&self.0, inputs[0].rows() * self.0.heads);
+        let grad = Binding::Input(3);
+        let stage = |entry, output, more: &[Binding]| {
+            how.dispatch(entry, inputs[0], [how.bindings(output), vec![grad.clone()], more.to_vec()].concat())
+        };
+        let saved = [Binding::Scratch(0)];
+        let dispatches = vec![
+            stage("statistics", Binding::Scratch(0), &[]),
+            stage("dquery", Binding::Output(0), &saved),
+            stage("dkey_dvalue", Binding::Output(0), &saved),
+        ];
+        Kernel { scratch: vec![rows * (2 + how.mask_words())], dispatches, ..Kernel::default() }
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {

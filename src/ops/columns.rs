@@ -80,7 +80,7 @@ impl Op for Concat {
             uniform: vec![input.len() as u32, input.columns() as u32, output.columns() as u32, start as u32],
             workgroups: input.len().div_ceil(256),
         });
-        Kernel { scratch: Vec::new(), dispatches: dispatches.collect() }
+        Kernel { dispatches: dispatches.collect(), ..Kernel::default() }
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {

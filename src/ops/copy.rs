@@ -33,6 +33,6 @@ impl Update for Copy {
         let bindings = vec![Binding::Output(0), Binding::Input(0)];
         let uniform = vec![n as u32];
         let dispatch = Dispatch { shader: "copy", entry: "forward", bindings, uniform, workgroups: n.div_ceil(256) };
-        Kernel { scratch: Vec::new(), dispatches: vec![dispatch] }
+        Kernel { dispatches: vec![dispatch], ..Kernel::default() }
     }
 }

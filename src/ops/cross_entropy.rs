@@ -4,7 +4,7 @@ use super::{Case, Spec, expect, matrix};
 use crate::{
     array::{Array, Ids, Shape},
     cpu,
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     tensor::{Op, Tensor},
 };
 use rayon::prelude::*;
@@ -34,6 +34,12 @@ impl Tensor {
 struct CrossEntropy {
     labels: Ids,
     weight: f32,
+}
+
+impl CrossEntropy {
+    fn uniform(&self, logits: &Shape) -> Vec<u32> {
+        vec![logits.rows() as u32, logits.columns() as u32, self.weight.to_bits()]
+    }
 }
 
 /// The largest logit, and the sum of the exponentials of all relative to it.
@@ -76,7 +82,22 @@ impl Op for CrossEntropy {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        let uniform = self.uniform(inputs[0]);
+        let row_losses = Dispatch {
+            shader: "cross_entropy",
+            entry: "row_losses",
+            bindings: vec![Binding::Scratch(0), Binding::Input(0), Binding::Ids(self.labels.clone())],
+            uniform: uniform.clone(),
+            workgroups: self.labels.len(),
+        };
+        let sum = Dispatch {
+            shader: "cross_entropy",
+            entry: "forward",
+            bindings: vec![Binding::Output(0), Binding::Scratch(0)],
+            uniform,
+            workgroups: 1,
+        };
+        Kernel { scratch: vec![self.labels.len()], dispatches: vec![row_losses, sum], ..Kernel::default() }
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
@@ -119,7 +140,19 @@ impl Op for CrossEntropyBackward {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        let dispatch = Dispatch {
+            shader: "cross_entropy",
+            entry: "backward",
+            bindings: vec![
+                Binding::Output(0),
+                Binding::Input(0),
+                Binding::Input(1),
+                Binding::Ids(self.0.labels.clone()),
+            ],
+            uniform: self.0.uniform(inputs[0]),
+            workgroups: self.0.labels.len(),
+        };
+        Kernel { dispatches: vec![dispatch], ..Kernel::default() }
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {

@@ -7,7 +7,7 @@ use super::{Case, Spec, expect, matrix};
 use crate::{
     array::{Array, Ids, Shape},
     cpu,
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     tensor::{Op, Tensor},
 };
 use std::ops::Range;
@@ -93,7 +93,22 @@ impl Op for Gather {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{:?}", window_ranges(inputs).iter().map(|range| self.picks(range)).collect::<Vec<_>>())
+        let columns = inputs[0].columns();
+        let (entry, width) = match columns.is_multiple_of(4) {
+            true => ("forward_quads", columns / 4),
+            false => ("forward", columns),
+        };
+        let per_workgroup = if width == columns { 256 } else { 64 };
+        let picks = window_ranges(inputs).into_iter().map(|range| self.picks(&range)).enumerate();
+        let dispatch = |(window, picks): (usize, Vec<u32>)| Dispatch {
+            shader: "gather",
+            entry,
+            uniform: vec![picks.len() as u32 / 2, width as u32],
+            workgroups: (picks.len() / 2 * width).div_ceil(per_workgroup),
+            bindings: vec![Binding::Output(0), Binding::Input(window), Binding::Ids(picks.into())],
+        };
+        let used = picks.filter(|(_, picks)| !picks.is_empty());
+        Kernel { dispatches: used.map(dispatch).collect(), ..Kernel::default() }
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
@@ -191,11 +206,58 @@ impl Op for ScatterAdd {
         });
     }
 
-    fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+    fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel {
+        let (columns, n) = (inputs[0].columns(), output.len());
+        let Sources { targets, starts, sources, .. } = &self.sources;
+        let clear = Dispatch {
+            shader: "gather",
+            entry: "clear",
+            bindings: vec![Binding::Output(0)],
+            uniform: vec![n as u32],
+            workgroups: if targets.len() < output.rows() { n.div_ceil(256) } else { 0 },
+        };
+        if starts.windows(2).all(|ends| ends[1] - ends[0] <= 2 * PIECE) {
+            let whole = sum_lists(Binding::Output(0), Binding::Input(0), columns, [targets, starts, sources]);
+            return Kernel { dispatches: vec![clear, whole], ..Kernel::default() };
+        }
+        let (piece_starts, list_starts) = pieces(starts);
+        let count = piece_starts.len() - 1;
+        let order: Ids = (0..count as u32).collect::<Vec<_>>().into();
+        let (piece_starts, list_starts) = (piece_starts.into(), list_starts.into());
+        let parts = sum_lists(Binding::Scratch(0), Binding::Input(0), columns, [&order, &piece_starts, sources]);
+        let lists = sum_lists(Binding::Output(0), Binding::Scratch(0), columns, [targets, &list_starts, &order]);
+        Kernel { scratch: vec![count * columns], dispatches: vec![clear, parts, lists], ..Kernel::default() }
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
         unimplemented!("second derivatives are not needed by any method")
+    }
+}
+
+/// The rows that one workgroup sums; longer lists are summed piece by piece.
+const PIECE: u32 = 64;
+
+/// Cuts lists into pieces: where each piece starts in the sources, and where each list starts in the pieces.
+fn pieces(starts: &[u32]) -> (Vec<u32>, Vec<u32>) {
+    let (mut piece_starts, mut list_starts) = (Vec::new(), vec![0]);
+    for ends in starts.windows(2) {
+        piece_starts.extend((ends[0]..ends[1]).step_by(PIECE as usize));
+        list_starts.push(piece_starts.len() as u32);
+    }
+    piece_starts.push(starts.last().copied().unwrap_or(0));
+    (piece_starts, list_starts)
+}
+
+/// Sums lists of rows of `from` into the target rows of `to`.
+fn sum_lists(to: Binding, from: Binding, columns: usize, [targets, starts, sources]: [&Ids; 3]) -> Dispatch {
+    Dispatch {
+        shader: "gather",
+        entry: "sum",
+        uniform: vec![targets.len() as u32, columns as u32],
+        workgroups: targets.len() * columns.div_ceil(64),
+        bindings: [to, from]
+            .into_iter()
+            .chain([targets, starts, sources].map(|ids| Binding::Ids(ids.clone())))
+            .collect(),
     }
 }

@@ -1,10 +1,10 @@
 //! Layer normalization (Ba et al., 2016): each row to mean 0 and variance 1, then scaled and shifted by column.
 
-use super::{Case, Spec, expect, same_shape};
+use super::{Case, Spec, expect, same_shape, sum_rows::sum_rows_kernel};
 use crate::{
     array::{Array, Shape},
     cpu,
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     tensor::{Op, Tensor},
 };
 
@@ -53,6 +53,22 @@ impl LayerNorm {
     }
 }
 
+/// Rows that one workgroup sums for the parameters' gradients.
+const BLOCK: usize = 32;
+
+impl LayerNorm {
+    /// The uniform of the shader.
+    fn uniform(&self, x: &Shape) -> Vec<u32> {
+        vec![x.rows() as u32, x.columns() as u32, self.epsilon.to_bits(), BLOCK as u32]
+    }
+
+    /// One workgroup per row: `quads` where the width allows it.
+    fn rows_kernel(&self, x: &Shape, entry: &'static str, quads: &'static str) -> Kernel {
+        let entry = if x.columns().is_multiple_of(4) { quads } else { entry };
+        Kernel::one("layer_norm", entry, 3, self.uniform(x), x.rows())
+    }
+}
+
 impl Op for LayerNorm {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [x, gain, bias] = expect(inputs)?;
@@ -86,7 +102,7 @@ impl Op for LayerNorm {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        self.rows_kernel(inputs[0], "forward", "forward_quads")
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
@@ -143,7 +159,7 @@ impl Op for InputGradient {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        self.0.rows_kernel(inputs[0], "backward", "backward_quads")
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
@@ -191,7 +207,28 @@ impl Op for ParameterGradients {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        let (x, columns) = (inputs[0], inputs[0].columns());
+        let blocks = x.rows().div_ceil(BLOCK);
+        let statistics = Dispatch {
+            shader: "layer_norm",
+            entry: "row_statistics",
+            bindings: vec![Binding::Scratch(0), Binding::Input(0)],
+            uniform: self.0.uniform(x),
+            workgroups: x.rows(),
+        };
+        let parameters = Dispatch {
+            shader: "layer_norm",
+            entry: "parameters",
+            bindings: vec![Binding::Scratch(1), Binding::Input(0), Binding::Scratch(0), Binding::Input(1)],
+            uniform: self.0.uniform(x),
+            workgroups: blocks * columns.div_ceil(64),
+        };
+        let sum = sum_rows_kernel(Binding::Scratch(1), blocks, 2 * columns, 2);
+        Kernel {
+            scratch: [vec![2 * x.rows(), blocks * 2 * columns], sum.scratch].concat(),
+            dispatches: [statistics, parameters].into_iter().chain(sum.dispatches).collect(),
+            ..Kernel::default()
+        }
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {

@@ -1,10 +1,14 @@
 //! The affine map of a layer, `x · wᵀ + b`, with the weight stored (out, in) as checkpoints have it.
 
-use super::{Case, Layout, Spec, expect, matmul, matrix};
+use super::{
+    Case, Layout, Spec, expect, matmul,
+    matmul::{tile_uniform, tiles},
+    matrix,
+};
 use crate::{
     array::{Array, Shape},
     cpu::{self, Matrix, Output},
-    gpu::Kernel,
+    gpu::{Kernel, Suits},
     tensor::{Op, Tensor},
 };
 
@@ -55,7 +59,16 @@ impl Op for Linear {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        let [m, n, k] = [inputs[0].rows(), inputs[1].rows(), inputs[1].columns()];
+        let tiled = Kernel::one("linear", "forward", 3, tile_uniform([m, n, k], Layout::NT, k), tiles([m, n], 64));
+        match n.is_multiple_of(4) && k.is_multiple_of(4) {
+            true => {
+                let uniform = vec![m as u32, n as u32, k as u32];
+                let lanes = Kernel::one("linear_lanes", "forward", 3, uniform, tiles([m, n], 32));
+                tiled.or(Suits::SoftwareSubgroups(8), lanes)
+            }
+            false => tiled,
+        }
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {

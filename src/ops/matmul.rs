@@ -1,10 +1,10 @@
 //! Matrix products, with either operand transposed.
 
-use super::{Case, Spec, expect, matrix};
+use super::{Case, Spec, expect, matrix, sum_rows::sum_rows_kernel};
 use crate::{
     array::{Array, Shape},
     cpu::{self, Matrix, Output},
-    gpu::Kernel,
+    gpu::{Binding, Kernel, Suits},
     tensor::{Op, Tensor},
 };
 
@@ -59,6 +59,42 @@ impl MatMul {
     }
 }
 
+/// How many tiles with sides of `side` cover a matrix.
+pub(super) fn tiles([m, n]: [usize; 2], side: usize) -> usize {
+    m.div_ceil(side) * n.div_ceil(side)
+}
+
+/// The uniform of the tiled product; each workgroup sums over `part` of k.
+pub(super) fn tile_uniform([m, n, k]: [usize; 3], layout: Layout, part: usize) -> Vec<u32> {
+    let strides = match layout {
+        Layout::NN => [k, 1, n, 1],
+        Layout::NT => [k, 1, 1, k],
+        Layout::TN => [1, m, n, 1],
+    };
+    [[m, n, k].as_slice(), &strides, &[part]].concat().into_iter().map(|extent| extent as u32).collect()
+}
+
+impl MatMul {
+    /// The product by tiles of 64 × 64. Where these are few and k is long, as for the gradient of a weight, several
+    /// workgroups share a tile, each summing a part of k.
+    fn tiled(&self, [m, n, k]: [usize; 3]) -> Kernel {
+        const ENOUGH: usize = 512; // workgroups that keep a large GPU busy
+        let count = tiles([m, n], 64);
+        let parts = (ENOUGH / count.max(1)).clamp(1, k.div_ceil(512).max(1));
+        let part = k.div_ceil(parts).next_multiple_of(16);
+        let parts = k.div_ceil(part).max(1);
+        let product = Kernel::one("matmul", "forward", 2, tile_uniform([m, n, k], self.layout, part), count * parts);
+        if parts == 1 {
+            return product;
+        }
+        let sum = sum_rows_kernel(Binding::Scratch(0), parts, m * n, 1);
+        let mut dispatches = product.dispatches;
+        dispatches[0].bindings[0] = Binding::Scratch(0);
+        dispatches.extend(sum.dispatches);
+        Kernel { scratch: [vec![parts * m * n], sum.scratch].concat(), dispatches, ..Kernel::default() }
+    }
+}
+
 impl Op for MatMul {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         self.extents(inputs).map(|[m, n, _]| [m, n].into())
@@ -85,7 +121,19 @@ impl Op for MatMul {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        let extents = self.extents(inputs).expect("checked");
+        let [m, n, k] = extents;
+        let tiled = self.tiled(extents);
+        let (shader, aligned) = match self.layout {
+            Layout::NN => ("matmul_nn", [n, k]),
+            Layout::NT => ("matmul_nt", [n, k]),
+            Layout::TN => ("matmul_tn", [n, m]),
+        };
+        if aligned.iter().any(|extent| !extent.is_multiple_of(4)) {
+            return tiled;
+        }
+        let lanes = Kernel::one(shader, "forward", 2, vec![m as u32, n as u32, k as u32], tiles([m, n], 32));
+        tiled.or(Suits::SoftwareSubgroups(8), lanes)
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {

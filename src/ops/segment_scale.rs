@@ -5,7 +5,7 @@ use super::{Case, Spec, expect, matrix};
 use crate::{
     array::{Array, Segments, Shape},
     cpu,
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     tensor::{Op, Tensor},
 };
 
@@ -63,6 +63,25 @@ impl SegmentScale {
         }
     }
 
+    /// First the factors of each sequence, then their use on each row; `grad` is bound last in both.
+    fn kernel_of(&self, x: &Shape, [find, apply]: [&'static str; 2], grad: &[Binding]) -> Kernel {
+        let (radius, ball) = self.radius();
+        let uniform = |n: usize| vec![n as u32, x.columns() as u32, radius.to_bits(), u32::from(ball)];
+        let dispatch = |entry, n, bindings: &[Binding]| Dispatch {
+            shader: "segment_scale",
+            entry,
+            bindings: [bindings, grad].concat(),
+            uniform: uniform(n),
+            workgroups: n,
+        };
+        let Segments { offsets, owners } = self.segments.clone();
+        let (count, factors) = (self.segments.count(), Binding::Scratch(0));
+        let find = dispatch(find, count, &[factors.clone(), Binding::Input(0), Binding::Ids(offsets)]);
+        let bindings = [Binding::Output(0), Binding::Input(0), factors, Binding::Ids(owners)];
+        let apply = dispatch(apply, self.segments.rows(), &bindings);
+        Kernel { scratch: vec![2 * count], dispatches: vec![find, apply], ..Kernel::default() }
+    }
+
     fn factor(&self, square: f64) -> f64 {
         let (radius, ball) = self.radius();
         let factor = f64::from(radius) / square.sqrt().max(f64::from(SMALLEST_NORM));
@@ -104,7 +123,7 @@ impl Op for SegmentScale {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        self.kernel_of(inputs[0], ["find_forward", "forward"], &[])
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
@@ -158,7 +177,7 @@ impl Op for SegmentScaleBackward {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        self.0.kernel_of(inputs[0], ["find_backward", "backward"], &[Binding::Input(1)])
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {

@@ -4,7 +4,7 @@ use super::{Case, Spec, matrix};
 use crate::{
     array::{Array, Shape},
     cpu,
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     ops::matmul,
     tensor::{Op, Tensor},
 };
@@ -54,8 +54,7 @@ impl Op for SumRows {
     }
 
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel {
-        let words = vec![inputs[0].rows() as u32, output.len() as u32];
-        Kernel::one("sum_rows", "forward", 1, words, output.len().div_ceil(64))
+        sum_rows_kernel(Binding::Input(0), inputs[0].rows(), output.len(), 0)
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
@@ -63,4 +62,23 @@ impl Op for SumRows {
         let ones = Tensor::new(&vec![1.0; rows], [rows, 1], grad.device());
         vec![Some(matmul(&ones, &grad.slice(0, [1, grad.shape().len()]), super::Layout::NN))]
     }
+}
+
+/// Sums the rows of a matrix into the output; tall ones block by block, with scratch buffer `scratch` in between.
+pub(super) fn sum_rows_kernel(x: Binding, rows: usize, columns: usize, scratch: usize) -> Kernel {
+    const BLOCK: usize = 64;
+    let stage = |to, from, rows: usize, block: usize| Dispatch {
+        shader: "sum_rows",
+        entry: "forward",
+        bindings: vec![to, from],
+        uniform: vec![rows as u32, columns as u32, block as u32],
+        workgroups: columns.div_ceil(64) * rows.div_ceil(block).max(1),
+    };
+    if rows <= 4 * BLOCK {
+        return Kernel { dispatches: vec![stage(Binding::Output(0), x, rows, rows.max(1))], ..Kernel::default() };
+    }
+    let blocks = rows.div_ceil(BLOCK);
+    let partial = Binding::Scratch(scratch);
+    let dispatches = vec![stage(partial.clone(), x, rows, BLOCK), stage(Binding::Output(0), partial, blocks, blocks)];
+    Kernel { scratch: vec![blocks * columns], dispatches, ..Kernel::default() }
 }

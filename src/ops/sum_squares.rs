@@ -4,7 +4,7 @@ use super::{Case, Spec};
 use crate::{
     array::{Array, Shape},
     cpu,
-    gpu::Kernel,
+    gpu::{Binding, Dispatch, Kernel},
     tensor::{Op, Tensor},
 };
 use rayon::prelude::*;
@@ -51,7 +51,24 @@ impl Op for SumSquares {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        unimplemented!("{inputs:?}")
+        const PART: usize = 4096; // elements per workgroup
+        let n = inputs[0].len();
+        let parts = n.div_ceil(PART);
+        let partial = Dispatch {
+            shader: "sum_squares",
+            entry: "partial",
+            bindings: vec![Binding::Scratch(0), Binding::Input(0)],
+            uniform: vec![n as u32],
+            workgroups: parts,
+        };
+        let sum = Dispatch {
+            shader: "sum_squares",
+            entry: "forward",
+            bindings: vec![Binding::Output(0), Binding::Scratch(0), Binding::Input(1)],
+            uniform: vec![parts as u32],
+            workgroups: 1,
+        };
+        Kernel { scratch: vec![parts], dispatches: vec![partial, sum], ..Kernel::default() }
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
