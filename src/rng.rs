@@ -110,7 +110,8 @@ impl Rng {
     /// The next word.
     pub fn next_u32(&mut self) -> u32 {
         if self.used == 4 {
-            let counter = [self.block as u32, (self.block >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32];
+            let counter =
+                [self.block as u32, (self.block >> 32) as u32, self.stream as u32, (self.stream >> 32) as u32];
             self.words = philox(counter, self.key);
             self.block += 1;
             self.used = 0;

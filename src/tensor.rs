@@ -174,8 +174,8 @@ impl Tensor {
         assert!(inputs.iter().all(|input| input.device().same(device)), "{op:?}: inputs lie on several devices");
         let storage = execute(&op, inputs, &shapes, &shape, device);
         let tracked = !autograd::is_paused() && inputs.iter().any(|input| input.0.tracked);
-        let node = tracked
-            .then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
+        let node =
+            tracked.then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
         Tensor::make(shape, device.clone(), Arc::new(storage), tracked, node)
     }
 
@@ -184,14 +184,16 @@ impl Tensor {
     pub fn update(op: &dyn Update, state: &[&Tensor], inputs: &[&Tensor]) {
         match state[0].device().clone() {
             Device::Reference => {
-                let mut held: Vec<_> = state.iter().map(|t| t.array_storage().write().expect("no holder panics")).collect();
+                let mut held: Vec<_> =
+                    state.iter().map(|t| t.array_storage().write().expect("no holder panics")).collect();
                 let mut state: Vec<&mut [f64]> = held.iter_mut().map(|array| array.values.as_mut_slice()).collect();
                 let inputs: Vec<_> =
                     inputs.iter().map(|t| t.array_storage().read().expect("no holder panics")).collect();
                 op.reference(&mut state, &inputs.iter().map(|array| array.values.as_slice()).collect::<Vec<_>>());
             }
             Device::Cpu => {
-                let mut held: Vec<_> = state.iter().map(|t| t.cpu_storage().write().expect("no holder panics")).collect();
+                let mut held: Vec<_> =
+                    state.iter().map(|t| t.cpu_storage().write().expect("no holder panics")).collect();
                 let mut state: Vec<&mut [f32]> = held.iter_mut().map(|block| &mut block[..]).collect();
                 let inputs: Vec<_> = inputs.iter().map(|t| t.cpu_storage().read().expect("no holder panics")).collect();
                 op.cpu(&mut state, &inputs.iter().map(|block| &block[..]).collect::<Vec<_>>());
@@ -268,8 +270,7 @@ impl Tensor {
         assert_eq!(self.shape().len(), values.len(), "{} values do not fill {:?}", values.len(), self.shape());
         match &*self.0.storage {
             Storage::Reference(array) => {
-                array.write().expect("no holder panics").values =
-                    values.iter().map(|x| f64::from(*x)).collect();
+                array.write().expect("no holder panics").values = values.iter().map(|x| f64::from(*x)).collect();
             }
             Storage::Cpu(block) => block.write().expect("no holder panics").copy_from_slice(values),
             Storage::Gpu(buffer) => self.gpu().overwrite(buffer, bytemuck::cast_slice(values)),

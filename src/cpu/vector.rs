@@ -88,7 +88,9 @@ pub fn exp(x: f32) -> f32 {
     let p = p * r + 0.166_666_65;
     let p = p * r + 0.5;
     let value = p * r * r + r + 1.0;
-    let power = f32::from_bits(((shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32) as u32).wrapping_add(127) << 23);
+    let power = f32::from_bits(
+        ((shifted.to_bits() as i32).wrapping_sub(ROUND.to_bits() as i32) as u32).wrapping_add(127) << 23,
+    );
     let result = value * power;
     let result = if x < -87.3 { 0.0 } else { result };
     if x > 88.7 { f32::INFINITY } else { result }

@@ -1,10 +1,6 @@
 //! Compute pipelines, made at first use from the composed shaders.
 
-use super::{
-    Gpu,
-    faults::lock,
-    shaders,
-};
+use super::{Gpu, faults::lock, shaders};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -43,10 +39,8 @@ struct Module {
 impl Pipelines {
     pub(super) fn new(device: &wgpu::Device) -> Pipelines {
         let entry = buffer_entry(0, wgpu::BufferBindingType::Uniform, true);
-        let uniform_layout = device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-            label: Some("uniforms"),
-            entries: &[entry],
-        });
+        let uniform_layout = device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &[entry] });
         Pipelines { uniform_layout, modules: Mutex::default(), pipelines: Mutex::default() }
     }
 }

@@ -140,7 +140,9 @@ impl Config {
         let (h, heads) = (config.hidden_size, config.num_attention_heads);
         match h.is_multiple_of(heads) && config.longest_input() > 0 {
             true => Ok(config),
-            false => Err(format!("hidden_size {h} must be a multiple of num_attention_heads {heads}, and positions exist")),
+            false => {
+                Err(format!("hidden_size {h} must be a multiple of num_attention_heads {heads}, and positions exist"))
+            }
         }
     }
 

@@ -27,7 +27,11 @@ impl Embeddings {
     fn build(builder: &mut Builder, config: &Config) -> Embeddings {
         let h = config.hidden_size;
         builder.within("embeddings", |builder| Embeddings {
-            positions: builder.parameter("position_embeddings.weight", &[config.max_position_embeddings, h], Fill::Normal),
+            positions: builder.parameter(
+                "position_embeddings.weight",
+                &[config.max_position_embeddings, h],
+                Fill::Normal,
+            ),
             types: builder.parameter("token_type_embeddings.weight", &[config.type_vocab_size, h], Fill::Normal),
             norm: LayerNorm::build(builder, "LayerNorm", h, config.layer_norm_eps),
             first_position: config.first_position(),
@@ -107,7 +111,8 @@ pub struct Encoder {
 impl Encoder {
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Encoder {
         let embeddings = Embeddings::build(builder, config);
-        let layer = |builder: &mut Builder| (0..config.num_hidden_layers).map(|i| Layer::build(builder, config, i)).collect();
+        let layer =
+            |builder: &mut Builder| (0..config.num_hidden_layers).map(|i| Layer::build(builder, config, i)).collect();
         Encoder { embeddings, layers: builder.within("encoder", layer) }
     }
 

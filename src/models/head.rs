@@ -40,7 +40,11 @@ impl Head {
         let (h, roberta, dropout) = (config.hidden_size, config.architecture.roberta_heads, config.classifier_dropout);
         builder.head(|builder| match kind {
             HeadKind::Classify(labels) => {
-                let (dense, out) = if roberta { ("classifier.dense", "classifier.out_proj") } else { ("bert.pooler.dense", "classifier") };
+                let (dense, out) = if roberta {
+                    ("classifier.dense", "classifier.out_proj")
+                } else {
+                    ("bert.pooler.dense", "classifier")
+                };
                 let dense = Linear::build(builder, dense, h, h);
                 let out = Linear::build(builder, out, h, labels.len());
                 Head::Classify { dense, out, dropout, drops_first: roberta, site }

@@ -209,10 +209,8 @@ impl Model {
         let config = serde_json::to_string_pretty(&self.config.to_json(&self.head_kind)).expect("JSON can be printed");
         checkpoint::write_file(&folder.join("config.json"), (config + "\n").as_bytes())?;
         let tensors = self.tensors();
-        let entries: Vec<Entry> = tensors
-            .iter()
-            .map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) })
-            .collect();
+        let entries: Vec<Entry> =
+            tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
     }
 }

@@ -6,11 +6,7 @@ mod words;
 pub use builder::{Builder, Fill};
 pub use words::{ActiveRows, WordTable};
 
-use crate::{
-    ops,
-    rng::Draw,
-    tensor::Tensor,
-};
+use crate::{ops, rng::Draw, tensor::Tensor};
 
 /// A trainable tensor and its name in the checkpoint.
 #[derive(Clone, Debug)]

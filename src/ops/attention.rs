@@ -69,7 +69,8 @@ impl Attention {
 
     /// The probabilities with which query `row` attends to the rows of its sequence, before dropout.
     fn probabilities(&self, query: &Array, key: &Array, row: usize, head: usize, rows: Range<usize>) -> Vec<f64> {
-        let scores: Vec<f64> = rows.map(|j| self.scale(query.shape.columns()) * self.dot(query, row, key, j, head)).collect();
+        let scores: Vec<f64> =
+            rows.map(|j| self.scale(query.shape.columns()) * self.dot(query, row, key, j, head)).collect();
         let most = scores.iter().copied().fold(f64::MIN, f64::max);
         let sum: f64 = scores.iter().map(|x| (x - most).exp()).sum();
         scores.iter().map(|x| (x - most).exp() / sum).collect()
@@ -160,7 +161,9 @@ impl Op for Attention {
         let fits = shape.len() == self.segments.rows() * shape.columns() && shape.columns().is_multiple_of(self.heads);
         match fits {
             true => Ok(shape),
-            false => Err(format!("the sequences have {} rows and there are {} heads", self.segments.rows(), self.heads)),
+            false => {
+                Err(format!("the sequences have {} rows and there are {} heads", self.segments.rows(), self.heads))
+            }
         }
     }
 
@@ -225,7 +228,8 @@ impl Op for AttentionBackward {
             for i in rows.clone() {
                 let p = self.0.probabilities(query, key, i, head, rows.clone());
                 let mask: Vec<f64> = (0..rows.len()).map(|j| self.0.mask(i, head, j)).collect();
-                let dp: Vec<f64> = rows.clone().map(|j| self.0.dot(grad, i, value, j, head) * mask[j - rows.start]).collect();
+                let dp: Vec<f64> =
+                    rows.clone().map(|j| self.0.dot(grad, i, value, j, head) * mask[j - rows.start]).collect();
                 let sum: f64 = p.iter().zip(&dp).map(|(p, dp)| p * dp).sum();
                 for j in rows.clone() {
                     let at = j - rows.start;

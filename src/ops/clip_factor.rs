@@ -39,7 +39,9 @@ impl Op for ClipFactor {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
-        let factor = |total: f64| if total.is_finite() { (f64::from(self.max_norm) / (total.sqrt() + 1e-6)).min(1.0) } else { f64::NAN };
+        let factor = |total: f64| {
+            if total.is_finite() { (f64::from(self.max_norm) / (total.sqrt() + 1e-6)).min(1.0) } else { f64::NAN }
+        };
         inputs[0].map(factor)
     }
 

@@ -7,13 +7,8 @@ use crate::{
     tensor::Update,
 };
 
-pub(super) const CASES: &[UpdateCase] = &[UpdateCase {
-    name: "copy",
-    tolerance: 0.0,
-    state: &[&[301]],
-    inputs: &[&[257]],
-    update: || Box::new(Copy),
-}];
+pub(super) const CASES: &[UpdateCase] =
+    &[UpdateCase { name: "copy", tolerance: 0.0, state: &[&[301]], inputs: &[&[257]], update: || Box::new(Copy) }];
 
 /// `state[i] = input[i]` for as many numbers as the input has.
 #[derive(Debug)]

@@ -16,7 +16,11 @@ pub(super) const SPEC: Spec = Spec {
     cases: &[
         Case { name: "three classes", inputs: &[&[4, 3]], run: |x| x[0].cross_entropy(&vec![2, 0, 1, 1].into(), 0.25) },
         Case { name: "many classes", inputs: &[&[2, 1031]], run: |x| x[0].cross_entropy(&vec![7, 1030].into(), 0.5) },
-        Case { name: "large logits", inputs: &[&[2, 5]], run: |x| x[0].scale(60.0).cross_entropy(&vec![0, 4].into(), 0.02) },
+        Case {
+            name: "large logits",
+            inputs: &[&[2, 5]],
+            run: |x| x[0].scale(60.0).cross_entropy(&vec![0, 4].into(), 0.02),
+        },
         Case { name: "one row", inputs: &[&[1, 2]], run: |x| x[0].cross_entropy(&vec![1].into(), 1.0) },
         Case { name: "empty", inputs: &[&[0, 3]], run: |x| x[0].cross_entropy(&vec![].into(), 1.0) },
     ],

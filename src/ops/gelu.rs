@@ -120,7 +120,8 @@ mod tests {
 
     #[test]
     fn the_normal_distribution_has_its_known_values() {
-        let known = [(0.0, 0.5), (1.0, 0.841_344_746_068_543), (-2.0, 0.022_750_131_948_179), (4.0, 0.999_968_328_758_167)];
+        let known =
+            [(0.0, 0.5), (1.0, 0.841_344_746_068_543), (-2.0, 0.022_750_131_948_179), (4.0, 0.999_968_328_758_167)];
         for (x, expected) in known {
             assert!((normal_cdf(x) - expected).abs() < 1e-14, "{x}: {}", normal_cdf(x));
         }

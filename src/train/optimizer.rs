@@ -313,14 +313,7 @@ impl LazyWindow {
         }
     }
 
-    fn step(
-        &mut self,
-        window: &Tensor,
-        rows: impl Iterator<Item = u32>,
-        grad: &Tensor,
-        factor: &Tensor,
-        hyper: AdamW,
-    ) {
+    fn step(&mut self, window: &Tensor, rows: impl Iterator<Item = u32>, grad: &Tensor, factor: &Tensor, hyper: AdamW) {
         let mut places = Vec::new();
         for row in rows {
             let slot = &mut self.slots[row as usize];
