@@ -1,1 +1,3 @@
-//! (to come)
+//! Tasks.
+
+pub mod demo;
