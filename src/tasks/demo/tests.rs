@@ -181,8 +181,8 @@ fn sentences_are_grammatical() {
 #[test]
 fn pairs_are_parallel_balanced_and_reproducible() {
     let english = pairs("en", 7, 3000);
-    for label in 0..LABELS.len() {
-        assert_eq!(english.iter().filter(|pair| pair.label == label).count(), 1000, "{}", LABELS[label]);
+    for (label, name) in LABELS.iter().enumerate() {
+        assert_eq!(english.iter().filter(|pair| pair.label == label).count(), 1000, "{name}");
     }
     for language in LANGUAGES {
         let other = pairs(language, 7, 3000);
