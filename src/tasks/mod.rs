@@ -4,6 +4,7 @@
 
 mod generalized;
 mod load;
+pub mod demo;
 pub mod metrics;
 mod pawsx;
 pub mod predictions;
