@@ -10,6 +10,8 @@ mod relation;
 mod scenes;
 mod world;
 
+use super::{Kind, Loaded, Row, Split, Task};
+use crate::error::{Error, Result, did_you_mean};
 use std::collections::BTreeMap;
 
 use random::Rng;
@@ -19,6 +21,38 @@ pub const LANGUAGES: &[&str] = &languages::CODES;
 
 /// The labels in the order of [`Pair::label`].
 pub const LABELS: &[&str] = &["contradiction", "entailment", "neutral"];
+
+/// The generated task.
+pub const DEMO: Task = Task {
+    name: "demo",
+    about: "does the premise entail the hypothesis? Generated, in ten languages",
+    kind: Kind::Classify { labels: LABELS },
+    pairs: true,
+    source: "en",
+    languages: LANGUAGES,
+    aliases: &[],
+    leave_out: |_| None,
+    layouts: &[],
+};
+
+/// The first `n` generated examples of a split; splits share no random numbers.
+pub fn load(split: Split, language: &str, n: usize, seed: u64) -> Result<Loaded> {
+    if !LANGUAGES.contains(&language) {
+        let nearest = did_you_mean(language, LANGUAGES.iter().copied());
+        return Err(Error::Config(format!("the demo does not speak \"{language}\"; {nearest}")));
+    }
+    let seed = seed.wrapping_mul(3).wrapping_add(split as u64);
+    let row = |(i, pair): (usize, Pair)| Row {
+        line: i + 1,
+        row: i + 1,
+        language: None,
+        a: pair.premise,
+        b: Some(pair.hypothesis),
+        label: Some(LABELS[pair.label].to_string()),
+    };
+    let rows: Vec<Row> = pairs(language, seed, n).into_iter().enumerate().map(row).collect();
+    DEMO.load_rows(&format!("{split}-{language}"), language, &rows)
+}
 
 /// Two sentences and what the first says of the second.
 #[derive(Debug, Clone, PartialEq, Eq)]
