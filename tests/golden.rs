@@ -45,7 +45,8 @@ fn folders() -> Vec<PathBuf> {
         None => vec![own, harness::shared_folder().join("golden")],
     };
     let entries = roots.iter().flat_map(|root| fs::read_dir(root).into_iter().flatten().flatten());
-    let mut folders: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(|path| path.join("golden.safetensors").exists()).collect();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|entry| entry.path()).filter(|path| path.join("golden.safetensors").exists()).collect();
     folders.sort();
     assert!(!folders.is_empty(), "no folder with golden.safetensors below {roots:?}");
     folders
@@ -69,7 +70,9 @@ impl Golden {
         let raw: serde_json::Value = serde_json::from_str(&text).expect("it was just parsed");
         let class = raw["architectures"][0].as_str().unwrap_or_default().to_string();
         let head = match &class {
-            class if class == config.architecture.classifier => HeadKind::Classify(config.labels.expect("a classifier has labels")),
+            class if class == config.architecture.classifier => {
+                HeadKind::Classify(config.labels.expect("a classifier has labels"))
+            }
             class if class == config.architecture.masked_lm => HeadKind::MaskedLm,
             other => return Err(format!("{other} is not supported")),
         };
@@ -254,7 +257,8 @@ fn identities(golden: &Golden, device: &Device) {
     let scene = golden.scene(&model, Words::Table, Some(draw));
     let plain = Standard.loss(&scene).item();
     for at in [Place::Word, Place::Embedding, Place::Encoder] {
-        let pgd = Pgd { norm: Norm::L2, radius: 0.5, step_size: 0.2, steps: 0, start: Start::Zero, at, clean_weight: 0.0 };
+        let pgd =
+            Pgd { norm: Norm::L2, radius: 0.5, step_size: 0.2, steps: 0, start: Start::Zero, at, clean_weight: 0.0 };
         assert_eq!(pgd.loss(&scene).item(), plain, "no steps at {at:?}");
         let silent = RandomPerturbation { distribution: Distribution::Gaussian, scale: 0.0, samples: 1, at };
         assert_eq!(silent.loss(&scene).item(), plain, "no noise at {at:?}");

@@ -82,20 +82,36 @@ pub struct Model {
 }
 
 impl Model {
-    /// Loads a Hugging Face folder. A head of another shape than the checkpoint's, or with other labels, is an error;
-    /// one that the checkpoint does not have is initialized from the seed, and `initialized` says so.
+    /// Loads a Hugging Face folder.
+    ///
+    /// A classifier of the checkpoint is kept where its labels have the names asked for, in whatever order: `head_kind`
+    /// then has the checkpoint's. Any other head is initialized from the seed, and `initialized` says so.
     pub fn load(folder: &Path, head: HeadKind, seed: u64, device: &Device) -> Result<Model> {
         let config = Config::load(folder)?;
         let weights = Weights::open(folder)?;
-        Model::build(config, head, Some(&weights), seed, device)
+        let (head, trust) = match (head, &config.labels) {
+            (HeadKind::Classify(wanted), Some(found)) if is_permutation(&wanted, found) => {
+                (HeadKind::Classify(found.clone()), true)
+            }
+            (HeadKind::Classify(wanted), _) => (HeadKind::Classify(wanted), false),
+            (HeadKind::MaskedLm, _) => (HeadKind::MaskedLm, true),
+        };
+        Model::build(config, head, Some(&weights), trust, seed, device)
     }
 
     /// A model with fresh weights everywhere.
     pub fn fresh(config: Config, head: HeadKind, seed: u64, device: &Device) -> Result<Model> {
-        Model::build(config, head, None, seed, device)
+        Model::build(config, head, None, true, seed, device)
     }
 
-    fn build(config: Config, head: HeadKind, weights: Option<&Weights>, seed: u64, device: &Device) -> Result<Model> {
+    fn build(
+        config: Config,
+        head: HeadKind,
+        weights: Option<&Weights>,
+        trust_head: bool,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Model> {
         let mut builder = Builder::new(weights, device, seed, config.initializer_range);
         let prefix = config.architecture.prefix;
         let (words, encoder) = builder.within(prefix, |builder| {
@@ -103,6 +119,9 @@ impl Model {
             let words = WordTable::build(builder, name, config.vocab_size, config.hidden_size);
             (words, Encoder::build(builder, &config))
         });
+        if !trust_head {
+            builder.forget_weights_of_head();
+        }
         let built_head = Head::build(&mut builder, &config, &head, encoder.sites());
         let built = builder.finish(&format!("the {} of config.json", config.architecture.model_type))?;
         Ok(Model {
@@ -213,4 +232,13 @@ impl Model {
             tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
     }
+}
+
+fn is_permutation(wanted: &[String], found: &[String]) -> bool {
+    let sorted = |labels: &[String]| {
+        let mut labels: Vec<String> = labels.iter().map(|label| label.to_lowercase()).collect();
+        labels.sort();
+        labels
+    };
+    sorted(wanted) == sorted(found)
 }

@@ -31,6 +31,8 @@ pub struct Builder<'a> {
     path: Vec<String>,
     /// Whether a missing tensor may be initialized: for a head, or where there is no checkpoint at all.
     may_initialize: bool,
+    /// Whether the checkpoint's head is for something else, and so not to be used.
+    forget_head: bool,
     used: BTreeSet<String>,
     problems: Vec<String>,
     initialized: Vec<String>,
@@ -61,6 +63,7 @@ impl<'a> Builder<'a> {
             initializer_range,
             path: Vec::new(),
             may_initialize: weights.is_none(),
+            forget_head: false,
             used: BTreeSet::new(),
             problems: Vec::new(),
             initialized: Vec::new(),
@@ -82,12 +85,18 @@ impl<'a> Builder<'a> {
         built
     }
 
-    /// Builds a head, which is initialized where the checkpoint does not have it.
+    /// Builds a head, which is initialized where the checkpoint does not have it or has one for something else.
     pub fn head<T>(&mut self, build: impl FnOnce(&mut Self) -> T) -> T {
-        let before = std::mem::replace(&mut self.may_initialize, true);
+        let weights = if self.forget_head { None } else { self.weights };
+        let before = (std::mem::replace(&mut self.may_initialize, true), std::mem::replace(&mut self.weights, weights));
         let built = build(self);
-        self.may_initialize = before;
+        (self.may_initialize, self.weights) = before;
         built
+    }
+
+    /// Leaves a head in the checkpoint alone: it predicts something else.
+    pub fn forget_weights_of_head(&mut self) {
+        self.forget_head = true;
     }
 
     /// The parameter of this name and shape.

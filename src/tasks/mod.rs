@@ -2,6 +2,7 @@
 //!
 //! A task says which labels there are and where its files lie; `load` finds, reads and checks them.
 
+pub mod demo;
 mod generalized;
 mod load;
 pub mod metrics;
@@ -29,7 +30,7 @@ pub use xnli::XNLI;
 pub use xsid::XSID;
 
 /// Every task `rxlt` knows.
-pub const TASKS: &[&Task] = &[&XNLI, &PAWSX, &XSID, &SIB200];
+pub const TASKS: &[&Task] = &[&XNLI, &PAWSX, &XSID, &SIB200, &demo::DEMO];
 
 /// The task of this name.
 pub fn find(name: &str) -> Result<&'static Task> {

@@ -28,7 +28,7 @@ pub fn masked_accuracy(model: &Model, items: &[Item], tokens: usize) -> (usize, 
         let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
         let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
         let mut right = rows_of(&logits).zip(words.iter()).map(|(row, word)| largest(&row) == *word as usize);
-        let count = |item: &&Item| {
+        let count = |item: &Item| {
             let n = item.goal.count();
             (right.by_ref().take(n).filter(|right| *right).count(), n)
         };
@@ -97,7 +97,10 @@ pub fn lower_bound(hits: u32, n: u32, alpha: f64) -> f64 {
     let log_choose = |k: u32| (1..=k).map(|i| (f64::from(n - k + i) / f64::from(i)).ln()).sum::<f64>();
     let choose: Vec<f64> = (hits..=n).map(log_choose).collect();
     let at_least = |p: f64| -> f64 {
-        (hits..=n).zip(&choose).map(|(k, c)| (c + f64::from(k) * p.ln() + f64::from(n - k) * (1.0 - p).ln()).exp()).sum()
+        (hits..=n)
+            .zip(&choose)
+            .map(|(k, c)| (c + f64::from(k) * p.ln() + f64::from(n - k) * (1.0 - p).ln()).exp())
+            .sum()
     };
     bisect(|p| at_least(p) < alpha)
 }
@@ -165,8 +168,14 @@ mod tests {
     #[test]
     fn bounds_and_quantiles_are_those_of_the_tables() {
         // scipy.stats.beta.ppf(alpha, k, n - k + 1) and scipy.stats.norm.ppf(p)
-        for (hits, n, alpha, expected) in [(9, 10, 0.05, 0.605_837_6), (100, 100, 0.001, 0.933_254_3), (1, 2, 0.1, 0.051_316_7)] {
-            assert!((lower_bound(hits, n, alpha) - expected).abs() < 1e-6, "{hits}/{n}: {}", lower_bound(hits, n, alpha));
+        for (hits, n, alpha, expected) in
+            [(9, 10, 0.05, 0.605_837_6), (100, 100, 0.001, 0.933_254_3), (1, 2, 0.1, 0.051_316_7)]
+        {
+            assert!(
+                (lower_bound(hits, n, alpha) - expected).abs() < 1e-6,
+                "{hits}/{n}: {}",
+                lower_bound(hits, n, alpha)
+            );
         }
         for (p, expected) in [(0.5, 0.0), (0.975, 1.959_963_985), (0.933_254_3, 1.500_475)] {
             assert!((normal_quantile(p) - expected).abs() < 1e-5, "{p}: {}", normal_quantile(p));

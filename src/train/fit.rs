@@ -210,7 +210,11 @@ impl<'a> Training<'a> {
         ];
         self.desk.folder.log("step", stage, update.step, &rest)?;
         if !loss.is_finite() || !square.is_finite() {
-            let what = if loss.is_finite() { format!("the gradient's norm is {}", square.sqrt()) } else { format!("the loss is {loss}") };
+            let what = if loss.is_finite() {
+                format!("the gradient's norm is {}", square.sqrt())
+            } else {
+                format!("the loss is {loss}")
+            };
             let last = self.desk.stage_folder.latest(|_| ())?.map_or("there is no checkpoint".to_string(), |saved| {
                 format!("the last good checkpoint is {}", saved.path.display())
             });
@@ -305,7 +309,8 @@ impl<'a> Training<'a> {
     fn restore(&mut self, folder: &Path) -> Result<()> {
         let path = folder.join("state.json");
         let text = std::fs::read(&path).map_err(|error| Error::read(&path, &error))?;
-        self.state = serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}", path.display())))?;
+        self.state =
+            serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}", path.display())))?;
         self.model.restore(&Weights::open(folder)?)?;
         let saved = Weights::open(&folder.join("optimizer.safetensors"))?;
         self.optimizer.restore(self.model, &saved, self.state.step as u32)?;
@@ -356,7 +361,11 @@ pub fn selection_rule(select: Select, source: &str, evaluations: &[Evaluation]) 
         Select::Best => {
             let state = State { step: 0, evaluations: evaluations.to_vec() };
             state.best().map_or("the last model".to_string(), |best| {
-                format!("the best of {n} models by {source} dev accuracy (update {}, {:.1} %)", best.step, 100.0 * best.accuracy)
+                format!(
+                    "the best of {n} models by {source} dev accuracy (update {}, {:.1} %)",
+                    best.step,
+                    100.0 * best.accuracy
+                )
             })
         }
         Select::Average => format!("the average of {n} models"),
