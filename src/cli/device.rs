@@ -82,12 +82,14 @@ fn automatic() -> Chosen {
     let adapters = Gpu::adapters();
     let first = |kind| adapters.iter().position(|adapter| adapter.kind == kind);
     let Some(position) = first(Kind::Discrete).or_else(|| first(Kind::Integrated)) else {
-        let others: Vec<String> = adapters.iter().map(|adapter| format!("{} ({})", adapter.name, adapter.kind)).collect();
+        let others: Vec<String> =
+            adapters.iter().map(|adapter| format!("{} ({})", adapter.name, adapter.kind)).collect();
         let passed = if others.is_empty() { String::new() } else { format!("; passed over: {}", others.join(", ")) };
         return cpu(format!("no discrete or integrated GPU was found{passed}"));
     };
     let why = format!("the first {} GPU", adapters[position].kind);
-    open(&position.to_string(), why).unwrap_or_else(|error| cpu(format!("{} was found, but {error}", adapters[position].name)))
+    open(&position.to_string(), why)
+        .unwrap_or_else(|error| cpu(format!("{} was found, but {error}", adapters[position].name)))
 }
 
 fn describe(adapter: &Adapter) -> String {

@@ -2,15 +2,19 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{classifier::Classifier, device::DeviceArgs, print, tell};
+use super::{device::DeviceArgs, print, tell};
 use crate::{
     checkpoint::write_file,
-    error::{Error, Result},
+    error::{self, Error, Result},
     report::results,
     tasks::{
-        self, Loaded, Split, Task, generalized,
+        self, Loaded, Split, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
         predictions::{self, Prediction, confusion_file, score_file},
+    },
+    train::{
+        measure::{Classifier, TOKENS_AT_ONCE, open_classifier},
+        recipe::DEMO,
     },
 };
 
@@ -31,9 +35,12 @@ pub struct Args {
     /// The task, by which labels are named.
     #[arg(long)]
     task: Option<String>,
-    /// The folder with the task's files.
+    /// The folder with the task's files, or `demo` for generated data.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// The seed of generated data.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
     /// The languages to measure; all that the data have where not given.
     #[arg(long, value_delimiter = ',')]
     languages: Vec<String>,
@@ -50,7 +57,7 @@ pub struct Args {
     #[arg(long, default_value_t = 128)]
     max_length: usize,
     /// The most tokens that are on the device at once.
-    #[arg(long, default_value_t = 4096)]
+    #[arg(long, default_value_t = TOKENS_AT_ONCE)]
     tokens: usize,
     #[command(flatten)]
     device: DeviceArgs,
@@ -92,48 +99,64 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
     if args.generalized && !task.pairs {
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
-    let split = args.split.split();
-    let languages = match args.languages.is_empty() {
-        true => task.languages_in(data, split)?,
-        false => args.languages.clone(),
-    };
-    let loaded = languages.iter().map(|language| task.load(data, split, language)).collect::<Result<Vec<_>>>()?;
+    let loaded = load(args, task, data)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
-    let classifier = Classifier::load(model, &chosen, args.max_length, args.tokens)?;
-    let measure = Measure { task, ids: classifier.match_labels(task)?, classifier, output: args.output.as_deref(), split };
-    let scores = loaded.iter().map(|loaded| measure.score(loaded)).collect::<Result<Vec<_>>>()?;
-    print(&results::one_run(&Summary::new(task.source, scores)?).to_text())?;
-    if args.generalized {
-        let grid = measure.grid(&loaded)?;
-        print(&format!("\n{}\n{}", results::grid(&grid).to_text(), results::grid_means(&grid).to_text()))?;
-    }
-    Ok(())
+    error::catch(|| {
+        let (model, tokenizer) = open_classifier(model, task, &chosen.device)?;
+        let longest = model.config.longest_input();
+        if args.max_length > longest {
+            let asked = args.max_length;
+            return Err(Error::Usage(format!("--max-length {asked}: the model takes at most {longest} tokens")));
+        }
+        let classifier =
+            Classifier { model: &model, tokenizer: &tokenizer, task, max_length: args.max_length, tokens: args.tokens };
+        let measure = Measure { classifier, output: args.output.as_deref(), split: args.split.split() };
+        let scores = loaded.iter().map(|loaded| measure.score(loaded)).collect::<Result<Vec<_>>>()?;
+        let summary = Summary::new(task.source, scores)?;
+        print(&results::one_run(&summary).to_text())?;
+        if !args.generalized {
+            return Ok(());
+        }
+        let grid = measure.grid(&loaded, &summary)?;
+        print(&format!("\n{}\n{}", results::grid(&grid).to_text(), results::grid_means(&grid).to_text()))
+    })
 }
 
+/// The examples of every language asked for.
+fn load(args: &Args, task: &Task, data: &Path) -> Result<Vec<Loaded>> {
+    let split = args.split.split();
+    let languages = |known: Vec<String>| if args.languages.is_empty() { known } else { args.languages.clone() };
+    if data == Path::new(DEMO) {
+        let known = demo::LANGUAGES.iter().map(|language| (*language).to_owned()).collect();
+        let load = |language: &String| demo::load(split, language, DEMO_EXAMPLES, args.seed);
+        return languages(known).iter().map(load).collect();
+    }
+    let known = if args.languages.is_empty() { task.languages_in(data, split)? } else { Vec::new() };
+    languages(known).iter().map(|language| task.load(data, split, language)).collect()
+}
+
+/// How many examples of a language are generated.
+const DEMO_EXAMPLES: usize = 600;
+
 struct Measure<'a> {
-    task: &'a Task,
-    classifier: Classifier,
-    /// The model's number for each of the task's labels.
-    ids: Vec<usize>,
+    classifier: Classifier<'a>,
     output: Option<&'a Path>,
     split: Split,
 }
 
 impl Measure<'_> {
     fn score(&self, loaded: &Loaded) -> Result<Score> {
-        tell(&format!("{} {}: {} examples", self.task.name, loaded.language, loaded.examples.len()));
-        let probabilities = self.classifier.probabilities(&loaded.examples)?;
-        let predicted = loaded.examples.iter().zip(&probabilities).map(|(example, row)| {
-            let row: Vec<f32> = self.ids.iter().map(|id| row[*id]).collect();
-            Prediction::new(self.task, &loaded.language, example, &row)
-        });
-        let predicted = predicted.collect::<Result<Vec<_>>>()?;
-        if let Some(folder) = self.output {
-            self.write(folder, &loaded.language, &predicted)?;
+        tell(&format!("{} {}: {} examples", self.classifier.task.name, loaded.language, loaded.examples.len()));
+        let measured = self.classifier.predict(loaded, None)?;
+        if measured.n_truncated > 0 {
+            tell(&format!("  {} of them cut to {} tokens", measured.n_truncated, self.classifier.max_length));
         }
-        let right = predicted.iter().filter(|prediction| prediction.label.as_ref() == Some(&prediction.prediction));
-        Score::new(&loaded.language, right.count(), predicted.len())
+        if let Some(folder) = self.output {
+            self.write(folder, &loaded.language, &measured.predictions)?;
+        }
+        let right = measured.predictions.iter().filter(|one| one.label.as_ref() == Some(&one.prediction));
+        Score::new(&loaded.language, right.count(), measured.predictions.len())
     }
 
     fn write(&self, folder: &Path, language: &str, predicted: &[Prediction]) -> Result<()> {
@@ -148,12 +171,15 @@ impl Measure<'_> {
         write_file(&path, &text)
     }
 
-    fn grid(&self, loaded: &[Loaded]) -> Result<Grid> {
+    fn grid(&self, loaded: &[Loaded], summary: &Summary) -> Result<Grid> {
         let mut cells = Vec::new();
         for first in loaded {
             for second in loaded {
-                // The pairs of one language with itself keep the rows of that language alone.
-                let score = self.score(&generalized(first, second)?)?;
+                let known = summary.score(&first.language).filter(|_| first.language == second.language);
+                let score = match known {
+                    Some(score) => score.clone(),
+                    None => self.score(&generalized(first, second)?)?,
+                };
                 cells.push((first.language.clone(), second.language.clone(), score));
             }
         }

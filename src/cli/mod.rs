@@ -3,8 +3,8 @@
 //! Results go to stdout, everything else to stderr. Only this module, `main` and `train::progress` print.
 
 mod augment;
-mod classifier;
 mod device;
+mod dry_run;
 mod eval;
 mod predict;
 mod recipe;

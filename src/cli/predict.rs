@@ -7,15 +7,22 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{classifier::Classifier, device::DeviceArgs, print, tell};
+use super::{device::DeviceArgs, print, tell};
 use crate::{
     checkpoint::write_file,
-    error::{Error, Result},
+    error::{self, Error, Result},
+    models::{Config, HeadKind, Model},
     tasks::{
         Example, TextFile,
         predictions::{self, Prediction, Probabilities},
     },
-    train::evaluate::largest,
+    tensor::Device,
+    text::Tokenizer,
+    train::{
+        evaluate::{largest, probabilities},
+        measure::check_vocabulary,
+        source::Labelled,
+    },
 };
 
 /// Label texts with a trained model, as JSON Lines.
@@ -54,19 +61,37 @@ pub fn run(args: &Args) -> Result<()> {
     let examples = read(&args.input)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
-    let classifier = Classifier::load(&args.model, &chosen, args.max_length, args.tokens)?;
-    let rows = classifier.probabilities(&examples)?;
-    let predicted: Vec<Prediction> = examples
-        .iter()
-        .zip(&rows)
-        .map(|(example, row)| prediction(example, row, &classifier.labels, &args.language))
-        .collect();
+    let (labels, rows) = error::catch(|| label(args, &examples, &chosen.device))?;
+    let predicted: Vec<Prediction> =
+        examples.iter().zip(&rows).map(|(example, row)| prediction(example, row, &labels, &args.language)).collect();
     let mut text = Vec::new();
     predictions::write(&mut text, &predicted)?;
     match &args.output {
         Some(path) => write_file(path, &text),
         None => print(&String::from_utf8_lossy(&text)),
     }
+}
+
+/// The names of the model's labels, and their probabilities example by example.
+fn label(args: &Args, examples: &[Example], device: &Device) -> Result<(Vec<String>, Vec<Vec<f32>>)> {
+    let path = args.model.display();
+    let config = Config::load(&args.model)?;
+    let longest = config.longest_input();
+    if args.max_length > longest {
+        let asked = args.max_length;
+        return Err(Error::Usage(format!("--max-length {asked}: the model at {path} takes at most {longest} tokens")));
+    }
+    let labels = config.labels.clone().ok_or_else(|| {
+        Error::Data(format!("{path}/config.json names no labels (id2label): expected a model trained to classify"))
+    })?;
+    let model = Model::load(&args.model, HeadKind::Classify(labels.clone()), 0, device)?;
+    if let Some(name) = model.initialized.first() {
+        return Err(Error::Data(format!("{path} holds no trained classifier (\"{name}\" is missing)")));
+    }
+    let tokenizer = Tokenizer::load(&args.model)?;
+    check_vocabulary(&tokenizer, &config)?;
+    let items = Labelled::new(examples, &tokenizer, args.max_length, &[])?.items;
+    Ok((labels, probabilities(&model, &items, args.tokens)))
 }
 
 fn prediction(example: &Example, row: &[f32], labels: &[String], language: &str) -> Prediction {

@@ -11,7 +11,9 @@ use crate::{
 
 /// List, show or copy the recipes that ship.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  rxlt recipe ls\n  rxlt recipe show xnli-adv\n  rxlt recipe copy xnli-adv mine.toml")]
+#[command(
+    after_help = "Examples:\n  rxlt recipe ls\n  rxlt recipe show xnli-adv\n  rxlt recipe copy xnli-adv mine.toml"
+)]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
