@@ -68,9 +68,9 @@ fn forward(
             keep = kept(column / 4u, i * params.heads + head);
         }
         let p = select(0.0, params.factor * exp(score(i, j, head) - most) / sum, keep[column % 4u]);
-        let from = part(j, head);
+        let source = part(j, head);
         for (var c = 0u; c < params.d; c++) {
-            y[out + c] += p * value[from + c];
+            y[out + c] += p * value[source + c];
         }
     }
 }
@@ -153,9 +153,9 @@ fn dquery(
     }
     for (var j = rows.x; j < rows.y; j++) {
         let ds = gradients(i, j, head, rows.x).y;
-        let from = part(j, head);
+        let source = part(j, head);
         for (var c = 0u; c < params.d; c++) {
-            y[out + c] += ds * key[from + c];
+            y[out + c] += ds * key[source + c];
         }
     }
 }
@@ -182,10 +182,10 @@ fn dkey_dvalue(
     }
     for (var i = rows.x; i < rows.y; i++) {
         let g = gradients(i, j, head, rows.x);
-        let from = part(i, head);
+        let source = part(i, head);
         for (var c = 0u; c < params.d; c++) {
-            y[dk + c] += g.y * query[from + c];
-            y[dv + c] += g.x * grad[from + c];
+            y[dk + c] += g.y * query[source + c];
+            y[dv + c] += g.x * grad[source + c];
         }
     }
 }
