@@ -106,7 +106,8 @@ fn compare(spec: &Spec, case: &Case, device: &Device) -> Outcome {
 
 fn compare_update(case: &UpdateCase, device: &Device) -> Outcome {
     let run = |device: &Device| {
-        let state = random(case.state, 5).into_iter().map(|array| place(&array.map(|x| f64::from((x * x) as f32)), device));
+        let state =
+            random(case.state, 5).into_iter().map(|array| place(&array.map(|x| f64::from((x * x) as f32)), device));
         let state: Vec<Tensor> = state.collect();
         let inputs: Vec<Tensor> = random(case.inputs, 6).iter().map(|array| place(array, device)).collect();
         let update = (case.update)();

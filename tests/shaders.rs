@@ -16,10 +16,9 @@ const MAX_WORKGROUP_BYTES: u32 = 16_384;
 /// Parses and validates; only shaders for subgroups of eight lanes may use subgroups.
 fn module(name: &str) -> (Module, ModuleInfo) {
     let source = shaders::compose(name).unwrap_or_else(|error| panic!("{name}: {error}"));
-    let module =
-        naga::front::wgsl::parse_str(&source).unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
-    let capabilities =
-        if source.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let module = naga::front::wgsl::parse_str(&source)
+        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
+    let capabilities = if source.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() };
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
@@ -33,7 +32,8 @@ fn every_entry_point_fits_the_smallest_adapters() {
         let mut layouter = Layouter::default();
         layouter.update(module.to_ctx()).expect("the module is valid");
         for (i, entry) in module.entry_points.iter().enumerate() {
-            let used = module.global_variables.iter().filter(|(handle, _)| !info.get_entry_point(i)[*handle].is_empty());
+            let used =
+                module.global_variables.iter().filter(|(handle, _)| !info.get_entry_point(i)[*handle].is_empty());
             let (mut buffers, mut bytes) = (0, 0);
             for (_, variable) in used {
                 match variable.space {
