@@ -518,11 +518,6 @@ impl Setting {
             _ => Err(Error::Usage(format!("--set {text}: expected key=value, such as stages.0.learning_rate=1e-5"))),
         }
     }
-
-    /// What another flag stands for.
-    pub fn of_flag(flag: &str, key: &str, value: &str) -> Setting {
-        Setting { key: key.into(), value: format!("{value:?}"), flag: flag.into() }
-    }
 }
 
 impl Resolved {
@@ -555,6 +550,11 @@ impl Resolved {
     /// The recipe as TOML, with every value written out.
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.recipe).expect("a recipe is numbers, strings and tables of them")
+    }
+
+    /// Every value by its key.
+    pub fn values(&self) -> Vec<(String, Value)> {
+        parse::flatten(&self.table()).into_iter().collect()
     }
 
     /// What differs from another recipe's TOML: key, value there, value here.

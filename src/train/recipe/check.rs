@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard};
 use crate::{
     error::{Error, Result, did_you_mean},
-    tasks::{self, TASKS},
+    tasks::{self, TASKS, demo},
 };
 
 /// What is wrong, by key.
@@ -85,6 +85,11 @@ impl Recipe {
         problems.say(self.data.folder.is_empty(), "data.folder", "expected a folder, or \"demo\"");
         for language in &self.languages {
             problems.unless(is_name(language), "languages", "codes such as \"de\"", &quoted(language));
+        }
+        for language in self.languages.iter().filter(|_| self.data.folder == DEMO) {
+            let known = demo::LANGUAGES.contains(&language.as_str());
+            let hint = did_you_mean(language, demo::LANGUAGES.iter().copied());
+            problems.say(!known, "languages", format!("the generated data have no language \"{language}\"; {hint}"));
         }
         if self.generalized && self.last_task().is_ok_and(|task| !task.pairs) {
             problems.say(true, "generalized", "only tasks of sentence pairs have this setting");
@@ -176,6 +181,9 @@ impl Stage {
         let found = tasks::find(&self.task);
         let hint = did_you_mean(&self.task, names());
         problems.say(found.is_err(), &key("task"), format!("no task \"{}\"; {hint}", self.task));
+        let elsewhere = found.is_ok() && demo != (self.task == DEMO);
+        let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
+        problems.say(elsewhere, &key("task"), message);
         let given = [
             ("text", !self.text.is_empty()),
             ("languages", !self.languages.is_empty()),

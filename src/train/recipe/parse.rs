@@ -98,7 +98,9 @@ pub(super) fn apply(mut table: Table, settings: &[Setting]) -> Result<(Table, BT
         let shown = format!("{} {}={}", setting.flag, setting.key, setting.value);
         table = try_values(&table, setting, &shown)?;
         sources.retain(|key: &String, _| flatten(&table).contains_key(key));
-        sources.insert(setting.key.clone(), setting.flag.clone());
+        let below = format!("{}.", setting.key);
+        let set = flatten(&table).into_keys().filter(|key| *key == setting.key || key.starts_with(&below));
+        sources.extend(set.map(|key| (key, setting.flag.clone())));
     }
     Ok((table, sources))
 }
