@@ -7,7 +7,8 @@
 @group(0) @binding(2) var<storage, read> key: array<f32>; // (t, h)
 @group(0) @binding(3) var<storage, read> value: array<f32>; // (t, h)
 @group(0) @binding(4) var<storage, read> offsets: array<u32>; // (s + 1)
-@group(0) @binding(5) var<storage, read> grad: array<f32>; // (t, h)
+@group(0) @binding(5) var<storage, read> saved: array<u32>; // the mask (t, heads, words), then (t, heads, 2)
+@group(0) @binding(6) var<storage, read> grad: array<f32>; // (t, h)
 
 /// Where a row's part for a head begins.
 fn part(row: u32, head: u32) -> u32 {
@@ -61,23 +62,19 @@ fn forward(
     for (var c = 0u; c < params.d; c++) {
         y[out + c] = 0.0;
     }
-    var keep = vec4<bool>(true);
     for (var j = rows.x; j < rows.y; j++) {
-        let column = j - rows.x;
-        if (column % 4u == 0u) {
-            keep = kept(column / 4u, i * params.heads + head);
-        }
-        let p = select(0.0, params.factor * exp(score(i, j, head) - most) / sum, keep[column % 4u]);
-        let from = part(j, head);
+        let word = saved[mask_word(i, head, j, rows.x)];
+        let p = kept(word, j) * exp(score(i, j, head) - most) / sum;
+        let source = part(j, head);
         for (var c = 0u; c < params.d; c++) {
-            y[out + c] += p * value[from + c];
+            y[out + c] += p * value[source + c];
         }
     }
 }
 
-// For each row and head the logarithm L of the sum of exponentials, D = sum(P dP), and the mask as bits.
-@group(0) @binding(0) var<storage, read_write> saving: array<u32>; // (t, heads, 2), then (t, heads, words)
+@group(0) @binding(5) var<storage, read_write> saving: array<u32>; // as `saved`
 
+// Saves for each row and head the logarithm of the sum of exponentials, and D = sum(P dP).
 @compute @workgroup_size(64)
 fn statistics(
     @builtin(workgroup_id) workgroup: vec3<u32>,
@@ -91,46 +88,31 @@ fn statistics(
         return;
     }
     let rows = sequence_of(i);
-    let place = i * params.heads + head;
     var most = LOWEST;
     var sum = 0.0;
     var inner = 0.0;
-    var bits = 0u;
-    var keep = vec4<bool>(true);
     for (var j = rows.x; j < rows.y; j++) {
-        let column = j - rows.x;
-        if (column % 4u == 0u) {
-            keep = kept(column / 4u, place);
-        }
         let s = score(i, j, head);
-        let dp = select(0.0, params.factor * dprobability(i, j, head), keep[column % 4u]);
+        let dp = kept(saving[mask_word(i, head, j, rows.x)], j) * dprobability(i, j, head);
         let top = max(most, s);
         let shrink = exp(most - top);
         let e = exp(s - top);
         sum = sum * shrink + e;
         inner = inner * shrink + e * dp;
         most = top;
-        bits |= select(0u, 1u << (column % 32u), keep[column % 4u]);
-        if (column % 32u == 31u || j + 1u == rows.y) {
-            saving[2u * params.t * params.heads + place * params.words + column / 32u] = bits;
-            bits = 0u;
-        }
     }
-    saving[2u * place] = bitcast<u32>(most + log(sum));
-    saving[2u * place + 1u] = bitcast<u32>(inner / sum);
+    let at = statistics_of(i, head);
+    saving[at] = bitcast<u32>(most + log(sum));
+    saving[at + 1u] = bitcast<u32>(inner / sum);
 }
-
-@group(0) @binding(6) var<storage, read> saved: array<u32>; // as `saving`
 
 /// For query i and key j of one head: the probability, dropped or not, and the gradient of the score.
 fn gradients(i: u32, j: u32, head: u32, start: u32) -> vec2<f32> {
-    let place = i * params.heads + head;
-    let column = j - start;
-    let word = saved[2u * params.t * params.heads + place * params.words + column / 32u];
-    let mask = select(0.0, params.factor, (word >> (column % 32u) & 1u) == 1u);
-    let p = exp(score(i, j, head) - bitcast<f32>(saved[2u * place]));
-    let dp = mask * dprobability(i, j, head);
-    return vec2<f32>(p * mask, p * (dp - bitcast<f32>(saved[2u * place + 1u])) * params.scale);
+    let at = statistics_of(i, head);
+    let mask = kept(saved[mask_word(i, head, j, start)], j);
+    let p = exp(score(i, j, head) - bitcast<f32>(saved[at]));
+    let ds = p * (mask * dprobability(i, j, head) - bitcast<f32>(saved[at + 1u]));
+    return vec2<f32>(p * mask, ds * params.scale);
 }
 
 // dq = dS k, with dS = P (dP - D) / sqrt(d).
@@ -153,9 +135,9 @@ fn dquery(
     }
     for (var j = rows.x; j < rows.y; j++) {
         let ds = gradients(i, j, head, rows.x).y;
-        let from = part(j, head);
+        let source = part(j, head);
         for (var c = 0u; c < params.d; c++) {
-            y[out + c] += ds * key[from + c];
+            y[out + c] += ds * key[source + c];
         }
     }
 }
@@ -182,10 +164,10 @@ fn dkey_dvalue(
     }
     for (var i = rows.x; i < rows.y; i++) {
         let g = gradients(i, j, head, rows.x);
-        let from = part(i, head);
+        let source = part(i, head);
         for (var c = 0u; c < params.d; c++) {
-            y[dk + c] += g.y * query[from + c];
-            y[dv + c] += g.x * grad[from + c];
+            y[dk + c] += g.y * query[source + c];
+            y[dv + c] += g.x * grad[source + c];
         }
     }
 }

@@ -40,7 +40,7 @@ impl Tensor {
     /// Only operations on a path to something wanted take part.
     #[track_caller]
     pub fn gradients_along(&self, direction: &Tensor, wanted: &[&Tensor]) -> Vec<Tensor> {
-        let mut grads = backward(self, direction, wanted);
+        let mut grads = without_graph(|| backward(self, direction, wanted));
         let zeros = |tensor: &Tensor| Tensor::zeros(tensor.shape().clone(), tensor.device());
         wanted.iter().map(|tensor| grads.remove(&tensor.id()).unwrap_or_else(|| zeros(tensor))).collect()
     }

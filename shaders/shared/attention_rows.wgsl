@@ -1,8 +1,7 @@
 // What the attention kernels share: parameters, where a row's sequence lies, and dropout.
-#import philox
 
 // t rows of h columns in `heads` heads of d; `scale` is 1 / sqrt(d). Dropout keeps what reaches `threshold`, times
-// `factor`. `words` is the number of mask words per row and head.
+// `factor`; its mask has `words` words for each row and head.
 struct Params {
     t: u32,
     h: u32,
@@ -37,12 +36,17 @@ fn sequence_of(row: u32) -> vec2<u32> {
     return vec2<u32>(offsets[low], offsets[low + 1u]);
 }
 
-/// Which of the probabilities 4 block .. 4 block + 4 of a row and head are kept.
-fn kept(block: u32, place: u32) -> vec4<bool> {
-    if (params.threshold == 0u) {
-        return vec4<bool>(true);
-    }
-    let key = vec2<u32>(params.key_low, params.key_high);
-    let words = philox(vec4<u32>(block, place, params.step, params.stream), key);
-    return words >= vec4<u32>(params.threshold);
+/// Where row i's word for key j lies in the mask: key j is bit j % 32, and the first word is that of the first key.
+fn mask_word(i: u32, head: u32, j: u32, start: u32) -> u32 {
+    return (i * params.heads + head) * params.words + j / 32u - start / 32u;
+}
+
+/// Where row i's two statistics lie behind the mask.
+fn statistics_of(i: u32, head: u32) -> u32 {
+    return params.t * params.heads * params.words + 2u * (i * params.heads + head);
+}
+
+/// What a mask word multiplies the probability of key j by.
+fn kept(word: u32, j: u32) -> f32 {
+    return select(0.0, params.factor, (word >> (j % 32u) & 1u) == 1u);
 }

@@ -6,7 +6,7 @@ use super::{Case, Spec, dropout::drop_row, same_shape};
 use crate::{
     array::{Array, Segments, Shape},
     cpu::{self, Block, Matrix, Output, Tile},
-    gpu::{Binding, Dispatch, Kernel},
+    gpu::{Binding, Dispatch, Kernel, Suits},
     rng::{Draw, drop_threshold},
     tensor::{Op, Tensor},
 };
@@ -27,6 +27,7 @@ pub(super) const SPEC: Spec = Spec {
         Case { name: "dropout", inputs: &[&[9, 10], &[9, 10], &[9, 10]], run: |x| case(&[2, 7], 2, 0.3, x) },
         Case { name: "one token", inputs: &[&[1, 3], &[1, 3], &[1, 3]], run: |x| case(&[1], 1, 0.0, x) },
         Case { name: "long", inputs: &[&[67, 8], &[67, 8], &[67, 8]], run: |x| case(&[66, 1], 1, 0.1, x) },
+        Case { name: "several", inputs: &[&[79, 16], &[79, 16], &[79, 16]], run: |x| case(&[5, 1, 40, 33], 2, 0.3, x) },
         Case { name: "wide", inputs: &[&[5, 65], &[5, 65], &[5, 65]], run: |x| case(&[5], 1, 0.0, x) },
         Case { name: "no sequence", inputs: &[&[0, 4], &[0, 4], &[0, 4]], run: |x| case(&[], 2, 0.0, x) },
         Case { name: "an empty sequence", inputs: &[&[2, 4], &[2, 4], &[2, 4]], run: |x| case(&[1, 0, 1], 2, 0.0, x) },
@@ -122,31 +123,58 @@ impl Attention {
         });
     }
 
-    /// The words that hold one bit for each key of a query.
+    /// The words of the mask's bits for one query and head; keys are aligned, so that a sequence may begin in a word.
     fn mask_words(&self) -> usize {
-        self.segments.ranges().map(|rows| rows.len()).max().unwrap_or(0).div_ceil(32)
+        let words = |rows: Range<usize>| rows.end.div_ceil(32) - rows.start / 32;
+        self.segments.ranges().map(words).max().unwrap_or(0)
     }
 
-    /// The result, query, key, value, and where sequences start.
-    fn bindings(&self, output: Binding) -> Vec<Binding> {
-        vec![
-            output,
-            Binding::Input(0),
-            Binding::Input(1),
-            Binding::Input(2),
-            Binding::Ids(self.segments.offsets.clone()),
-        ]
-    }
-
-    /// One launch in which each invocation takes a row and head.
-    fn dispatch(&self, entry: &'static str, x: &Shape, bindings: Vec<Binding>) -> Dispatch {
+    /// The uniform of all shaders.
+    fn uniform(&self, x: &Shape) -> Vec<u32> {
         let (rate, draw) = self.dropout.unwrap_or((0.0, Draw { seed: 0, step: 0, stream: 0 }));
+        let (scale, factor) = (self.scale(x.columns()) as f32, 1.0 / (1.0 - rate));
         let extents = [x.rows(), x.columns(), x.columns() / self.heads, self.heads, self.segments.count()];
+        let words = [self.mask_words() as u32, scale.to_bits(), drop_threshold(rate), factor.to_bits()];
         let [low, high] = draw.key();
-        let mut uniform: Vec<u32> = extents.into_iter().map(|extent| extent as u32).collect();
-        uniform.extend([self.mask_words() as u32, (self.scale(x.columns()) as f32).to_bits()]);
-        uniform.extend([drop_threshold(rate), (1.0 / (1.0 - rate)).to_bits(), draw.step, draw.stream, low, high]);
-        Dispatch { shader: "attention", entry, bindings, uniform, workgroups: x.rows().div_ceil(64) * self.heads }
+        extents
+            .into_iter()
+            .map(|extent| extent as u32)
+            .chain(words)
+            .chain([draw.step, draw.stream, low, high])
+            .collect()
+    }
+
+    /// The mask into scratch buffer 0, then entry points of `shader` whose workgroups take `rows` rows of one head.
+    fn kernel_of(&self, x: &Shape, shader: &'static str, entries: &[&'static str], rows: usize) -> Kernel {
+        let places = x.rows() * self.heads;
+        let offsets = Binding::Ids(self.segments.offsets.clone());
+        let mask = Dispatch {
+            shader: "attention_mask",
+            entry: "forward",
+            bindings: vec![Binding::Scratch(0), offsets.clone()],
+            uniform: self.uniform(x),
+            workgroups: (places * self.mask_words()).div_ceil(64),
+        };
+        let [query, key, value, grad] = [0, 1, 2, 3].map(Binding::Input);
+        let bindings = vec![Binding::Output(0), query, key, value, offsets, Binding::Scratch(0), grad];
+        let launch = |entry: &&'static str| Dispatch {
+            shader,
+            entry,
+            bindings: bindings[..if *entry == "forward" { 6 } else { 7 }].to_vec(),
+            uniform: self.uniform(x),
+            workgroups: x.rows().div_ceil(rows) * self.heads,
+        };
+        Kernel {
+            scratch: vec![places * (self.mask_words() + 2)],
+            dispatches: [mask].into_iter().chain(entries.iter().map(launch)).collect(),
+            ..Kernel::default()
+        }
+    }
+
+    /// Whether the kernels that hold a row's part in registers apply.
+    fn fits_registers(&self, x: &Shape) -> bool {
+        let each = x.columns() / self.heads;
+        each.is_multiple_of(4) && each <= 64
     }
 
     /// Every sequence's rows with every head, in the order of [`Tile::grid`].
@@ -195,8 +223,13 @@ impl Op for Attention {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        let bindings = self.bindings(Binding::Output(0));
-        Kernel { dispatches: vec![self.dispatch("forward", inputs[0], bindings)], ..Kernel::default() }
+        let general = self.kernel_of(inputs[0], "attention", &["forward"], 64);
+        match self.fits_registers(inputs[0]) {
+            true => general
+                .or(Suits::SoftwareSubgroups(8), self.kernel_of(inputs[0], "attention_lanes", &["forward"], 8))
+                .or(Suits::Hardware, self.kernel_of(inputs[0], "attention_quads", &["forward"], 32)),
+            false => general,
+        }
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
@@ -268,18 +301,15 @@ impl Op for AttentionBackward {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        let (how, rows) = (&self.0, inputs[0].rows() * self.0.heads);
-        let grad = Binding::Input(3);
-        let stage = |entry, output, more: &[Binding]| {
-            how.dispatch(entry, inputs[0], [how.bindings(output), vec![grad.clone()], more.to_vec()].concat())
-        };
-        let saved = [Binding::Scratch(0)];
-        let dispatches = vec![
-            stage("statistics", Binding::Scratch(0), &[]),
-            stage("dquery", Binding::Output(0), &saved),
-            stage("dkey_dvalue", Binding::Output(0), &saved),
-        ];
-        Kernel { scratch: vec![rows * (2 + how.mask_words())], dispatches, ..Kernel::default() }
+        let (how, x) = (&self.0, inputs[0]);
+        let general = how.kernel_of(x, "attention", &["statistics", "dquery", "dkey_dvalue"], 64);
+        let entries = ["dquery", "dkey_dvalue"];
+        match how.fits_registers(x) {
+            true => general
+                .or(Suits::SoftwareSubgroups(8), how.kernel_of(x, "attention_lanes", &entries, 8))
+                .or(Suits::Hardware, how.kernel_of(x, "attention_quads", &entries, 32)),
+            false => general,
+        }
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {

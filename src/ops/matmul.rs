@@ -81,7 +81,7 @@ impl MatMul {
         const ENOUGH: usize = 512; // workgroups that keep a large GPU busy
         let count = tiles([m, n], 64);
         let parts = (ENOUGH / count.max(1)).clamp(1, k.div_ceil(512).max(1));
-        let part = k.div_ceil(parts).next_multiple_of(16);
+        let part = k.div_ceil(parts).max(1).next_multiple_of(16);
         let parts = k.div_ceil(part).max(1);
         let product = Kernel::one("matmul", "forward", 2, tile_uniform([m, n, k], self.layout, part), count * parts);
         if parts == 1 {
