@@ -259,7 +259,7 @@ fn a_signal_saves_and_the_run_ends_as_if_never_stopped() {
     };
     let log = folder.path().join("parts/log.jsonl");
     let child = spawn();
-    while fs::read_to_string(&log).is_ok_and(|log| log.lines().count() > 20) == false {
+    while !fs::read_to_string(&log).is_ok_and(|log| log.lines().count() > 20) {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
