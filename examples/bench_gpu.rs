@@ -1,11 +1,17 @@
 use rxlt::{array::*, gpu::Gpu, ops::*, rng::*, tensor::*};
 use std::time::Instant;
+fn cpu() -> f64 {
+    let t = std::fs::read_to_string("/proc/self/stat").unwrap();
+    let f: Vec<&str> = t.rsplit(')').next().unwrap().split_whitespace().collect();
+    (f[11].parse::<f64>().unwrap() + f[12].parse::<f64>().unwrap()) / 100.0
+}
 fn time(device: &Device, n: usize, mut f: impl FnMut() -> Tensor) -> f64 {
     let t = f();
     let _ = t.read_later().wait();
     let mut best = f64::MAX;
     for _ in 0..3 {
         let s = Instant::now();
+        let c = cpu();
         let mut last = None;
         for _ in 0..n {
             last = Some(f());
@@ -13,6 +19,7 @@ fn time(device: &Device, n: usize, mut f: impl FnMut() -> Tensor) -> f64 {
         let Device::Gpu(gpu) = device else { panic!() };
         let _ = last.unwrap().slice(0, [1]).to_vec();
         let _ = gpu;
+        print!("[cpu/2 {:.1} ms] ", (cpu() - c) / 2.0 / n as f64 * 1e3);
         best = best.min(s.elapsed().as_secs_f64() / n as f64);
     }
     best
@@ -39,11 +46,11 @@ fn main() {
                 Layout::NN => (rand([m, k]), rand([k, n])),
                 Layout::TN => (rand([k, m]), rand([k, n])),
             };
-            let s = time(&device, 3, || matmul(&a, &b, layout));
+            let s = time(&device, 10, || matmul(&a, &b, layout));
             println!("{layout:?} {:.1} ms {:.2} GFLOP/s", s * 1e3, 2.0 * (m * n * k) as f64 / s / 1e9);
         }
         let (x, w, b) = (rand([m, k]), rand([n, k]), rand([1, n]).slice(0, [n]));
-        let s = time(&device, 3, || linear(&x, &w, &b));
+        let s = time(&device, 10, || linear(&x, &w, &b));
         println!("linear {:.1} ms {:.2} GFLOP/s", s * 1e3, 2.0 * (m * n * k) as f64 / s / 1e9);
     }
     if what == "all" || what == "ops" {
