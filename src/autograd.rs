@@ -1,7 +1,31 @@
 //! The backward pass: gradients as values, along the paths that were asked for.
 
 use crate::{array::Array, tensor::Tensor};
-use std::collections::{HashMap, HashSet};
+use std::{
+    cell::Cell,
+    collections::{HashMap, HashSet},
+};
+
+thread_local! {
+    static PAUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` without remembering how tensors are computed: evaluation needs no gradients.
+pub fn without_graph<T>(work: impl FnOnce() -> T) -> T {
+    /// Restores the old state, also when `work` unwinds.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PAUSED.set(self.0);
+        }
+    }
+    let _restore = Restore(PAUSED.replace(true));
+    work()
+}
+
+pub(crate) fn is_paused() -> bool {
+    PAUSED.get()
+}
 
 impl Tensor {
     /// The gradients of this single number with respect to each of `wanted`, zero where it does not depend on one.
@@ -16,7 +40,7 @@ impl Tensor {
     /// Only operations on a path to something wanted take part.
     #[track_caller]
     pub fn gradients_along(&self, direction: &Tensor, wanted: &[&Tensor]) -> Vec<Tensor> {
-        let mut grads = backward(self, direction, wanted);
+        let mut grads = without_graph(|| backward(self, direction, wanted));
         let zeros = |tensor: &Tensor| Tensor::zeros(tensor.shape().clone(), tensor.device());
         wanted.iter().map(|tensor| grads.remove(&tensor.id()).unwrap_or_else(|| zeros(tensor))).collect()
     }

@@ -1,2 +1,43 @@
 //! The `rxlt` command.
-fn main() {}
+
+use std::{
+    panic,
+    process::{self, ExitCode},
+};
+
+use clap::Parser;
+use rxlt::cli::{Cli, tell};
+
+/// The exit code of a bug, after sysexits(3).
+const BUG: u8 = 70;
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(report));
+    match panic::catch_unwind(|| Cli::parse().run()) {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => {
+            for line in error.message().lines() {
+                tell(&format!("error: {line}"));
+            }
+            ExitCode::from(error.exit_code())
+        }
+        Err(_) => ExitCode::from(BUG),
+    }
+}
+
+/// Says what a panic was and where, in a few lines that somebody can send to us.
+fn report(panic: &panic::PanicHookInfo) {
+    let message = panic.payload_as_str().unwrap_or("a panic without words");
+    let place = panic.location().map_or(String::new(), |place| format!(" ({}:{})", place.file(), place.line()));
+    let backtrace = std::backtrace::Backtrace::capture();
+    tell(&format!("error: internal: {message}{place}"));
+    if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
+        tell(&backtrace.to_string());
+    }
+    let version = env!("CARGO_PKG_VERSION");
+    let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
+    tell(&format!(
+        "this is a bug of rxlt {version} on {system}; please report these lines (process {})",
+        process::id()
+    ));
+}

@@ -2,7 +2,7 @@
 
 use crate::{
     array::{Array, Shape},
-    cpu,
+    autograd, cpu,
     gpu::{self, Gpu, Kernel},
 };
 use std::{
@@ -173,7 +173,7 @@ impl Tensor {
         };
         assert!(inputs.iter().all(|input| input.device().same(device)), "{op:?}: inputs lie on several devices");
         let storage = execute(&op, inputs, &shapes, &shape, device);
-        let tracked = inputs.iter().any(|input| input.0.tracked);
+        let tracked = !autograd::is_paused() && inputs.iter().any(|input| input.0.tracked);
         let node =
             tracked.then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
         Tensor::make(shape, device.clone(), Arc::new(storage), tracked, node)

@@ -15,9 +15,8 @@ fn main() {
     let mut tests = Vec::new();
     for spec in ALL {
         for case in spec.cases {
-            let test = |what: &str, run: fn(&Spec, &Case) -> Outcome| Test {
-                name: format!("{}: {}: {what}", spec.name, case.name),
-                run: Box::new(move || run(spec, case)),
+            let test = |what: &str, run: fn(&Spec, &Case) -> Outcome| {
+                Test::new(format!("{}: {}: {what}", spec.name, case.name), move || run(spec, case))
             };
             tests.push(test("gradient", gradient));
             tests.push(test("cpu", |spec, case| compare(spec, case, &Device::Cpu)));
@@ -25,9 +24,8 @@ fn main() {
         }
     }
     for case in UPDATES.iter().flat_map(|cases| cases.iter()) {
-        let test = |what: &str, run: fn(&UpdateCase) -> Outcome| Test {
-            name: format!("{}: {what}", case.name),
-            run: Box::new(move || run(case)),
+        let test = |what: &str, run: fn(&UpdateCase) -> Outcome| {
+            Test::new(format!("{}: {what}", case.name), move || run(case))
         };
         tests.push(test("cpu", |case| compare_update(case, &Device::Cpu)));
         tests.push(test("wgpu", |case| harness::on_gpu(|device| compare_update(case, device))));

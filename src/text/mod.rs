@@ -1,1 +1,374 @@
-//! (to come)
+//! Text to ids: tokenizer files of XLM-R, mBERT and their relatives, and training a vocabulary of one's own.
+//!
+//! The pipeline is the `tokenizers` crate's. Unigram models are segmented by our own code, and where a file is a
+//! SentencePiece model in disguise, text is normalized as SentencePiece does it too: the ids are those the model
+//! was pre-trained with, from `sentencepiece.bpe.model` and from a `tokenizer.json` made of it alike.
+
+mod charsmap;
+mod engine;
+mod guard;
+mod sentencepiece;
+mod train;
+mod unigram;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::{fmt, fs};
+
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use tokenizers::models::ModelWrapper;
+use tokenizers::normalizers::NormalizerWrapper;
+use tokenizers::{Encoding, OffsetReferential, OffsetType, Token};
+
+use crate::error::{Error, Result};
+use charsmap::{Charsmap, Spaces};
+use engine::{BERT, Engine, Subwords, XLMR};
+use guard::guarded;
+
+/// What a model folder may hold, in the order of preference.
+const FILES: [&str; 3] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt"];
+
+/// One encoded sequence or pair.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Encoded {
+    /// Token ids, special tokens included.
+    pub ids: Vec<u32>,
+    /// The segment of each token: 0, or 1 for the second sequence in models that tell them apart.
+    pub types: Vec<u32>,
+    /// How many of the ids are the unknown token.
+    pub n_unknown: usize,
+    /// How many tokens were cut off.
+    pub n_truncated: usize,
+}
+
+/// The ids with a meaning of their own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Specials {
+    /// `<s>` or `[CLS]`.
+    pub first: u32,
+    /// `<pad>` or `[PAD]`.
+    pub pad: u32,
+    /// `</s>` or `[SEP]`.
+    pub last: u32,
+    /// `<unk>` or `[UNK]`.
+    pub unknown: u32,
+    /// `<mask>` or `[MASK]`.
+    pub mask: u32,
+}
+
+/// Splits text into tokens and numbers them; cheap to clone.
+#[derive(Clone)]
+pub struct Tokenizer {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    engine: Engine,
+    /// SentencePiece's normalization, where the file came from there.
+    rules: Option<(Charsmap, Spaces)>,
+    single: Vec<Slot>,
+    pair: Vec<Slot>,
+    specials: Specials,
+    special_ids: Vec<u32>,
+    n_ids: usize,
+    /// What error messages call it.
+    source: String,
+}
+
+/// A place in the template of an encoded sequence or pair, with its type.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Slot {
+    Special(u32, u32),
+    First(u32),
+    Second(u32),
+}
+
+impl Tokenizer {
+    /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, else vocab.txt) or one such file.
+    ///
+    /// A vocab.txt is cased unless the tokenizer_config.json beside it says `do_lower_case`.
+    pub fn load(path: &Path) -> Result<Tokenizer> {
+        let file = find_file(path)?;
+        let bytes = fs::read(&file).map_err(|error| Error::read(&file, &error))?;
+        let config = read_config(&file)?;
+        let source = file.display().to_string();
+        let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        let (expected, remedy) = match kind {
+            "json" => ("a tokenizer.json of the tokenizers library", "export the tokenizer again with save_pretrained"),
+            "model" => ("a SentencePiece Unigram model in XLM-R's layout", "fetch it again, or use its tokenizer.json"),
+            "txt" => ("a BERT vocabulary, one token a line", "fetch it again from the model's page"),
+            _ => ("a file named *.json, *.model or *.txt", "give one of these, or the folder that holds it"),
+        };
+        let engine = || match kind {
+            _ if bytes.is_empty() => Err("it is empty".to_string()),
+            _ if bytes.starts_with(b"version https://git-lfs") => Err("it is a pointer of Git LFS".to_string()),
+            "json" => engine::from_json(&bytes),
+            "model" => engine::from_sentencepiece(&bytes),
+            "txt" => match str::from_utf8(&bytes) {
+                Ok(text) => engine::from_vocab(text, &config),
+                Err(error) => Err(format!("it is not UTF-8 from byte {} on", error.valid_up_to())),
+            },
+            _ => Err(format!("its name ends in \"{kind}\"")),
+        };
+        let built = guarded(|| Tokenizer::new(engine()?, &config, source.clone()));
+        built
+            .unwrap_or_else(|panic| Err(format!("reading it failed ({panic})")))
+            .map_err(|found| Error::Data(format!("{source}: expected {expected}, but {found}; {remedy}")))
+    }
+
+    /// Trains a SentencePiece-style Unigram vocabulary in XLM-R's layout: `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3,
+    /// pieces, `<mask>` last. Has exactly `vocab_size` ids, or fewer ([`Tokenizer::n_ids`] tells) where the texts
+    /// hold no more pieces that pay. The same texts in the same order give the same bytes.
+    pub fn train_unigram(texts: impl Iterator<Item = String>, vocab_size: usize) -> Result<Tokenizer> {
+        let engine = train::unigram(texts, vocab_size)?;
+        let tokenizer = Tokenizer::new(engine, &Value::Null, "the trained tokenizer".to_string());
+        tokenizer.map_err(|reason| Error::Data(format!("the trained tokenizer is not usable: {reason}")))
+    }
+
+    fn new(mut engine: Engine, config: &Value, source: String) -> Result<Tokenizer, String> {
+        let specials = find_specials(&engine, config)?;
+        let Specials { first, pad, last, unknown, mask } = specials;
+        let added = engine.get_added_tokens_decoder();
+        let special_added = added.iter().filter(|(_, token)| token.special).map(|(id, _)| *id);
+        let mut special_ids: Vec<u32> = special_added.chain([first, pad, last, unknown, mask]).collect();
+        special_ids.sort_unstable();
+        special_ids.dedup();
+        let largest = match engine.get_model() {
+            Subwords::Unigram(model) => tokenizers::Model::get_vocab_size(model).saturating_sub(1) as u32,
+            Subwords::Other(model) => tokenizers::Model::get_vocab(&**model).into_values().max().unwrap_or(0),
+        };
+        let n_ids = added.keys().copied().fold(largest, u32::max) as usize + 1;
+        engine = without_special_pieces(engine, &special_ids)?;
+        let (single, pair) = (template(&engine, false)?, template(&engine, true)?);
+        check_template(&single, &pair, specials, n_ids)?;
+        let rules = engine::sentencepiece_rules(&engine)?;
+        let inner = Inner { engine, rules, single, pair, specials, special_ids, n_ids, source };
+        let tokenizer = Tokenizer { inner: Arc::new(inner) };
+        tokenizer.split("A first text, encoded to see that it works.")?;
+        Ok(tokenizer)
+    }
+
+    /// Encodes a sequence, or a pair if `b` is given, in at most `max_length` ids with the special tokens.
+    ///
+    /// What is too long loses its last tokens one by one from the longer sequence, on a tie from the second. So do
+    /// BERT's and XTREME's scripts and transformers in Python; its Rust tokenizers differ by one token on a tie.
+    pub fn encode(&self, a: &str, b: Option<&str>, max_length: usize) -> Result<Encoded> {
+        let (a, b) = (self.tokens(a)?, b.map(|b| self.tokens(b)).transpose()?);
+        self.assemble(&a, b.as_deref(), max_length)
+    }
+
+    /// [`Tokenizer::encode`] for many sequences or pairs, in all threads, in their order.
+    pub fn encode_batch(&self, texts: &[(&str, Option<&str>)], max_length: usize) -> Result<Vec<Encoded>> {
+        texts.par_iter().map(|(a, b)| self.encode(a, *b, max_length)).collect()
+    }
+
+    /// The ids of a text alone, without special tokens around it and at any length: for words to be labelled.
+    pub fn tokens(&self, text: &str) -> Result<Vec<u32>> {
+        let ids = guarded(|| self.split(text)).unwrap_or_else(|panic| Err(format!("a failure inside ({panic})")));
+        ids.map_err(|reason| {
+            let start: String = text.chars().take(60).collect();
+            let source = &self.inner.source;
+            Error::Data(format!(
+                "{source}: cannot encode the text that begins {start:?}: {reason}; leave that text out"
+            ))
+        })
+    }
+
+    fn split(&self, text: &str) -> Result<Vec<u32>, String> {
+        let engine = &self.inner.engine;
+        let (Some((charsmap, spaces)), Subwords::Unigram(model)) = (&self.inner.rules, engine.get_model()) else {
+            let encoding = engine.encode_fast(text, false).map_err(|error| error.to_string())?;
+            return Ok(encoding.get_ids().to_vec());
+        };
+        let parts = engine.get_added_vocabulary().extract_and_normalize(None::<&NormalizerWrapper>, text);
+        let parts = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
+        let ids = parts.into_iter().flat_map(|(part, _, added)| match added {
+            Some(tokens) => tokens.iter().map(|token| token.id).collect(),
+            None => model.ids(&charsmap.normalize(part, *spaces)),
+        });
+        Ok(ids.collect())
+    }
+
+    /// Frames the tokens of a sequence or pair by special tokens, cut to `max_length` as [`Tokenizer::encode`] does.
+    pub fn assemble(&self, a: &[u32], b: Option<&[u32]>, max_length: usize) -> Result<Encoded> {
+        let (slots, what) = if b.is_some() { (&self.inner.pair, "pair") } else { (&self.inner.single, "sequence") };
+        let n_special = slots.iter().filter(|slot| matches!(slot, Slot::Special(..))).count();
+        let room = max_length.checked_sub(n_special).ok_or_else(|| {
+            let reason = format!("max_length is {max_length}, but a {what} has {n_special} special tokens");
+            Error::Config(format!("{reason} (of {}); set it higher", self.inner.source))
+        })?;
+        let b = b.unwrap_or_default();
+        let (n_a, n_b) = longest_first(a.len(), b.len(), room);
+        let mut encoded = Encoded { n_truncated: a.len() - n_a + b.len() - n_b, ..Encoded::default() };
+        for slot in slots {
+            let (ids, kind) = match slot {
+                Slot::Special(id, kind) => (std::slice::from_ref(id), kind),
+                Slot::First(kind) => (&a[..n_a], kind),
+                Slot::Second(kind) => (&b[..n_b], kind),
+            };
+            encoded.ids.extend_from_slice(ids);
+            encoded.types.resize(encoded.ids.len(), *kind);
+        }
+        encoded.n_unknown = encoded.ids.iter().filter(|id| **id == self.inner.specials.unknown).count();
+        Ok(encoded)
+    }
+
+    /// The text of ids, special tokens included, for people to read.
+    pub fn decode(&self, ids: &[u32]) -> String {
+        match guarded(|| self.inner.engine.decode(ids, false)) {
+            Ok(Ok(text)) => text,
+            _ => format!("{ids:?}"),
+        }
+    }
+
+    /// One more than the largest id: the rows an embedding table needs.
+    pub fn n_ids(&self) -> usize {
+        self.inner.n_ids
+    }
+
+    /// The ids with a meaning of their own.
+    pub fn specials(&self) -> Specials {
+        self.inner.specials
+    }
+
+    /// Whether an id stands for something else than text.
+    pub fn is_special(&self, id: u32) -> bool {
+        self.inner.special_ids.binary_search(&id).is_ok()
+    }
+
+    /// Writes tokenizer.json and tokenizer_config.json, which transformers' `AutoTokenizer` loads.
+    pub fn save(&self, folder: &Path) -> Result<()> {
+        let failed = |reason| Error::Output(format!("cannot write {} as tokenizer.json: {reason}", self.inner.source));
+        let json = guarded(|| self.inner.engine.to_string(false)).map_err(failed)?;
+        let json = json.map_err(|error| failed(error.to_string()))?;
+        let config = serde_json::to_string_pretty(&self.config()).map_err(|error| failed(error.to_string()))?;
+        for (name, content) in [(FILES[0], json), (CONFIG, config)] {
+            let path = folder.join(name);
+            fs::write(&path, content + "\n").map_err(|error| Error::write(&path, &error))?;
+        }
+        Ok(())
+    }
+
+    fn config(&self) -> Value {
+        let Specials { first, pad, last, unknown, mask } = self.inner.specials;
+        let name = |id| self.inner.engine.id_to_token(id);
+        let mut config = json!({
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "bos_token": name(first), "eos_token": name(last), "cls_token": name(first), "sep_token": name(last),
+            "pad_token": name(pad), "unk_token": name(unknown), "mask_token": name(mask),
+            "clean_up_tokenization_spaces": false,
+            "model_input_names": ["input_ids", "attention_mask"],
+        });
+        if self.inner.rules.is_some() {
+            config["tokenizer_class"] = json!("XLMRobertaTokenizerFast");
+        }
+        if let (Subwords::Other(model), Some(NormalizerWrapper::BertNormalizer(normalizer))) =
+            (self.inner.engine.get_model(), self.inner.engine.get_normalizer())
+            && let ModelWrapper::WordPiece(_) = **model
+        {
+            config["tokenizer_class"] = json!("BertTokenizerFast");
+            config["model_input_names"] = json!(["input_ids", "token_type_ids", "attention_mask"]);
+            config["do_lower_case"] = json!(normalizer.lowercase);
+            config["strip_accents"] = json!(normalizer.strip_accents);
+            config["tokenize_chinese_chars"] = json!(normalizer.handle_chinese_chars);
+        }
+        config
+    }
+}
+
+impl fmt::Debug for Tokenizer {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "Tokenizer({}, {} ids)", self.inner.source, self.inner.n_ids)
+    }
+}
+
+/// The settings file beside a tokenizer.
+const CONFIG: &str = "tokenizer_config.json";
+
+fn find_file(path: &Path) -> Result<PathBuf> {
+    if !path.is_dir() {
+        return Ok(path.to_path_buf());
+    }
+    FILES.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
+        let (folder, names) = (path.display(), FILES.join(", "));
+        Error::Missing(format!("{folder}: no tokenizer here (looked for {names}); copy one of them from the model"))
+    })
+}
+
+/// The tokenizer_config.json beside `file`, or null.
+fn read_config(file: &Path) -> Result<Value> {
+    let path = file.with_file_name(CONFIG);
+    if !path.is_file() {
+        return Ok(Value::Null);
+    }
+    let bytes = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+    serde_json::from_slice(&bytes).map_err(|error| {
+        Error::Data(format!("{}: expected JSON, but {error}; mend the file or remove it", path.display()))
+    })
+}
+
+/// The special tokens by the names in `config`, else by XLM-R's names or BERT's, whichever the vocabulary has.
+fn find_specials(engine: &Engine, config: &Value) -> Result<Specials, String> {
+    let usual = if engine.token_to_id(BERT[0]).is_some() { BERT } else { XLMR };
+    let keys = ["cls_token", "pad_token", "sep_token", "unk_token", "mask_token"];
+    let mut ids = [0; 5];
+    for (id, (key, usual)) in ids.iter_mut().zip(keys.into_iter().zip(usual)) {
+        let value = &config[key];
+        let name = value.as_str().or(value["content"].as_str()).unwrap_or(usual);
+        let found = engine.token_to_id(name);
+        *id = found.ok_or_else(|| format!("its vocabulary lacks the special token \"{name}\" ({key})"))?;
+    }
+    let [first, pad, last, unknown, mask] = ids;
+    Ok(Specials { first, pad, last, unknown, mask })
+}
+
+/// Keeps text such as full-width `＜ｓ＞` from becoming a special token once it is normalized.
+fn without_special_pieces(mut engine: Engine, special_ids: &[u32]) -> Result<Engine, String> {
+    if let Subwords::Unigram(model) = engine.get_model() {
+        let mut model = model.clone();
+        model.exclude(special_ids);
+        engine.with_model(Subwords::Unigram(model));
+    }
+    Ok(engine)
+}
+
+/// Learns from two marked tokens how the post-processor frames a sequence or a pair.
+fn template(engine: &Engine, pair: bool) -> Result<Vec<Slot>, String> {
+    let mark = |id| Encoding::from_tokens(vec![Token::new(id, String::new(), (0, 0))], 0);
+    let (a, b) = (u32::MAX, u32::MAX - 1);
+    let second = pair.then(|| mark(b));
+    let framed = engine.post_process(mark(a), second, true).map_err(|error| error.to_string())?;
+    let slots = framed.get_ids().iter().zip(framed.get_type_ids()).map(|(id, kind)| match *id {
+        id if id == a => Slot::First(*kind),
+        id if id == b => Slot::Second(*kind),
+        id => Slot::Special(id, *kind),
+    });
+    Ok(slots.collect())
+}
+
+fn check_template(single: &[Slot], pair: &[Slot], specials: Specials, n_ids: usize) -> Result<(), String> {
+    for (slots, wanted, what) in [(single, 1, "sequence"), (pair, 2, "pair")] {
+        let opens = matches!(slots.first(), Some(Slot::Special(id, _)) if *id == specials.first);
+        let closes = matches!(slots.last(), Some(Slot::Special(id, _)) if *id == specials.last);
+        let special = |slot: &&Slot| matches!(slot, Slot::Special(..));
+        let inside = slots.iter().all(|slot| !matches!(slot, Slot::Special(id, _) if *id as usize >= n_ids));
+        let n_texts = slots.len() - slots.iter().filter(special).count();
+        if !(opens && closes && inside && n_texts == wanted) {
+            let (first, last) = (specials.first, specials.last);
+            return Err(format!("its template for a {what} is {slots:?}, not text between the ids {first} and {last}"));
+        }
+    }
+    Ok(())
+}
+
+/// How many tokens of each sequence stay.
+fn longest_first(mut a: usize, mut b: usize, room: usize) -> (usize, usize) {
+    while a + b > room {
+        if a > b { a -= 1 } else { b -= 1 }
+    }
+    (a, b)
+}
+
+#[cfg(test)]
+mod tests;

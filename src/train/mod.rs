@@ -1,1 +1,17 @@
-//! (to come)
+//! Training: objectives, augmentation, the optimizer, and the loop that puts them to work.
+
+pub mod augment;
+pub mod data;
+pub mod evaluate;
+pub mod fit;
+pub mod folder;
+pub mod measure;
+pub mod objective;
+pub mod optimizer;
+pub mod progress;
+pub mod recipe;
+mod run;
+pub mod source;
+pub mod stop;
+
+pub use run::{MethodResult, Outcome, run};

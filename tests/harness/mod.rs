@@ -1,42 +1,165 @@
-//! temporary
+//! A small test runner for tests that need things a machine may lack: data, golden files, a GPU.
+//!
+//! Unlike `#[test]`, a test decides while it runs that it must be ignored, and says why. A test file that uses it
+//! says `harness = false` in Cargo.toml. Output and arguments are those of `cargo test`.
+#![allow(dead_code, reason = "every test file uses its own part")]
+
+use std::env;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::process::{Command, exit};
+use std::time::Instant;
+
+/// How a test ended that did not panic.
 pub enum Outcome {
     Passed,
+    /// Not run, and why.
     Ignored(String),
 }
+
+/// One test: a panic is a failure.
 pub struct Test {
-    pub name: String,
-    pub run: Box<dyn Fn() -> Outcome + std::panic::RefUnwindSafe + std::panic::UnwindSafe>,
-}
-pub fn run(tests: Vec<Test>) {
-    let filter: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
-    let mut failed = 0;
-    for t in tests.iter().filter(|t| filter.is_empty() || filter.iter().any(|f| t.name.contains(f))) {
-        match std::panic::catch_unwind(|| (t.run)()) {
-            Ok(Outcome::Passed) => println!("test {} ... ok", t.name),
-            Ok(Outcome::Ignored(why)) => println!("test {} ... ignored, {why}", t.name),
-            Err(_) => {
-                failed += 1;
-                println!("test {} ... FAILED", t.name)
-            }
-        }
-    }
-    println!("test result: {failed} failed");
-    std::process::exit(i32::from(failed > 0));
+    name: String,
+    run: Box<dyn FnOnce() -> Outcome>,
 }
 
-use rxlt::{
-    gpu::{Gpu, Kind},
-    tensor::Device,
-};
-pub fn on_gpu(work: impl FnOnce(&Device) -> Outcome) -> Outcome {
-    static GPU: std::sync::OnceLock<std::sync::Arc<Gpu>> = std::sync::OnceLock::new();
-    let gpu = GPU.get_or_init(|| {
-        let name = std::env::var("RXLT_DEVICE").ok();
-        match std::env::var("RXLT_KERNELS").as_deref() {
-            Ok("hardware") => Gpu::open_with_kernels_for(name.as_deref(), Kind::Discrete),
-            _ => Gpu::open(name.as_deref()),
+impl Test {
+    pub fn new(name: impl Into<String>, run: impl FnOnce() -> Outcome + 'static) -> Test {
+        Test { name: name.into(), run: Box::new(run) }
+    }
+}
+
+/// What the command line asks for.
+#[derive(Default)]
+struct Arguments {
+    filters: Vec<String>,
+    skip: Vec<String>,
+    exact: bool,
+    list: bool,
+    only_ignored: bool,
+}
+
+/// Flags of libtest that take a value; those that mean nothing here are skipped with it.
+const WITH_VALUE: [&str; 6] = ["--skip", "--test-threads", "--format", "--color", "--logfile", "-Z"];
+
+impl Arguments {
+    fn parse(mut words: impl Iterator<Item = String>) -> Arguments {
+        let mut arguments = Arguments::default();
+        while let Some(word) = words.next() {
+            match word.as_str() {
+                "--list" => arguments.list = true,
+                "--exact" => arguments.exact = true,
+                "--ignored" => arguments.only_ignored = true,
+                "--skip" => arguments.skip.extend(words.next()),
+                flag if WITH_VALUE.contains(&flag) => _ = words.next(),
+                flag if flag.starts_with('-') => {}
+                _ => arguments.filters.push(word),
+            }
         }
-        .unwrap()
-    });
-    work(&Device::Gpu(gpu.clone()))
+        arguments
+    }
+
+    fn wants(&self, name: &str) -> bool {
+        let hit = |filter: &String| if self.exact { name == filter } else { name.contains(filter.as_str()) };
+        let chosen = self.filters.is_empty() || self.filters.iter().any(hit);
+        chosen && !self.skip.iter().any(hit) && !self.only_ignored
+    }
+}
+
+/// Runs the tests one after the other, prints what libtest would, and exits.
+pub fn run(tests: Vec<Test>) -> ! {
+    let arguments = Arguments::parse(env::args().skip(1));
+    let total = tests.len();
+    let tests: Vec<Test> = tests.into_iter().filter(|test| arguments.wants(&test.name)).collect();
+    if arguments.list {
+        tests.iter().for_each(|test| println!("{}: test", test.name));
+        println!("\n{} tests, 0 benchmarks", tests.len());
+        exit(0);
+    }
+    let (start, filtered) = (Instant::now(), total - tests.len());
+    println!("\nrunning {} tests", tests.len());
+    let (mut passed, mut ignored, mut failed) = (0, 0, Vec::new());
+    for Test { name, run } in tests {
+        let outcome = panic::catch_unwind(AssertUnwindSafe(run)); // the panic's message is already on stderr
+        let word = match &outcome {
+            Ok(Outcome::Passed) => "ok".to_string(),
+            Ok(Outcome::Ignored(reason)) => format!("ignored, {reason}"),
+            Err(_) => "FAILED".to_string(),
+        };
+        println!("test {name} ... {word}");
+        match outcome {
+            Ok(Outcome::Passed) => passed += 1,
+            Ok(Outcome::Ignored(_)) => ignored += 1,
+            Err(_) => failed.push(name),
+        }
+    }
+    if !failed.is_empty() {
+        println!("\nfailures:\n    {}", failed.join("\n    "));
+    }
+    let (word, seconds) = (if failed.is_empty() { "ok" } else { "FAILED" }, start.elapsed().as_secs_f64());
+    let counts = format!("{passed} passed; {} failed; {ignored} ignored; 0 measured", failed.len());
+    println!("\ntest result: {word}. {counts}; {filtered} filtered out; finished in {seconds:.2}s\n");
+    exit(if failed.is_empty() { 0 } else { 101 });
+}
+
+/// The folder of shared test data: `RXLT_SHARED`, or `shared` beside the project.
+pub fn shared_folder() -> PathBuf {
+    env::var_os("RXLT_SHARED").map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared"), PathBuf::from)
+}
+
+/// `path` if it is there; else the test is ignored, or fails where shared data are required.
+pub fn present(path: PathBuf) -> Result<PathBuf, Outcome> {
+    if path.exists() { Ok(path) } else { Err(missing(&format!("{} is not there", path.display()))) }
+}
+
+/// A golden file or folder, by its path below `golden/`.
+pub fn golden(path: &str) -> Result<PathBuf, Outcome> {
+    present(shared_folder().join("golden").join(path))
+}
+
+/// An ignored test, or a panic with `RXLT_REQUIRE_SHARED=1` or `CI=true`.
+#[track_caller]
+pub fn missing(reason: &str) -> Outcome {
+    let set = |name: &str, value: &str| env::var(name).is_ok_and(|found| found == value);
+    assert!(!set("RXLT_REQUIRE_SHARED", "1") && !set("CI", "true"), "required, but {reason}");
+    Outcome::Ignored(reason.to_string())
+}
+
+/// A data folder, and the temporary folder it lies in if it had to be unpacked.
+pub struct Data {
+    pub path: PathBuf,
+    _unpacked: Option<tempfile::TempDir>,
+}
+
+/// The data called `name`: unpacked below `data/`, or from its archive.
+pub fn data(name: &str) -> Result<Data, Outcome> {
+    let folder = shared_folder().join("data").join(name);
+    if folder.is_dir() {
+        return Ok(Data { path: folder, _unpacked: None });
+    }
+    let archive = present(folder.with_file_name(format!("{name}.tar.xz")))?;
+    let unpacked = tempfile::tempdir().expect("a temporary folder can be made");
+    let status = Command::new("tar").arg("-xJf").arg(&archive).arg("-C").arg(unpacked.path()).status();
+    assert!(status.is_ok_and(|status| status.success()), "cannot unpack {}", archive.display());
+    let inner = unpacked.path().join(name);
+    let path = if inner.is_dir() { inner } else { unpacked.path().to_path_buf() };
+    Ok(Data { path, _unpacked: Some(unpacked) })
+}
+
+/// Runs a test on the adapter that `RXLT_DEVICE` names, by default on the best there is, software included. Without
+/// one the test is ignored, or fails with `RXLT_REQUIRE_GPU=1`.
+pub fn on_gpu(test: impl FnOnce(&rxlt::tensor::Device) -> Outcome) -> Outcome {
+    use rxlt::{gpu::Gpu, tensor::Device};
+    static GPU: std::sync::OnceLock<Result<std::sync::Arc<Gpu>, String>> = std::sync::OnceLock::new();
+    let open = || match env::var("RXLT_DEVICE") {
+        Ok(named) => Gpu::open(Some(&named)).map_err(|error| error.to_string()),
+        Err(_) => Gpu::open(None).or_else(|_| Gpu::open(Some("0"))).map_err(|error| error.to_string()),
+    };
+    match GPU.get_or_init(open) {
+        Ok(gpu) => test(&Device::Gpu(gpu.clone())),
+        Err(reason) => {
+            assert!(env::var("RXLT_REQUIRE_GPU").is_err(), "required, but {reason}");
+            Outcome::Ignored(reason.clone())
+        }
+    }
 }

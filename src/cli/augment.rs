@@ -1,0 +1,73 @@
+//! `rxlt augment`: RS-DA's training data as a file.
+
+use std::{fmt::Write, path::PathBuf};
+
+use super::{print, tell};
+use crate::{
+    checkpoint::write_file,
+    error::{Error, Result},
+    rng::{Purpose, Rng},
+    tasks::{self, Example, Task},
+    train::augment::{Neighbours, augment},
+};
+
+/// Write perturbed copies of training data: randomized smoothing over synonyms (RS-DA; Huang et al., 2021).
+///
+/// A word is drawn uniformly from itself and its neighbours; the copies replace the originals. The published recipe,
+/// but seeded: the same command writes the same file.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  rxlt augment --task xnli --input train-en.tsv --neighbours counterfitted_neighbors.json \\
+      --copies 3 --output augmented/train-en.tsv")]
+pub struct Args {
+    /// The task whose labels and layout the file has.
+    #[arg(long)]
+    task: String,
+    /// A file of labelled examples in any of the task's layouts.
+    #[arg(long, value_name = "FILE")]
+    input: PathBuf,
+    /// A JSON file from words to lists of words.
+    #[arg(long, value_name = "FILE")]
+    neighbours: PathBuf,
+    /// Copies per example.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    copies: u32,
+    /// Of this the randomness is made.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// The file to write: sentences and label, parted by tabs; stdout where not given.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+/// `rxlt augment`
+pub fn run(args: &Args) -> Result<()> {
+    let task = tasks::find(&args.task)?;
+    let neighbours = Neighbours::load(&args.neighbours)?;
+    let loaded = task.load_files(std::slice::from_ref(&args.input), task.source)?;
+    for note in &loaded.notes {
+        tell(&format!("note: {note}"));
+    }
+    let made = augment(&loaded.examples, &neighbours, args.copies as usize, |number| {
+        let mut rng = Rng::for_purpose(args.seed, Purpose::Augment, number);
+        move |n| rng.below(n)
+    });
+    let text = made.examples.iter().map(|example| line(task, example)).collect::<Result<String>>()?;
+    let (words, share) = (made.statistics.words, 100.0 * made.statistics.share_replaced());
+    let n = made.examples.len();
+    match &args.output {
+        Some(path) => write_file(path, text.as_bytes())?,
+        None => print(&text)?,
+    }
+    tell(&format!("{n} examples from {}; {share:.1} % of {words} words replaced", loaded.examples.len()));
+    Ok(())
+}
+
+fn line(task: &Task, example: &Example) -> Result<String> {
+    let label = example.label.map_or("", |label| task.labels()[label]);
+    let mut line = example.a.clone();
+    for field in example.b.as_deref().into_iter().chain([label]) {
+        write!(line, "\t{field}").map_err(|error| Error::Io(error.to_string()))?;
+    }
+    Ok(line + "\n")
+}

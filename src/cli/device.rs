@@ -1,0 +1,159 @@
+//! Which device computes, and the list of those that could.
+
+use serde_json::json;
+
+use super::print;
+use crate::{
+    error::{Error, Result},
+    gpu::{Adapter, Gpu, Kind},
+    report::{Column, Table},
+    tensor::Device,
+};
+
+/// The device to compute on.
+#[derive(Debug, clap::Args)]
+pub struct DeviceArgs {
+    /// What computes; auto takes a discrete GPU, else an integrated one, else the processor.
+    #[arg(long, value_enum, default_value = "auto")]
+    backend: Backend,
+    /// An adapter by its number in `rxlt devices`, a part of its name, or such as vulkan:1; the only way to get a
+    /// software adapter. The environment's RXLT_DEVICE stands for it.
+    #[arg(long, value_name = "NAME|NUMBER|BACKEND:NUMBER")]
+    device: Option<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Backend {
+    Auto,
+    Cpu,
+    Wgpu,
+}
+
+/// A device, what to call it, and why it was chosen.
+pub struct Chosen {
+    /// Where tensors live.
+    pub device: Device,
+    /// Name, backend and driver.
+    pub name: String,
+    /// The reason.
+    pub why: String,
+}
+
+impl DeviceArgs {
+    /// Opens the device asked for, or the best.
+    pub fn open(&self) -> Result<Chosen> {
+        let from_environment = || std::env::var("RXLT_DEVICE").ok().filter(|name| !name.is_empty());
+        let (wanted, why) = match &self.device {
+            Some(name) => (Some(name.clone()), format!("--device {name}")),
+            None if self.backend != Backend::Cpu => (from_environment(), "RXLT_DEVICE".to_owned()),
+            None => (None, String::new()),
+        };
+        match (self.backend, wanted) {
+            (Backend::Auto | Backend::Cpu, Some(name)) if name.eq_ignore_ascii_case("cpu") => Ok(cpu(why)),
+            (Backend::Cpu, Some(name)) => {
+                Err(Error::Usage(format!("--backend cpu has no device \"{name}\"; leave one of them out")))
+            }
+            (Backend::Cpu, None) => Ok(cpu("--backend cpu".into())),
+            (Backend::Auto | Backend::Wgpu, Some(name)) => open(&name, why),
+            (Backend::Wgpu, None) => best_adapter(),
+            (Backend::Auto, None) => Ok(automatic()),
+        }
+    }
+}
+
+fn cpu(why: String) -> Chosen {
+    let name = format!("cpu ({} threads)", rayon::current_num_threads());
+    Chosen { device: Device::Cpu, name, why }
+}
+
+fn open(wanted: &str, why: String) -> Result<Chosen> {
+    let gpu = Gpu::open(Some(wanted))?;
+    Ok(Chosen { name: describe(gpu.adapter()), device: Device::Gpu(gpu), why })
+}
+
+fn best_adapter() -> Result<Chosen> {
+    let gpu = Gpu::open(None)?;
+    let why = format!("--backend wgpu takes the best adapter, which is {}", gpu.adapter().kind);
+    Ok(Chosen { name: describe(gpu.adapter()), device: Device::Gpu(gpu), why })
+}
+
+/// A discrete GPU, else an integrated one, else the processor: never a software adapter.
+fn automatic() -> Chosen {
+    let adapters = Gpu::adapters();
+    let first = |kind| adapters.iter().position(|adapter| adapter.kind == kind);
+    let Some(position) = first(Kind::Discrete).or_else(|| first(Kind::Integrated)) else {
+        let others: Vec<String> =
+            adapters.iter().map(|adapter| format!("{} ({})", adapter.name, adapter.kind)).collect();
+        let passed = if others.is_empty() { String::new() } else { format!("; passed over: {}", others.join(", ")) };
+        return cpu(format!("no discrete or integrated GPU was found{passed}"));
+    };
+    let why = format!("the first {} GPU", adapters[position].kind);
+    open(&position.to_string(), why)
+        .unwrap_or_else(|error| cpu(format!("{} was found, but {error}", adapters[position].name)))
+}
+
+fn describe(adapter: &Adapter) -> String {
+    format!("{} ({}, {}, {})", adapter.name, adapter.kind, adapter.backend, adapter.driver)
+}
+
+/// List the devices of this machine, and which of them `auto` takes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:\n  rxlt devices\n  rxlt devices --json | head\n  rxlt run --device vulkan:1")]
+pub struct ListArgs {
+    /// As JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `rxlt devices`
+pub fn list(args: &ListArgs) -> Result<()> {
+    let adapters = Gpu::adapters();
+    if args.json {
+        let adapters: Vec<_> = adapters.iter().enumerate().map(|(i, adapter)| as_json(i, adapter)).collect();
+        let cpu = json!({ "name": "cpu", "backend": "cpu", "threads": rayon::current_num_threads() });
+        return print(&format!("{:#}\n", json!({ "adapters": adapters, "cpu": cpu })));
+    }
+    let columns = [
+        Column::numbers("device"),
+        Column::words("name"),
+        Column::words("kind"),
+        Column::words("backend"),
+        Column::words("driver"),
+        Column::numbers("binding"),
+        Column::words("note"),
+    ];
+    let mut table = Table::new(columns);
+    for (i, adapter) in adapters.iter().enumerate() {
+        let note = adapter.duplicate_of.map_or(String::new(), |other| format!("the same card as {other}"));
+        let note = if adapter.kind == Kind::Software { "only if named".to_owned() } else { note };
+        table = table.row([
+            i.to_string(),
+            adapter.name.clone(),
+            adapter.kind.to_string(),
+            adapter.backend.clone(),
+            adapter.driver.clone(),
+            format!("{} MiB", adapter.max_binding_bytes >> 20),
+            note,
+        ]);
+    }
+    let threads = format!("{} threads", rayon::current_num_threads());
+    table = table.row(["cpu", "the processor", &threads, "cpu"]);
+    let chosen = automatic();
+    print(&format!("{}\nauto takes {}: {}\n", table.to_text(), chosen.name, chosen.why))
+}
+
+fn as_json(position: usize, adapter: &Adapter) -> serde_json::Value {
+    json!({
+        "device": position,
+        "name": adapter.name,
+        "backend": adapter.backend,
+        "driver": adapter.driver,
+        "kind": adapter.kind.to_string(),
+        "memory": adapter.memory,
+        "max_binding_bytes": adapter.max_binding_bytes,
+        "max_buffer_bytes": adapter.max_buffer_bytes,
+        "f16": adapter.f16,
+        "subgroups": adapter.subgroups,
+        "same_as": adapter.duplicate_of,
+    })
+}

@@ -1,0 +1,181 @@
+//! `rxlt run --dry-run`: everything is read and checked, nothing is trained or written.
+
+use std::{fmt::Write, path::Path};
+
+use super::{device::Chosen, print};
+use crate::{
+    error::{Error, Result},
+    models::Config,
+    report::{Column, Table},
+    rng::{Purpose, Rng},
+    tasks::{Example, Loaded, Task, demo},
+    text::Tokenizer,
+    train::{
+        augment::{Neighbours, perturb, stream_of},
+        data::Data,
+        recipe::{Recipe, Resolved, RsDa, Stage},
+    },
+};
+
+/// Examples that are tokenized to learn their length.
+const SAMPLE: usize = 64;
+
+/// Prints the configuration, the data, examples and the plan.
+pub fn dry_run(resolved: &Resolved, chosen: &Chosen) -> Result<()> {
+    let mut out = String::new();
+    let recipe = &resolved.recipe;
+    line(&mut out, format_args!("device: {}: {}\n\nconfiguration:", chosen.name, chosen.why));
+    for (key, value) in resolved.values() {
+        line(&mut out, format_args!("  {key} = {value}  ({})", resolved.sources[&key]));
+    }
+    let tokenizer = describe_model(recipe, &mut out)?;
+    let data = Data::new(recipe);
+    for (i, stage) in recipe.stages.iter().enumerate() {
+        line(&mut out, format_args!("\nstage {}:", recipe.stage_name(i, None)));
+        match stage.task()? {
+            Some(task) => describe_task(recipe, i, task, &data, tokenizer.as_ref(), &mut out)?,
+            None => describe_text(stage, &data, &mut out)?,
+        }
+    }
+    describe_tests(recipe, &data, &mut out)?;
+    line(&mut out, format_args!("\neverything is in order; nothing was trained or written"));
+    print(&out)
+}
+
+fn line(out: &mut String, text: std::fmt::Arguments) {
+    writeln!(out, "{text}").expect("a string takes everything");
+}
+
+/// Says what the encoder is; returns its tokenizer where there is one already.
+fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>> {
+    let model = &recipe.model;
+    let tokenizer = model.tokenizer.as_ref().or(model.path.as_ref());
+    let tokenizer = tokenizer.map(|path| Tokenizer::load(Path::new(path))).transpose()?;
+    if let Some(path) = &model.path {
+        let config = Config::load(Path::new(path))?;
+        let longest = recipe.stages.iter().map(|stage| stage.max_length).max().unwrap_or(0);
+        if longest > config.longest_input() {
+            let most = config.longest_input();
+            return Err(Error::Config(format!(
+                "max_length {longest}: the model at {path} takes at most {most} tokens"
+            )));
+        }
+        let (layers, width) = (config.num_hidden_layers, config.hidden_size);
+        let kind = config.architecture.model_type;
+        line(out, format_args!("\nmodel: {path}: {kind}, {layers} layers of {width}, {} ids", config.vocab_size));
+    }
+    if let Some(fresh) = &model.fresh {
+        let (h, inner) = (fresh.hidden_size, fresh.intermediate_size);
+        let layer = 4 * h * h + 2 * h * inner + 9 * h + inner;
+        let tables = (fresh.vocab_size + fresh.max_position_embeddings + 3) * h;
+        let millions = (tables + fresh.num_hidden_layers * layer) as f64 / 1e6;
+        line(out, format_args!("\nmodel: fresh, {millions:.1} million parameters"));
+    }
+    if tokenizer.is_none() {
+        line(out, format_args!("tokenizer: to be trained on the first stage's text"));
+    }
+    Ok(tokenizer)
+}
+
+fn describe_task(
+    recipe: &Recipe,
+    index: usize,
+    task: &Task,
+    data: &Data,
+    tokenizer: Option<&Tokenizer>,
+    out: &mut String,
+) -> Result<()> {
+    let stage = &recipe.stages[index];
+    let (train, dev) = (data.train(task, stage)?, data.dev(task)?);
+    for (split, loaded) in [("train", &train), ("dev", &dev)] {
+        line(out, format_args!("  {split} {}: {}", loaded.language, counts(loaded)));
+        for note in &loaded.notes {
+            line(out, format_args!("    note: {note}"));
+        }
+    }
+    let leaked = dev.shared_with(&train);
+    if let Some((ours, theirs)) = leaked.first() {
+        line(out, format_args!("    note: {} dev examples are also in train, such as {ours} = {theirs}", leaked.len()));
+    }
+    if let Some(tokenizer) = tokenizer {
+        describe_tokens(&train, stage, tokenizer, out)?;
+    }
+    let is_last = index + 1 == recipe.stages.len();
+    for method in recipe.methods.iter().filter(|_| is_last) {
+        let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
+        let updates = stage.n_updates(train.examples.len() * copies);
+        line(out, format_args!("  {}: {updates} updates of {} examples", method.name, stage.batch_size));
+    }
+    if !is_last {
+        line(out, format_args!("  {} updates of {} examples", stage.n_updates(train.examples.len()), stage.batch_size));
+    }
+    let rs_da = recipe.methods.iter().filter(|_| is_last).find_map(|method| method.rs_da.as_ref());
+    let neighbours = rs_da.map(neighbours).transpose()?;
+    for example in train.examples.iter().take(3) {
+        describe_example(task, example, neighbours.as_ref(), recipe.seed, out);
+    }
+    Ok(())
+}
+
+fn counts(loaded: &Loaded) -> String {
+    let labels: Vec<String> = loaded.histogram.iter().map(|(label, n)| format!("{label} {n}")).collect();
+    let dropped: Vec<String> = loaded.dropped.iter().map(|(reason, n)| format!("; left out: {n} {reason}")).collect();
+    format!("{} examples ({}){}", loaded.examples.len(), labels.join(", "), dropped.concat())
+}
+
+fn describe_tokens(train: &Loaded, stage: &Stage, tokenizer: &Tokenizer, out: &mut String) -> Result<()> {
+    let texts: Vec<_> = train.examples.iter().take(SAMPLE).map(|e| (e.a.as_str(), e.b.as_deref())).collect();
+    let encoded = tokenizer.encode_batch(&texts, stage.max_length)?;
+    let tokens: usize = encoded.iter().map(|encoded| encoded.ids.len()).sum();
+    let unknown: usize = encoded.iter().map(|encoded| encoded.n_unknown).sum();
+    let cut = encoded.iter().filter(|encoded| encoded.n_truncated > 0).count();
+    let (n, mean) = (encoded.len(), tokens as f64 / encoded.len().max(1) as f64);
+    let share = 100.0 * unknown as f64 / tokens.max(1) as f64;
+    line(out, format_args!("  the first {n}: {mean:.1} tokens on average, {cut} cut, {share:.2} % of tokens unknown"));
+    if let Some(first) = encoded.first() {
+        line(out, format_args!("  tokens of the first: {}", tokenizer.decode(&first.ids)));
+    }
+    Ok(())
+}
+
+fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
+    match &rs_da.neighbours {
+        Some(path) => Neighbours::load(Path::new(path)),
+        None => Neighbours::new(demo::neighbours()),
+    }
+}
+
+fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbours>, seed: u64, out: &mut String) {
+    let label = example.label.map_or("no label", |label| task.labels()[label]);
+    let texts = |e: &Example| e.b.as_ref().map_or(e.a.clone(), |b| format!("{} | {b}", e.a));
+    line(out, format_args!("  {} [{label}] {}", example.id, texts(example)));
+    if let Some(neighbours) = neighbours {
+        let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream_of(&example.id));
+        line(out, format_args!("    as rs-da may see it: {}", texts(&perturb(example, neighbours, |n| rng.below(n)))));
+    }
+}
+
+fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<()> {
+    let texts = data.texts(stage)?;
+    let counts: Vec<String> = texts.iter().map(|(language, texts)| format!("{language} {}", texts.len())).collect();
+    line(out, format_args!("  texts: {}", counts.join(", ")));
+    for (language, texts) in texts.iter().take(3) {
+        line(out, format_args!("  {language}: {}", texts.first().map_or("", String::as_str)));
+    }
+    let total = texts.values().map(Vec::len).sum();
+    line(out, format_args!("  at most {} updates of {} texts", stage.n_updates(total), stage.batch_size));
+    Ok(())
+}
+
+fn describe_tests(recipe: &Recipe, data: &Data, out: &mut String) -> Result<()> {
+    let task = recipe.last_task()?;
+    let mut table = Table::new([Column::words("test"), Column::numbers("examples"), Column::numbers("left out")]);
+    for language in data.languages(task)? {
+        let loaded = data.test(task, &language)?;
+        let dropped: usize = loaded.dropped.values().sum();
+        table = table.row([language, loaded.examples.len().to_string(), dropped.to_string()]);
+    }
+    out.push('\n');
+    out.push_str(&table.to_text());
+    Ok(())
+}

@@ -1,0 +1,177 @@
+//! `rxlt run`: a recipe from its file to its tables.
+
+use std::path::{Path, PathBuf};
+
+use signal_hook::{
+    consts::{SIGINT, SIGTERM},
+    flag,
+};
+
+use super::{
+    device::{Chosen, DeviceArgs},
+    dry_run::dry_run,
+    print,
+};
+use crate::{
+    error::{Error, Result},
+    report::results,
+    tasks::sha256,
+    train::{
+        self, Outcome,
+        folder::{Environment, RunFolder, Status},
+        progress::{Mode, Progress},
+        recipe::{self, Resolved, Setting},
+        stop::Stop,
+    },
+};
+
+/// Run a recipe: train its stages and methods, and measure them in every language.
+///
+/// The same command goes on where it was stopped: Ctrl-C saves and leaves with exit code 75, a second one leaves at
+/// once. Without a recipe the demo runs, on generated data.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rxlt run
+  rxlt run xnli-adv --model xlm-roberta-base --data data --dry-run
+  rxlt run xnli-rs-da --set seed=1 --set stages.0.learning_rate=1e-5 --output runs/seed-1
+  rxlt run mine.toml --backend cpu
+  rxlt run --set stages.0.updates=50 --set methods.0.adv.radius=0.5")]
+pub struct Args {
+    /// A recipe that ships (`rxlt recipe ls`) or a TOML file.
+    #[arg(default_value = "demo")]
+    recipe: String,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// The run's folder: new, empty, or of the same configuration; runs/NAME-sSEED-HASH where not given.
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// Set a value of the recipe, such as stages.0.learning_rate=1e-5; can be repeated.
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    /// The model folder to start from, in place of the recipe's.
+    #[arg(long, value_name = "DIR")]
+    model: Option<String>,
+    /// The data folder, in place of the recipe's.
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Read and check everything, show examples and the plan, and train nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// How progress is shown on stderr; auto is a bar on a terminal, else a line every 30 seconds.
+    #[arg(long, value_enum, default_value = "auto")]
+    progress: Show,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Show {
+    Auto,
+    Bar,
+    Plain,
+    None,
+}
+
+impl Show {
+    fn mode(self) -> Mode {
+        match self {
+            Show::Auto => Mode::auto(),
+            Show::Bar => Mode::Bar,
+            Show::Plain => Mode::Plain,
+            Show::None => Mode::Silent,
+        }
+    }
+}
+
+/// `rxlt run`
+pub fn run(args: &Args) -> Result<()> {
+    let resolved = resolve(args)?;
+    let chosen = args.device.open()?;
+    if args.dry_run {
+        return dry_run(&resolved, &chosen);
+    }
+    let progress = Progress::new(args.progress.mode());
+    progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
+    let path = args.output.clone().unwrap_or_else(|| default_output(&resolved));
+    let folder = RunFolder::open(&path, &resolved, &Environment::here(&chosen.name))?;
+    progress.note(format_args!("folder: {}{}", path.display(), if folder.is_resumed() { ", going on" } else { "" }));
+    for note in folder.notes() {
+        progress.note(note);
+    }
+    let outcome = work(&resolved, &chosen, &folder, &progress)?;
+    show(&outcome, &path)
+}
+
+/// Runs the recipe, and leaves in the folder how it ended.
+fn work(resolved: &Resolved, chosen: &Chosen, folder: &RunFolder, progress: &Progress) -> Result<Outcome> {
+    let stop = stop_on_signals()?;
+    folder.set_status(Status::Running, "")?;
+    let outcome = train::run(resolved, &chosen.device, folder, progress, &stop);
+    progress.finish();
+    match &outcome {
+        Ok(_) => folder.set_status(Status::Done, "")?,
+        Err(error @ Error::Stopped(_)) => folder.set_status(Status::Paused, error.message())?,
+        // What went wrong is the news, not that it could not be written down.
+        Err(error) => folder.set_status(Status::Failed, error.message()).unwrap_or(()),
+    }
+    outcome
+}
+
+/// The recipe with everything that the command line sets.
+fn resolve(args: &Args) -> Result<Resolved> {
+    let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
+    let flag = |flag: &str, key: &str, value: String| Setting { key: key.into(), value, flag: flag.into() };
+    let model = args.model.as_ref().map(|path| flag("--model", "model", format!("{{ path = {} }}", quoted(path))));
+    let data = args.data.as_ref().map(|path| flag("--data", "data.folder", quoted(path)));
+    let mut settings: Vec<Setting> = model.into_iter().chain(data).collect();
+    for text in &args.set {
+        settings.push(Setting::parse(text)?);
+    }
+    let path = Path::new(&args.recipe);
+    let is_file = path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
+    match is_file {
+        true => Resolved::load(path, &settings),
+        false => Resolved::parse(recipe::find(&args.recipe)?, &args.recipe, &settings),
+    }
+}
+
+/// A folder of its own for each configuration.
+fn default_output(resolved: &Resolved) -> PathBuf {
+    let recipe = &resolved.recipe;
+    let hash = sha256(resolved.to_toml().as_bytes());
+    Path::new("runs").join(format!("{}-s{}-{}", recipe.name, recipe.seed, &hash[..8]))
+}
+
+/// The first SIGINT or SIGTERM asks to stop; the second ends the process with 128 and the signal's number.
+fn stop_on_signals() -> Result<Stop> {
+    let stop = Stop::new();
+    for signal in [SIGINT, SIGTERM] {
+        let at_once = flag::register_conditional_shutdown(signal, 128 + signal, stop.flag());
+        let registered = at_once.and_then(|_| flag::register(signal, stop.flag()));
+        registered.map_err(|error| Error::Io(format!("cannot listen to signal {signal}: {error}")))?;
+    }
+    Ok(stop)
+}
+
+fn show(outcome: &Outcome, path: &Path) -> Result<()> {
+    let mut text = String::new();
+    if let [only] = &outcome.methods[..] {
+        text += &format!("{} with {}\n\n", outcome.task.name, only.name);
+        text += &results::one_run(&only.summary).to_text();
+    } else {
+        text += &format!("{}: accuracy by language and method\n\n", outcome.task.name);
+        let methods: Vec<_> =
+            outcome.methods.iter().map(|method| (method.name.clone(), method.summary.clone())).collect();
+        text += &results::comparison(&methods).to_text();
+    }
+    for method in &outcome.methods {
+        if let Some(grid) = &method.grid {
+            text += &format!("\n{}: first sentence by second\n\n{}", method.name, results::grid(grid).to_text());
+            text += &format!("\n{}", results::grid_means(grid).to_text());
+        }
+    }
+    text += "\n";
+    for method in &outcome.methods {
+        text += &format!("{}: {}; {}\n", method.name, method.rule, method.folder.display());
+    }
+    text += &format!("everything is in {}\n", path.display());
+    print(&text)
+}

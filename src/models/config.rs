@@ -1,0 +1,221 @@
+//! `config.json` as Hugging Face has it, and what it means for the encoder.
+
+use crate::error::{Error, Result, did_you_mean};
+use serde_json::{Map, Value, json};
+use std::path::Path;
+
+/// A family of checkpoints: the same encoder under other names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Architecture {
+    /// `model_type` in config.json.
+    pub model_type: &'static str,
+    /// The first part of the names of the encoder's tensors.
+    pub prefix: &'static str,
+    /// The class that loads a classifier in transformers.
+    pub classifier: &'static str,
+    /// The class that loads a masked language model.
+    pub masked_lm: &'static str,
+    /// Whether positions start after the padding id, as in RoBERTa, rather than at 0.
+    pub positions_follow_padding: bool,
+    /// Whether the classifier is RoBERTa's (dense, tanh, projection) rather than BERT's (pooler, projection).
+    pub roberta_heads: bool,
+}
+
+/// The families that can be loaded.
+pub const ARCHITECTURES: &[Architecture] = &[
+    Architecture {
+        model_type: "xlm-roberta",
+        prefix: "roberta",
+        classifier: "XLMRobertaForSequenceClassification",
+        masked_lm: "XLMRobertaForMaskedLM",
+        positions_follow_padding: true,
+        roberta_heads: true,
+    },
+    Architecture {
+        model_type: "roberta",
+        prefix: "roberta",
+        classifier: "RobertaForSequenceClassification",
+        masked_lm: "RobertaForMaskedLM",
+        positions_follow_padding: true,
+        roberta_heads: true,
+    },
+    Architecture {
+        model_type: "bert",
+        prefix: "bert",
+        classifier: "BertForSequenceClassification",
+        masked_lm: "BertForMaskedLM",
+        positions_follow_padding: false,
+        roberta_heads: false,
+    },
+];
+
+/// What stands on top of the encoder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HeadKind {
+    /// One of these labels for each sequence.
+    Classify(Vec<String>),
+    /// The word at each masked position.
+    MaskedLm,
+}
+
+/// The sizes and settings of an encoder, under the names of transformers.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The family.
+    pub architecture: &'static Architecture,
+    /// Rows of the word table.
+    pub vocab_size: usize,
+    /// h
+    pub hidden_size: usize,
+    /// Layers of the encoder.
+    pub num_hidden_layers: usize,
+    /// Attention heads of each layer.
+    pub num_attention_heads: usize,
+    /// Width between the two linear maps of a layer.
+    pub intermediate_size: usize,
+    /// Rows of the position table.
+    pub max_position_embeddings: usize,
+    /// Rows of the token type table.
+    pub type_vocab_size: usize,
+    /// ε of every LayerNorm.
+    pub layer_norm_eps: f32,
+    /// Dropout of embeddings and sublayers.
+    pub hidden_dropout_prob: f32,
+    /// Dropout of attention probabilities.
+    pub attention_probs_dropout_prob: f32,
+    /// Dropout in the classifier; that of the sublayers where it is null.
+    pub classifier_dropout: f32,
+    /// Standard deviation of fresh weights.
+    pub initializer_range: f32,
+    /// The id of padding, after which XLM-R's positions start.
+    pub pad_token_id: usize,
+    /// Labels of the checkpoint's classifier, if it has one.
+    pub labels: Option<Vec<String>>,
+    /// Everything that the file held, for writing it again.
+    raw: Map<String, Value>,
+}
+
+impl Config {
+    /// Reads FOLDER/config.json.
+    pub fn load(folder: &Path) -> Result<Config> {
+        let path = folder.join("config.json");
+        let text = std::fs::read_to_string(&path).map_err(|error| Error::read(&path, &error))?;
+        let value: Value = serde_json::from_str(&text)
+            .map_err(|error| Error::Data(format!("{} is not JSON: {error}; download it again", path.display())))?;
+        let Value::Object(raw) = value else {
+            return Err(Error::Data(format!("{}: expected a JSON object", path.display())));
+        };
+        Config::new(raw).map_err(|reason| Error::Data(format!("{}: {reason}", path.display())))
+    }
+
+    /// An encoder from the content of a config.json.
+    pub fn new(raw: Map<String, Value>) -> Result<Config, String> {
+        let fields = Fields(&raw);
+        let model_type = raw.get("model_type").and_then(Value::as_str).ok_or("\"model_type\" is missing")?;
+        let architecture = ARCHITECTURES.iter().find(|known| known.model_type == model_type).ok_or_else(|| {
+            let known = ARCHITECTURES.iter().map(|known| known.model_type);
+            format!("model_type \"{model_type}\" is not supported; {}", did_you_mean(model_type, known))
+        })?;
+        fields.must_be("hidden_act", "gelu")?;
+        fields.must_be("position_embedding_type", "absolute")?;
+        let hidden_dropout_prob = fields.rate("hidden_dropout_prob", 0.1)?;
+        let config = Config {
+            architecture,
+            vocab_size: fields.size("vocab_size")?,
+            hidden_size: fields.size("hidden_size")?,
+            num_hidden_layers: fields.size("num_hidden_layers")?,
+            num_attention_heads: fields.size("num_attention_heads")?,
+            intermediate_size: fields.size("intermediate_size")?,
+            max_position_embeddings: fields.size("max_position_embeddings")?,
+            type_vocab_size: fields.size("type_vocab_size")?,
+            layer_norm_eps: fields.number("layer_norm_eps", 1e-12)?,
+            hidden_dropout_prob,
+            attention_probs_dropout_prob: fields.rate("attention_probs_dropout_prob", 0.1)?,
+            classifier_dropout: fields.rate("classifier_dropout", hidden_dropout_prob)?,
+            initializer_range: fields.number("initializer_range", 0.02)?,
+            pad_token_id: fields.number("pad_token_id", 0.0)? as usize,
+            labels: labels(&raw)?,
+            raw,
+        };
+        let (h, heads) = (config.hidden_size, config.num_attention_heads);
+        match h.is_multiple_of(heads) && config.longest_input() > 0 {
+            true => Ok(config),
+            false => {
+                Err(format!("hidden_size {h} must be a multiple of num_attention_heads {heads}, and positions exist"))
+            }
+        }
+    }
+
+    /// The position of a sequence's first token.
+    pub fn first_position(&self) -> usize {
+        if self.architecture.positions_follow_padding { self.pad_token_id + 1 } else { 0 }
+    }
+
+    /// The most tokens that a sequence may have.
+    pub fn longest_input(&self) -> usize {
+        self.max_position_embeddings.saturating_sub(self.first_position())
+    }
+
+    /// The content of config.json for this encoder with a head, as transformers reads it.
+    pub fn to_json(&self, head: &HeadKind) -> Value {
+        let mut raw = self.raw.clone();
+        let class = match head {
+            HeadKind::Classify(labels) => {
+                let id2label = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label)));
+                let label2id = labels.iter().enumerate().map(|(i, label)| (label.clone(), json!(i)));
+                raw.insert("id2label".into(), Value::Object(id2label.collect()));
+                raw.insert("label2id".into(), Value::Object(label2id.collect()));
+                raw.insert("problem_type".into(), json!("single_label_classification"));
+                self.architecture.classifier
+            }
+            HeadKind::MaskedLm => self.architecture.masked_lm,
+        };
+        raw.insert("architectures".into(), json!([class]));
+        raw.insert("dtype".into(), json!("float32"));
+        raw.remove("torch_dtype");
+        Value::Object(raw)
+    }
+}
+
+/// Labels by position, from `id2label`.
+fn labels(raw: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
+    let Some(names) = raw.get("id2label").and_then(Value::as_object) else { return Ok(None) };
+    let name = |i: usize| names.get(&i.to_string()).and_then(Value::as_str).map(str::to_string);
+    let labels: Option<Vec<String>> = (0..names.len()).map(name).collect();
+    labels.map(Some).ok_or_else(|| "\"id2label\" must map \"0\", \"1\", … to names".to_string())
+}
+
+/// Typed access with messages that name the field.
+struct Fields<'a>(&'a Map<String, Value>);
+
+impl Fields<'_> {
+    fn size(&self, name: &str) -> Result<usize, String> {
+        let value = self.0.get(name).ok_or_else(|| format!("\"{name}\" is missing"))?;
+        match value.as_u64().filter(|size| (1..=1 << 31).contains(size)) {
+            Some(size) => Ok(size as usize),
+            None => Err(format!("\"{name}\" must be a positive whole number, found {value}")),
+        }
+    }
+
+    fn number(&self, name: &str, default: f64) -> Result<f32, String> {
+        match self.0.get(name).filter(|value| !value.is_null()) {
+            None => Ok(default as f32),
+            Some(value) => match value.as_f64().filter(|number| number.is_finite() && *number >= 0.0) {
+                Some(number) => Ok(number as f32),
+                None => Err(format!("\"{name}\" must be a number of at least 0, found {value}")),
+            },
+        }
+    }
+
+    fn rate(&self, name: &str, default: f32) -> Result<f32, String> {
+        let rate = self.number(name, f64::from(default))?;
+        if rate < 1.0 { Ok(rate) } else { Err(format!("\"{name}\" must be below 1, found {rate}")) }
+    }
+
+    fn must_be(&self, name: &str, only: &str) -> Result<(), String> {
+        match self.0.get(name).filter(|value| !value.is_null()) {
+            Some(value) if value.as_str() != Some(only) => Err(format!("\"{name}\" must be \"{only}\", found {value}")),
+            _ => Ok(()),
+        }
+    }
+}

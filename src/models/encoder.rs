@@ -1,0 +1,142 @@
+//! The post-LayerNorm Transformer encoder that BERT and XLM-R share (Devlin et al., 2019; Conneau et al., 2020).
+//!
+//! Axis letters: t tokens of the whole batch, h hidden. There is no padding: sequences lie end to end.
+
+use super::Config;
+use crate::{
+    array::{Ids, Segments},
+    nn::{Builder, Fill, LayerNorm, Linear, Pass},
+    ops::{self, Attention},
+    tensor::Tensor,
+};
+
+/// Dropout sites of a layer: attention probabilities, attention output, feed-forward output.
+const SITES_PER_LAYER: usize = 3;
+
+/// What turns word embeddings into the layers' input: positions, token types, LayerNorm.
+#[derive(Debug)]
+pub struct Embeddings {
+    positions: Tensor,
+    types: Tensor,
+    norm: LayerNorm,
+    first_position: usize,
+    dropout: f32,
+}
+
+impl Embeddings {
+    fn build(builder: &mut Builder, config: &Config) -> Embeddings {
+        let h = config.hidden_size;
+        builder.within("embeddings", |builder| Embeddings {
+            positions: builder.parameter(
+                "position_embeddings.weight",
+                &[config.max_position_embeddings, h],
+                Fill::Normal,
+            ),
+            types: builder.parameter("token_type_embeddings.weight", &[config.type_vocab_size, h], Fill::Normal),
+            norm: LayerNorm::build(builder, "LayerNorm", h, config.layer_norm_eps),
+            first_position: config.first_position(),
+            dropout: config.hidden_dropout_prob,
+        })
+    }
+
+    /// Word embeddings (t, h) and token types (t) → (t, h)
+    fn forward(&self, words: &Tensor, types: &Ids, segments: &Segments, pass: Pass) -> Tensor {
+        let count = |rows: std::ops::Range<usize>| (0..rows.len()).map(|i| (self.first_position + i) as u32);
+        let positions: Vec<u32> = segments.ranges().flat_map(count).collect();
+        let x = words.add(&ops::gather(&[&self.positions], &positions.into()));
+        let x = self.norm.forward(&x.add(&ops::gather(&[&self.types], types)));
+        pass.dropout(&x, 0, self.dropout)
+    }
+}
+
+/// One layer: attention and a feed-forward net, each with dropout, residual and LayerNorm.
+#[derive(Debug)]
+pub struct Layer {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    attention_norm: LayerNorm,
+    up: Linear,
+    down: Linear,
+    output_norm: LayerNorm,
+    heads: usize,
+    attention_dropout: f32,
+    dropout: f32,
+    first_site: usize,
+}
+
+impl Layer {
+    fn build(builder: &mut Builder, config: &Config, index: usize) -> Layer {
+        let (h, inner, epsilon) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
+        builder.within(&format!("layer.{index}"), |builder| Layer {
+            query: Linear::build(builder, "attention.self.query", h, h),
+            key: Linear::build(builder, "attention.self.key", h, h),
+            value: Linear::build(builder, "attention.self.value", h, h),
+            out: Linear::build(builder, "attention.output.dense", h, h),
+            attention_norm: LayerNorm::build(builder, "attention.output.LayerNorm", h, epsilon),
+            up: Linear::build(builder, "intermediate.dense", h, inner),
+            down: Linear::build(builder, "output.dense", inner, h),
+            output_norm: LayerNorm::build(builder, "output.LayerNorm", h, epsilon),
+            heads: config.num_attention_heads,
+            attention_dropout: config.attention_probs_dropout_prob,
+            dropout: config.hidden_dropout_prob,
+            first_site: 1 + index * SITES_PER_LAYER,
+        })
+    }
+
+    /// (t, h) → (t, h)
+    fn forward(&self, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
+        let attended = self.attend(x, segments, pass);
+        let x = self.attention_norm.forward(&x.add(&pass.dropout(&attended, self.first_site + 1, self.dropout)));
+        let mixed = self.down.forward(&self.up.forward(&x).gelu()); // (t, inner) → (t, h)
+        self.output_norm.forward(&x.add(&pass.dropout(&mixed, self.first_site + 2, self.dropout)))
+    }
+
+    fn attend(&self, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
+        let (query, key, value) = (self.query.forward(x), self.key.forward(x), self.value.forward(x)); // (t, h)
+        let dropout = pass.dropout_at(self.first_site, self.attention_dropout);
+        let how = Attention { segments: segments.clone(), heads: self.heads, dropout };
+        self.out.forward(&ops::attention(&query, &key, &value, how))
+    }
+}
+
+/// Embeddings and layers, from word embeddings to hidden states.
+#[derive(Debug)]
+pub struct Encoder {
+    embeddings: Embeddings,
+    layers: Vec<Layer>,
+}
+
+impl Encoder {
+    pub(super) fn build(builder: &mut Builder, config: &Config) -> Encoder {
+        let embeddings = Embeddings::build(builder, config);
+        let layer =
+            |builder: &mut Builder| (0..config.num_hidden_layers).map(|i| Layer::build(builder, config, i)).collect();
+        Encoder { embeddings, layers: builder.within("encoder", layer) }
+    }
+
+    /// The first dropout site after the encoder's own.
+    pub(super) fn sites(&self) -> usize {
+        1 + self.layers.len() * SITES_PER_LAYER
+    }
+
+    /// Word embeddings (t, h) → the layers' input (t, h).
+    pub fn embed(&self, words: &Tensor, types: &Ids, segments: &Segments, pass: Pass) -> Tensor {
+        self.embeddings.forward(words, types, segments, pass)
+    }
+
+    /// The layers' input (t, h) → the input and each layer's output.
+    pub fn hidden_states(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Vec<Tensor> {
+        let mut states = vec![embedded.clone()];
+        for layer in &self.layers {
+            states.push(layer.forward(&states[states.len() - 1], segments, pass));
+        }
+        states
+    }
+
+    /// The layers' input (t, h) → the last layer's output (t, h).
+    pub fn encode(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
+        self.layers.iter().fold(embedded.clone(), |x, layer| layer.forward(&x, segments, pass))
+    }
+}

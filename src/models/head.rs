@@ -1,0 +1,91 @@
+//! Heads: what turns hidden states into logits.
+
+use super::{Config, HeadKind};
+use crate::{
+    array::Ids,
+    nn::{Builder, Fill, LayerNorm, Linear, Pass, WordTable},
+    ops,
+    tensor::Tensor,
+};
+
+/// A head on the encoder.
+#[derive(Debug)]
+pub enum Head {
+    /// The first token of each sequence, through a tanh layer, to label logits.
+    Classify {
+        /// h → h; BERT calls it the pooler.
+        dense: Linear,
+        /// h → k
+        out: Linear,
+        /// Dropout before `dense` in RoBERTa; after it in both.
+        dropout: f32,
+        /// Whether there is dropout before `dense`.
+        drops_first: bool,
+        /// The first dropout site.
+        site: usize,
+    },
+    /// Masked positions to word logits, by the word table itself.
+    MaskedLm {
+        /// h → h, then GELU.
+        dense: Linear,
+        /// Before the table.
+        norm: LayerNorm,
+        /// (v)
+        bias: Tensor,
+    },
+}
+
+impl Head {
+    pub(super) fn build(builder: &mut Builder, config: &Config, kind: &HeadKind, site: usize) -> Head {
+        let (h, roberta, dropout) = (config.hidden_size, config.architecture.roberta_heads, config.classifier_dropout);
+        builder.head(|builder| match kind {
+            HeadKind::Classify(labels) => {
+                let (dense, out) = if roberta {
+                    ("classifier.dense", "classifier.out_proj")
+                } else {
+                    ("bert.pooler.dense", "classifier")
+                };
+                let dense = Linear::build(builder, dense, h, h);
+                let out = Linear::build(builder, out, h, labels.len());
+                Head::Classify { dense, out, dropout, drops_first: roberta, site }
+            }
+            HeadKind::MaskedLm => {
+                let names = if roberta {
+                    ["lm_head.dense", "lm_head.layer_norm", "lm_head.bias"]
+                } else {
+                    ["cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"]
+                };
+                Head::MaskedLm {
+                    dense: Linear::build(builder, names[0], h, h),
+                    norm: LayerNorm::build(builder, names[1], h, config.layer_norm_eps),
+                    bias: builder.parameter(names[2], &[config.vocab_size], Fill::Zeros),
+                }
+            }
+        })
+    }
+
+    /// Hidden states (t, h), of which the head sees `rows` (n) → logits (n, k).
+    ///
+    /// `rows` are the first tokens of sequences for a classifier, masked positions for a language model.
+    pub fn logits(&self, hidden: &Tensor, rows: &Ids, words: &WordTable, pass: Pass) -> Tensor {
+        let x = ops::gather(&[hidden], rows); // (n, h)
+        match self {
+            Head::Classify { dense, out, dropout, drops_first, site } => {
+                let x = if *drops_first { pass.dropout(&x, *site, *dropout) } else { x };
+                out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
+            }
+            Head::MaskedLm { dense, norm, bias } => {
+                let x = norm.forward(&dense.forward(&x).gelu());
+                let parts = words.windows.iter().enumerate().map(|(i, window)| {
+                    let rows = words.window_rows(i);
+                    ops::linear(&x, window, &bias.slice(rows.start, [rows.len()])) // (n, window)
+                });
+                let parts: Vec<Tensor> = parts.collect();
+                match &parts[..] {
+                    [all] => all.clone(),
+                    parts => ops::concat_columns(&parts.iter().collect::<Vec<_>>()),
+                }
+            }
+        }
+    }
+}

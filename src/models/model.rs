@@ -1,0 +1,244 @@
+//! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
+
+use super::{Config, Encoder, Head, HeadKind};
+use crate::{
+    array::{Ids, Segments},
+    checkpoint::{self, Entry, Values, Weights},
+    error::{Error, Result},
+    nn::{ActiveRows, Builder, Parameter, Pass, WordTable},
+    tensor::{Device, Tensor},
+};
+use std::path::Path;
+
+/// What each sequence of a batch should give.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// A label for each sequence.
+    Labels(Ids),
+    /// Words at masked positions: rows of the packed batch, and the words that were there.
+    Masked {
+        /// Rows of the packed batch.
+        rows: Ids,
+        /// The words that were there.
+        words: Ids,
+    },
+}
+
+/// Sequences laid end to end.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Token ids: (t).
+    pub ids: Ids,
+    /// Token types: (t).
+    pub types: Ids,
+    /// Where sequences start.
+    pub segments: Segments,
+    /// What should come out.
+    pub target: Target,
+}
+
+/// Where in the model a perturbation enters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// The word table's output, before positions and LayerNorm.
+    Word,
+    /// The embedding layer's output.
+    Embedding,
+    /// The last hidden states.
+    Encoder,
+}
+
+/// Where a pass takes its word embeddings from.
+#[derive(Clone, Copy, Debug)]
+pub enum Words<'a> {
+    /// The rows lifted out for a training step.
+    Active(&'a ActiveRows),
+    /// The table itself.
+    Table,
+}
+
+/// An encoder with a head.
+#[derive(Debug)]
+pub struct Model {
+    /// Sizes and settings.
+    pub config: Config,
+    /// What the head predicts.
+    pub head_kind: HeadKind,
+    /// Word embeddings.
+    pub words: WordTable,
+    /// Embeddings and layers.
+    pub encoder: Encoder,
+    /// What turns hidden states into logits.
+    pub head: Head,
+    /// Every parameter but the word table.
+    pub parameters: Vec<Parameter>,
+    /// Names of parameters that were initialized, not loaded.
+    pub initialized: Vec<String>,
+    /// Names of tensors in the checkpoint that this model has no use for.
+    pub unused: Vec<String>,
+    /// Names of loaded tensors that hold NaN or infinity.
+    pub not_finite: Vec<String>,
+}
+
+impl Model {
+    /// Loads a Hugging Face folder.
+    ///
+    /// A classifier of the checkpoint is kept where its labels have the names asked for, in whatever order: `head_kind`
+    /// then has the checkpoint's. Any other head is initialized from the seed, and `initialized` says so.
+    pub fn load(folder: &Path, head: HeadKind, seed: u64, device: &Device) -> Result<Model> {
+        let config = Config::load(folder)?;
+        let weights = Weights::open(folder)?;
+        let (head, trust) = match (head, &config.labels) {
+            (HeadKind::Classify(wanted), Some(found)) if is_permutation(&wanted, found) => {
+                (HeadKind::Classify(found.clone()), true)
+            }
+            (HeadKind::Classify(wanted), _) => (HeadKind::Classify(wanted), false),
+            (HeadKind::MaskedLm, _) => (HeadKind::MaskedLm, true),
+        };
+        Model::build(config, head, Some(&weights), trust, seed, device)
+    }
+
+    /// A model with fresh weights everywhere.
+    pub fn fresh(config: Config, head: HeadKind, seed: u64, device: &Device) -> Result<Model> {
+        Model::build(config, head, None, true, seed, device)
+    }
+
+    fn build(
+        config: Config,
+        head: HeadKind,
+        weights: Option<&Weights>,
+        trust_head: bool,
+        seed: u64,
+        device: &Device,
+    ) -> Result<Model> {
+        let mut builder = Builder::new(weights, device, seed, config.initializer_range);
+        let prefix = config.architecture.prefix;
+        let (words, encoder) = builder.within(prefix, |builder| {
+            let name = "embeddings.word_embeddings";
+            let words = WordTable::build(builder, name, config.vocab_size, config.hidden_size);
+            (words, Encoder::build(builder, &config))
+        });
+        if !trust_head {
+            builder.forget_weights_of_head();
+        }
+        let built_head = Head::build(&mut builder, &config, &head, encoder.sites());
+        let built = builder.finish(&format!("the {} of config.json", config.architecture.model_type))?;
+        Ok(Model {
+            config,
+            head_kind: head,
+            words,
+            encoder,
+            head: built_head,
+            parameters: built.parameters,
+            initialized: built.initialized,
+            unused: built.unused,
+            not_finite: built.not_finite,
+        })
+    }
+
+    /// Where the model lives.
+    pub fn device(&self) -> &Device {
+        self.words.windows[0].device()
+    }
+
+    /// The activations at a place: (t, h).
+    pub fn activations(&self, at: Place, batch: &Batch, words: Words, pass: Pass) -> Tensor {
+        let embeddings = match words {
+            Words::Active(rows) => rows.look_up(&batch.ids),
+            Words::Table => self.words.look_up(&batch.ids),
+        };
+        match at {
+            Place::Word => embeddings,
+            Place::Embedding => self.encoder.embed(&embeddings, &batch.types, &batch.segments, pass),
+            Place::Encoder => self.hidden_from(Place::Word, &embeddings, batch, pass),
+        }
+    }
+
+    /// Activations (t, h) at a place → logits: (s, k) of a classifier, (masked, v) of a language model.
+    pub fn logits_from(&self, at: Place, activations: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
+        let hidden = self.hidden_from(at, activations, batch, pass);
+        let rows = match &batch.target {
+            Target::Labels(_) => &batch.segments.first_rows(),
+            Target::Masked { rows, .. } => rows,
+        };
+        self.head.logits(&hidden, rows, &self.words, pass)
+    }
+
+    /// Activations (t, h) at a place → `weight` times the summed cross-entropy of the batch.
+    pub fn loss_from(&self, at: Place, activations: &Tensor, batch: &Batch, weight: f32, pass: Pass) -> Tensor {
+        let labels = match &batch.target {
+            Target::Labels(labels) => labels,
+            Target::Masked { words, .. } => words,
+        };
+        self.logits_from(at, activations, batch, pass).cross_entropy(labels, weight)
+    }
+
+    fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
+        let segments = &batch.segments;
+        match at {
+            Place::Word => self.encoder.encode(&self.encoder.embed(x, &batch.types, segments, pass), segments, pass),
+            Place::Embedding => self.encoder.encode(x, segments, pass),
+            Place::Encoder => x.clone(),
+        }
+    }
+
+    /// Every tensor by name, on the host.
+    pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+        let table = (self.words.name.clone(), vec![self.words.rows, self.words.columns], self.words.to_vec());
+        let others = self.parameters.iter().map(|p| (p.name.clone(), p.tensor.shape().to_vec(), p.tensor.to_vec()));
+        std::iter::once(table).chain(others).collect()
+    }
+
+    /// Overwrites every tensor with those that [`Model::tensors`] gave, in its order.
+    pub fn assign(&self, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
+        let (table, others) = tensors.split_first().expect("a model has a word table");
+        for (i, window) in self.words.windows.iter().enumerate() {
+            let rows = self.words.window_rows(i);
+            window.assign(&table.2[rows.start * self.words.columns..rows.end * self.words.columns]);
+        }
+        for (parameter, (_, _, values)) in self.parameters.iter().zip(others) {
+            parameter.tensor.assign(values);
+        }
+    }
+
+    /// Overwrites every tensor with those of a file written from this model.
+    pub fn restore(&self, weights: &Weights) -> Result<()> {
+        for window in 0..self.words.windows.len() {
+            let values = weights.read_rows(&self.words.name, self.words.window_rows(window))?;
+            self.words.windows[window].assign(&values);
+        }
+        for parameter in &self.parameters {
+            match weights.shape(&parameter.name) {
+                Some(shape) if *shape == parameter.tensor.shape()[..] => {
+                    parameter.tensor.assign(&weights.read(&parameter.name)?);
+                }
+                found => {
+                    let (source, name) = (weights.source().display(), &parameter.name);
+                    let expected = parameter.tensor.shape();
+                    return Err(Error::Data(format!("{source}: {name}: expected {expected:?}, found {found:?}")));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes config.json and model.safetensors into a folder, as transformers loads them.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        let config = serde_json::to_string_pretty(&self.config.to_json(&self.head_kind)).expect("JSON can be printed");
+        checkpoint::write_file(&folder.join("config.json"), (config + "\n").as_bytes())?;
+        let tensors = self.tensors();
+        let entries: Vec<Entry> =
+            tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect();
+        checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
+    }
+}
+
+fn is_permutation(wanted: &[String], found: &[String]) -> bool {
+    let sorted = |labels: &[String]| {
+        let mut labels: Vec<String> = labels.iter().map(|label| label.to_lowercase()).collect();
+        labels.sort();
+        labels
+    };
+    sorted(wanted) == sorted(found)
+}

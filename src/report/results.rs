@@ -1,0 +1,161 @@
+//! Tables of results: one run, several methods side by side, pairs of languages, and confusions.
+
+use super::{Column, Table, percent};
+use crate::tasks::metrics::{Confusion, Grid, Score, Summary};
+
+/// What stands where nothing was measured.
+const NOTHING: &str = "–";
+
+/// One run: a row per language with accuracy and its 95 % interval, then means and the transfer gap.
+pub fn one_run(summary: &Summary) -> Table {
+    let columns = [
+        Column::words("language"),
+        Column::numbers("n"),
+        Column::numbers("accuracy"),
+        Column::numbers("95 % interval"),
+    ];
+    let mut table = summary.scores.iter().fold(Table::new(columns), |table, score| table.row(measured(score))).rule();
+    for (name, value) in sums(summary) {
+        table = table.row([name.as_str(), "", &cell(value)]);
+    }
+    let [_, rest @ ..] = measured(&summary.pooled);
+    table.row(["all examples".to_owned()].into_iter().chain(rest))
+}
+
+/// Several methods: a row per language, a column per method, then means and transfer gaps.
+pub fn comparison(methods: &[(String, Summary)]) -> Table {
+    let headings = methods.iter().map(|(name, _)| Column::numbers(name));
+    let mut table = Table::new([Column::words("language")].into_iter().chain(headings));
+    let mut languages: Vec<&str> = Vec::new();
+    for score in methods.iter().flat_map(|(_, summary)| &summary.scores) {
+        if !languages.contains(&score.language.as_str()) {
+            languages.push(&score.language);
+        }
+    }
+    for language in languages {
+        let accuracy = |summary: &Summary| cell(summary.score(language).map(|score| score.accuracy));
+        table = table.row([language.to_owned()].into_iter().chain(methods.iter().map(|(_, s)| accuracy(s))));
+    }
+    let Some((_, first)) = methods.first() else { return table };
+    table = table.rule();
+    for (i, (name, _)) in sums(first).into_iter().enumerate() {
+        let values = methods.iter().map(|(_, summary)| cell(sums(summary)[i].1));
+        table = table.row([name].into_iter().chain(values));
+    }
+    table
+}
+
+/// The generalized setting: rows are languages of the first sentence, columns those of the second.
+pub fn grid(grid: &Grid) -> Table {
+    let headings = grid.languages.iter().map(Column::numbers);
+    let mut table = Table::new([Column::words("")].into_iter().chain(headings));
+    for (language, scores) in grid.languages.iter().zip(&grid.scores) {
+        let cells = scores.iter().map(|score| cell(score.as_ref().map(|score| score.accuracy)));
+        table = table.row([language.clone()].into_iter().chain(cells));
+    }
+    table
+}
+
+/// The means of the generalized setting, a row each.
+pub fn grid_means(grid: &Grid) -> Table {
+    Table::new([Column::words("pairs"), Column::numbers("mean accuracy")])
+        .row(["one language".to_owned(), cell(grid.mean_diagonal)])
+        .row(["two languages".to_owned(), cell(grid.mean_off_diagonal)])
+        .row(["all".to_owned(), percent(grid.mean)])
+}
+
+/// Which label was taken for which: rows are right labels, columns predicted ones.
+pub fn confusion(confusion: &Confusion) -> Table {
+    let headings = confusion.labels.iter().map(Column::numbers);
+    let mut table = Table::new([Column::words("label \\ predicted")].into_iter().chain(headings));
+    for (label, counts) in confusion.labels.iter().zip(&confusion.counts) {
+        table = table.row([label.clone()].into_iter().chain(counts.iter().map(usize::to_string)));
+    }
+    table
+}
+
+fn measured(score: &Score) -> [String; 4] {
+    let interval = format!("{}–{}", percent(score.low), percent(score.high));
+    [score.language.clone(), score.n.to_string(), percent(score.accuracy), interval]
+}
+
+fn sums(summary: &Summary) -> [(String, Option<f64>); 3] {
+    [
+        ("mean".to_owned(), Some(summary.mean)),
+        (format!("mean without {}", summary.source), summary.mean_without_source),
+        ("transfer gap".to_owned(), summary.gap),
+    ]
+}
+
+fn cell(share: Option<f64>) -> String {
+    share.map_or(NOTHING.to_owned(), percent)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn summary(scores: &[(&str, usize)]) -> Summary {
+        let scores = scores.iter().map(|(language, correct)| Score::new(*language, *correct, 100).unwrap());
+        Summary::new("en", scores.collect()).unwrap()
+    }
+
+    #[test]
+    fn tables_read_well() {
+        let one = summary(&[("en", 90), ("de", 70), ("sw", 50)]);
+        let expected = "\
+language           n  accuracy  95 % interval
+---------------  ---  --------  -------------
+en               100      90.0      82.6–94.5
+de               100      70.0      60.4–78.1
+sw               100      50.0      40.4–59.6
+---------------  ---  --------  -------------
+mean                      70.0
+mean without en           60.0
+transfer gap              30.0
+all examples     300      70.0      64.6–74.9
+";
+        assert_eq!(one_run(&one).to_text(), expected);
+
+        let other = summary(&[("en", 88), ("ar", 60)]);
+        let expected = "\
+language         standard   adv
+---------------  --------  ----
+en                   90.0  88.0
+de                   70.0     –
+sw                   50.0     –
+ar                      –  60.0
+---------------  --------  ----
+mean                 70.0  74.0
+mean without en      60.0  60.0
+transfer gap         30.0  28.0
+";
+        assert_eq!(comparison(&[("standard".into(), one), ("adv".into(), other)]).to_text(), expected);
+    }
+
+    #[test]
+    fn pairs_of_languages_fit_the_terminal() {
+        let languages = ["ar", "bg", "de", "el", "en", "es", "fr", "hi", "ru", "sw", "th", "tr", "ur", "vi", "zh"];
+        let pairs = languages.iter().flat_map(|a| languages.iter().map(move |b| (a.to_string(), b.to_string())));
+        let score = |(a, b): (String, String)| {
+            let score = Score::new("x", if a == b { 80 } else { 60 }, 100).unwrap();
+            (a, b, score)
+        };
+        let scores = Grid::new(pairs.map(score).collect()).unwrap();
+        let text = grid(&scores).to_text();
+        assert!(text.lines().count() == 17 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
+        let expected = "\
+pairs          mean accuracy
+-------------  -------------
+one language            80.0
+two languages           60.0
+all                     61.3
+";
+        assert_eq!(grid_means(&scores).to_text(), expected);
+        let confused = confusion(&Confusion::new(&["no", "yes"], [(0, 0), (0, 1), (1, 1)])).to_text();
+        assert_eq!(
+            confused,
+            "label \\ predicted  no  yes\n-----------------  --  ---\nno                  1    1\nyes                 0    1\n"
+        );
+    }
+}

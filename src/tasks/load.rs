@@ -1,0 +1,511 @@
+//! Finding a task's files, reading them, and judging every row: a label is known, or the file is refused.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{Example, Layout, Loaded, Origin, Row, Split, Task, TextFile, table::looks_quoted, text_file::sha256};
+use crate::error::{Error, Result, did_you_mean};
+
+/// More rows than this with one and the same label are no test set: somebody filled the column in.
+const MOST_ROWS_OF_ONE_LABEL: usize = 100;
+
+/// A file of a task, found in a folder.
+struct Found {
+    path: PathBuf,
+    layout: &'static Layout,
+    /// Path under the folder without its ending: the beginning of every example's id.
+    stem: String,
+}
+
+/// What is expected of the labels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Labels {
+    /// Every row has one.
+    Required,
+    /// The same, and not all rows of a long file have the same one.
+    Varied,
+    /// They are not looked at.
+    Ignored,
+}
+
+impl Task {
+    /// Reads one split in one language from `folder` (or its subfolder named like the task).
+    pub fn load(&self, folder: &Path, split: Split, language: &str) -> Result<Loaded> {
+        let labels = if split == Split::Test { Labels::Varied } else { Labels::Required };
+        let found = self.locate(folder, split, language)?;
+        self.read(&found, language, labels)
+    }
+
+    /// Reads one split in one language for prediction: every row in order, labels not looked at.
+    pub fn load_unlabelled(&self, folder: &Path, split: Split, language: &str) -> Result<Loaded> {
+        self.read(&self.locate(folder, split, language)?, language, Labels::Ignored)
+    }
+
+    /// Reads labelled examples of one language from files named one by one, such as training data of one's own.
+    pub fn load_files(&self, paths: &[PathBuf], language: &str) -> Result<Loaded> {
+        self.read_files(paths, language, Labels::Required)
+    }
+
+    /// Reads files named one by one for prediction: every row in order, labels not looked at.
+    pub fn load_files_unlabelled(&self, paths: &[PathBuf], language: &str) -> Result<Loaded> {
+        self.read_files(paths, language, Labels::Ignored)
+    }
+
+    /// Judges rows that were made, not read; `name` stands for the file in ids and messages.
+    pub fn load_rows(&self, name: &str, language: &str, rows: &[Row]) -> Result<Loaded> {
+        let fields = |row: &Row| [Some(row.a.clone()), row.b.clone(), row.label.clone()].into_iter().flatten();
+        let lines = rows.iter().map(|row| fields(row).collect::<Vec<_>>().join("\t") + "\n");
+        let sha256 = sha256(lines.collect::<String>().as_bytes());
+        let origin = Origin { path: PathBuf::from(name), sha256, rows: rows.len() };
+        self.judge(origin, name, language, rows, Labels::Required)
+    }
+
+    /// The languages in which `folder` holds this split: the task's own in their order, then others by name.
+    pub fn languages_in(&self, folder: &Path, split: Split) -> Result<Vec<String>> {
+        for base in self.bases(folder)? {
+            let mut present = BTreeSet::new();
+            for pattern in self.patterns(split).map(|(_, pattern)| pattern) {
+                present.extend(self.languages_of(&base, pattern)?);
+            }
+            if !present.is_empty() {
+                let own = self.languages.iter().filter(|language| present.contains(**language));
+                let own: Vec<String> = own.map(|language| (*language).to_owned()).collect();
+                present.retain(|language| !own.contains(language) && !self.is_mixture(language));
+                return Ok(own.into_iter().chain(present).collect());
+            }
+        }
+        Err(self.missing(folder, split, "any language"))
+    }
+
+    fn read_files(&self, paths: &[PathBuf], language: &str, labels: Labels) -> Result<Loaded> {
+        let mut stems: Vec<String> = Vec::new();
+        let mut all: Option<Loaded> = None;
+        for path in paths {
+            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+            // Files of one name in two folders: the second becomes `train(2)`, so that ids stay apart.
+            let stem = match stems.iter().filter(|stem| **stem == name).count() {
+                0 => name.clone(),
+                before => format!("{name}({})", before + 1),
+            };
+            stems.push(name);
+            let found = Found { layout: self.layout_for(path), stem, path: path.clone() };
+            let next = self.read(&found, language, labels)?;
+            all = Some(match all {
+                Some(before) => before.joined(next),
+                None => next,
+            });
+        }
+        all.ok_or_else(|| Error::Usage(format!("no file of {} was named", self.name)))
+    }
+
+    /// The layout whose files end like this one; the first where none does.
+    fn layout_for(&self, path: &Path) -> &'static Layout {
+        let same_ending = |layout: &&Layout| {
+            layout.files.iter().any(|(_, pattern)| Path::new(pattern).extension() == path.extension())
+        };
+        self.layouts.iter().find(same_ending).unwrap_or(&self.layouts[0])
+    }
+
+    /// Where the files may lie: the folder's subfolder named like the task, then the folder itself.
+    fn bases(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+        if !folder.is_dir() {
+            let remedy = format!("name the folder that holds the files of {}", self.name);
+            return Err(Error::Missing(format!("there is no folder {}; {remedy}", folder.display())));
+        }
+        let own = folder.join(self.name);
+        Ok(if own.is_dir() { vec![own, folder.to_owned()] } else { vec![folder.to_owned()] })
+    }
+
+    fn patterns(&self, split: Split) -> impl Iterator<Item = (&'static Layout, &'static str)> {
+        let layouts = self.layouts.iter();
+        layouts
+            .flat_map(move |layout| layout.files.iter().filter(move |file| file.0 == split).map(move |f| (layout, f.1)))
+    }
+
+    fn locate(&self, folder: &Path, split: Split, language: &str) -> Result<Found> {
+        if language.is_empty() || language.contains(['/', '\\']) || language.starts_with('.') {
+            return Err(Error::Usage(format!("\"{language}\" is no language; name one such as {}", self.source)));
+        }
+        for base in self.bases(folder)? {
+            for (layout, pattern) in self.patterns(split) {
+                let name = pattern.replace("{language}", language);
+                let path = base.join(&name);
+                if path.is_file() {
+                    let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
+                    return Ok(Found { path, layout, stem });
+                }
+            }
+        }
+        match self.languages_in(folder, split) {
+            Ok(present) => Err(Error::Missing(format!(
+                "no {split} file of {} for language \"{language}\" in {}; {}",
+                self.name,
+                folder.display(),
+                did_you_mean(language, present.iter().map(String::as_str))
+            ))),
+            Err(_) => Err(self.missing(folder, split, &format!("language \"{language}\""))),
+        }
+    }
+
+    fn missing(&self, folder: &Path, split: Split, language: &str) -> Error {
+        let known: Vec<String> =
+            self.patterns(split).map(|(layout, pattern)| format!("{pattern} ({})", layout.about)).collect();
+        let train = if split == Split::Train { "; a training file can also be named by its path" } else { "" };
+        let (name, folder) = (self.name, folder.display());
+        Error::Missing(format!(
+            "no {split} file of {name} for {language}: looked in {folder} and {folder}/{name} for {}{train}",
+            known.join(", ")
+        ))
+    }
+
+    /// The languages that the files of one pattern hold.
+    fn languages_of(&self, base: &Path, pattern: &str) -> Result<Vec<String>> {
+        let Some((before, after)) = pattern.split_once("{language}") else {
+            return self.languages_inside(&base.join(pattern));
+        };
+        let (subfolder, prefix) = before.rsplit_once('/').unwrap_or(("", before));
+        let suffix = after.split('/').next().unwrap_or(after);
+        let folder = base.join(subfolder);
+        if !folder.is_dir() {
+            return Ok(Vec::new());
+        }
+        let mut languages = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(|error| Error::read(&folder, &error))? {
+            let name = entry.map_err(|error| Error::read(&folder, &error))?.file_name();
+            let name = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(suffix));
+            let Some(language) = name.filter(|name| !name.is_empty() && !name.starts_with('.')) else { continue };
+            if base.join(pattern.replace("{language}", language)).is_file() {
+                languages.push(language.to_owned());
+            }
+        }
+        Ok(languages)
+    }
+
+    /// The languages that one file holds.
+    fn languages_inside(&self, path: &Path) -> Result<Vec<String>> {
+        if !path.is_file() {
+            return Ok(Vec::new());
+        }
+        let rows = (self.layout_for(path).read)(&TextFile::read(path)?, self)?;
+        let languages: BTreeSet<String> =
+            rows.into_iter().map(|row| row.language.unwrap_or(self.source.to_owned())).collect();
+        Ok(languages.into_iter().collect())
+    }
+
+    /// Whether a name such as `en-de` is two of this task's languages: a file of the generalized setting.
+    fn is_mixture(&self, name: &str) -> bool {
+        name.split_once('-').is_some_and(|(a, b)| self.languages.contains(&a) && self.languages.contains(&b))
+    }
+
+    fn read(&self, found: &Found, language: &str, labels: Labels) -> Result<Loaded> {
+        let file = TextFile::read(&found.path)?;
+        let rows = of_language((found.layout.read)(&file, self)?, &file, language)?;
+        if labels != Labels::Ignored
+            && let Some(evidence) = self.removed_labels(&rows, labels)
+        {
+            let path = file.path.display();
+            let remedy = "put the labels back, or use predict, which works without labels";
+            return Err(Error::Data(format!("{path}: labels look removed: {evidence}; {remedy}")));
+        }
+        let origin = Origin { path: file.path, sha256: file.sha256, rows: rows.len() };
+        self.judge(origin, &found.stem, language, &rows, labels)
+    }
+
+    /// How one can tell that a file's labels were taken out.
+    fn removed_labels(&self, rows: &[Row], labels: Labels) -> Option<String> {
+        let distinct: HashSet<&str> = rows.iter().map(|row| row.label.as_deref().unwrap_or("").trim()).collect();
+        let (Some(only), 1) = (distinct.iter().next(), distinct.len()) else { return None };
+        if only.is_empty() {
+            return Some(format!("none of {} rows has one", rows.len()));
+        }
+        let long = rows.len() > MOST_ROWS_OF_ONE_LABEL;
+        let suspicious = long && (labels == Labels::Varied || self.label(only).is_none());
+        suspicious.then(|| format!("all {} rows have \"{only}\"", rows.len()))
+    }
+
+    fn judge(&self, origin: Origin, stem: &str, language: &str, rows: &[Row], labels: Labels) -> Result<Loaded> {
+        let path = origin.path.display().to_string();
+        let mut loaded = Loaded {
+            language: language.to_owned(),
+            examples: Vec::with_capacity(rows.len()),
+            dropped: BTreeMap::new(),
+            dropped_rows: BTreeSet::new(),
+            files: vec![origin],
+            histogram: Vec::new(),
+            notes: Vec::new(),
+        };
+        for row in rows {
+            let label = match labels {
+                Labels::Ignored => None,
+                Labels::Required | Labels::Varied => {
+                    if let Some(reason) = (self.leave_out)(row) {
+                        *loaded.dropped.entry(reason.to_owned()).or_default() += 1;
+                        loaded.dropped_rows.insert(row.row);
+                        continue;
+                    }
+                    let name = row.label.as_deref().unwrap_or("").trim();
+                    Some(self.label_at(&format!("{path}:{}", row.line), name)?)
+                }
+            };
+            let id = format!("{stem}:{}", row.line);
+            loaded.examples.push(Example { id, row: row.row, a: row.a.clone(), b: row.b.clone(), label });
+        }
+        if loaded.examples.is_empty() {
+            let dropped = &loaded.dropped;
+            return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
+        }
+        loaded.histogram = self.histogram(&loaded.examples);
+        loaded.notes.extend([one_class_note(&path, &loaded), quoting_note(&path, rows)].into_iter().flatten());
+        Ok(loaded)
+    }
+}
+
+impl Loaded {
+    /// These examples, then those of `other`.
+    fn joined(mut self, other: Loaded) -> Loaded {
+        self.examples.extend(other.examples);
+        for (reason, count) in other.dropped {
+            *self.dropped.entry(reason).or_default() += count;
+        }
+        self.dropped_rows.extend(other.dropped_rows);
+        self.files.extend(other.files);
+        self.notes.extend(other.notes);
+        for (ours, theirs) in self.histogram.iter_mut().zip(other.histogram) {
+            ours.1 += theirs.1;
+        }
+        self
+    }
+}
+
+/// The rows of one language, where the file says which language a row is in.
+fn of_language(rows: Vec<Row>, file: &TextFile, language: &str) -> Result<Vec<Row>> {
+    if rows.iter().all(|row| row.language.is_none()) {
+        return Ok(rows);
+    }
+    let (wanted, others): (Vec<Row>, Vec<Row>) =
+        rows.into_iter().partition(|row| row.language.as_deref() == Some(language));
+    if wanted.is_empty() {
+        let present: BTreeSet<&str> = others.iter().filter_map(|row| row.language.as_deref()).collect();
+        let hint = did_you_mean(language, present);
+        return Err(Error::Missing(format!("{}: no rows for language \"{language}\"; {hint}", file.path.display())));
+    }
+    Ok(wanted)
+}
+
+fn quoting_note(path: &str, rows: &[Row]) -> Option<String> {
+    let sentences = rows.iter().flat_map(|row| [Some(row.a.as_str()), row.b.as_deref()]).flatten();
+    let quoted = sentences.filter(|sentence| looks_quoted(sentence)).count();
+    let note = "sentences quoted as by a CSV writer (\"… \"\"…\"\" …\"), taken as they stand";
+    (quoted > 0).then(|| format!("{path}: {note}: {quoted}"))
+}
+
+fn one_class_note(path: &str, loaded: &Loaded) -> Option<String> {
+    let mut present = loaded.histogram.iter().filter(|(_, count)| *count > 0);
+    let (label, count) = present.next()?;
+    present.next().is_none().then(|| format!("{path}: all {count} examples have the label \"{label}\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::{PAWSX, SIB200, XNLI, XSID};
+
+    /// A folder with these files.
+    fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        for (name, text) in files {
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        folder
+    }
+
+    /// Examples as `id row a/b label`, one per line.
+    fn shown(loaded: &Loaded) -> String {
+        let one = |e: &Example| {
+            let b = e.b.as_ref().map(|b| format!("/{b}")).unwrap_or_default();
+            format!("{} {} {}{b} {}", e.id, e.row, e.a, e.label.map_or("-".into(), |label| label.to_string()))
+        };
+        loaded.examples.iter().map(one).collect::<Vec<_>>().join("\n")
+    }
+
+    #[track_caller]
+    fn check(loaded: Result<Loaded>, examples: &str, dropped: &[(&str, usize)]) {
+        let loaded = loaded.unwrap();
+        assert_eq!(shown(&loaded), examples);
+        let found: Vec<_> = loaded.dropped.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
+        assert_eq!(found, dropped);
+        let counted: usize = loaded.histogram.iter().map(|(_, count)| count).sum();
+        assert_eq!(counted, loaded.examples.iter().filter(|example| example.label.is_some()).count());
+        let rows: usize = loaded.files.iter().map(|file| file.rows).sum();
+        assert_eq!(rows, loaded.examples.len() + dropped.iter().map(|(_, count)| count).sum::<usize>());
+    }
+
+    #[test]
+    fn every_layout_is_read() {
+        let release = "language\tgold_label\tsentence1\tsentence2\tpairID\nar\tneutral\tx\ty\t1\n\
+                       de\tentailment\tp\th\t2\nde\tcontradictory\tp\tk\t3\n";
+        let intents = "# id = 4/B\n# text = kor kaldt\n# intent = weather/find\n1\tkor\tweather/find\tO\n";
+        for (task, split, language, files, examples, dropped) in [
+            (&XNLI, Split::Dev, "de", &[("dev-de.tsv", "p\th\tneutral \n")][..], "dev-de:1 1 p/h 2", &[][..]),
+            (&XNLI, Split::Test, "de", &[("xnli/test-de.tsv", "p\th\tneutral\r\n")], "test-de:1 1 p/h 2", &[]),
+            (&XNLI, Split::Test, "en-de", &[("test-en-de.tsv", "p\th\tneutral")], "test-en-de:1 1 p/h 2", &[]),
+            (&XNLI, Split::Dev, "de", &[("xnli.dev.tsv", release)], "xnli.dev:3 2 p/h 1\nxnli.dev:4 3 p/k 0", &[]),
+            (
+                &XNLI,
+                Split::Train,
+                "en",
+                &[("multinli/multinli.train.en.tsv", "premise\thypo\tlabel\np\th\tcontradictory\np\tk\t-\n")],
+                "multinli/multinli.train.en:2 1 p/h 0",
+                &[("rows without a gold label (\"-\")", 1)],
+            ),
+            (
+                &PAWSX,
+                Split::Test,
+                "ja",
+                &[("test-ja.tsv", "p\th\t1\nNS\tNS\t0\np\t \t0\np\tNSA\t0\n")],
+                "test-ja:1 1 p/h 1\ntest-ja:4 4 p/NSA 0",
+                &[("NS rows", 2)],
+            ),
+            (
+                &PAWSX,
+                Split::Dev,
+                "ko",
+                &[("ko/dev_2k.tsv", "id\tsentence1\tsentence2\tlabel\n5\tp\th\t1\n")],
+                "ko/dev_2k:2 5 p/h 1",
+                &[],
+            ),
+            (&XSID, Split::Dev, "no", &[("no.valid.conll", intents)], "no.valid:1 4 kor kaldt 17", &[]),
+            (&XSID, Split::Train, "en", &[("xsid/en.train.tsv", "GetWeather\ta b\tO O\n")], "en.train:1 1 a b 17", &[]),
+            (
+                &SIB200,
+                Split::Test,
+                "nob_Latn",
+                &[("nob_Latn/test.tsv", "index_id\tcategory\ttext\n8\ttravel\tt\n")],
+                "nob_Latn/test:2 8 t 6",
+                &[],
+            ),
+        ] {
+            let folder = folder(files);
+            check(task.load(folder.path(), split, language), examples, dropped);
+            assert!(language == "en-de" || task.languages_in(folder.path(), split).unwrap().contains(&language.into()));
+        }
+    }
+
+    #[test]
+    fn languages_are_listed_in_the_order_of_the_task() {
+        let row = "p\th\tneutral\n";
+        let files = ["test-zh.tsv", "test-ar.tsv", "test-hr.tsv", "test-en-de.tsv", "dev-fr.tsv", "test-.tsv"];
+        let folder = folder(&files.map(|name| (name, row)));
+        assert_eq!(XNLI.languages_in(folder.path(), Split::Test).unwrap(), ["ar", "zh", "hr"]);
+        assert!(matches!(XNLI.languages_in(folder.path(), Split::Train), Err(Error::Missing(_))));
+    }
+
+    #[test]
+    fn files_named_by_path_are_joined() {
+        let folder = folder(&[
+            ("a.txt", "gold_label\tsentence1\tsentence2\n-\tp\th\nneutral\tp\tk\n"),
+            ("b.tsv", "p\th\tentailment\n"),
+            ("more/b.tsv", "q\th\tentailment\n"),
+        ]);
+        let twins = ["b.tsv", "more/b.tsv"].map(|name| folder.path().join(name));
+        check(XNLI.load_files(&twins, "en"), "b:1 1 p/h 1\nb(2):1 1 q/h 1", &[]);
+        let paths = ["a.txt", "b.tsv"].map(|name| folder.path().join(name));
+        let dropped = ("rows without a gold label (\"-\")", 1);
+        check(XNLI.load_files(&paths, "en"), "a:3 2 p/k 2\nb:1 1 p/h 1", &[dropped]);
+        check(XNLI.load_files_unlabelled(&paths[..1], "en"), "a:2 1 p/h -\na:3 2 p/k -", &[]);
+        assert_eq!(XNLI.load_files(&paths, "en").unwrap().histogram[1..], [("entailment", 1), ("neutral", 1)]);
+        assert!(matches!(XNLI.load_files(&[], "en"), Err(Error::Usage(_))));
+    }
+
+    #[test]
+    fn rows_that_were_made_count_like_a_file_of_them() {
+        let folder = folder(&[("test-en.tsv", "p\th\t1\nNS\tk\t0\n")]);
+        let row = |line, a: &str, b: &str, label: &str| {
+            let (a, b, label) = (a.to_owned(), Some(b.to_owned()), Some(label.to_owned()));
+            Row { line, row: line, language: None, a, b, label }
+        };
+        let made = PAWSX.load_rows("test-en", "en", &[row(1, "p", "h", "1"), row(2, "NS", "k", "0")]).unwrap();
+        let read = PAWSX.load(folder.path(), Split::Test, "en").unwrap();
+        assert_eq!(
+            (made.files[0].sha256.clone(), made.examples.clone()),
+            (read.files[0].sha256.clone(), read.examples)
+        );
+        check(Ok(made), "test-en:1 1 p/h 1", &[("NS rows", 1)]);
+        let error = PAWSX.load_rows("made", "en", &[row(1, "p", "h", "2")]).unwrap_err();
+        assert!(error.message().starts_with("made:1: \"2\" is no label of pawsx"), "{error}");
+    }
+
+    #[test]
+    fn wrong_labels_and_files_are_refused() {
+        let constant = "p\th\tneutral\n".repeat(101);
+        let hidden = "p\th\thidden\n".repeat(101);
+        let lost = "p\th\n".repeat(3);
+        for (files, language, split, expected) in [
+            (
+                &[("test-en.tsv", "p\th\tneutral\np\th\tneutrl\n")][..],
+                "en",
+                Split::Test,
+                "test-en.tsv:2: \"neutrl\" is no label of xnli; did you mean \"neutral\"?",
+            ),
+            (
+                &[("test-en.tsv", "p\th\tneutral\np\th\t\n")],
+                "en",
+                Split::Test,
+                "test-en.tsv:2: \"\" is no label of xnli",
+            ),
+            (&[("test-en.tsv", &constant)], "en", Split::Test, "labels look removed: all 101 rows have \"neutral\""),
+            (&[("dev-en.tsv", &hidden)], "en", Split::Dev, "labels look removed: all 101 rows have \"hidden\""),
+            (&[("dev-en.tsv", &lost)], "en", Split::Dev, "predict, which works without labels"),
+            (&[("dev-en.tsv", "p\th\t-\n")], "en", Split::Dev, "every row was left out"),
+            (&[("dev-en.tsv", "")], "en", Split::Dev, "dev-en.tsv is empty"),
+            (&[("test-de.tsv", "p\th\tneutral\n")], "dee", Split::Test, "did you mean \"de\"? (known: de)"),
+            (&[], "de", Split::Train, "xnli for train-{language}.tsv (XTREME), multinli/multinli.train.{language}.tsv"),
+            (&[], "../de", Split::Test, "\"../de\" is no language"),
+            (
+                &[("xnli.dev.tsv", "language\tlabel\tsentence1\tsentence2\nar\tneutral\tp\th\n")],
+                "er",
+                Split::Dev,
+                "\"ar\"",
+            ),
+        ] {
+            let error = XNLI.load(folder(files).path(), split, language).unwrap_err();
+            assert!(error.message().contains(expected), "{error}\nexpected {expected}");
+        }
+        let missing = XNLI.load(Path::new("/no/such"), Split::Dev, "en").unwrap_err();
+        assert_eq!(missing.message(), "there is no folder /no/such; name the folder that holds the files of xnli");
+    }
+
+    #[test]
+    fn prediction_takes_files_without_labels_and_every_row() {
+        for text in ["p\th\np\tk\n", "p\th\tneutral\np\tk\tnonsense\n", "p\th\t-\np\tk\t-\n"] {
+            let folder = folder(&[("test-en.tsv", text)]);
+            let loaded = XNLI.load_unlabelled(folder.path(), Split::Test, "en");
+            check(loaded, "test-en:1 1 p/h -\ntest-en:2 2 p/k -", &[]);
+        }
+    }
+
+    #[test]
+    fn oddities_are_noted_and_left_alone() {
+        let folder = folder(&[("train-en.tsv", "\"a \"\"b\"\"\"\th\tneutral\np\t\"k\"\tneutral\n")]);
+        let loaded = XNLI.load(folder.path(), Split::Train, "en").unwrap();
+        assert_eq!(loaded.examples[0].a, "\"a \"\"b\"\"\"");
+        assert_eq!(loaded.notes.len(), 2, "{:?}", loaded.notes);
+        assert!(loaded.notes[0].ends_with("all 2 examples have the label \"neutral\""));
+        assert!(loaded.notes[1].ends_with("taken as they stand: 1"));
+    }
+
+    #[test]
+    fn rows_known_to_be_wrong_can_be_left_out_and_leaks_found() {
+        let folder = folder(&[("train-en.tsv", "p\th\t0\nq\th\t1\n"), ("test-en.tsv", "q\th\t1\nr\th\t0\ns\th\t0\n")]);
+        let train = PAWSX.load(folder.path(), Split::Train, "en").unwrap();
+        let test = PAWSX.load(folder.path(), Split::Test, "en").unwrap();
+        assert_eq!(test.shared_with(&train), [("test-en:1", "train-en:2")]);
+        let test = test.without_rows(&BTreeSet::from([1, 9]), "leaked");
+        check(Ok(test), "test-en:2 2 r/h 0\ntest-en:3 3 s/h 0", &[("leaked", 1)]);
+    }
+}

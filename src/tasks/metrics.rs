@@ -1,0 +1,221 @@
+//! How well predictions agree with labels: accuracy with its uncertainty, confusion, and what is lost in transfer.
+
+use crate::error::{Error, Result};
+
+/// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
+const Z: f64 = 1.959_963_984_540_054;
+
+/// Accuracy in one language (or one pair of languages) with its 95 % Wilson interval.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Score {
+    /// The language.
+    pub language: String,
+    /// Number of examples.
+    pub n: usize,
+    /// How many of them were right.
+    pub correct: usize,
+    /// `correct / n`.
+    pub accuracy: f64,
+    /// Lower end of the interval.
+    pub low: f64,
+    /// Upper end of the interval.
+    pub high: f64,
+}
+
+impl Score {
+    /// The score of `correct` right answers out of `n`.
+    ///
+    /// The interval is Wilson's (1927) rather than the normal one, which leaves [0, 1] near its ends.
+    pub fn new(language: impl Into<String>, correct: usize, n: usize) -> Result<Score> {
+        let language = language.into();
+        if n == 0 || correct > n {
+            return Err(Error::Data(format!("{language}: {correct} right out of {n} examples is no score")));
+        }
+        let (accuracy, count) = (correct as f64 / n as f64, n as f64);
+        let center = (accuracy + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
+        let half =
+            Z / (1.0 + Z * Z / count) * (accuracy * (1.0 - accuracy) / count + Z * Z / (4.0 * count * count)).sqrt();
+        let (low, high) = ((center - half).max(0.0), (center + half).min(1.0));
+        Ok(Score { language, n, correct, accuracy, low, high })
+    }
+
+    /// The score of predicted labels against the right ones.
+    pub fn of(language: impl Into<String>, gold: &[usize], predicted: &[usize]) -> Result<Score> {
+        let language = language.into();
+        if gold.len() != predicted.len() {
+            let (gold, predicted) = (gold.len(), predicted.len());
+            return Err(Error::Data(format!("{language}: {predicted} predictions for {gold} examples")));
+        }
+        let correct = gold.iter().zip(predicted).filter(|(gold, predicted)| gold == predicted).count();
+        Score::new(language, correct, gold.len())
+    }
+}
+
+/// Scores in several languages and what they come to.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Summary {
+    /// The language of training.
+    pub source: String,
+    /// One score per language.
+    pub scores: Vec<Score>,
+    /// Mean accuracy over languages (macro), as papers report it.
+    pub mean: f64,
+    /// The same without the source; `None` where there is no other language.
+    pub mean_without_source: Option<f64>,
+    /// Accuracy in the source minus the mean of the others; `None` where either is missing.
+    pub gap: Option<f64>,
+    /// Accuracy over all examples thrown together (micro), as XTREME's and Robust-XLT's scripts print it.
+    pub pooled: Score,
+}
+
+impl Summary {
+    /// Sums up the scores of a model trained in `source`.
+    pub fn new(source: &str, scores: Vec<Score>) -> Result<Summary> {
+        let (own, others): (Vec<&Score>, Vec<&Score>) = scores.iter().partition(|score| score.language == source);
+        let mean_without_source = mean(&others);
+        let gap = own.first().zip(mean_without_source).map(|(own, others)| own.accuracy - others);
+        let (correct, n) = scores.iter().fold((0, 0), |(correct, n), score| (correct + score.correct, n + score.n));
+        let pooled = Score::new("all", correct, n)?;
+        let mean = mean(&scores.iter().collect::<Vec<_>>()).expect("a pooled score has scores");
+        Ok(Summary { source: source.to_owned(), mean, mean_without_source, gap, pooled, scores })
+    }
+
+    /// The score in a language.
+    pub fn score(&self, language: &str) -> Option<&Score> {
+        self.scores.iter().find(|score| score.language == language)
+    }
+}
+
+/// Scores in the generalized setting: the language of the first sentence by that of the second.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Grid {
+    /// The languages, in the order of rows and columns.
+    pub languages: Vec<String>,
+    /// `scores[first][second]`; `None` where the pair was not measured.
+    pub scores: Vec<Vec<Option<Score>>>,
+    /// Mean over all measured pairs.
+    pub mean: f64,
+    /// Mean over pairs of one language with itself.
+    pub mean_diagonal: Option<f64>,
+    /// Mean over pairs of two languages.
+    pub mean_off_diagonal: Option<f64>,
+}
+
+impl Grid {
+    /// Arranges scores given with the language of the first and of the second sentence.
+    pub fn new(scores: Vec<(String, String, Score)>) -> Result<Grid> {
+        let mut languages: Vec<String> = Vec::new();
+        for language in scores.iter().flat_map(|(first, second, _)| [first, second]) {
+            if !languages.contains(language) {
+                languages.push(language.clone());
+            }
+        }
+        let (same, mixed): (Vec<_>, Vec<_>) = scores.iter().partition(|(first, second, _)| first == second);
+        let mean_of = |cells: &[&(String, String, Score)]| mean(&cells.iter().map(|cell| &cell.2).collect::<Vec<_>>());
+        let (mean_diagonal, mean_off_diagonal) = (mean_of(&same), mean_of(&mixed));
+        let all: Vec<_> = scores.iter().collect();
+        let mean = mean_of(&all).ok_or_else(|| Error::Data("no pair of languages was scored".into()))?;
+        let place = |language: &String| languages.iter().position(|known| known == language).expect("all are listed");
+        let mut cells = vec![vec![None; languages.len()]; languages.len()];
+        for (first, second, score) in &scores {
+            cells[place(first)][place(second)] = Some(score.clone());
+        }
+        Ok(Grid { languages, scores: cells, mean, mean_diagonal, mean_off_diagonal })
+    }
+}
+
+/// How often each label was taken for which.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confusion {
+    /// The labels, in the order of rows and columns.
+    pub labels: Vec<String>,
+    /// `counts[right][predicted]`.
+    pub counts: Vec<Vec<usize>>,
+}
+
+impl Confusion {
+    /// Counts pairs of a right and a predicted label.
+    pub fn new(labels: &[&str], pairs: impl IntoIterator<Item = (usize, usize)>) -> Confusion {
+        let mut counts = vec![vec![0; labels.len()]; labels.len()];
+        for (gold, predicted) in pairs {
+            counts[gold][predicted] += 1;
+        }
+        Confusion { labels: labels.iter().map(|label| (*label).to_owned()).collect(), counts }
+    }
+
+    /// How many were right, and of how many.
+    pub fn correct(&self) -> (usize, usize) {
+        let right = (0..self.labels.len()).map(|i| self.counts[i][i]).sum();
+        (right, self.counts.iter().flatten().sum())
+    }
+}
+
+fn mean(scores: &[&Score]) -> Option<f64> {
+    let sum: f64 = scores.iter().map(|score| score.accuracy).sum();
+    (!scores.is_empty()).then(|| sum / scores.len() as f64)
+}
+
+#[cfg(test)]
+mod tests {
+    use approx::assert_abs_diff_eq;
+
+    use super::*;
+
+    #[test]
+    fn intervals_are_wilsons() {
+        // The examples of Newcombe (1998), table I, method 3.
+        for (correct, n, low, high) in
+            [(81, 263, 0.2553, 0.3662), (15, 148, 0.0624, 0.1605), (0, 20, 0.0, 0.1611), (1, 29, 0.0061, 0.1718)]
+        {
+            let score = Score::new("en", correct, n).unwrap();
+            assert_abs_diff_eq!(score.low, low, epsilon = 5e-5);
+            assert_abs_diff_eq!(score.high, high, epsilon = 5e-5);
+            for end in [score.low, score.high] {
+                let deviation = Z * (end * (1.0 - end) / n as f64).sqrt();
+                assert_abs_diff_eq!((score.accuracy - end).abs(), deviation, epsilon = 1e-8);
+            }
+        }
+        assert!(Score::new("en", 0, 0).is_err() && Score::new("en", 2, 1).is_err());
+    }
+
+    #[test]
+    fn summaries_tell_macro_from_micro() {
+        let score = |language: &str, correct, n| Score::new(language, correct, n).unwrap();
+        let scores = vec![score("de", 1, 2), score("en", 9, 10), score("sw", 3, 10)];
+        let summary = Summary::new("en", scores.clone()).unwrap();
+        for (found, expected) in [
+            (summary.mean, (0.5 + 0.9 + 0.3) / 3.0),
+            (summary.mean_without_source.unwrap(), 0.4),
+            (summary.gap.unwrap(), 0.5),
+            (summary.pooled.accuracy, 13.0 / 22.0),
+        ] {
+            assert_abs_diff_eq!(found, expected, epsilon = 1e-12);
+        }
+        let alone = Summary::new("en", vec![score("en", 9, 10)]).unwrap();
+        assert_eq!((alone.gap, alone.mean_without_source, alone.mean), (None, None, 0.9));
+        assert_eq!(Summary::new("fr", scores).unwrap().gap, None);
+        assert!(Summary::new("en", Vec::new()).is_err());
+    }
+
+    #[test]
+    fn grids_part_the_diagonal_from_the_rest() {
+        let cell = |a: &str, b: &str, correct| (a.to_owned(), b.to_owned(), Score::new("x", correct, 10).unwrap());
+        let grid = Grid::new(vec![cell("en", "en", 9), cell("en", "de", 5), cell("de", "de", 7)]).unwrap();
+        assert_eq!(grid.languages, ["en", "de"]);
+        assert_abs_diff_eq!(grid.mean_diagonal.unwrap(), 0.8, epsilon = 1e-12);
+        assert_abs_diff_eq!(grid.mean_off_diagonal.unwrap(), 0.5, epsilon = 1e-12);
+        assert_abs_diff_eq!(grid.mean, 0.7, epsilon = 1e-12);
+        assert!(grid.scores[1][0].is_none() && grid.scores[0][1].is_some());
+        assert!(Grid::new(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn confusion_counts_the_right_on_the_diagonal() {
+        let (gold, predicted) = ([0, 0, 1, 1], [0, 1, 1, 1]);
+        let confusion = Confusion::new(&["no", "yes"], gold.into_iter().zip(predicted));
+        assert_eq!(confusion.counts, [[1, 1], [0, 2]]);
+        assert_eq!(confusion.correct(), (3, 4));
+        assert_eq!(Score::of("en", &gold, &predicted).unwrap().correct, 3);
+        assert!(Score::of("en", &gold, &predicted[..3]).is_err());
+    }
+}

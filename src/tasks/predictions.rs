@@ -1,0 +1,281 @@
+//! Predictions as JSON Lines, one example per line: written after evaluation, read for scores and tests.
+//!
+//! `{"id": "test-de:17", "row": 17, "language": "de", "label": "neutral", "prediction": "entailment",
+//! "probabilities": {"contradiction": 0.1, "entailment": 0.7, "neutral": 0.2}}`; the texts `a` and `b` may be there,
+//! the label may be missing, and files made elsewhere may give probabilities as a list or not at all.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    io::Write,
+    path::Path,
+};
+
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{
+    Example, Task, TextFile,
+    metrics::{Confusion, Score, Summary},
+};
+use crate::error::{Error, Result};
+
+/// What was predicted for one example.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Prediction {
+    /// File and line of the example.
+    pub id: String,
+    /// What joins the example with its translations.
+    #[serde(default)]
+    pub row: usize,
+    /// Its language.
+    pub language: String,
+    /// The (first) sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub a: Option<String>,
+    /// The second sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub b: Option<String>,
+    /// The right label, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_name")]
+    pub label: Option<String>,
+    /// The predicted label.
+    #[serde(deserialize_with = "name")]
+    pub prediction: String,
+    /// How probable the model takes each label to be.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probabilities: Option<Probabilities>,
+}
+
+/// One probability per label.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Probabilities {
+    /// By name.
+    Named(BTreeMap<String, f64>),
+    /// In the order of the labels.
+    Listed(Vec<f64>),
+}
+
+impl Prediction {
+    /// The prediction for an example from its probabilities, in the order of the task's labels; the first of the
+    /// highest wins.
+    pub fn new(task: &Task, language: &str, example: &Example, probabilities: &[f32]) -> Result<Prediction> {
+        let labels = task.labels();
+        if probabilities.len() != labels.len() || probabilities.iter().any(|p| !p.is_finite()) {
+            let (expected, id) = (labels.len(), &example.id);
+            return Err(Error::Data(format!(
+                "{id}: expected {expected} finite probabilities, found {probabilities:?}"
+            )));
+        }
+        let better = |best: usize, next: usize| if probabilities[next] > probabilities[best] { next } else { best };
+        let best = (0..labels.len()).reduce(better).expect("a task has labels");
+        let named = labels.iter().zip(probabilities).map(|(name, p)| ((*name).to_owned(), f64::from(*p)));
+        Ok(Prediction {
+            id: example.id.clone(),
+            row: example.row,
+            language: language.to_owned(),
+            a: None,
+            b: None,
+            label: example.label.map(|label| labels[label].to_owned()),
+            prediction: labels[best].to_owned(),
+            probabilities: Some(Probabilities::Named(named.collect())),
+        })
+    }
+
+    /// The same with the sentences of its example.
+    pub fn with_text(self, example: &Example) -> Prediction {
+        Prediction { a: Some(example.a.clone()), b: example.b.clone(), ..self }
+    }
+}
+
+/// Writes one line per prediction.
+pub fn write(out: &mut dyn Write, predictions: &[Prediction]) -> Result<()> {
+    for prediction in predictions {
+        let line = serde_json::to_string(prediction)
+            .map_err(|error| Error::Data(format!("prediction {}: {error}", prediction.id)))?;
+        writeln!(out, "{line}").map_err(|error| Error::Io(format!("cannot write predictions: {error}")))?;
+    }
+    Ok(())
+}
+
+/// Reads a file of predictions; every id must be there once.
+pub fn read(path: &Path) -> Result<Vec<Prediction>> {
+    let file = TextFile::read(path)?;
+    let mut predictions = Vec::new();
+    let mut seen: HashMap<(String, String), usize> = HashMap::new();
+    for (line, content) in file.lines() {
+        let prediction: Prediction =
+            serde_json::from_str(content).map_err(|error| Error::Data(format!("{}: {error}", file.place(line))))?;
+        if let Some(first) = seen.insert((prediction.language.clone(), prediction.id.clone()), line) {
+            let (place, id) = (file.place(line), &prediction.id);
+            return Err(Error::Data(format!("{place}: \"{id}\" was already predicted in line {first}")));
+        }
+        predictions.push(prediction);
+    }
+    Ok(predictions)
+}
+
+/// Scores a file of predictions, made here or elsewhere, per language; labels are matched by name.
+///
+/// With a task its label names and their other spellings hold; without one the names must merely agree.
+pub fn score_file(path: &Path, task: Option<&Task>) -> Result<Summary> {
+    let judged = judge(path, task)?;
+    let mut counts: Vec<(String, usize, usize)> = Vec::new();
+    for Judged { language, label, prediction } in &judged {
+        let right = usize::from(label == prediction);
+        match counts.iter_mut().find(|count| count.0 == *language) {
+            Some(count) => (count.1, count.2) = (count.1 + right, count.2 + 1),
+            None => counts.push((language.clone(), right, 1)),
+        }
+    }
+    let scores = counts.into_iter().map(|(language, correct, n)| Score::new(language, correct, n));
+    Summary::new(task.map_or("en", |task| task.source), scores.collect::<Result<_>>()?)
+}
+
+/// Counts which label was taken for which in a file of predictions, over all its languages.
+pub fn confusion_file(path: &Path, task: Option<&Task>) -> Result<Confusion> {
+    let judged = judge(path, task)?;
+    let names: BTreeSet<&str> = judged.iter().flat_map(|j| [j.label.as_str(), j.prediction.as_str()]).collect();
+    let names: Vec<&str> = task.map_or_else(|| names.into_iter().collect(), |task| task.labels().to_vec());
+    let place = |name: &str| names.iter().position(|known| *known == name).expect("every name is listed");
+    Ok(Confusion::new(&names, judged.iter().map(|j| (place(&j.label), place(&j.prediction)))))
+}
+
+/// A prediction next to the right answer, both under the task's names.
+struct Judged {
+    language: String,
+    label: String,
+    prediction: String,
+}
+
+fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Judged>> {
+    let mut judged = Vec::new();
+    for (i, prediction) in read(path)?.into_iter().enumerate() {
+        let place = format!("{}:{}", path.display(), i + 1);
+        let Some(label) = &prediction.label else {
+            let id = &prediction.id;
+            return Err(Error::Data(format!(
+                "{place}: \"{id}\" has no \"label\", so there is nothing to score against"
+            )));
+        };
+        judged.push(Judged {
+            label: official(task, &place, label)?,
+            prediction: official(task, &place, &prediction.prediction)?,
+            language: prediction.language,
+        });
+    }
+    match task {
+        Some(_) => Ok(judged),
+        None => agreeing(path, judged),
+    }
+}
+
+/// The task's own name of a label.
+fn official(task: Option<&Task>, place: &str, name: &str) -> Result<String> {
+    let name = name.trim();
+    task.map_or(Ok(name.to_owned()), |task| Ok(task.labels()[task.label_at(place, name)?].to_owned()))
+}
+
+/// Refuses predictions that use none of the names of the labels: they count in another alphabet.
+fn agreeing(path: &Path, judged: Vec<Judged>) -> Result<Vec<Judged>> {
+    let labels: BTreeSet<&str> = judged.iter().map(|j| j.label.as_str()).collect();
+    let predictions: BTreeSet<&str> = judged.iter().map(|j| j.prediction.as_str()).collect();
+    if labels.is_disjoint(&predictions) {
+        let path = path.display();
+        return Err(Error::Data(format!(
+            "{path}: label names do not match: labels {labels:?}, predictions {predictions:?}; use one set of names"
+        )));
+    }
+    Ok(judged)
+}
+
+/// A label's name, which other tools may write as a number.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Name {
+    Text(String),
+    Number(i64),
+}
+
+fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Ok(match Name::deserialize(from)? {
+        Name::Text(text) => text,
+        Name::Number(number) => number.to_string(),
+    })
+}
+
+fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let found: Option<Name> = Option::deserialize(from)?;
+    Ok(found.map(|name| match name {
+        Name::Text(text) => text,
+        Name::Number(number) => number.to_string(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tasks::{PAWSX, XNLI};
+
+    fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.jsonl");
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let example =
+            Example { id: "test-de:3".into(), row: 3, a: "p\t\"".into(), b: Some("h".into()), label: Some(2) };
+        let first = Prediction::new(&XNLI, "de", &example, &[0.25, 0.375, 0.375]).unwrap();
+        assert_eq!((first.prediction.as_str(), first.label.as_deref()), ("entailment", Some("neutral")));
+        let second = Prediction { id: "test-de:4".into(), label: None, ..first.clone().with_text(&example) };
+        let mut out = Vec::new();
+        write(&mut out, &[first.clone(), second.clone()]).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with(
+            r#"{"id":"test-de:3","row":3,"language":"de","label":"neutral","prediction":"entailment","probabilities":{"contradiction":0.25,"#
+        ));
+        let (_folder, path) = written(&text);
+        assert_eq!(read(&path).unwrap(), [first, second]);
+        for wrong in [&[0.5, 0.5][..], &[f32::NAN, 0.5, 0.5]] {
+            assert!(Prediction::new(&XNLI, "de", &example, wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn files_made_elsewhere_are_scored_by_name() {
+        let text = r#"{"id":"1","language":"en","label":"contradictory","prediction":"contradiction","probabilities":[0.5,0.5]}
+{"id":"2","language":"de","label":"neutral ","prediction":"entailment","model":"x"}
+{"id":"1","language":"de","label":"neutral","prediction":"neutral","row":1}
+"#;
+        let (_folder, path) = written(text);
+        let summary = score_file(&path, Some(&XNLI)).unwrap();
+        let scores: Vec<_> = summary.scores.iter().map(|s| (s.language.as_str(), s.correct, s.n)).collect();
+        assert_eq!(scores, [("en", 1, 1), ("de", 1, 2)]);
+        assert_eq!(summary.gap, Some(0.5));
+        assert_eq!(confusion_file(&path, Some(&XNLI)).unwrap().counts, [[1, 0, 0], [0, 0, 0], [0, 1, 1]]);
+
+        let (_folder, path) = written(r#"{"id":"1","language":"en","label":1,"prediction":"1"}"#);
+        assert_eq!(score_file(&path, Some(&PAWSX)).unwrap().mean, 1.0);
+        assert_eq!(score_file(&path, None).unwrap().mean, 1.0);
+    }
+
+    #[test]
+    fn broken_files_are_refused() {
+        let line = r#"{"id":"1","language":"en","label":"neutral","prediction":"neutral"}"#;
+        for (text, task, expected) in [
+            (format!("{line}\n{{\"id\":\"2\"}}\n"), Some(&XNLI), "p.jsonl:2: missing field `language`"),
+            (format!("{line}\n{line}\n"), Some(&XNLI), "p.jsonl:2: \"1\" was already predicted in line 1"),
+            (line.replace(r#""label":"neutral","#, ""), Some(&XNLI), "p.jsonl:1: \"1\" has no \"label\""),
+            (line.replace(r#""label":"neutral""#, r#""label":"neutrl""#), Some(&XNLI), "did you mean \"neutral\"?"),
+            (line.replace(r#""label":"neutral""#, r#""label":2"#), Some(&XNLI), "\"2\" is no label of xnli"),
+            (line.replace(r#""label":"neutral""#, r#""label":2"#), None, "label names do not match: labels {\"2\"}"),
+            (String::new(), None, "p.jsonl is empty"),
+        ] {
+            let (_folder, path) = written(&text);
+            let error = score_file(&path, task).unwrap_err();
+            assert!(error.message().contains(expected), "{error}\nexpected {expected}");
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! A text file in memory: UTF-8 checked, byte order mark and carriage returns taken off, hashed.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{Error, Result};
+
+/// A text file, its lines and its hash.
+#[derive(Debug, Clone)]
+pub struct TextFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    text: String,
+}
+
+impl TextFile {
+    /// Reads a file; an empty one or one that is not UTF-8 is an error.
+    pub fn read(path: &Path) -> Result<TextFile> {
+        let bytes = fs::read(path).map_err(|error| Error::read(path, &error))?;
+        let sha256 = sha256(&bytes);
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let offset = error.utf8_error().valid_up_to();
+            let line = 1 + error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count();
+            let found = error.as_bytes()[offset];
+            Error::Data(format!(
+                "{}:{line}: not UTF-8: byte {found:#04x} at offset {offset}; convert the file to UTF-8",
+                path.display()
+            ))
+        })?;
+        let file = TextFile { path: path.to_owned(), sha256, text };
+        if file.lines().next().is_none() {
+            return Err(Error::Data(format!("{} is empty", path.display())));
+        }
+        Ok(file)
+    }
+
+    /// The lines with their numbers from 1; empty lines at the end are not lines.
+    pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text).trim_end_matches(['\r', '\n']);
+        let lines = (!text.is_empty()).then(|| text.split('\n')).into_iter().flatten();
+        lines.enumerate().map(|(i, line)| (i + 1, line.strip_suffix('\r').unwrap_or(line)))
+    }
+
+    /// `path:line`, as messages name a place.
+    pub fn place(&self, line: usize) -> String {
+        format!("{}:{line}", self.path.display())
+    }
+}
+
+/// SHA-256 in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The beginning of a line, for messages.
+pub(super) fn excerpt(line: &str) -> String {
+    let start: String = line.chars().take(60).collect();
+    let more = if start.len() < line.len() { "…" } else { "" };
+    format!("{start:?}{more}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(bytes: &[u8]) -> (tempfile::TempDir, Result<TextFile>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.tsv");
+        fs::write(&path, bytes).unwrap();
+        let file = TextFile::read(&path);
+        (folder, file)
+    }
+
+    #[test]
+    fn marks_and_line_ends_are_taken_off() {
+        let cases = [
+            (&b"a\nb\n"[..], &[(1, "a"), (2, "b")][..]),
+            (b"\xef\xbb\xbfa\r\n\r\nb", &[(1, "a"), (2, ""), (3, "b")]),
+            (b"a\tb\r\n\n\r\n", &[(1, "a\tb")]),
+            ("a\u{2028}b\u{85}c\n".as_bytes(), &[(1, "a\u{2028}b\u{85}c")]),
+        ];
+        for (bytes, lines) in cases {
+            assert_eq!(written(bytes).1.unwrap().lines().collect::<Vec<_>>(), lines);
+        }
+    }
+
+    #[test]
+    fn broken_files_are_refused() {
+        let cases: [(&[u8], &str); 4] = [
+            (b"", "f.tsv is empty"),
+            (b"\xef\xbb\xbf\r\n", "f.tsv is empty"),
+            (b"a\nb\xff\n", "f.tsv:2: not UTF-8: byte 0xff at offset 3; convert the file to UTF-8"),
+            (b"a\n\xed\xa0\x80", "f.tsv:2: not UTF-8: byte 0xed at offset 2; convert the file to UTF-8"),
+        ];
+        for (bytes, end) in cases {
+            let error = written(bytes).1.unwrap_err();
+            assert!(matches!(error, Error::Data(_)) && error.message().ends_with(end), "{error}");
+        }
+        assert!(matches!(TextFile::read(Path::new("/no/such/file")), Err(Error::Missing(_))));
+    }
+
+    #[test]
+    fn the_hash_is_sha_256() {
+        assert_eq!(sha256(b"abc"), "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    }
+}

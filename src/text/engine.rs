@@ -1,0 +1,325 @@
+//! The `tokenizers` crate's pipeline around our [`Unigram`], and how each kind of file becomes one.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::Value;
+use tokenizers::models::ModelWrapper;
+use tokenizers::models::unigram::UnigramTrainer;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::normalizers::replace::ReplacePattern;
+use tokenizers::normalizers::{BertNormalizer, NormalizerWrapper, Precompiled, Replace, Sequence, Strip};
+use tokenizers::pre_tokenizers::PreTokenizerWrapper;
+use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::processors::PostProcessorWrapper;
+use tokenizers::processors::template::TemplateProcessing;
+use tokenizers::{AddedToken, DecoderWrapper, Model, Token, TokenizerImpl};
+
+use super::charsmap::{Charsmap, SPACE, Spaces};
+use super::sentencepiece::{self, Proto};
+use super::unigram::Unigram;
+
+/// Normalizer, splitter, model, template and decoder as a tokenizer.json describes them.
+pub(super) type Engine =
+    TokenizerImpl<Subwords, NormalizerWrapper, PreTokenizerWrapper, PostProcessorWrapper, DecoderWrapper>;
+
+/// The names of the special tokens, in the order of [`super::Specials`].
+pub(super) type Names<'a> = [&'a str; 5];
+
+/// The names XLM-R gives.
+pub(super) const XLMR: Names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"];
+/// The names BERT gives.
+pub(super) const BERT: Names = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"];
+
+/// A vocabulary and how words fall into it.
+pub(super) enum Subwords {
+    Unigram(Unigram),
+    Other(Box<ModelWrapper>),
+}
+
+impl Model for Subwords {
+    type Trainer = UnigramTrainer;
+
+    fn tokenize(&self, text: &str) -> tokenizers::Result<Vec<Token>> {
+        match self {
+            Subwords::Unigram(model) => model.tokenize(text),
+            Subwords::Other(model) => model.tokenize(text),
+        }
+    }
+
+    fn token_to_id(&self, token: &str) -> Option<u32> {
+        match self {
+            Subwords::Unigram(model) => model.token_to_id(token),
+            Subwords::Other(model) => model.token_to_id(token),
+        }
+    }
+
+    fn id_to_token(&self, id: u32) -> Option<String> {
+        match self {
+            Subwords::Unigram(model) => model.id_to_token(id),
+            Subwords::Other(model) => model.id_to_token(id),
+        }
+    }
+
+    fn get_vocab(&self) -> HashMap<String, u32> {
+        match self {
+            Subwords::Unigram(model) => model.get_vocab(),
+            Subwords::Other(model) => model.get_vocab(),
+        }
+    }
+
+    fn get_vocab_size(&self) -> usize {
+        match self {
+            Subwords::Unigram(model) => model.get_vocab_size(),
+            Subwords::Other(model) => model.get_vocab_size(),
+        }
+    }
+
+    fn save(&self, folder: &Path, prefix: Option<&str>) -> tokenizers::Result<Vec<PathBuf>> {
+        match self {
+            Subwords::Unigram(model) => model.save(folder, prefix),
+            Subwords::Other(model) => model.save(folder, prefix),
+        }
+    }
+
+    fn get_trainer(&self) -> UnigramTrainer {
+        UnigramTrainer::default()
+    }
+}
+
+impl Serialize for Subwords {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Subwords::Unigram(model) => model.serialize(serializer),
+            Subwords::Other(model) => model.serialize(serializer),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Subwords {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Subwords, D::Error> {
+        let mut model = Value::deserialize(deserializer)?;
+        let result = if model["type"] == "Unigram" {
+            Unigram::from_json(&mut model).map(Subwords::Unigram)
+        } else {
+            let other = serde_json::from_value(model).map_err(|error| error.to_string());
+            other.map(|other| Subwords::Other(Box::new(other)))
+        };
+        result.map_err(serde::de::Error::custom)
+    }
+}
+
+/// An engine from the bytes of a tokenizer.json; its truncation and padding are left out, ours apply.
+pub(super) fn from_json(bytes: &[u8]) -> Result<Engine, String> {
+    let file: Value = serde_json::from_slice(bytes).map_err(|error| format!("it is not JSON ({error})"))?;
+    if !file["model"].is_object() {
+        return Err("it has no object \"model\"".to_string());
+    }
+    check_tables(&file["normalizer"])?;
+    let added = file["added_tokens"].clone();
+    let mut engine: Engine = serde_json::from_value(file).map_err(|error| error.to_string())?;
+    for token in added.as_array().into_iter().flatten() {
+        let name = token["content"].as_str().unwrap_or_default();
+        let (claimed, found) = (token["id"].as_u64(), engine.token_to_id(name).map(u64::from));
+        if claimed != found {
+            return Err(format!(
+                "the added token \"{name}\" claims the id {claimed:?}, but the vocabulary gives {found:?}"
+            ));
+        }
+    }
+    engine.with_truncation(None).map_err(|error| error.to_string())?;
+    engine.with_padding(None);
+    Ok(engine)
+}
+
+/// An engine from the bytes of a SentencePiece Unigram model, with fairseq's ids: `<s>` 0, `<pad>` 1, `</s>` 2,
+/// `<unk>` 3, then every piece one later than in the file, `<mask>` last. As transformers' `XLMRobertaConverter`.
+pub(super) fn from_sentencepiece(bytes: &[u8]) -> Result<Engine, String> {
+    let proto = Proto::parse(bytes)?;
+    check_layout(&proto)?;
+    let whole = |piece: &&sentencepiece::Piece| piece.kind == sentencepiece::USER_DEFINED;
+    let user_defined: Vec<_> = proto.pieces.iter().filter(whole).map(|piece| piece.text.clone()).collect();
+    let pieces = proto.pieces.into_iter().skip(3).map(|piece| (piece.text, f64::from(piece.score))).collect();
+    let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
+    if !proto.charsmap.is_empty() {
+        Charsmap::parse(&proto.charsmap)?;
+        normalizers.push(Precompiled::from(&proto.charsmap).map_err(|error| error.to_string())?.into());
+    }
+    if proto.remove_extra_whitespaces {
+        normalizers.push(Strip::new(false, true).into());
+        normalizers.push(replace(SPACES, &SPACE.to_string())?);
+    }
+    let scheme = if proto.add_dummy_prefix { PrependScheme::Always } else { PrependScheme::Never };
+    let mut engine = xlmr_layout(pieces, proto.byte_fallback, normalizers, scheme)?;
+    let user_defined = user_defined.into_iter().map(|text| AddedToken::from(text, false).normalized(false));
+    engine.add_tokens(user_defined).map_err(|error| error.to_string())?;
+    Ok(engine)
+}
+
+/// What transformers replaces by one [`SPACE`].
+const SPACES: &str = " {2,}";
+
+fn check_layout(proto: &Proto) -> Result<(), String> {
+    use sentencepiece::{BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED};
+    if proto.pieces.is_empty() {
+        return Err("it holds no pieces".to_string());
+    }
+    if proto.model_type != 1 {
+        return Err(format!("its model type is {}, not 1 (Unigram)", proto.model_type));
+    }
+    for (i, (name, kind)) in [("<unk>", UNKNOWN), ("<s>", CONTROL), ("</s>", CONTROL)].into_iter().enumerate() {
+        let found = proto.pieces.get(i).map_or("nothing", |piece| &piece.text);
+        if proto.pieces.get(i).is_none_or(|piece| piece.text != name || piece.kind != kind) {
+            return Err(format!("its piece {i} is \"{found}\", where XLM-R's layout has \"{name}\""));
+        }
+    }
+    let known = |kind| kind == NORMAL || kind == USER_DEFINED || kind == BYTE && proto.byte_fallback;
+    if let Some((i, piece)) = proto.pieces.iter().enumerate().skip(3).find(|(_, piece)| !known(piece.kind)) {
+        return Err(format!("its piece {i} (\"{}\") has the type {}, which is not supported", piece.text, piece.kind));
+    }
+    if !proto.escape_whitespaces || proto.space_as_suffix {
+        return Err("it keeps spaces as they are or puts them after words, which is not supported".to_string());
+    }
+    Ok(())
+}
+
+/// An engine of `pieces` in XLM-R's layout.
+pub(super) fn xlmr_layout(
+    pieces: Vec<(String, f64)>,
+    byte_fallback: bool,
+    normalizers: Vec<NormalizerWrapper>,
+    scheme: PrependScheme,
+) -> Result<Engine, String> {
+    let [first, pad, last, unknown, mask] = XLMR;
+    let special = |name: &str| (name.to_string(), 0.0);
+    let front = [first, pad, last, unknown].map(special);
+    let vocab = front.into_iter().chain(pieces).chain([special(mask)]).collect();
+    let unigram = Unigram::new(vocab, 3, byte_fallback)?;
+    let metaspace = Metaspace::new(SPACE, scheme, true);
+    let mut engine = Engine::new(Subwords::Unigram(unigram));
+    engine.with_normalizer(Some(Sequence::new(normalizers))).map_err(|error| error.to_string())?;
+    engine.with_pre_tokenizer(Some(metaspace.clone()));
+    engine.with_decoder(Some(metaspace));
+    finish(engine, XLMR, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+}
+
+/// An engine from the text of a vocab.txt and the settings of the tokenizer_config.json beside it, if any.
+pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
+    let mut lines = WordPiece::read_bytes(b"").map_err(|error| error.to_string())?; // an empty map of the crate's type
+    for (i, line) in text.lines().enumerate() {
+        if let Some(before) = lines.insert(line.to_string(), i as u32) {
+            return Err(format!("line {} repeats line {} (\"{line}\")", i + 1, before + 1));
+        }
+    }
+    let missing: Vec<&str> = BERT.into_iter().filter(|name| !lines.contains_key(*name)).collect();
+    if !missing.is_empty() {
+        return Err(format!("its {} lines lack {}", lines.len(), missing.join(", ")));
+    }
+    let model = WordPiece::builder().vocab(lines).unk_token(BERT[3].to_string()).build();
+    let model = ModelWrapper::from(model.map_err(|error| error.to_string())?);
+    let flag = |name: &str, default: bool| config[name].as_bool().unwrap_or(default);
+    let (chinese, lower) = (flag("tokenize_chinese_chars", true), flag("do_lower_case", false));
+    let normalizer = BertNormalizer::new(true, chinese, config["strip_accents"].as_bool(), lower);
+    let mut engine = Engine::new(Subwords::Other(Box::new(model)));
+    engine.with_normalizer(Some(normalizer)).map_err(|error| error.to_string())?;
+    engine.with_pre_tokenizer(Some(BertPreTokenizer));
+    engine.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
+    finish(engine, BERT, "[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
+}
+
+/// Adds the template and the special tokens.
+fn finish(mut engine: Engine, names: Names, single: &str, pair: &str) -> Result<Engine, String> {
+    let id = |name: &str| engine.token_to_id(name).ok_or_else(|| format!("it lacks \"{name}\""));
+    let framing = vec![(names[0], id(names[0])?), (names[2], id(names[2])?)];
+    let mut template = TemplateProcessing::builder();
+    template.try_single(single).map_err(|error| error.to_string())?;
+    template.try_pair(pair).map_err(|error| error.to_string())?;
+    let template = template.special_tokens(framing).build().map_err(|error| error.to_string())?;
+    engine.with_post_processor(Some(template));
+    // The mask takes the space before it along in XLM-R, so that "a <mask>" is "▁a" and the mask.
+    let token = |name: &str| AddedToken::from(name, true).lstrip(name == XLMR[4]);
+    engine.add_special_tokens(names.map(token)).map_err(|error| error.to_string())?;
+    Ok(engine)
+}
+
+/// A normalizer that replaces what a pattern matches.
+pub(super) fn replace(pattern: &str, by: &str) -> Result<NormalizerWrapper, String> {
+    let replace = Replace::new(ReplacePattern::Regex(pattern.to_string()), by);
+    replace.map(NormalizerWrapper::from).map_err(|error| error.to_string())
+}
+
+/// SentencePiece's own normalization, where an engine is a SentencePiece model in the crate's terms.
+///
+/// Then text between special tokens is normalized and segmented as a whole, and ids equal SentencePiece's.
+pub(super) fn sentencepiece_rules(engine: &Engine) -> Result<Option<(Charsmap, Spaces)>, String> {
+    let Subwords::Unigram(_) = engine.get_model() else { return Ok(None) };
+    let normalizers = match engine.get_normalizer() {
+        Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref(),
+        Some(one) => std::slice::from_ref(one),
+        None => &[],
+    };
+    let (mut table, mut squeeze) = (None, false);
+    for normalizer in normalizers {
+        match normalizer {
+            NormalizerWrapper::Precompiled(precompiled) => table = Some(Charsmap::parse(&bytes_of(precompiled)?)?),
+            NormalizerWrapper::StripNormalizer(strip) if strip.strip_right => squeeze = true,
+            other if serde_json::to_value(other).is_ok_and(|value| value["pattern"]["Regex"] == SPACES) => {
+                squeeze = true
+            }
+            _ => return Ok(None),
+        }
+    }
+    let Some((prefix, splits)) = metaspace(engine.get_pre_tokenizer()) else { return Ok(None) };
+    Ok(table.map(|table| (table, Spaces { prefix, squeeze: squeeze || splits })))
+}
+
+/// Whether [`Metaspace`] begins every text with a space, and whether text is split at spaces before it.
+fn metaspace(splitter: Option<&PreTokenizerWrapper>) -> Option<(bool, bool)> {
+    let splitters = match splitter? {
+        PreTokenizerWrapper::Sequence(sequence) => sequence.as_ref(),
+        one => std::slice::from_ref(one),
+    };
+    let (last, before) = splitters.split_last()?;
+    let PreTokenizerWrapper::Metaspace(metaspace) = last else { return None };
+    let prefix = match metaspace.get_prepend_scheme() {
+        PrependScheme::Always => true,
+        PrependScheme::Never => false,
+        PrependScheme::First => return None,
+    };
+    let whitespace = before.iter().all(|splitter| matches!(splitter, PreTokenizerWrapper::WhitespaceSplit(_)));
+    (metaspace.get_replacement() == SPACE && whitespace).then_some((prefix, !before.is_empty()))
+}
+
+/// Checks every table before the crate sees it: it would trust their sizes and offsets.
+fn check_tables(normalizer: &Value) -> Result<(), String> {
+    if let Some(text) = normalizer["precompiled_charsmap"].as_str() {
+        Charsmap::parse(&from_base64(text)?)?;
+    }
+    normalizer["normalizers"].as_array().into_iter().flatten().try_for_each(check_tables)
+}
+
+/// The table inside the crate's normalizer, which shows it only as base64.
+fn bytes_of(precompiled: &Precompiled) -> Result<Vec<u8>, String> {
+    let value = serde_json::to_value(precompiled).map_err(|error| error.to_string())?;
+    from_base64(value["precompiled_charsmap"].as_str().ok_or("its normalization table is not text")?)
+}
+
+fn from_base64(text: &str) -> Result<Vec<u8>, String> {
+    let digits = text.trim_end_matches('=').bytes().map(|c| match c {
+        b'A'..=b'Z' => Ok(c - b'A'),
+        b'a'..=b'z' => Ok(c - b'a' + 26),
+        b'0'..=b'9' => Ok(c - b'0' + 52),
+        b'+' => Ok(62),
+        b'/' => Ok(63),
+        _ => Err("its normalization table is not base64".to_string()),
+    });
+    let digits = digits.collect::<Result<Vec<u8>, String>>()?;
+    let group = |group: &[u8]| {
+        let bits = group.iter().fold(0u32, |bits, digit| bits << 6 | u32::from(*digit)) << (6 * (4 - group.len()));
+        let [_, bytes @ ..] = bits.to_be_bytes();
+        bytes.into_iter().take(group.len() * 3 / 4)
+    };
+    Ok(digits.chunks(4).flat_map(group).collect())
+}

@@ -1,0 +1,252 @@
+//! Tests of the whole path from file to ids, on small files of our own.
+
+use super::*;
+use charsmap::tests::small_table;
+use sentencepiece::tests::{piece, small_model};
+use std::collections::HashSet;
+
+fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, content).unwrap();
+    path
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().unwrap()
+}
+
+const VOCAB: &str = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncat\n##s\nsit\n你\n,\ne\n";
+
+fn xlmr(folder: &Path) -> Tokenizer {
+    write(folder, FILES[1], small_model(1, &small_table()));
+    Tokenizer::load(folder).unwrap()
+}
+
+#[test]
+fn sentencepiece_models_get_fairseq_ids() {
+    let folder = folder();
+    let tokenizer = xlmr(folder.path());
+    assert_eq!(tokenizer.n_ids(), 8);
+    assert_eq!(tokenizer.specials(), Specials { first: 0, pad: 1, last: 2, unknown: 3, mask: 7 });
+    for (a, b, ids) in [
+        ("", None, &[0, 2][..]),
+        ("  ", None, &[0, 2]),
+        ("a  ab", None, &[0, 4, 5, 4, 6, 2]), // ▁ a ▁ ab
+        ("A zz<mask>", None, &[0, 4, 5, 4, 3, 7, 2]),
+        ("a </s>a", None, &[0, 4, 5, 2, 4, 5, 2]),
+        ("＜s＞", None, &[0, 4, 3, 2]),
+        ("a", Some(""), &[0, 4, 5, 2, 2, 2]),
+        ("a", Some("ab"), &[0, 4, 5, 2, 2, 4, 6, 2]),
+    ] {
+        let encoded = tokenizer.encode(a, b, 99).unwrap();
+        assert_eq!((&encoded.ids[..], encoded.n_truncated), (ids, 0), "{a:?} {b:?}");
+        assert_eq!(encoded.types, vec![0; ids.len()]);
+        assert_eq!(encoded.n_unknown, ids.iter().filter(|id| **id == 3).count());
+    }
+    assert_eq!(tokenizer.decode(&[0, 4, 5, 4, 6, 2]), "<s> a ab</s>");
+    assert_eq!((0..9).filter(|id| tokenizer.is_special(*id)).collect::<Vec<_>>(), [0, 1, 2, 3, 7]);
+}
+
+#[test]
+fn vocabularies_are_cased_unless_told_otherwise() {
+    let folder = folder();
+    let path = write(folder.path(), "vocab.txt", VOCAB.replace('\n', "\r\n"));
+    let cased = Tokenizer::load(&path).unwrap();
+    write(folder.path(), CONFIG, r#"{"do_lower_case": true, "pad_token": {"content": "[PAD]"}}"#);
+    let uncased = Tokenizer::load(folder.path()).unwrap();
+    for (tokenizer, a, b, ids, types) in [
+        (&cased, "The cats", None, &[2, 6, 7, 8, 3][..], &[0, 0, 0, 0, 0][..]),
+        (&cased, "THE é[MASK]", None, &[2, 1, 1, 4, 3], &[0, 0, 0, 0, 0]),
+        (&cased, "the你", Some(","), &[2, 5, 10, 3, 11, 3], &[0, 0, 0, 0, 1, 1]),
+        (&uncased, "THE é", None, &[2, 5, 12, 3], &[0, 0, 0, 0]),
+    ] {
+        let encoded = tokenizer.encode(a, b, 99).unwrap();
+        assert_eq!((&encoded.ids[..], &encoded.types[..]), (ids, types), "{a} {b:?}");
+    }
+    assert_eq!(cased.specials(), Specials { first: 2, pad: 0, last: 3, unknown: 1, mask: 4 });
+}
+
+#[test]
+fn the_longer_sequence_is_cut_first() {
+    for (a, b, room, expected) in [
+        (5, 3, 8, (5, 3)),
+        (5, 3, 7, (4, 3)),
+        (9, 3, 6, (3, 3)),
+        (9, 3, 5, (3, 2)),
+        (3, 9, 5, (3, 2)),
+        (4, 4, 7, (4, 3)),
+        (4, 0, 2, (2, 0)),
+        (4, 4, 0, (0, 0)),
+    ] {
+        assert_eq!(longest_first(a, b, room), expected, "{a} {b} {room}");
+    }
+    let folder = folder();
+    let tokenizer = xlmr(folder.path());
+    let cut = tokenizer.encode("a a", Some("a"), 8).unwrap();
+    assert_eq!((cut.ids, cut.n_truncated), (vec![0, 4, 5, 2, 2, 4, 5, 2], 2));
+    assert!(tokenizer.encode("a", Some("a"), 4).is_ok());
+    let error = tokenizer.encode("a", Some("a"), 3).unwrap_err();
+    assert!(matches!(&error, Error::Config(m) if m.contains("4 special tokens")), "{error}");
+}
+
+#[test]
+fn a_batch_equals_its_parts() {
+    let folder = folder();
+    let tokenizer = xlmr(folder.path());
+    let texts = [("a", None), ("ab", Some("a")), ("", Some(""))];
+    let batch = tokenizer.encode_batch(&texts, 6).unwrap();
+    for ((a, b), encoded) in texts.into_iter().zip(batch) {
+        assert_eq!(tokenizer.encode(a, b, 6).unwrap(), encoded);
+    }
+    assert!(tokenizer.encode_batch(&texts, 1).is_err());
+}
+
+#[test]
+fn a_saved_tokenizer_is_the_same_tokenizer() {
+    let [from, to, again] = [folder(), folder(), folder()];
+    let bert = folder();
+    write(bert.path(), "vocab.txt", VOCAB);
+    let trained = Tokenizer::train_unigram(corpus(), 60).unwrap();
+    for tokenizer in [xlmr(from.path()), Tokenizer::load(bert.path()).unwrap(), trained] {
+        tokenizer.save(to.path()).unwrap();
+        let loaded = Tokenizer::load(to.path()).unwrap();
+        loaded.save(again.path()).unwrap();
+        for name in [FILES[0], CONFIG] {
+            assert!(fs::read(to.path().join(name)).unwrap() == fs::read(again.path().join(name)).unwrap());
+        }
+        assert_eq!((loaded.n_ids(), loaded.specials()), (tokenizer.n_ids(), tokenizer.specials()));
+        for text in ["The cats ab  a", "\tABA <mask> x", "brown dogs\u{7f}jump", "ﬁne ＜s＞"] {
+            let (a, b) = (tokenizer.encode(text, Some("a"), 99), loaded.encode(text, Some("a"), 99));
+            assert_eq!(a, b, "{text}");
+        }
+    }
+}
+
+fn corpus() -> impl Iterator<Item = String> {
+    let parts = ["ka", "mo", "ri", "ße", "dun", "so", "le", "pa", "犬", "が", "tik", "un", "quo"];
+    let word = move |i: usize| [parts[i % 13], parts[i * i % 11], parts[i / 3 % 7], parts[i / 5 % 13]].concat();
+    (0..900).map(move |i| format!("{}  {}\t{} <s>", word(i % 61), word(i % 89), word(i)))
+}
+
+#[test]
+fn training_is_deterministic_and_fills_the_vocabulary() {
+    let bytes = |tokenizer: &Tokenizer| tokenizer.inner.engine.to_string(false).unwrap();
+    let first = Tokenizer::train_unigram(corpus(), 60).unwrap();
+    assert_eq!(first.n_ids(), 60);
+    assert_eq!(first.specials(), Specials { first: 0, pad: 1, last: 2, unknown: 3, mask: 59 });
+    for _ in 0..3 {
+        assert_eq!(bytes(&first), bytes(&Tokenizer::train_unigram(corpus(), 60).unwrap()));
+    }
+    let encoded = first.encode("kamo\u{a0} rißedun <mask>", Some("犬 quo"), 99).unwrap();
+    assert_eq!((encoded.n_unknown, encoded.ids[0]), (0, 0));
+    assert_eq!(first.decode(&encoded.ids), "<s> kamo rißedun<mask></s></s> 犬 quo</s>");
+    let pieces: HashSet<_> = first.inner.engine.get_vocab(true).into_keys().collect();
+    assert_eq!(pieces.len(), 60);
+
+    assert!(Tokenizer::train_unigram(corpus(), 100_000).unwrap().n_ids() < 10_000);
+    assert!(matches!(Tokenizer::train_unigram(corpus(), 20), Err(Error::Config(_))));
+    assert!(matches!(Tokenizer::train_unigram(std::iter::empty(), 60), Err(Error::Data(_))));
+}
+
+/// A tokenizer.json with one part replaced.
+fn broken_json(part: &str, value: Value) -> String {
+    let folder = folder();
+    xlmr(folder.path()).save(folder.path()).unwrap();
+    let text = fs::read_to_string(folder.path().join(FILES[0])).unwrap();
+    let mut json: Value = serde_json::from_str(&text).unwrap();
+    *json.pointer_mut(part).unwrap() = value;
+    json.to_string()
+}
+
+#[test]
+fn older_exports_of_xlmr_give_the_same_ids() {
+    let [model, json] = [folder(), folder()];
+    let tokenizer = xlmr(model.path());
+    let metaspace = json!({"type": "Metaspace", "replacement": "▁", "str_rep": "▁", "add_prefix_space": true});
+    let splitters = json!([{"type": "WhitespaceSplit"}, metaspace]);
+    let text = broken_json("/pre_tokenizer", json!({"type": "Sequence", "pretokenizers": splitters}));
+    let mut value: Value = serde_json::from_str(&text).unwrap();
+    value["normalizer"] = value["normalizer"]["normalizers"][0].take();
+    write(json.path(), FILES[0], value.to_string());
+    let older = Tokenizer::load(json.path()).unwrap();
+    for text in ["", " a  ab ", "ABA\ta <mask> a", "a▁b"] {
+        assert_eq!(tokenizer.encode(text, None, 99), older.encode(text, None, 99), "{text}");
+    }
+}
+
+#[test]
+fn damaged_bytes_never_end_the_program() {
+    let folder = folder();
+    xlmr(folder.path()).save(folder.path()).unwrap();
+    let json = fs::read(folder.path().join(FILES[0])).unwrap();
+    let mut noise = 1u64;
+    for (name, good) in [(FILES[0], json), (FILES[1], small_model(1, &small_table()))] {
+        for _ in 0..400 {
+            noise = noise.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+            let mut bytes = good.clone();
+            bytes[(noise >> 33) as usize % good.len()] ^= 1 << (noise >> 20 & 7);
+            if let Ok(tokenizer) = Tokenizer::load(&write(folder.path(), name, bytes)) {
+                _ = tokenizer.encode("A ab\tzz <mask>é", Some("B"), 9);
+            }
+        }
+    }
+}
+
+#[test]
+fn malformed_files_are_refused_with_one_message() {
+    let bpe = json!({"type": "BPE", "vocab": {"a": 0, "b": 1, "<s>": 2}, "merges": ["a b", "ab b"]});
+    let lone = json!({"type": "BPE", "vocab": {"a": 0}, "merges": ["a"]});
+    let model = small_model(1, &small_table());
+    let later = [&model[..], &piece("a", -1.0, 1)].concat();
+    let unused = [&model[..], &piece("c", -1.0, 5)].concat();
+    let garbage = "QUJDREVGR0hJSktM".to_string();
+    for (name, content, expected) in [
+        ("tokenizer.json", Vec::new(), "it is empty"),
+        ("tokenizer.json", b"{}".to_vec(), "no object \"model\""),
+        ("tokenizer.json", b"{\"model\"".to_vec(), "not JSON"),
+        ("tokenizer.json", b"version https://git-lfs.github.com/spec/v1\noid".to_vec(), "Git LFS"),
+        ("tokenizer.json", broken_json("/model/unk_id", json!(99)).into(), "id of the unknown piece is 99"),
+        ("tokenizer.json", broken_json("/model/unk_id", Value::Null).into(), "unk_id"),
+        ("tokenizer.json", broken_json("/model/vocab/5", json!(["▁", 0.0])).into(), "stands twice"),
+        ("tokenizer.json", broken_json("/model/vocab/5", json!(["a"])).into(), "entry 5"),
+        ("tokenizer.json", broken_json("/model/vocab/0", json!(["<S>", 0.0])).into(), "\"<s>\""),
+        ("tokenizer.json", broken_json("/model", bpe).into(), "but "),
+        ("tokenizer.json", broken_json("/model", lone).into(), "but "),
+        ("tokenizer.json", broken_json("/post_processor", Value::Null).into(), "template"),
+        ("tokenizer.json", broken_json("/added_tokens/1/id", json!(77)).into(), "claims the id Some(77)"),
+        (
+            "tokenizer.json",
+            broken_json("/normalizer/normalizers/0/precompiled_charsmap", json!(garbage)).into(),
+            "table claims",
+        ),
+        ("sentencepiece.bpe.model", model[..model.len() - 9].to_vec(), "bytes begins at"),
+        ("sentencepiece.bpe.model", small_model(2, &small_table()), "not 1 (Unigram)"),
+        ("sentencepiece.bpe.model", small_model(1, &[7; 3000]), "normalization table"),
+        ("sentencepiece.bpe.model", b"\x0a\x00".to_vec(), "XLM-R's layout has \"<unk>\""),
+        ("sentencepiece.bpe.model", later, "stands twice"),
+        ("sentencepiece.bpe.model", unused, "has the type 5"),
+        ("vocab.txt", format!("{VOCAB}cat\n").into(), "line 14 repeats line 8 (\"cat\")"),
+        ("vocab.txt", b"the\ncat\n".to_vec(), "lack [CLS], [PAD]"),
+        ("vocab.txt", b"the\n\xff\n".to_vec(), "not UTF-8 from byte 4"),
+        ("vocab.bin", b"x".to_vec(), "ends in \"bin\""),
+    ] {
+        let folder = folder();
+        let path = write(folder.path(), name, content);
+        let error = Tokenizer::load(&path).unwrap_err();
+        assert!(matches!(error, Error::Data(_)), "{error}");
+        let message = error.message();
+        assert!(message.starts_with(&path.display().to_string()) && message.contains("expected "), "{message}");
+        assert!(message.contains(expected), "wanted {expected:?} in: {message}");
+    }
+}
+
+#[test]
+fn a_missing_tokenizer_names_what_was_looked_for() {
+    let folder = folder();
+    let error = Tokenizer::load(folder.path()).unwrap_err();
+    assert!(matches!(&error, Error::Missing(m) if FILES.iter().all(|name| m.contains(name))), "{error}");
+    assert!(matches!(Tokenizer::load(&folder.path().join("vocab.txt")), Err(Error::Missing(_))));
+    write(folder.path(), "vocab.txt", VOCAB);
+    write(folder.path(), CONFIG, "{");
+    assert!(matches!(Tokenizer::load(folder.path()), Err(Error::Data(m)) if m.contains(CONFIG)));
+}

@@ -1,0 +1,251 @@
+//! Data augmentation by synonyms: randomized smoothing over word substitutions (RS-DA; Huang et al., 2021).
+//!
+//! The published recipe, exactly (uclanlp/Robust-XLT, `perturb.py`): a sentence is split at single spaces, so that
+//! punctuation stays with its word; a word found in the table, letter by letter, is drawn uniformly from itself and its
+//! neighbours; both sentences are perturbed on their own; the copies replace the training set. Theirs is unseeded:
+//! here what is drawn depends on the seed and the id of the copy alone, not on the order of examples.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    fs,
+    path::Path,
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::{
+    error::{Error, Result},
+    tasks::{Example, sha256},
+};
+
+/// Words and those near in meaning: the counter-fitted table of Jia et al. (2019), or one of the same form.
+#[derive(Debug, Clone)]
+pub struct Neighbours {
+    words: HashMap<String, Vec<String>>,
+    /// SHA-256 of the file, in hexadecimal.
+    pub sha256: String,
+}
+
+/// Training data made anew, and how much of it changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Augmented {
+    /// All copies of the first example, then those of the second, and so on.
+    pub examples: Vec<Example>,
+    /// What was replaced.
+    pub statistics: Statistics,
+}
+
+/// How many words were seen, could have been replaced, and were.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Statistics {
+    /// Words, as single spaces part them.
+    pub words: usize,
+    /// Words that have neighbours.
+    pub replaceable: usize,
+    /// Words that gave way to a neighbour.
+    pub replaced: usize,
+}
+
+impl Statistics {
+    /// Share of all words that were replaced.
+    pub fn share_replaced(&self) -> f64 {
+        if self.words == 0 { 0.0 } else { self.replaced as f64 / self.words as f64 }
+    }
+}
+
+impl Neighbours {
+    /// Reads a JSON object from words to lists of words.
+    pub fn load(path: &Path) -> Result<Neighbours> {
+        let bytes = fs::read(path).map_err(|error| Error::read(path, &error))?;
+        Neighbours::parse(&bytes, &path.display().to_string())
+    }
+
+    fn parse(bytes: &[u8], name: &str) -> Result<Neighbours> {
+        let words = serde_json::from_slice(bytes).map_err(|error| {
+            Error::Data(format!("{name}: expected a JSON object from words to lists of words: {error}"))
+        })?;
+        Ok(Neighbours { words, sha256: sha256(bytes) })
+    }
+
+    /// A table from words and their neighbours, such as those of generated data.
+    pub fn new(words: impl IntoIterator<Item = (String, Vec<String>)>) -> Result<Neighbours> {
+        let words: BTreeMap<String, Vec<String>> = words.into_iter().collect();
+        let bytes = serde_json::to_vec(&words).map_err(|error| Error::Data(format!("synonyms: {error}")))?;
+        Neighbours::parse(&bytes, "synonyms")
+    }
+
+    /// The neighbours of a word; none for a word that is not in the table.
+    pub fn of(&self, word: &str) -> &[String] {
+        self.words.get(word).map_or(&[], Vec::as_slice)
+    }
+
+    /// Number of words in the table.
+    pub fn len(&self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether the table is empty.
+    pub fn is_empty(&self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// Perturbs one sentence; `draw(n)` gives a whole number below `n` and is called once per word with neighbours.
+    fn perturb(&self, sentence: &str, draw: &mut impl FnMut(u32) -> u32, statistics: &mut Statistics) -> String {
+        let mut words = Vec::new();
+        for word in sentence.split(' ') {
+            let neighbours = self.of(word);
+            statistics.words += 1;
+            if neighbours.is_empty() {
+                words.push(word);
+                continue;
+            }
+            let drawn = draw(neighbours.len() as u32 + 1) as usize;
+            statistics.replaceable += 1;
+            statistics.replaced += usize::from(drawn > 0);
+            words.push(if drawn == 0 { word } else { &neighbours[drawn - 1] });
+        }
+        words.join(" ")
+    }
+}
+
+/// One perturbed example under the id it has: for augmentation on the fly, at the number of updates of plain training.
+///
+/// `draw(n)` gives a whole number below `n`; a fresh stream per (epoch, example) makes the result reproducible.
+pub fn perturb(example: &Example, neighbours: &Neighbours, mut draw: impl FnMut(u32) -> u32) -> Example {
+    counted(example, neighbours, &mut draw, &mut Statistics::default())
+}
+
+/// `copies` perturbed copies of every example (`train-en:17#1`, …), which replace the originals.
+///
+/// `stream(number)` opens the stream of random numbers of one copy: pass `|number| { let mut rng = Rng::new(seed,
+/// number); move |n| rng.below(n) }`.
+pub fn augment<D: FnMut(u32) -> u32>(
+    examples: &[Example],
+    neighbours: &Neighbours,
+    copies: usize,
+    stream: impl Fn(u64) -> D,
+) -> Augmented {
+    let mut statistics = Statistics::default();
+    let mut copy = |example: &Example, number: usize| {
+        let id = format!("{}#{number}", example.id);
+        let mut draw = stream(stream_of(&id));
+        Example { id, ..counted(example, neighbours, &mut draw, &mut statistics) }
+    };
+    let mut augmented = Vec::with_capacity(examples.len() * copies);
+    for example in examples {
+        augmented.extend((1..=copies).map(|number| copy(example, number)));
+    }
+    Augmented { examples: augmented, statistics }
+}
+
+/// The number of the stream that belongs to an id: 56 bits of its SHA-256, the highest byte left free for a purpose.
+pub fn stream_of(id: &str) -> u64 {
+    Sha256::digest(id).iter().take(7).fold(0, |number, byte| number << 8 | u64::from(*byte))
+}
+
+fn counted(
+    example: &Example,
+    neighbours: &Neighbours,
+    draw: &mut impl FnMut(u32) -> u32,
+    statistics: &mut Statistics,
+) -> Example {
+    let a = neighbours.perturb(&example.a, draw, statistics);
+    let b = example.b.as_ref().map(|b| neighbours.perturb(b, draw, statistics));
+    Example { a, b, ..example.clone() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn neighbours(json: &str) -> Result<Neighbours> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("n.json");
+        fs::write(&path, json).unwrap();
+        Neighbours::load(&path)
+    }
+
+    fn table() -> Neighbours {
+        neighbours(r#"{"film": ["movie", "cinema"], "the": [], "good": ["fine"]}"#).unwrap()
+    }
+
+    fn example(id: &str, a: &str, b: Option<&str>) -> Example {
+        Example { id: id.into(), row: 1, a: a.into(), b: b.map(str::to_owned), label: Some(1) }
+    }
+
+    /// SplitMix64, enough of a generator for tests.
+    fn stream(number: u64) -> impl FnMut(u32) -> u32 {
+        let mut state = number;
+        move |n| {
+            state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+            let mut z = (state ^ (state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+            z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+            ((z ^ (z >> 31)) % u64::from(n)) as u32
+        }
+    }
+
+    #[test]
+    fn words_are_looked_up_as_published() {
+        for (sentence, drawn, expected) in [
+            ("the film", 0, "the film"),
+            ("the film", 1, "the movie"),
+            ("the film", 2, "the cinema"),
+            ("Film film. FILM", 1, "Film film. FILM"),
+            ("a  good \u{a0}film ", 1, "a  fine \u{a0}film "),
+            ("", 1, ""),
+        ] {
+            let perturbed = perturb(&example("x", sentence, None), &table(), |n| drawn.min(n - 1));
+            assert_eq!(perturbed, example("x", expected, None), "{sentence:?}");
+        }
+    }
+
+    #[test]
+    fn choices_are_uniform_and_sentences_independent() {
+        let table = table();
+        let (mut counts, mut equal, mut draw) = ([0; 3], 0, stream(7));
+        for _ in 0..9_000 {
+            let pair = perturb(&example("x", "film", Some("film")), &table, &mut draw);
+            counts[["film", "movie", "cinema"].iter().position(|word| *word == pair.a).unwrap()] += 1;
+            equal += usize::from(Some(&pair.a) == pair.b.as_ref());
+        }
+        for count in counts.into_iter().chain([equal]) {
+            assert!((2_800..3_200).contains(&count), "{counts:?} {equal}");
+        }
+    }
+
+    #[test]
+    fn copies_replace_the_data_whatever_its_order() {
+        let examples = [example("t:1", "the good film", Some("film")), example("t:2", "good good good", None)];
+        let augmented = augment(&examples, &table(), 3, stream);
+        let ids: Vec<_> = augmented.examples.iter().map(|e| e.id.as_str()).collect();
+        assert_eq!(ids, ["t:1#1", "t:1#2", "t:1#3", "t:2#1", "t:2#2", "t:2#3"]);
+        assert!(augmented.examples.iter().all(|e| e.label == Some(1) && e.row == 1));
+        let statistics = augmented.statistics;
+        assert_eq!((statistics.words, statistics.replaceable), (21, 18));
+        assert!(statistics.replaced > 0 && statistics.replaced < 18);
+        assert_eq!(statistics.share_replaced(), statistics.replaced as f64 / 21.0);
+
+        let [first, second] = examples;
+        let swapped = augment(&[second, first], &table(), 3, stream);
+        assert_eq!(
+            (&swapped.examples[3..], &swapped.examples[..3]),
+            (&augmented.examples[..3], &augmented.examples[3..])
+        );
+        let none = augment(&swapped.examples, &table(), 0, stream);
+        assert!(none.examples.is_empty() && none.statistics.share_replaced() == 0.0);
+    }
+
+    #[test]
+    fn tables_of_another_form_are_refused() {
+        for json in ["[]", r#"{"a": "b"}"#, r#"{"a": [1]}"#, "{", ""] {
+            let error = neighbours(json).unwrap_err();
+            assert!(error.message().contains("expected a JSON object from words to lists of words"), "{error}");
+        }
+        let words = [("the".to_owned(), vec![]), ("good".to_owned(), vec!["fine".to_owned()])];
+        assert_eq!(Neighbours::new(words).unwrap().of("good"), ["fine"]);
+        assert_eq!(
+            (table().len(), table().is_empty(), table().of("the").len(), table().of("x").len()),
+            (3, false, 0, 0)
+        );
+    }
+}

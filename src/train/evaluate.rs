@@ -1,0 +1,185 @@
+//! Predictions of a model: class probabilities, masked accuracy, and votes under noise.
+
+use super::{
+    objective::RandomPerturbation,
+    source::{Item, cut, pack},
+};
+use crate::{
+    autograd::without_graph,
+    models::{Batch, Model, Place, Target, Words},
+    nn::Pass,
+    ops::Distribution,
+    rng::Draw,
+    tensor::Tensor,
+};
+
+/// The probability of each label for each item, in the order of the items.
+pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f32>> {
+    by_batches(items, tokens, |batch, _| {
+        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
+        rows_of(&model.logits_from(Place::Word, &activations, batch, Pass::evaluation())).map(softmax).collect()
+    })
+}
+
+/// How many of the masked words the model finds, and how many there are.
+pub fn masked_accuracy(model: &Model, items: &[Item], tokens: usize) -> (usize, usize) {
+    let found = by_batches(items, tokens, |batch, items| {
+        let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
+        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
+        let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
+        let mut right = rows_of(&logits).zip(words.iter()).map(|(row, word)| largest(&row) == *word as usize);
+        let count = |item: &Item| {
+            let n = item.goal.count();
+            (right.by_ref().take(n).filter(|right| *right).count(), n)
+        };
+        items.iter().map(count).collect()
+    });
+    found.iter().fold((0, 0), |(right, n), (right_here, n_here)| (right + right_here, n + n_here))
+}
+
+/// The outcome of votes under noise (Cohen et al., 2019).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Vote {
+    /// The share of votes of each label.
+    pub shares: Vec<f32>,
+    /// The L2 radius around the activations within which the majority cannot change, with the confidence asked for;
+    /// none where the majority is too thin, or the noise is not Gaussian.
+    pub radius: Option<f64>,
+}
+
+/// Lets `samples` noisy copies of each item vote.
+pub fn votes(
+    model: &Model,
+    items: &[Item],
+    tokens: usize,
+    noise: &RandomPerturbation,
+    samples: u32,
+    confidence: f64,
+    seed: u64,
+) -> Vec<Vote> {
+    let classes = |batch: &Batch, sample: u32| {
+        let activations = model.activations(noise.at, batch, Words::Table, Pass::evaluation());
+        // The first token's id and the batch's size tell batches apart; a draw is then the same in every run.
+        let draw = Draw { seed, step: sample, stream: 1 << 31 | batch.ids.len() as u32 };
+        let noisy = noise.perturbed(&activations, draw);
+        let logits = model.logits_from(noise.at, &noisy, batch, Pass::evaluation());
+        rows_of(&logits).map(|row| largest(&row)).collect::<Vec<usize>>()
+    };
+    let n_labels = |model: &Model| match &model.head_kind {
+        crate::models::HeadKind::Classify(labels) => labels.len(),
+        crate::models::HeadKind::MaskedLm => panic!("only classifiers vote"),
+    };
+    by_batches(items, tokens, |batch, items| {
+        let mut counts = vec![vec![0u32; n_labels(model)]; items.len()];
+        for sample in 0..samples {
+            for (counts, class) in counts.iter_mut().zip(classes(batch, sample)) {
+                counts[class] += 1;
+            }
+        }
+        counts.into_iter().map(|counts| vote(&counts, noise, confidence)).collect()
+    })
+}
+
+fn vote(counts: &[u32], noise: &RandomPerturbation, confidence: f64) -> Vote {
+    let samples: u32 = counts.iter().sum();
+    let most = counts.iter().copied().max().unwrap_or(0);
+    let lower = lower_bound(most, samples, 1.0 - confidence);
+    let certified = noise.distribution == Distribution::Gaussian && lower > 0.5;
+    let radius = certified.then(|| f64::from(noise.scale) * normal_quantile(lower));
+    Vote { shares: counts.iter().map(|count| *count as f32 / samples.max(1) as f32).collect(), radius }
+}
+
+/// The one-sided lower confidence bound of Clopper & Pearson (1934) for `hits` of `n`.
+pub fn lower_bound(hits: u32, n: u32, alpha: f64) -> f64 {
+    if hits == 0 {
+        return 0.0;
+    }
+    let log_choose = |k: u32| (1..=k).map(|i| (f64::from(n - k + i) / f64::from(i)).ln()).sum::<f64>();
+    let choose: Vec<f64> = (hits..=n).map(log_choose).collect();
+    let at_least = |p: f64| -> f64 {
+        (hits..=n)
+            .zip(&choose)
+            .map(|(k, c)| (c + f64::from(k) * p.ln() + f64::from(n - k) * (1.0 - p).ln()).exp())
+            .sum()
+    };
+    bisect(|p| at_least(p) < alpha)
+}
+
+/// The point below which a standard normal number lies with probability `p`.
+pub fn normal_quantile(p: f64) -> f64 {
+    let cdf = |x: f64| {
+        // Simpson's rule on the density from 0; exact far beyond what a confidence bound needs.
+        let n = 2000;
+        let h = x / f64::from(n);
+        let density = |i: i32| (-0.5 * (f64::from(i) * h).powi(2)).exp();
+        let inner: f64 = (1..n).map(|i| density(i) * if i % 2 == 1 { 4.0 } else { 2.0 }).sum();
+        0.5 + (density(0) + inner + density(n)) * h / 3.0 / std::f64::consts::TAU.sqrt()
+    };
+    16.0 * bisect(|x| cdf(16.0 * x - 8.0) < p) - 8.0
+}
+
+/// The point of [0, 1] up to which `low` holds.
+fn bisect(low: impl Fn(f64) -> bool) -> f64 {
+    let (mut from, mut to) = (0.0, 1.0);
+    for _ in 0..60 {
+        let middle = 0.5 * (from + to);
+        if low(middle) { from = middle } else { to = middle }
+    }
+    from
+}
+
+/// Runs batches of items of like length, and puts what comes out back into the order of the items.
+fn by_batches<T>(items: &[Item], tokens: usize, mut run: impl FnMut(&Batch, &[Item]) -> Vec<T>) -> Vec<T> {
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.sort_by_key(|i| (std::cmp::Reverse(items[*i].ids.len()), *i));
+    let sorted: Vec<Item> = order.iter().map(|i| items[*i].clone()).collect();
+    let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
+    let mut places = order.into_iter();
+    for part in cut(&sorted, tokens) {
+        for result in without_graph(|| run(&pack(part), part)) {
+            results[places.next().expect("one result for each item")] = Some(result);
+        }
+    }
+    results.into_iter().flatten().collect()
+}
+
+/// The rows of a matrix, on the host.
+fn rows_of(matrix: &Tensor) -> impl Iterator<Item = Vec<f32>> {
+    let (values, columns) = (matrix.to_vec(), matrix.shape().columns());
+    (0..matrix.shape().rows()).map(move |i| values[i * columns..(i + 1) * columns].to_vec())
+}
+
+fn softmax(row: Vec<f32>) -> Vec<f32> {
+    let most = row.iter().copied().fold(f32::MIN, f32::max);
+    let exps: Vec<f64> = row.iter().map(|x| f64::from(x - most).exp()).collect();
+    let sum: f64 = exps.iter().sum();
+    exps.iter().map(|x| (x / sum) as f32).collect()
+}
+
+/// The position of the largest number, the first of equals.
+pub fn largest(row: &[f32]) -> usize {
+    (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bounds_and_quantiles_are_those_of_the_tables() {
+        // scipy.stats.beta.ppf(alpha, k, n - k + 1) and scipy.stats.norm.ppf(p)
+        for (hits, n, alpha, expected) in
+            [(9, 10, 0.05, 0.605_837_6), (100, 100, 0.001, 0.933_254_3), (1, 2, 0.1, 0.051_316_7)]
+        {
+            assert!(
+                (lower_bound(hits, n, alpha) - expected).abs() < 1e-6,
+                "{hits}/{n}: {}",
+                lower_bound(hits, n, alpha)
+            );
+        }
+        for (p, expected) in [(0.5, 0.0), (0.975, 1.959_963_985), (0.933_254_3, 1.500_475)] {
+            assert!((normal_quantile(p) - expected).abs() < 1e-5, "{p}: {}", normal_quantile(p));
+        }
+        assert_eq!(lower_bound(0, 10, 0.05), 0.0);
+    }
+}

@@ -1,0 +1,373 @@
+//! The training loop of one stage: deterministic, resumable after any update, and stopped by a loss that is not finite.
+
+use super::{
+    evaluate::{masked_accuracy, probabilities},
+    folder::{RunFolder, StageFolder, number},
+    objective::{Objective, Scene},
+    optimizer::{Optimizer, Saved},
+    progress::{Progress, Step},
+    recipe::{Select, Stage},
+    source::{Goal, Item, Source, cut, pack},
+    stop::Stop,
+};
+use crate::{
+    checkpoint::{self, Entry, Values, Weights},
+    error::{Error, Result},
+    models::{HeadKind, Model, Words},
+    rng::Draw,
+    tensor::{Pending, Tensor},
+};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use std::{path::Path, time::Instant};
+
+/// Randomness leaves this many streams to each micro-batch.
+const STREAMS_PER_MICRO_BATCH: u32 = 1 << 16;
+
+/// All that a stage trains with.
+pub struct Plan<'a> {
+    /// What the stage is called.
+    pub name: &'a str,
+    /// Its settings.
+    pub stage: &'a Stage,
+    /// What a step minimizes.
+    pub objective: &'a dyn Objective,
+    /// The training examples.
+    pub source: &'a dyn Source,
+    /// Updates in all.
+    pub updates: u64,
+    /// What models are selected by: examples in the source language, or held-out text.
+    pub dev: &'a [Item],
+    /// Of this all randomness of the stage is made.
+    pub seed: u64,
+    /// The most tokens that are on the device at once.
+    pub tokens: usize,
+}
+
+/// Where the stage reports to, and who may stop it.
+pub struct Desk<'a> {
+    /// The run's log.
+    pub folder: &'a RunFolder,
+    /// Checkpoints.
+    pub stage_folder: &'a StageFolder,
+    /// The terminal.
+    pub progress: &'a Progress,
+    /// Asks to stop.
+    pub stop: &'a Stop,
+}
+
+/// A model that was measured during training.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// After which update.
+    pub step: u64,
+    /// The accuracy on the dev examples.
+    pub accuracy: f64,
+}
+
+/// What a checkpoint knows beside the tensors.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct State {
+    step: u64,
+    evaluations: Vec<Evaluation>,
+}
+
+impl State {
+    /// The earliest of the best.
+    fn best(&self) -> Option<Evaluation> {
+        self.evaluations.iter().copied().reduce(|best, next| if next.accuracy > best.accuracy { next } else { best })
+    }
+}
+
+/// Trains `model` in place, and leaves it as the selected one. Returns all evaluations.
+pub fn fit(model: &Model, plan: &Plan, desk: &Desk) -> Result<Vec<Evaluation>> {
+    let mut training = Training::begin(model, plan, desk)?;
+    while training.state.step < plan.updates {
+        training.step()?;
+        let (step, last) = (training.state.step, training.state.step == plan.updates);
+        if last || is_due(step, plan.stage.evaluate_every) {
+            training.evaluate()?;
+        }
+        let stopping = desk.stop.is_requested() && !last;
+        if last || stopping || is_due(step, plan.stage.checkpoint_every) {
+            training.save()?;
+        }
+        if stopping {
+            desk.stop.check(&format!("{} is saved after update {step} of {}", plan.name, plan.updates))?;
+        }
+    }
+    training.select()?;
+    Ok(training.state.evaluations)
+}
+
+fn is_due(step: u64, every: u64) -> bool {
+    every > 0 && step.is_multiple_of(every)
+}
+
+struct Training<'a> {
+    model: &'a Model,
+    plan: &'a Plan<'a>,
+    desk: &'a Desk<'a>,
+    optimizer: Optimizer,
+    state: State,
+    /// The sum of the parameters of all models evaluated, for `select = "average"`.
+    sum: Option<Vec<Saved>>,
+    /// The update whose loss is still on its way.
+    pending: Option<Update>,
+    /// The order of the epoch that is under way.
+    order: (u64, Vec<usize>),
+}
+
+/// An update that was made, whose numbers arrive later.
+struct Update {
+    step: u64,
+    ids: Vec<String>,
+    tokens: usize,
+    learning_rate: f32,
+    started: Instant,
+    loss: Pending,
+    square: Pending,
+}
+
+impl<'a> Training<'a> {
+    /// From the newest whole checkpoint, or from the start.
+    fn begin(model: &'a Model, plan: &'a Plan<'a>, desk: &'a Desk<'a>) -> Result<Training<'a>> {
+        let settings = plan.stage.optimizer(plan.updates as u32);
+        let optimizer = match model.head_kind {
+            HeadKind::MaskedLm => Optimizer::dense(model, settings),
+            HeadKind::Classify(_) => Optimizer::lazy(model, settings),
+        };
+        let order = (u64::MAX, Vec::new());
+        let state = State::default();
+        let mut training = Training { model, plan, desk, optimizer, state, sum: None, pending: None, order };
+        if let Some(saved) = desk.stage_folder.latest(|note| desk.progress.note(note))? {
+            training.restore(&saved.path)?;
+            desk.progress.note(format_args!("{} goes on after update {}", plan.name, training.state.step));
+        }
+        desk.folder.rewind_log(plan.name, training.state.step)?;
+        Ok(training)
+    }
+
+    /// One update.
+    fn step(&mut self) -> Result<()> {
+        let started = Instant::now();
+        let items = self.batch()?;
+        let predictions: usize = items.iter().map(|item| item.goal.count()).sum();
+        let weight = 1.0 / predictions.max(1) as f32;
+        let learning_rate = self.optimizer.learning_rate();
+        let tokens = items.iter().map(|item| item.ids.len()).sum();
+        let active = self.optimizer.activate(self.model, items.iter().flat_map(|item| item.ids.iter().copied()));
+        let words = active.as_ref().map_or(Words::Table, Words::Active);
+        let leaves = Optimizer::leaves(self.model, active.as_ref());
+        let (mut loss, mut grads): (Option<Tensor>, Vec<Tensor>) = (None, Vec::new());
+        for (i, part) in cut(&items, self.plan.tokens).into_iter().enumerate() {
+            let stream = i as u32 * STREAMS_PER_MICRO_BATCH;
+            let draw = Some(Draw { seed: self.plan.seed, step: self.state.step as u32, stream });
+            let scene = Scene { model: self.model, words, batch: &pack(part), weight, draw };
+            let part_loss = self.plan.objective.loss(&scene);
+            let part_grads = part_loss.gradients(&leaves);
+            grads = match grads.is_empty() {
+                true => part_grads,
+                false => grads.iter().zip(&part_grads).map(|(sum, grad)| sum.add(grad)).collect(),
+            };
+            loss = Some(loss.map_or(part_loss.detach(), |sum| sum.add(&part_loss.detach())));
+        }
+        let square = self.optimizer.step(self.model, active.as_ref(), &grads);
+        let loss = loss.expect("a batch has examples").read_later();
+        let square = square.read_later();
+        self.model.device().submit();
+        self.settle()?; // the numbers of the update before, while the device works on this one
+        self.state.step += 1;
+        let ids = items.into_iter().map(|item| item.id).collect();
+        self.pending = Some(Update { step: self.state.step, ids, tokens, learning_rate, started, loss, square });
+        Ok(())
+    }
+
+    /// The examples of the next update.
+    fn batch(&mut self) -> Result<Vec<Item>> {
+        let (n, size) = (self.plan.source.len(), self.plan.stage.batch_size);
+        let per_epoch = n.div_ceil(size) as u64;
+        let (epoch, at) = (self.state.step / per_epoch, (self.state.step % per_epoch) as usize);
+        if self.order.0 != epoch {
+            self.order = (epoch, self.plan.source.order(self.plan.seed, epoch));
+        }
+        let places = at * size..((at + 1) * size).min(n);
+        let items = places.map(|place| self.plan.source.item(self.order.1[place], epoch, place));
+        items.collect()
+    }
+
+    /// Takes in the numbers of the last update: logs them, and stops where they are not finite.
+    fn settle(&mut self) -> Result<()> {
+        let Some(update) = self.pending.take() else { return Ok(()) };
+        let (loss, square) = (f64::from(update.loss.wait()[0]), f64::from(update.square.wait()[0]));
+        let Plan { name: stage, updates: total, .. } = *self.plan;
+        let rest = [
+            ("loss", number(loss)),
+            ("grad_norm", number(square.sqrt())),
+            ("learning_rate", number(f64::from(update.learning_rate))),
+            ("tokens", json!(update.tokens)),
+            ("seconds", number((update.started.elapsed().as_secs_f64() * 1e6).round() / 1e6)),
+        ];
+        self.desk.folder.log("step", stage, update.step, &rest)?;
+        if !loss.is_finite() || !square.is_finite() {
+            let what = if loss.is_finite() {
+                format!("the gradient's norm is {}", square.sqrt())
+            } else {
+                format!("the loss is {loss}")
+            };
+            let last = self.desk.stage_folder.latest(|_| ())?.map_or("there is no checkpoint".to_string(), |saved| {
+                format!("the last good checkpoint is {}", saved.path.display())
+            });
+            return Err(Error::Diverged(format!(
+                "{what} at update {} of {stage} (examples {}); {last}; lower learning_rate, or look at these examples",
+                update.step,
+                update.ids.join(", ")
+            )));
+        }
+        let learning_rate = f64::from(update.learning_rate);
+        self.desk.progress.step(&Step { stage, step: update.step, total, loss, learning_rate, tokens: update.tokens });
+        Ok(())
+    }
+
+    /// Measures the model on the dev examples, and keeps it where the rule of selection wants it.
+    fn evaluate(&mut self) -> Result<()> {
+        self.settle()?;
+        if self.plan.dev.is_empty() {
+            return Ok(());
+        }
+        self.optimizer.flush(self.model);
+        let accuracy = self.accuracy();
+        let Evaluation { step, accuracy } = Evaluation { step: self.state.step, accuracy };
+        let best = self.state.best().is_none_or(|best| accuracy > best.accuracy);
+        self.state.evaluations.push(Evaluation { step, accuracy });
+        self.desk.progress.evaluated(self.plan.name, step, "dev accuracy", accuracy, best);
+        self.desk.folder.log("evaluation", self.plan.name, step, &[("accuracy", number(accuracy))])?;
+        match self.plan.stage.select {
+            Select::Best if best && self.state.step < self.plan.updates => {
+                checkpoint::commit_folder(&self.best_folder(), |folder| self.model.write(folder))
+            }
+            Select::Average => {
+                self.add_to_sum();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn accuracy(&self) -> f64 {
+        let (dev, tokens) = (self.plan.dev, self.plan.tokens);
+        let (right, n) = match self.model.head_kind {
+            HeadKind::MaskedLm => masked_accuracy(self.model, dev, tokens),
+            HeadKind::Classify(_) => {
+                let predicted = probabilities(self.model, dev, tokens);
+                let right = dev.iter().zip(&predicted).filter(|(item, row)| match item.goal {
+                    Goal::Label(label) => super::evaluate::largest(row) == label as usize,
+                    Goal::Masked { .. } => false,
+                });
+                (right.count(), dev.len())
+            }
+        };
+        right as f64 / n.max(1) as f64
+    }
+
+    fn best_folder(&self) -> std::path::PathBuf {
+        self.desk.stage_folder.path().join("best")
+    }
+
+    fn add_to_sum(&mut self) {
+        let tensors = self.model.tensors();
+        match &mut self.sum {
+            None => self.sum = Some(tensors),
+            Some(sum) => {
+                for ((_, _, sum), (_, _, values)) in sum.iter_mut().zip(&tensors) {
+                    sum.iter_mut().zip(values).for_each(|(sum, x)| *sum += x);
+                }
+            }
+        }
+    }
+
+    /// Writes a checkpoint from which training goes on bit for bit.
+    fn save(&mut self) -> Result<()> {
+        self.settle()?;
+        let (tensors, places) = self.optimizer.save(self.model);
+        self.desk.stage_folder.save(self.state.step, |folder| {
+            self.model.write(folder)?;
+            let moments = entries(&tensors);
+            let places = places.iter().map(|(name, values)| (name, [values.len()], values)).collect::<Vec<_>>();
+            let places = places.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::U32(values) });
+            let all: Vec<Entry> = moments.into_iter().chain(places).collect();
+            checkpoint::write(&folder.join("optimizer.safetensors"), &all, &[])?;
+            if let Some(sum) = &self.sum {
+                checkpoint::write(&folder.join("average.safetensors"), &entries(sum), &[])?;
+            }
+            let state = serde_json::to_vec_pretty(&self.state).expect("a state is plain data");
+            checkpoint::write_file(&folder.join("state.json"), &state)
+        })?;
+        self.desk.stage_folder.prune(&[])
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        let path = folder.join("state.json");
+        let text = std::fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+        self.state =
+            serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}", path.display())))?;
+        self.model.restore(&Weights::open(folder)?)?;
+        let saved = Weights::open(&folder.join("optimizer.safetensors"))?;
+        self.optimizer.restore(self.model, &saved, self.state.step as u32)?;
+        let average = folder.join("average.safetensors");
+        if average.exists() {
+            let saved = Weights::open(&average)?;
+            let mut sum = self.model.tensors();
+            for (name, _, values) in &mut sum {
+                *values = saved.read(name)?;
+            }
+            self.sum = Some(sum);
+        }
+        Ok(())
+    }
+
+    /// Makes the model the one that the rule of selection keeps.
+    fn select(&mut self) -> Result<()> {
+        self.settle()?;
+        self.optimizer.flush(self.model);
+        match self.plan.stage.select {
+            Select::Last => Ok(()),
+            Select::Best => match self.state.best() {
+                Some(best) if best.step < self.plan.updates => self.model.restore(&Weights::open(&self.best_folder())?),
+                _ => Ok(()),
+            },
+            Select::Average => {
+                let Some(mut sum) = self.sum.take() else { return Ok(()) };
+                let share = 1.0 / self.state.evaluations.len() as f32;
+                for (_, _, values) in &mut sum {
+                    values.iter_mut().for_each(|x| *x *= share);
+                }
+                self.model.assign(&sum);
+                Ok(())
+            }
+        }
+    }
+}
+
+fn entries(tensors: &[Saved]) -> Vec<Entry<'_>> {
+    tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect()
+}
+
+/// What the rule of selection did, for people.
+pub fn selection_rule(select: Select, source: &str, evaluations: &[Evaluation]) -> String {
+    let n = evaluations.len();
+    match select {
+        Select::Last => "the last model".to_string(),
+        Select::Best => {
+            let state = State { step: 0, evaluations: evaluations.to_vec() };
+            state.best().map_or("the last model".to_string(), |best| {
+                format!(
+                    "the best of {n} models by {source} dev accuracy (update {}, {:.1} %)",
+                    best.step,
+                    100.0 * best.accuracy
+                )
+            })
+        }
+        Select::Average => format!("the average of {n} models"),
+    }
+}

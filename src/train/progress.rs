@@ -1,0 +1,246 @@
+//! How far a run has come, on stderr: a bar on a terminal, elsewhere a line now and then.
+
+use std::{
+    fmt::Display,
+    io::{self, IsTerminal, Write},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+/// Time between two plain lines.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// How progress is shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// A bar that is drawn over.
+    Bar,
+    /// A line every thirty seconds.
+    Plain,
+    /// Not at all; notes are silent too.
+    Silent,
+}
+
+impl Mode {
+    /// A bar where stderr is a terminal that can draw one, else lines.
+    pub fn auto() -> Mode {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if io::stderr().is_terminal() && !dumb { Mode::Bar } else { Mode::Plain }
+    }
+}
+
+/// One update of the model, as it is shown and logged.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Step<'a> {
+    /// The stage's name, such as `2-xnli-adv`.
+    pub stage: &'a str,
+    /// Updates made so far in this stage.
+    pub step: u64,
+    /// Updates of the whole stage.
+    pub total: u64,
+    /// The loss.
+    pub loss: f64,
+    /// The learning rate.
+    pub learning_rate: f64,
+    /// Tokens of this update.
+    pub tokens: usize,
+}
+
+/// Shows progress; the training loop calls it after every update.
+#[derive(Debug)]
+pub struct Progress {
+    mode: Mode,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    stage: String,
+    pace: Pace,
+    /// When a plain line was last written.
+    said: Option<Instant>,
+    bar: Option<ProgressBar>,
+}
+
+impl Progress {
+    /// Nothing is shown yet.
+    pub fn new(mode: Mode) -> Progress {
+        Progress { mode, state: Mutex::default() }
+    }
+
+    /// An update was made.
+    pub fn step(&self, step: &Step) {
+        let mut state = self.state();
+        if state.stage != step.stage {
+            state.leave();
+            *state = State { stage: step.stage.to_owned(), ..State::default() };
+        }
+        let now = Instant::now();
+        state.pace.count(now, step.tokens);
+        match self.mode {
+            Mode::Silent => {}
+            Mode::Bar => {
+                let left = state.pace.left(step.total - step.step.min(step.total));
+                let text = measures(step, state.pace.tokens_per_second(), left);
+                let bar = state.bar.get_or_insert_with(|| bar(step));
+                bar.set_position(step.step);
+                bar.set_message(text);
+            }
+            Mode::Plain => {
+                let due = state.said.is_none_or(|said| now - said >= PAUSE) || step.step == step.total;
+                if due {
+                    state.said = Some(now);
+                    let left = state.pace.left(step.total - step.step.min(step.total));
+                    let text = measures(step, state.pace.tokens_per_second(), left);
+                    say(&format!("{} {}/{}  {text}", step.stage, step.step, step.total));
+                }
+            }
+        }
+        if step.step >= step.total {
+            state.leave();
+        }
+    }
+
+    /// A model was measured: by which number, and whether it is the best so far.
+    pub fn evaluated(&self, stage: &str, step: u64, measure: &str, value: f64, is_best: bool) {
+        let best = if is_best { " (best so far)" } else { "" };
+        self.note(format_args!("{stage} {step}: {measure} {value:.4}{best}"));
+        // The time that measuring took says nothing of the next update.
+        self.state().pace.pause();
+    }
+
+    /// Something that a user should know.
+    pub fn note(&self, text: impl Display) {
+        let state = self.state();
+        match (&state.bar, self.mode) {
+            (_, Mode::Silent) => {}
+            (Some(bar), _) => bar.suspend(|| say(&text.to_string())),
+            (None, _) => say(&text.to_string()),
+        }
+    }
+
+    /// Leaves the terminal as it was: the bar stays where it stands.
+    pub fn finish(&self) {
+        self.state().leave();
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn leave(&mut self) {
+        if let Some(bar) = self.bar.take() {
+            bar.abandon();
+        }
+    }
+}
+
+/// How fast updates come: means that forget old ones.
+#[derive(Debug, Default)]
+struct Pace {
+    last: Option<Instant>,
+    seconds: Option<f64>,
+    tokens: f64,
+}
+
+impl Pace {
+    fn count(&mut self, now: Instant, tokens: usize) {
+        if let Some(last) = self.last.replace(now) {
+            let took = (now - last).as_secs_f64();
+            let weight = if self.seconds.is_some() { 0.05 } else { 1.0 };
+            self.seconds = Some(self.seconds.unwrap_or(0.0) * (1.0 - weight) + weight * took);
+            self.tokens = self.tokens * (1.0 - weight) + weight * tokens as f64;
+        }
+    }
+
+    fn pause(&mut self) {
+        self.last = None;
+    }
+
+    fn tokens_per_second(&self) -> Option<f64> {
+        self.seconds.filter(|seconds| *seconds > 0.0).map(|seconds| self.tokens / seconds)
+    }
+
+    fn left(&self, updates: u64) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.seconds? * updates as f64).ok()
+    }
+}
+
+fn bar(step: &Step) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}");
+    let bar = ProgressBar::new(step.total).with_prefix(step.stage.to_owned());
+    bar.set_style(style.expect("the template is right").progress_chars("=> "));
+    bar
+}
+
+/// Loss, learning rate, speed and time left, as one line.
+fn measures(step: &Step, tokens_per_second: Option<f64>, left: Option<Duration>) -> String {
+    let speed = tokens_per_second.map_or(String::new(), |speed| format!("  {} tokens/s", count(speed)));
+    let left = left.map_or(String::new(), |left| format!("  {} left", time(left)));
+    format!("loss {:.4}  rate {:.2e}{speed}{left}", step.loss, step.learning_rate)
+}
+
+fn count(number: f64) -> String {
+    match number {
+        n if n >= 1e6 => format!("{:.1}M", n / 1e6),
+        n if n >= 1e4 => format!("{:.0}k", n / 1e3),
+        n if n >= 1e3 => format!("{:.1}k", n / 1e3),
+        n => format!("{n:.0}"),
+    }
+}
+
+/// A length of time in its two largest units, such as `2 h 5 min`.
+pub fn time(length: Duration) -> String {
+    let seconds = length.as_secs();
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3_600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        3_600..86_400 => format!("{} h {} min", seconds / 3_600, seconds / 60 % 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds / 3_600 % 24),
+    }
+}
+
+/// Writes a line to stderr. If nobody can read it, there is nobody to tell.
+fn say(line: &str) {
+    let _ = writeln!(io::stderr(), "{line}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_of_time_read_well() {
+        for (seconds, expected) in
+            [(0, "0 s"), (59, "59 s"), (61, "1 min 1 s"), (7_530, "2 h 5 min"), (90_000, "1 d 1 h")]
+        {
+            assert_eq!(time(Duration::from_secs(seconds)), expected);
+        }
+    }
+
+    #[test]
+    fn lines_read_well() {
+        let step = Step { stage: "1-mlm", step: 5, total: 10, loss: 1.23456, learning_rate: 2e-5, tokens: 1000 };
+        assert_eq!(measures(&step, None, None), "loss 1.2346  rate 2.00e-5");
+        let text = measures(&step, Some(12_345.0), Some(Duration::from_secs(70)));
+        assert_eq!(text, "loss 1.2346  rate 2.00e-5  12k tokens/s  1 min 10 s left");
+    }
+
+    #[test]
+    fn the_pace_forgets_pauses() {
+        let (start, mut pace) = (Instant::now(), Pace::default());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        pace.count(at(0), 100);
+        assert!(pace.left(3).is_none() && pace.tokens_per_second().is_none());
+        pace.count(at(2), 100);
+        pace.pause();
+        pace.count(at(500), 100);
+        pace.count(at(502), 100);
+        assert_eq!(pace.left(3), Some(Duration::from_secs(6)));
+        assert_eq!(pace.tokens_per_second(), Some(50.0));
+    }
+}

@@ -1,0 +1,576 @@
+//! Recipes: what is trained, on what and how, as TOML; every default in one place, and where each value came from.
+//!
+//! A key, task, language or value that is not known is refused with its place and the nearest name. What a run used is
+//! written as `config.resolved.toml`, which is a recipe again.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+use toml::{Table, Value};
+
+use super::{
+    objective::{self, Mixture, Norm, Objective, Pgd, RandomPerturbation, Start},
+    optimizer::{Decay, Settings},
+};
+use crate::{
+    error::{Error, Result},
+    models::Place,
+    ops::Distribution,
+    tasks::{self, Task},
+};
+
+mod check;
+mod parse;
+mod shipped;
+
+pub use shipped::{SHIPPED, find};
+
+/// The version of the keys; a recipe of another one is refused.
+pub const SCHEMA: u32 = 1;
+
+/// The task of masked language modelling, which has texts instead of examples.
+pub const MLM: &str = "mlm";
+
+/// What stands in `data.folder` for the generated data.
+pub const DEMO: &str = "demo";
+
+/// One experiment: a model, its data, stages of training, and the methods to compare.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Recipe {
+    /// The version of the keys.
+    pub schema: u32,
+    /// What it is called, also in folder names.
+    pub name: String,
+    /// One sentence for people.
+    pub about: String,
+    /// Of this all randomness is made.
+    pub seed: u64,
+    /// The languages to measure; none named: all that the data have.
+    pub languages: Vec<String>,
+    /// Whether all ordered pairs of languages are measured too (Huang et al., 2021).
+    pub generalized: bool,
+    /// The encoder to start from.
+    pub model: Model,
+    /// Where the data lie.
+    pub data: Data,
+    /// Stages of training, each from the model that the one before left.
+    pub stages: Vec<Stage>,
+    /// Variants of the last stage, each from the same start; none named: plain training.
+    pub methods: Vec<Method>,
+}
+
+/// The encoder to start from: exactly one of `path` and `fresh`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Model {
+    /// A folder as Hugging Face lays it out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// A tokenizer file or folder; else the one in `path`, or for a fresh encoder one trained on the first texts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokenizer: Option<String>,
+    /// An encoder with random weights, of XLM-R's architecture.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fresh: Option<Fresh>,
+}
+
+/// A fresh encoder, with the keys of transformers' `config.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Fresh {
+    /// Rows of the word table; the tokenizer trained along has as many ids, or fewer.
+    pub vocab_size: usize,
+    /// Width of a token.
+    pub hidden_size: usize,
+    /// Number of layers.
+    pub num_hidden_layers: usize,
+    /// Heads of attention per layer.
+    pub num_attention_heads: usize,
+    /// Width inside the feed-forward part.
+    pub intermediate_size: usize,
+    /// Positions, two of which XLM-R leaves unused.
+    pub max_position_embeddings: usize,
+    /// Dropout of hidden states.
+    pub hidden_dropout_prob: f64,
+    /// Dropout of attention.
+    pub attention_probs_dropout_prob: f64,
+}
+
+/// Where the data lie.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Data {
+    /// The folder with a folder per task, or `demo` for generated data.
+    pub folder: String,
+    /// The most examples per language to evaluate on; all where not given.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_eval_samples: Option<usize>,
+}
+
+/// One stage of training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Stage {
+    /// A task, or `mlm`.
+    pub task: String,
+    /// How often all examples are seen; either this or `updates`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub epochs: Option<u64>,
+    /// How many updates are made.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub updates: Option<u64>,
+    /// The most training examples (or texts per language) to use, from the first on; how many are generated for `demo`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub max_train_samples: Option<usize>,
+    /// Training files instead of those in the data folder, in the source language.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub train_files: Vec<String>,
+    /// Examples per update.
+    pub batch_size: usize,
+    /// The most tokens of an example, special ones included.
+    pub max_length: usize,
+    /// The most tokens that are on the device at once; not given: chosen for the device.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens_per_micro_batch: Option<usize>,
+    /// The highest learning rate.
+    pub learning_rate: f64,
+    /// How fast AdamW's two moments forget.
+    pub betas: [f64; 2],
+    /// AdamW's guard against division by zero.
+    pub epsilon: f64,
+    /// Decay of all parameters but biases and LayerNorm's.
+    pub weight_decay: f64,
+    /// Updates over which the learning rate rises from zero.
+    pub warmup_steps: u32,
+    /// How the learning rate goes on then.
+    pub schedule: Decay,
+    /// The norm to which longer gradients are cut; `inf`: they are not.
+    pub max_grad_norm: f64,
+    /// Updates between evaluations on the source language; 0: only at the end.
+    pub evaluate_every: u64,
+    /// Updates between checkpoints; 0: only at the end.
+    pub checkpoint_every: u64,
+    /// Which of the models evaluated is kept.
+    pub select: Select,
+    /// Text files, or folders of files such as `de.txt`, for `mlm`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub text: Vec<String>,
+    /// The languages of the text to use for `mlm`; none named: all.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// Share of the tokens to be predicted in `mlm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mask_probability: Option<f64>,
+    /// In `mlm` a language with a share p of the text is drawn in proportion to p to the power of this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub alpha: Option<f64>,
+}
+
+/// Which of the models evaluated is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Select {
+    /// The best on the source language's dev set, the earlier of equals: no target language is looked at.
+    Best,
+    /// The last.
+    Last,
+    /// The mean of the parameters of all models evaluated (Schmidt et al., 2023).
+    Average,
+}
+
+/// A method: at most one augmentation of the text, and one or more objectives, summed by their weights.
+///
+/// What is given is in use: `adv = {}` is adversarial training with the defaults, an empty method plain training.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
+pub struct Method {
+    /// What it is called in tables and folder names; not given: its parts joined by `+`.
+    pub name: String,
+    /// The loss as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standard: Option<Standard>,
+    /// Adversarial training.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adv: Option<Adv>,
+    /// Randomized smoothing by random perturbation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rs_rp: Option<RsRp>,
+    /// Randomized smoothing by data augmentation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rs_da: Option<RsDa>,
+}
+
+/// Plain training, to be mixed with others.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Standard {
+    /// Weight of its loss; the weights of a method are divided by their sum.
+    pub weight: f64,
+}
+
+/// Adversarial training: the loss at the worst nudge of the embeddings that projected gradient ascent finds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Adv {
+    /// How the length of a nudge is measured, per example over all its tokens.
+    pub norm: Norm,
+    /// The longest nudge.
+    pub radius: f64,
+    /// The length of one step of ascent.
+    pub step_size: f64,
+    /// Steps of ascent.
+    pub steps: usize,
+    /// Where the ascent begins.
+    pub start: Start,
+    /// What is nudged.
+    pub at: Place,
+    /// The share of the clean loss, at the same dropout masks; the rest is the adversarial loss.
+    pub clean_weight: f64,
+    /// Weight of its loss; the weights of a method are divided by their sum.
+    pub weight: f64,
+}
+
+/// Random perturbation: the mean loss at points drawn around the embeddings.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RsRp {
+    /// How points are drawn.
+    pub distribution: Distribution,
+    /// The standard deviation, or half the width of the cube.
+    pub scale: f64,
+    /// Points per example.
+    pub samples: usize,
+    /// What is perturbed.
+    pub at: Place,
+    /// Points whose votes make a prediction (Cohen et al., 2019); 0: predictions are made without noise.
+    pub vote_samples: usize,
+    /// How sure a certified radius is to hold.
+    pub vote_confidence: f64,
+    /// Weight of its loss; the weights of a method are divided by their sum.
+    pub weight: f64,
+}
+
+/// Data augmentation: copies of the training data in which words gave way to their neighbours.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RsDa {
+    /// A JSON file from words to lists of words; the generated data need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<String>,
+    /// Copies per example, which replace it.
+    pub copies: usize,
+    /// Whether as many updates are made as without augmentation.
+    pub compute_matched: bool,
+}
+
+impl Default for Recipe {
+    fn default() -> Recipe {
+        Recipe {
+            schema: SCHEMA,
+            name: String::new(),
+            about: String::new(),
+            seed: 7,
+            languages: Vec::new(),
+            generalized: false,
+            model: Model::default(),
+            data: Data::default(),
+            stages: Vec::new(),
+            methods: Vec::new(),
+        }
+    }
+}
+
+impl Default for Fresh {
+    fn default() -> Fresh {
+        Fresh {
+            vocab_size: 4000,
+            hidden_size: 128,
+            num_hidden_layers: 4,
+            num_attention_heads: 4,
+            intermediate_size: 512,
+            max_position_embeddings: 130,
+            hidden_dropout_prob: 0.1,
+            attention_probs_dropout_prob: 0.1,
+        }
+    }
+}
+
+impl Default for Data {
+    fn default() -> Data {
+        Data { folder: "data".into(), max_eval_samples: None }
+    }
+}
+
+/// What the public code of Huang et al. (2021) fixes: `run_classify.py` and its scripts in uclanlp/Robust-XLT.
+impl Default for Stage {
+    fn default() -> Stage {
+        Stage {
+            task: String::new(),
+            epochs: None,
+            updates: None,
+            max_train_samples: None,
+            train_files: Vec::new(),
+            batch_size: 32,
+            max_length: 128,
+            tokens_per_micro_batch: None,
+            learning_rate: 2e-5,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.0,
+            warmup_steps: 0,
+            schedule: Decay::Linear,
+            max_grad_norm: 1.0,
+            evaluate_every: 500,
+            checkpoint_every: 500,
+            select: Select::Best,
+            text: Vec::new(),
+            languages: Vec::new(),
+            mask_probability: None,
+            alpha: None,
+        }
+    }
+}
+
+impl Default for Standard {
+    fn default() -> Standard {
+        Standard { weight: 1.0 }
+    }
+}
+
+/// The PGD settings for MNLI in FreeLB's code (Zhu et al., 2020); the paper's own are not published.
+impl Default for Adv {
+    fn default() -> Adv {
+        Adv {
+            norm: Norm::L2,
+            radius: 0.3,
+            step_size: 0.1,
+            steps: 2,
+            start: Start::Random,
+            at: Place::Word,
+            clean_weight: 0.0,
+            weight: 1.0,
+        }
+    }
+}
+
+/// Distribution, samples and place as in LimJing7/ml-stance-detection, whose scales are 0.01 and 0.1.
+impl Default for RsRp {
+    fn default() -> RsRp {
+        RsRp {
+            distribution: Distribution::Uniform,
+            scale: 0.1,
+            samples: 3,
+            at: Place::Encoder,
+            vote_samples: 0,
+            vote_confidence: 0.999,
+            weight: 1.0,
+        }
+    }
+}
+
+/// Ten copies as for PAWS-X in the public code, which takes three for XNLI.
+impl Default for RsDa {
+    fn default() -> RsDa {
+        RsDa { neighbours: None, copies: 10, compute_matched: false }
+    }
+}
+
+impl Stage {
+    /// The task; `None` for masked language modelling.
+    pub fn task(&self) -> Result<Option<&'static Task>> {
+        if self.is_mlm() { Ok(None) } else { tasks::find(&self.task).map(Some) }
+    }
+
+    /// Whether this is masked language modelling.
+    pub fn is_mlm(&self) -> bool {
+        self.task == MLM
+    }
+
+    /// The optimizer's settings for so many updates in all.
+    pub fn optimizer(&self, total_steps: u32) -> Settings {
+        Settings {
+            learning_rate: self.learning_rate as f32,
+            betas: self.betas.map(|beta| beta as f32),
+            epsilon: self.epsilon as f32,
+            weight_decay: self.weight_decay as f32,
+            max_grad_norm: self.max_grad_norm as f32,
+            warmup_steps: self.warmup_steps,
+            total_steps,
+            decay: self.schedule,
+        }
+    }
+
+    /// How many updates are made with so many examples; the last of an epoch may have fewer than `batch_size`.
+    pub fn n_updates(&self, n_examples: usize) -> u64 {
+        let per_epoch = n_examples.div_ceil(self.batch_size) as u64;
+        self.updates.unwrap_or_else(|| self.epochs.unwrap_or(1) * per_epoch)
+    }
+}
+
+impl Method {
+    /// Its parts by name, the augmentation first.
+    pub fn parts(&self) -> Vec<&'static str> {
+        let given = [
+            ("rs-da", self.rs_da.is_some()),
+            ("standard", self.standard.is_some()),
+            ("adv", self.adv.is_some()),
+            ("rs-rp", self.rs_rp.is_some()),
+        ];
+        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
+    }
+
+    /// What a step minimizes.
+    pub fn objective(&self) -> Box<dyn Objective> {
+        let mut parts: Vec<(f64, Box<dyn Objective>)> = Vec::new();
+        if let Some(standard) = &self.standard {
+            parts.push((standard.weight, Box::new(objective::Standard)));
+        }
+        if let Some(adv) = &self.adv {
+            parts.push((adv.weight, Box::new(adv.objective())));
+        }
+        if let Some(rs_rp) = &self.rs_rp {
+            parts.push((rs_rp.weight, Box::new(rs_rp.objective())));
+        }
+        match parts.len() {
+            0 => Box::new(objective::Standard),
+            1 => parts.remove(0).1,
+            _ => {
+                let sum: f64 = parts.iter().map(|(weight, _)| weight).sum();
+                Box::new(Mixture(parts.into_iter().map(|(weight, part)| ((weight / sum) as f32, part)).collect()))
+            }
+        }
+    }
+}
+
+impl Adv {
+    /// What a step minimizes.
+    pub fn objective(&self) -> Pgd {
+        Pgd {
+            norm: self.norm,
+            radius: self.radius as f32,
+            step_size: self.step_size as f32,
+            steps: self.steps,
+            start: self.start,
+            at: self.at,
+            clean_weight: self.clean_weight as f32,
+        }
+    }
+}
+
+impl RsRp {
+    /// What a step minimizes.
+    pub fn objective(&self) -> RandomPerturbation {
+        RandomPerturbation {
+            distribution: self.distribution,
+            scale: self.scale as f32,
+            samples: self.samples,
+            at: self.at,
+        }
+    }
+}
+
+impl Recipe {
+    /// The names of the stages' folders: `1-mlm`, `2-xnli`, and for each method of the last `2-xnli-adv`.
+    pub fn stage_name(&self, stage_idx: usize, method: Option<&Method>) -> String {
+        let name = format!("{}-{}", stage_idx + 1, self.stages[stage_idx].task);
+        method.map_or(name.clone(), |method| format!("{name}-{}", method.name))
+    }
+
+    /// The task of the last stage, by which methods are compared.
+    pub fn last_task(&self) -> Result<&'static Task> {
+        let last = self.stages.last().ok_or_else(|| Error::Config(format!("{}: stages is empty", self.name)))?;
+        last.task()?
+            .ok_or_else(|| Error::Config(format!("{}: the last stage is mlm, which is not measured", self.name)))
+    }
+}
+
+/// A recipe with every value settled, and where each came from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Resolved {
+    /// The recipe.
+    pub recipe: Recipe,
+    /// By key such as `stages.0.learning_rate`: `default`, `FILE:LINE` or `--set`.
+    pub sources: BTreeMap<String, String>,
+}
+
+/// A value set on the command line: `stages.1.learning_rate=1e-4`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// The key with its dots.
+    pub key: String,
+    /// TOML, or a string without quotes.
+    pub value: String,
+    /// The flag that it came by, for messages and the record.
+    pub flag: String,
+}
+
+impl Setting {
+    /// Reads `key=value`.
+    pub fn parse(text: &str) -> Result<Setting> {
+        match text.split_once('=') {
+            Some((key, value)) if !key.trim().is_empty() => {
+                Ok(Setting { key: key.trim().into(), value: value.trim().into(), flag: "--set".into() })
+            }
+            _ => Err(Error::Usage(format!("--set {text}: expected key=value, such as stages.0.learning_rate=1e-5"))),
+        }
+    }
+}
+
+impl Resolved {
+    /// Reads a recipe file.
+    pub fn load(path: &Path, settings: &[Setting]) -> Result<Resolved> {
+        let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, &error))?;
+        Resolved::parse(&text, &path.display().to_string(), settings)
+    }
+
+    /// Reads a recipe from its text; `name` stands for the file in messages.
+    pub fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Resolved> {
+        let (given, mut sources) = parse::read(text, name)?;
+        let (given, set) = parse::apply(given, settings)?;
+        sources.retain(|key, _| parse::flatten(&given).contains_key(key));
+        sources.extend(set);
+        let mut recipe: Recipe = given.try_into().map_err(|error| parse::refuse(name, "", &error))?;
+        recipe.complete();
+        recipe.check(|key| parse::place(&sources, name, key))?;
+        let mut resolved = Resolved { recipe, sources: BTreeMap::new() };
+        let keys = parse::flatten(&resolved.table()).into_keys();
+        resolved.sources = keys
+            .map(|key| {
+                let source = sources.get(&key).cloned().unwrap_or_else(|| "default".into());
+                (key, source)
+            })
+            .collect();
+        Ok(resolved)
+    }
+
+    /// The recipe as TOML, with every value written out.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(&self.recipe).expect("a recipe is numbers, strings and tables of them")
+    }
+
+    /// Every value by its key.
+    pub fn values(&self) -> Vec<(String, Value)> {
+        parse::flatten(&self.table()).into_iter().collect()
+    }
+
+    /// What differs from another recipe's TOML: key, value there, value here.
+    pub fn differences(&self, other: &str) -> Result<Vec<(String, String, String)>, String> {
+        let other: Table = toml::from_str(other).map_err(|error| error.message().to_owned())?;
+        let (there, here) = (parse::flatten(&other), parse::flatten(&self.table()));
+        let keys: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
+        let show = |value: Option<&Value>| value.map_or("not given".to_owned(), Value::to_string);
+        let changed = keys.into_iter().filter(|key| *key != "about" && there.get(*key) != here.get(*key));
+        Ok(changed.map(|key| (key.clone(), show(there.get(key)), show(here.get(key)))).collect())
+    }
+
+    fn table(&self) -> Table {
+        Table::try_from(&self.recipe).expect("a recipe is numbers, strings and tables of them")
+    }
+}
+
+#[cfg(test)]
+mod tests;

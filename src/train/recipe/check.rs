@@ -1,0 +1,273 @@
+//! What a recipe's values must satisfy, and what is filled in where nothing was said.
+
+use std::fmt::Display;
+
+use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    tasks::{self, TASKS, demo},
+};
+
+/// What is wrong, by key.
+#[derive(Default)]
+struct Problems(Vec<(String, String)>);
+
+impl Problems {
+    fn unless(&mut self, fine: bool, key: &str, expected: &str, found: &dyn Display) {
+        if !fine {
+            self.0.push((key.to_owned(), format!("expected {expected}, found {found}")));
+        }
+    }
+
+    fn say(&mut self, wrong: bool, key: &str, message: impl Into<String>) {
+        if wrong {
+            self.0.push((key.to_owned(), message.into()));
+        }
+    }
+}
+
+impl Recipe {
+    /// Fills in what follows from the rest.
+    pub(super) fn complete(&mut self) {
+        for stage in &mut self.stages {
+            if stage.epochs.is_none() && stage.updates.is_none() {
+                stage.epochs = Some(1);
+            }
+            if stage.is_mlm() {
+                stage.mask_probability.get_or_insert(0.15);
+                stage.alpha.get_or_insert(0.3);
+            }
+        }
+        if self.methods.is_empty() {
+            self.methods.push(Method::default());
+        }
+        for method in &mut self.methods {
+            if method.adv.is_none() && method.rs_rp.is_none() && method.standard.is_none() {
+                method.standard = Some(Standard::default());
+            }
+            if method.name.is_empty() {
+                let parts = method.parts();
+                let only = if parts == ["rs-da", "standard"] { &parts[..1] } else { &parts[..] };
+                method.name = only.join("+");
+            }
+        }
+    }
+
+    /// Refuses values that make no sense, all at once, each with its place.
+    pub(super) fn check(&self, place: impl Fn(&str) -> String) -> Result<()> {
+        let mut problems = Problems::default();
+        self.check_whole(&mut problems);
+        self.check_model(&mut problems);
+        for (i, stage) in self.stages.iter().enumerate() {
+            let last = i + 1 == self.stages.len();
+            stage.check(&format!("stages.{i}"), last, self.data.folder == DEMO, &mut problems);
+        }
+        for (i, method) in self.methods.iter().enumerate() {
+            let key = format!("methods.{i}");
+            method.check(&key, self.data.folder == DEMO, &mut problems);
+            let twice = self.methods[..i].iter().any(|other| other.name == method.name);
+            problems.say(
+                twice,
+                &format!("{key}.name"),
+                format!("there are two methods \"{}\": name them", method.name),
+            );
+        }
+        let lines: Vec<String> =
+            problems.0.iter().map(|(key, message)| format!("{}: {key}: {message}", place(key))).collect();
+        if lines.is_empty() { Ok(()) } else { Err(Error::Config(lines.join("\n"))) }
+    }
+
+    fn check_whole(&self, problems: &mut Problems) {
+        problems.unless(self.schema == SCHEMA, "schema", &SCHEMA.to_string(), &self.schema);
+        problems.unless(is_name(&self.name), "name", NAME, &quoted(&self.name));
+        problems.say(self.stages.is_empty(), "stages", "expected at least one stage");
+        problems.unless(self.data.max_eval_samples != Some(0), "data.max_eval_samples", POSITIVE, &0);
+        problems.say(self.data.folder.is_empty(), "data.folder", "expected a folder, or \"demo\"");
+        for language in &self.languages {
+            problems.unless(is_name(language), "languages", "codes such as \"de\"", &quoted(language));
+        }
+        for language in self.languages.iter().filter(|_| self.data.folder == DEMO) {
+            let known = demo::LANGUAGES.contains(&language.as_str());
+            let hint = did_you_mean(language, demo::LANGUAGES.iter().copied());
+            problems.say(!known, "languages", format!("the generated data have no language \"{language}\"; {hint}"));
+        }
+        if self.generalized && self.last_task().is_ok_and(|task| !task.pairs) {
+            problems.say(true, "generalized", "only tasks of sentence pairs have this setting");
+        }
+    }
+
+    fn check_model(&self, problems: &mut Problems) {
+        let model = &self.model;
+        let message = match (&model.path, &model.fresh) {
+            (None, None) => "expected model.path (a Hugging Face folder; --model names one) or [model.fresh]",
+            (Some(_), Some(_)) => "expected either model.path or [model.fresh], found both (--model replaces either)",
+            _ => "",
+        };
+        problems.say(!message.is_empty(), "model", message);
+        let has_text = self.stages.first().is_some_and(Stage::is_mlm) || self.data.folder == DEMO;
+        let without = model.fresh.is_some() && model.tokenizer.is_none() && !has_text;
+        problems.say(
+            without,
+            "model.fresh",
+            "a fresh encoder needs model.tokenizer or a first stage mlm to train one on",
+        );
+        let Some(fresh) = &model.fresh else { return };
+        let sizes = [
+            ("vocab_size", fresh.vocab_size),
+            ("hidden_size", fresh.hidden_size),
+            ("num_hidden_layers", fresh.num_hidden_layers),
+            ("num_attention_heads", fresh.num_attention_heads),
+            ("intermediate_size", fresh.intermediate_size),
+        ];
+        for (name, size) in sizes {
+            problems.unless(size > 0, &format!("model.fresh.{name}"), POSITIVE, &size);
+        }
+        let divides = fresh.hidden_size.is_multiple_of(fresh.num_attention_heads.max(1));
+        let multiple = format!("a multiple of num_attention_heads ({})", fresh.num_attention_heads);
+        problems.unless(divides, "model.fresh.hidden_size", &multiple, &fresh.hidden_size);
+        let key = "model.fresh.max_position_embeddings";
+        let longest = self.stages.iter().map(|stage| stage.max_length).max().unwrap_or(1) + 2;
+        let expected = format!("at least {longest} (the longest max_length, and two that XLM-R leaves unused)");
+        problems.unless(fresh.max_position_embeddings >= longest, key, &expected, &fresh.max_position_embeddings);
+        problems.unless(
+            is_rate(fresh.hidden_dropout_prob),
+            "model.fresh.hidden_dropout_prob",
+            RATE,
+            &fresh.hidden_dropout_prob,
+        );
+        let dropout = fresh.attention_probs_dropout_prob;
+        problems.unless(is_rate(dropout), "model.fresh.attention_probs_dropout_prob", RATE, &dropout);
+    }
+}
+
+impl Stage {
+    fn check(&self, key: &str, last: bool, demo: bool, problems: &mut Problems) {
+        let key = |name: &str| format!("{key}.{name}");
+        self.check_task(&key, last, demo, problems);
+        let both = self.epochs.is_some() && self.updates.is_some();
+        problems.say(both, &key("updates"), "expected either epochs or updates, found both");
+        for (name, count) in [("epochs", self.epochs), ("updates", self.updates)] {
+            problems.unless(count != Some(0), &key(name), POSITIVE, &0);
+        }
+        let sizes = [
+            ("batch_size", Some(self.batch_size)),
+            ("tokens_per_micro_batch", self.tokens_per_micro_batch),
+            ("max_train_samples", self.max_train_samples),
+        ];
+        for (name, size) in sizes {
+            problems.unless(size != Some(0), &key(name), POSITIVE, &0);
+        }
+        problems.unless(self.max_length >= 5, &key("max_length"), "5 or more", &self.max_length);
+        problems.unless(is_positive(self.learning_rate), &key("learning_rate"), ABOVE, &self.learning_rate);
+        problems.unless(is_positive(self.epsilon), &key("epsilon"), ABOVE, &self.epsilon);
+        let betas = format!("{:?}", self.betas);
+        problems.unless(self.betas.iter().all(|beta| is_rate(*beta)), &key("betas"), RATE, &betas);
+        let (decay, clip) = (self.weight_decay, self.max_grad_norm);
+        problems.unless(decay.is_finite() && decay >= 0.0, &key("weight_decay"), "a number, 0 or more", &decay);
+        problems.unless(clip > 0.0, &key("max_grad_norm"), "a number above 0, or inf", &clip);
+    }
+
+    fn check_task(&self, key: &impl Fn(&str) -> String, last: bool, demo: bool, problems: &mut Problems) {
+        let names = || [MLM].into_iter().chain(TASKS.iter().map(|task| task.name));
+        if self.is_mlm() {
+            problems.say(last, &key("task"), "the last stage is measured, and mlm has no labels");
+            problems.say(self.text.is_empty() && !demo, &key("text"), "mlm needs text: name files or folders");
+            problems.say(!self.train_files.is_empty(), &key("train_files"), "mlm reads text, not train_files");
+            let (mask, alpha) = (self.mask_probability.unwrap_or(0.15), self.alpha.unwrap_or(0.3));
+            problems.unless(is_rate(mask) && mask > 0.0, &key("mask_probability"), "above 0 and below 1", &mask);
+            problems.unless((0.0..=1.0).contains(&alpha), &key("alpha"), "a number from 0 to 1", &alpha);
+            return;
+        }
+        let found = tasks::find(&self.task);
+        let hint = did_you_mean(&self.task, names());
+        problems.say(found.is_err(), &key("task"), format!("no task \"{}\"; {hint}", self.task));
+        let elsewhere = found.is_ok() && demo != (self.task == DEMO);
+        let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
+        problems.say(elsewhere, &key("task"), message);
+        let given = [
+            ("text", !self.text.is_empty()),
+            ("languages", !self.languages.is_empty()),
+            ("mask_probability", self.mask_probability.is_some()),
+            ("alpha", self.alpha.is_some()),
+        ];
+        for (name, given) in given {
+            problems.say(given, &key(name), "only mlm has this setting");
+        }
+    }
+}
+
+impl Method {
+    fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
+        problems.unless(is_name(&self.name), &format!("{key}.name"), NAME, &quoted(&self.name));
+        let weights = [
+            ("standard", self.standard.as_ref().map(|part| part.weight)),
+            ("adv", self.adv.as_ref().map(|part| part.weight)),
+            ("rs-rp", self.rs_rp.as_ref().map(|part| part.weight)),
+        ];
+        for (part, weight) in weights {
+            let weight = weight.unwrap_or(1.0);
+            problems.unless(is_positive(weight), &format!("{key}.{part}.weight"), ABOVE, &weight);
+        }
+        if let Some(adv) = &self.adv {
+            adv.check(&format!("{key}.adv"), problems);
+        }
+        if let Some(rs_rp) = &self.rs_rp {
+            rs_rp.check(&format!("{key}.rs-rp"), problems);
+        }
+        if let Some(rs_da) = &self.rs_da {
+            rs_da.check(&format!("{key}.rs-da"), demo, problems);
+        }
+    }
+}
+
+impl Adv {
+    fn check(&self, key: &str, problems: &mut Problems) {
+        problems.unless(is_positive(self.radius), &format!("{key}.radius"), ABOVE, &self.radius);
+        problems.unless(is_positive(self.step_size), &format!("{key}.step_size"), ABOVE, &self.step_size);
+        let clean = self.clean_weight;
+        problems.unless((0.0..=1.0).contains(&clean), &format!("{key}.clean_weight"), "a number from 0 to 1", &clean);
+    }
+}
+
+impl RsRp {
+    fn check(&self, key: &str, problems: &mut Problems) {
+        problems.unless(is_positive(self.scale), &format!("{key}.scale"), ABOVE, &self.scale);
+        problems.unless(self.samples > 0, &format!("{key}.samples"), POSITIVE, &self.samples);
+        let sure = self.vote_confidence;
+        let key = format!("{key}.vote_confidence");
+        problems.unless(sure > 0.5 && sure < 1.0, &key, "above 0.5 and below 1", &sure);
+    }
+}
+
+impl RsDa {
+    fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
+        problems.unless(self.copies > 0, &format!("{key}.copies"), POSITIVE, &self.copies);
+        let missing = self.neighbours.as_ref().is_none_or(String::is_empty) && !demo;
+        let message =
+            "name the JSON file of synonyms, such as counterfitted_neighbors.json of robinjia/certified-word-sub";
+        problems.say(missing, &format!("{key}.neighbours"), message);
+    }
+}
+
+const POSITIVE: &str = "1 or more";
+const ABOVE: &str = "a number above 0";
+const RATE: &str = "0 or more and below 1";
+const NAME: &str = "letters, digits, \"-\", \"+\", \"_\" and \".\", not first";
+
+fn is_positive(value: f64) -> bool {
+    value.is_finite() && value > 0.0
+}
+
+fn is_rate(value: f64) -> bool {
+    (0.0..1.0).contains(&value)
+}
+
+/// Whether a name can be part of a file name on every system.
+fn is_name(name: &str) -> bool {
+    let fine = |c: char| c.is_alphanumeric() || "-+_.".contains(c);
+    name.chars().all(fine) && name.chars().next().is_some_and(char::is_alphanumeric)
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

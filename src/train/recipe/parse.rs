@@ -1,0 +1,178 @@
+//! From TOML and `--set` to a table, with the place of every value.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use toml::{
+    Spanned, Table, Value,
+    de::{DeTable, DeValue},
+};
+
+use super::{Recipe, Setting};
+use crate::error::{Error, Result, did_you_mean};
+
+/// The table in `text`, checked for keys and types, and the place of each value.
+pub(super) fn read(text: &str, name: &str) -> Result<(Table, BTreeMap<String, String>)> {
+    let refused = |error: toml::de::Error| {
+        let line = error.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
+        refuse(name, &line, &error)
+    };
+    let table: Table = toml::from_str(text).map_err(refused)?;
+    toml::from_str::<Recipe>(text).map_err(refused)?;
+    let spans = DeTable::parse(text).map_err(refused)?;
+    let mut places = BTreeMap::new();
+    for (key, value) in spans.get_ref() {
+        locate(key.get_ref(), value, &mut |key, at| {
+            places.insert(key, format!("{name}:{}", line_at(text, at)));
+        });
+    }
+    Ok((table, places))
+}
+
+/// An error of the parser in our words.
+pub(super) fn refuse(name: &str, place: &str, error: &toml::de::Error) -> Error {
+    let message = error.message().trim();
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = [("unknown field", "key"), ("unknown variant", "value")];
+    let message = match unknown.iter().find(|(prefix, _)| message.starts_with(prefix)) {
+        Some((_, what)) => {
+            let wrong = quoted.next().unwrap_or_default();
+            format!("unknown {what} \"{wrong}\"; {}", did_you_mean(wrong, quoted))
+        }
+        None => message.replace('\n', "; "),
+    };
+    Error::Config(format!("{name}{place}: {message}"))
+}
+
+fn line_at(text: &str, at: usize) -> usize {
+    text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// Calls `found` with the key and the position of every value under `key`.
+fn locate(key: &str, value: &Spanned<DeValue>, found: &mut impl FnMut(String, usize)) {
+    match value.get_ref() {
+        DeValue::Table(table) => {
+            for (inner, value) in table {
+                locate(&format!("{key}.{}", inner.get_ref()), value, found);
+            }
+        }
+        DeValue::Array(array) if array.iter().any(|value| matches!(value.get_ref(), DeValue::Table(_))) => {
+            for (i, value) in array.iter().enumerate() {
+                locate(&format!("{key}.{i}"), value, found);
+            }
+        }
+        _ => found(key.to_owned(), value.span().start),
+    }
+}
+
+/// Every value by its key with dots; an array without tables is one value.
+pub(super) fn flatten(table: &Table) -> BTreeMap<String, Value> {
+    fn add(key: String, value: &Value, all: &mut BTreeMap<String, Value>) {
+        match value {
+            Value::Table(table) => {
+                for (inner, value) in table {
+                    add(format!("{key}.{inner}"), value, all);
+                }
+            }
+            Value::Array(array) if array.iter().any(Value::is_table) => {
+                for (i, value) in array.iter().enumerate() {
+                    add(format!("{key}.{i}"), value, all);
+                }
+            }
+            _ => {
+                all.insert(key, value.clone());
+            }
+        }
+    }
+    let mut all = BTreeMap::new();
+    for (key, value) in table {
+        add(key.clone(), value, &mut all);
+    }
+    all
+}
+
+/// The table with all settings, each checked by itself, and their sources.
+pub(super) fn apply(mut table: Table, settings: &[Setting]) -> Result<(Table, BTreeMap<String, String>)> {
+    let mut sources = BTreeMap::new();
+    for setting in settings {
+        let shown = format!("{} {}={}", setting.flag, setting.key, setting.value);
+        table = try_values(&table, setting, &shown)?;
+        sources.retain(|key: &String, _| flatten(&table).contains_key(key));
+        let below = format!("{}.", setting.key);
+        let set = flatten(&table).into_keys().filter(|key| *key == setting.key || key.starts_with(&below));
+        sources.extend(set.map(|key| (key, setting.flag.clone())));
+    }
+    Ok((table, sources))
+}
+
+/// Sets the value as TOML, as a string, or as a list parted by commas: the first that the key takes.
+fn try_values(table: &Table, setting: &Setting, shown: &str) -> Result<Table> {
+    let text = &setting.value;
+    let parsed = toml::from_str::<Table>(&format!("value = {text}")).ok().and_then(|mut table| table.remove("value"));
+    let parsed = parsed.filter(|value| !value.is_datetime()).unwrap_or_else(|| Value::String(text.clone()));
+    let list = text.split(',').map(|part| Value::String(part.trim().to_owned())).collect();
+    let mut first = None;
+    for value in [parsed, Value::String(text.clone()), Value::Array(list)] {
+        let mut table = table.clone();
+        put(&mut table, &setting.key, value).map_err(|reason| Error::Config(format!("{shown}: {reason}")))?;
+        match Recipe::deserialize(table.clone()) {
+            Ok(_) => return Ok(table),
+            Err(error) => first = first.or(Some(error)),
+        }
+    }
+    let error = first.expect("three values were tried");
+    Err(refuse(shown, "", &error))
+}
+
+/// Puts a value at a key with dots; tables on the way are made, and arrays grow by one.
+fn put(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
+    let Some((first, rest)) = key.split_once('.') else {
+        // A stage's length is given in one way or the other: the one that is set wins.
+        match key {
+            "epochs" => table.remove("updates"),
+            "updates" => table.remove("epochs"),
+            _ => None,
+        };
+        table.insert(key.to_owned(), value);
+        return Ok(());
+    };
+    let lists = ["stages", "methods"];
+    let made = if lists.contains(&first) { Value::Array(Vec::new()) } else { Value::Table(Table::new()) };
+    match table.entry(first).or_insert(made) {
+        Value::Table(inner) => put(inner, rest, value),
+        Value::Array(array) => put_in(array, first, rest, value),
+        _ => Err(format!("\"{first}\" is a value and has no keys")),
+    }
+}
+
+fn put_in(array: &mut Vec<Value>, name: &str, key: &str, value: Value) -> Result<(), String> {
+    let (index, rest) = key.split_once('.').unwrap_or((key, ""));
+    let n = array.len();
+    let known = if n == 0 { "it is empty".to_owned() } else { format!("it has 0 to {}", n - 1) };
+    let position = index.parse::<usize>().ok().filter(|position| *position <= n);
+    let position = position.ok_or_else(|| format!("{name} has no entry \"{index}\" ({known})"))?;
+    if rest.is_empty() {
+        return Err(format!("{name}.{index} is a table: name one of its keys"));
+    }
+    if position == n {
+        array.push(Value::Table(Table::new()));
+    }
+    match &mut array[position] {
+        Value::Table(inner) => put(inner, rest, value),
+        _ => Err(format!("{name}.{index} is a value and has no keys")),
+    }
+}
+
+/// Where a key's value was given: its own place, else that of a key below or above it.
+pub(super) fn place(sources: &BTreeMap<String, String>, name: &str, key: &str) -> String {
+    if let Some(source) = sources.get(key) {
+        return source.clone();
+    }
+    let within = |other: &&String| other.starts_with(key) && other[key.len()..].starts_with('.');
+    let below = sources.keys().find(within).map(|key| &sources[key]);
+    match (below, key.rsplit_once('.')) {
+        (Some(source), _) => source.clone(),
+        (None, Some((above, _))) => place(sources, name, above),
+        (None, None) => name.to_owned(),
+    }
+}

@@ -1,0 +1,513 @@
+//! A whole recipe: its stages one after the other, the last with every method, and the measurements.
+
+use super::{
+    augment::{self, Neighbours},
+    data::Data,
+    fit::{Desk, Evaluation, Plan, fit, selection_rule},
+    folder::{RunFolder, StageFolder, number},
+    measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
+    progress::Progress,
+    recipe::{Fresh, Method, Recipe, Resolved, Stage},
+    source::{Item, Labelled, Language, Masking, Perturbed, Source, Texts},
+    stop::Stop,
+};
+use crate::{
+    checkpoint,
+    error::{Error, Result},
+    models::{Config, HeadKind, Model},
+    rng::{Purpose, Rng},
+    tasks::{
+        Loaded, Task, demo, generalized,
+        metrics::{Grid, Score, Summary},
+        predictions::{self, Prediction},
+    },
+    tensor::Device,
+    text::Tokenizer,
+};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+/// What a run found out.
+pub struct Outcome {
+    /// The task of the last stage.
+    pub task: &'static Task,
+    /// One for each method.
+    pub methods: Vec<MethodResult>,
+}
+
+/// How one method did.
+pub struct MethodResult {
+    /// Its name.
+    pub name: String,
+    /// Accuracy by language.
+    pub summary: Summary,
+    /// Accuracy by pair of languages, in the generalized setting.
+    pub grid: Option<Grid>,
+    /// By which rule the model was selected.
+    pub rule: String,
+    /// Where the model and predictions lie.
+    pub folder: PathBuf,
+}
+
+/// Runs a recipe in its folder, from where it was left.
+pub fn run(
+    resolved: &Resolved,
+    device: &Device,
+    folder: &RunFolder,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<Outcome> {
+    crate::error::catch(|| {
+        let run = Run::prepare(&resolved.recipe, device, folder, progress, stop)?;
+        let mut start = run.start()?;
+        let (last, first) = run.recipe.stages.split_last().ok_or_else(|| Error::Config("stages is empty".into()))?;
+        for (i, stage) in first.iter().enumerate() {
+            let plain = Method::default();
+            let (stage_folder, _) = run.train(i, stage, &plain, None, &start)?;
+            start = Start::Folder(stage_folder.model());
+        }
+        let mut methods = Vec::new();
+        for method in &run.recipe.methods {
+            let (stage_folder, evaluations) = run.train(first.len(), last, method, Some(method), &start)?;
+            methods.push(run.measure(last, method, &stage_folder, &evaluations)?);
+        }
+        let outcome = Outcome { task: run.task, methods };
+        folder.write_metrics(&outcome.to_json())?;
+        Ok(outcome)
+    })
+}
+
+/// What a stage starts from.
+enum Start {
+    Folder(PathBuf),
+    Fresh(Config),
+}
+
+/// A run under way.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    device: &'a Device,
+    folder: &'a RunFolder,
+    progress: &'a Progress,
+    stop: &'a Stop,
+    task: &'static Task,
+    tokenizer: Tokenizer,
+    /// The test data by language, the source first.
+    tests: Vec<Loaded>,
+    /// The training and dev data of each stage that has labels.
+    labelled: BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
+    /// The sentences of each stage of masked language modelling.
+    texts: BTreeMap<usize, BTreeMap<String, Vec<String>>>,
+}
+
+impl<'a> Run<'a> {
+    /// Reads everything first, so that what is wrong with the data is said before anything is trained.
+    fn prepare(
+        recipe: &'a Recipe,
+        device: &'a Device,
+        folder: &'a RunFolder,
+        progress: &'a Progress,
+        stop: &'a Stop,
+    ) -> Result<Run<'a>> {
+        let (data, task) = (Data::new(recipe), recipe.last_task()?);
+        let (mut labelled, mut texts) = (BTreeMap::new(), BTreeMap::new());
+        for (i, stage) in recipe.stages.iter().enumerate() {
+            match stage.task()? {
+                Some(task) => _ = labelled.insert(i, (task, data.train(task, stage)?, data.dev(task)?)),
+                None => _ = texts.insert(i, data.texts(stage)?),
+            }
+        }
+        let languages = data.languages(task)?;
+        let tests = languages.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?;
+        let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
+        let run = Run { recipe, device, folder, progress, stop, task, tokenizer, tests, labelled, texts };
+        run.describe_data()?;
+        Ok(run)
+    }
+
+    /// Says what was read, and writes `data.lock.json`.
+    fn describe_data(&self) -> Result<()> {
+        let stages = self.labelled.values().flat_map(|(_, train, dev)| [("train", train), ("dev", dev)]);
+        let all = stages.chain(self.tests.iter().map(|test| ("test", test)));
+        let mut lock = Vec::new();
+        for (split, loaded) in all {
+            for (reason, n) in &loaded.dropped {
+                self.progress.note(format_args!("{split} {}: {n} rows left out: {reason}", loaded.language));
+            }
+            for note in &loaded.notes {
+                self.progress.note(format_args!("{split} {}: {note}", loaded.language));
+            }
+            let files =
+                loaded.files.iter().map(|file| json!({ "path": file.path, "sha256": file.sha256, "rows": file.rows }));
+            lock.push(json!({
+                "split": split,
+                "language": loaded.language,
+                "examples": loaded.examples.len(),
+                "labels": loaded.histogram.iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
+                "dropped": loaded.dropped,
+                "files": files.collect::<Vec<_>>(),
+            }));
+        }
+        let text = serde_json::to_vec_pretty(&lock).expect("a record is plain data");
+        checkpoint::write_file(&self.folder.path().join("data.lock.json"), &text)
+    }
+
+    /// What the first stage starts from.
+    fn start(&self) -> Result<Start> {
+        match (&self.recipe.model.path, &self.recipe.model.fresh) {
+            (Some(path), _) => Ok(Start::Folder(PathBuf::from(path))),
+            (None, Some(fresh)) => Ok(Start::Fresh(fresh_config(fresh, &self.tokenizer)?)),
+            (None, None) => Err(Error::Config("model: either path or fresh is needed".into())),
+        }
+    }
+
+    /// Trains a stage, or finds that it is done. Leaves its model in its folder.
+    fn train(
+        &self,
+        index: usize,
+        stage: &Stage,
+        method: &Method,
+        variant: Option<&Method>,
+        start: &Start,
+    ) -> Result<(StageFolder, Vec<Evaluation>)> {
+        let name = self.recipe.stage_name(index, variant);
+        let stage_folder = self.folder.stage(&name)?;
+        if stage_folder.has_model() {
+            self.progress.note(format_args!("{name} is done already"));
+            return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
+        }
+        let seed = self.recipe.seed ^ (index as u64 + 1) << 40;
+        let model = self.model(index, start, seed, &name)?;
+        check_vocabulary(&self.tokenizer, &model.config)?;
+        if stage.max_length > model.config.longest_input() {
+            let (asked, most) = (stage.max_length, model.config.longest_input());
+            return Err(Error::Config(format!(
+                "stages.{index}.max_length is {asked}, the model takes at most {most} tokens"
+            )));
+        }
+        let (source, dev) = self.source(index, stage, method, &model, seed)?;
+        let objective = method.objective();
+        let updates = stage.n_updates(source.len());
+        let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
+        let plan =
+            Plan { name: &name, stage, objective: &*objective, source: &*source, updates, dev: &dev, seed, tokens };
+        let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress: self.progress, stop: self.stop };
+        let evaluations = fit(&model, &plan, &desk)?;
+        checkpoint::commit_folder(&stage_folder.model(), |folder| {
+            model.write(folder)?;
+            self.tokenizer.save(folder)?;
+            let evaluations = serde_json::to_vec_pretty(&evaluations).expect("evaluations are plain data");
+            checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
+        })?;
+        Ok((stage_folder, evaluations))
+    }
+
+    /// The model that a stage starts with; says what had to be initialized.
+    fn model(&self, index: usize, start: &Start, seed: u64, name: &str) -> Result<Model> {
+        let head = match self.labelled.get(&index) {
+            Some((task, ..)) => HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect()),
+            None => HeadKind::MaskedLm,
+        };
+        let model = match start {
+            Start::Folder(path) => Model::load(path, head, seed, self.device)?,
+            Start::Fresh(config) => Model::fresh(config.clone(), head, seed, self.device)?,
+        };
+        if matches!(start, Start::Folder(_)) {
+            if !model.initialized.is_empty() {
+                self.progress.note(format_args!("{name}: new head ({})", model.initialized.join(", ")));
+            }
+            if !model.unused.is_empty() {
+                self.progress.note(format_args!("{name}: not used of the checkpoint: {}", model.unused.join(", ")));
+            }
+        }
+        if !model.not_finite.is_empty() {
+            self.progress.note(format_args!("{name}: NaN or infinity in {}", model.not_finite.join(", ")));
+        }
+        Ok(model)
+    }
+
+    /// What a stage trains on, and what its models are selected by.
+    fn source(
+        &self,
+        index: usize,
+        stage: &Stage,
+        method: &Method,
+        model: &Model,
+        seed: u64,
+    ) -> Result<(Box<dyn Source>, Vec<Item>)> {
+        let Some((task, train, dev)) = self.labelled.get(&index) else { return self.text_source(index, stage, seed) };
+        let labels = label_map(model, task)?;
+        let tokenize = |examples: &[_]| Labelled::new(examples, &self.tokenizer, stage.max_length, &labels);
+        let dev = tokenize(&dev.examples)?.items;
+        let Some(rs_da) = &method.rs_da else {
+            let data = tokenize(&train.examples)?;
+            self.note_text(&format!("train {}", train.language), data.n_truncated, data.share_unknown, stage);
+            return Ok((Box::new(data), dev));
+        };
+        let neighbours = match &rs_da.neighbours {
+            Some(path) => Neighbours::load(Path::new(path))?,
+            None => Neighbours::new(demo::neighbours())?,
+        };
+        if rs_da.compute_matched {
+            let (examples, tokenizer) = (train.examples.clone(), self.tokenizer.clone());
+            let source = Perturbed { examples, neighbours, tokenizer, max_length: stage.max_length, labels, seed };
+            return Ok((Box::new(source), dev));
+        }
+        let augmented = augment::augment(&train.examples, &neighbours, rs_da.copies, |stream| {
+            let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream);
+            move |n| rng.below(n)
+        });
+        let share = 100.0 * augmented.statistics.share_replaced();
+        self.progress
+            .note(format_args!("rs-da: {} examples, {share:.1} % of words replaced", augmented.examples.len()));
+        Ok((Box::new(tokenize(&augmented.examples)?), dev))
+    }
+
+    /// Sentences to mask, and some that are held out of training.
+    fn text_source(&self, index: usize, stage: &Stage, seed: u64) -> Result<(Box<dyn Source>, Vec<Item>)> {
+        const HELD_OUT: usize = 50; // sentences of each language, at most a twentieth
+        let special: Vec<u32> =
+            (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id)).collect();
+        let masking = Masking {
+            probability: stage.mask_probability.unwrap_or(0.15),
+            mask: self.tokenizer.specials().mask,
+            special,
+            n_ids: self.tokenizer.n_ids() as u32,
+        };
+        let (mut languages, mut dev) = (Vec::new(), Vec::new());
+        for (code, texts) in &self.texts[&index] {
+            let pairs: Vec<(&str, Option<&str>)> = texts.iter().map(|text| (text.as_str(), None)).collect();
+            let encoded = self.tokenizer.encode_batch(&pairs, stage.max_length)?;
+            let mut sentences: Vec<Vec<u32>> =
+                encoded.into_iter().map(|encoded| encoded.ids).filter(|ids| ids.len() > 2).collect();
+            let held_out = sentences.split_off(sentences.len() - HELD_OUT.min(sentences.len() / 20));
+            for (i, sentence) in held_out.iter().enumerate() {
+                let mut rng = Rng::for_purpose(seed, Purpose::Mask, u64::MAX - i as u64);
+                dev.push(masking.apply(format!("{code}:held-out:{i}"), sentence, &mut rng));
+            }
+            languages.push(Language { code: code.clone(), sentences });
+        }
+        let texts = Texts { languages, masking, alpha: stage.alpha.unwrap_or(0.3), seed };
+        if texts.is_empty() {
+            return Err(Error::Data("mlm: no text is longer than its special tokens".into()));
+        }
+        let shares: Vec<String> =
+            texts.languages.iter().zip(texts.quotas()).map(|(l, n)| format!("{} {n}", l.code)).collect();
+        self.progress.note(format_args!("mlm: sentences per epoch: {}", shares.join(", ")));
+        Ok((Box::new(texts), dev))
+    }
+
+    fn note_text(&self, what: &str, n_truncated: usize, share_unknown: f64, stage: &Stage) {
+        if n_truncated > 0 {
+            self.progress.note(format_args!("{what}: {n_truncated} examples cut to {} tokens", stage.max_length));
+        }
+        if share_unknown > 0.001 {
+            self.progress
+                .note(format_args!("{what}: {:.1} % of tokens unknown to the tokenizer", 100.0 * share_unknown));
+        }
+    }
+
+    /// Predicts every language (and pair of languages) that has not been predicted yet, and scores them all.
+    fn measure(
+        &self,
+        stage: &Stage,
+        method: &Method,
+        folder: &StageFolder,
+        evaluations: &[Evaluation],
+    ) -> Result<MethodResult> {
+        let mut desk = Measuring { run: self, stage, method, folder, model: None, text: Map::new() };
+        let scores = self.tests.iter().map(|test| desk.score(test)).collect::<Result<Vec<_>>>()?;
+        let summary = Summary::new(self.task.source, scores)?;
+        let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
+        let source = self.task.source;
+        let rule = selection_rule(stage.select, source, evaluations);
+        let result =
+            MethodResult { name: method.name.clone(), summary, grid, rule, folder: folder.path().to_path_buf() };
+        let mut json = result.to_json();
+        json["text"] = Value::Object(desk.text);
+        folder.write_metrics(&json)?;
+        Ok(result)
+    }
+}
+
+const EVALUATIONS: &str = "evaluations.json";
+
+fn read_evaluations(model: &Path) -> Result<Vec<Evaluation>> {
+    let path = model.join(EVALUATIONS);
+    let text = std::fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+    serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}", path.display())))
+}
+
+/// The measuring of one method: the model is loaded when the first prediction is asked for.
+struct Measuring<'a> {
+    run: &'a Run<'a>,
+    stage: &'a Stage,
+    method: &'a Method,
+    folder: &'a StageFolder,
+    model: Option<Model>,
+    /// By language: how many examples were cut, and the share of unknown tokens.
+    text: Map<String, Value>,
+}
+
+impl Measuring<'_> {
+    fn score(&mut self, test: &Loaded) -> Result<Score> {
+        let path = self.folder.predictions("test", &test.language)?;
+        let predicted = match path.exists() {
+            true => predictions::read(&path)?,
+            false => {
+                self.run.stop.check("all that was predicted is kept")?;
+                let predicted = self.predict(test)?;
+                let mut bytes = Vec::new();
+                predictions::write(&mut bytes, &predicted)?;
+                checkpoint::write_file(&path, &bytes)?;
+                predicted
+            }
+        };
+        let right = predicted.iter().filter(|one| one.label.as_deref() == Some(one.prediction.as_str())).count();
+        Score::new(&test.language, right, predicted.len())
+    }
+
+    fn predict(&mut self, test: &Loaded) -> Result<Vec<Prediction>> {
+        let run = self.run;
+        if self.model.is_none() {
+            let labels = run.task.labels().iter().map(|label| (*label).to_string()).collect();
+            self.model = Some(Model::load(&self.folder.model(), HeadKind::Classify(labels), 0, run.device)?);
+        }
+        let model = self.model.as_ref().expect("it was just loaded");
+        let tokens = self.stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
+        let (tokenizer, task, max_length) = (&run.tokenizer, run.task, self.stage.max_length);
+        let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
+            noise: rs_rp.objective(),
+            samples: rs_rp.vote_samples as u32,
+            confidence: rs_rp.vote_confidence,
+            seed: run.recipe.seed,
+        });
+        let measured = Classifier { model, tokenizer, task, max_length, tokens }.predict(test, voting.as_ref())?;
+        let what = format!("test {}", test.language);
+        run.note_text(&what, measured.n_truncated, measured.share_unknown, self.stage);
+        let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });
+        if let Some(radii) = measured.radii {
+            let certified: Vec<f64> = radii.iter().flatten().copied().collect();
+            text["certified"] = number(certified.len() as f64 / radii.len().max(1) as f64);
+            text["mean_radius"] = number(certified.iter().sum::<f64>() / certified.len().max(1) as f64);
+        }
+        self.text.insert(test.language.clone(), text);
+        Ok(measured.predictions)
+    }
+
+    fn grid(&mut self) -> Result<Grid> {
+        let mut scores = Vec::new();
+        for first in &self.run.tests {
+            for second in &self.run.tests {
+                let mixed = match first.language == second.language {
+                    true => self.score(first)?,
+                    false => self.score(&generalized(first, second)?)?,
+                };
+                scores.push((first.language.clone(), second.language.clone(), mixed));
+            }
+        }
+        Grid::new(scores)
+    }
+}
+
+/// The tokenizer of a run: named, or of the model, or trained on the first stage's text and kept in the folder.
+fn tokenizer(
+    recipe: &Recipe,
+    folder: &RunFolder,
+    labelled: &BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
+    texts: &BTreeMap<usize, BTreeMap<String, Vec<String>>>,
+) -> Result<Tokenizer> {
+    if let Some(path) = recipe.model.tokenizer.as_ref().or(recipe.model.path.as_ref()) {
+        return Tokenizer::load(Path::new(path));
+    }
+    let kept = folder.path().join("tokenizer");
+    if checkpoint::is_complete(&kept) {
+        return Tokenizer::load(&kept);
+    }
+    let vocab_size = recipe.model.fresh.as_ref().map_or(0, |fresh| fresh.vocab_size);
+    let tokenizer = match texts.values().next() {
+        Some(texts) => Tokenizer::train_unigram(texts.values().flatten().cloned(), vocab_size)?,
+        None => {
+            let examples = labelled.values().flat_map(|(_, train, _)| &train.examples);
+            let sentences = examples.flat_map(|example| std::iter::once(example.a.clone()).chain(example.b.clone()));
+            Tokenizer::train_unigram(sentences, vocab_size)?
+        }
+    };
+    checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))?;
+    Ok(tokenizer)
+}
+
+/// XLM-R's architecture in the sizes of a recipe.
+fn fresh_config(fresh: &Fresh, tokenizer: &Tokenizer) -> Result<Config> {
+    let specials = tokenizer.specials();
+    let raw = json!({
+        "model_type": "xlm-roberta",
+        "vocab_size": tokenizer.n_ids(),
+        "hidden_size": fresh.hidden_size,
+        "num_hidden_layers": fresh.num_hidden_layers,
+        "num_attention_heads": fresh.num_attention_heads,
+        "intermediate_size": fresh.intermediate_size,
+        "max_position_embeddings": fresh.max_position_embeddings,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": fresh.hidden_dropout_prob,
+        "attention_probs_dropout_prob": fresh.attention_probs_dropout_prob,
+        "initializer_range": 0.02,
+        "bos_token_id": specials.first,
+        "pad_token_id": specials.pad,
+        "eos_token_id": specials.last,
+        "tie_word_embeddings": true,
+    });
+    let Value::Object(raw) = raw else { unreachable!("the literal is an object") };
+    Config::new(raw).map_err(|reason| Error::Config(format!("model.fresh: {reason}")))
+}
+
+impl Outcome {
+    /// All results, for `metrics.json`.
+    pub fn to_json(&self) -> Value {
+        json!({ "task": self.task.name, "methods": self.methods.iter().map(MethodResult::to_json).collect::<Vec<_>>() })
+    }
+}
+
+fn score_json(score: &Score) -> Value {
+    json!({
+        "language": score.language, "n": score.n, "correct": score.correct,
+        "accuracy": number(score.accuracy), "low": number(score.low), "high": number(score.high),
+    })
+}
+
+impl MethodResult {
+    fn to_json(&self) -> Value {
+        let summary = &self.summary;
+        let optional = |value: Option<f64>| value.map_or(Value::Null, number);
+        let mut json = json!({
+            "method": self.name,
+            "selection": self.rule,
+            "source": summary.source,
+            "languages": summary.scores.iter().map(score_json).collect::<Vec<_>>(),
+            "mean": number(summary.mean),
+            "mean_without_source": optional(summary.mean_without_source),
+            "transfer_gap": optional(summary.gap),
+            "pooled": score_json(&summary.pooled),
+            "interval": "95 % Wilson score interval over the test examples of one run",
+        });
+        if let Some(grid) = &self.grid {
+            let rows = grid
+                .scores
+                .iter()
+                .map(|row| row.iter().map(|score| score.as_ref().map(score_json)).collect::<Vec<_>>());
+            json["generalized"] = json!({
+                "languages": grid.languages,
+                "scores": rows.collect::<Vec<_>>(),
+                "mean": number(grid.mean),
+                "mean_diagonal": optional(grid.mean_diagonal),
+                "mean_off_diagonal": optional(grid.mean_off_diagonal),
+            });
+        }
+        json
+    }
+}

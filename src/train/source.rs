@@ -1,0 +1,334 @@
+//! What a stage trains on: tokenized examples in an order that is a function of the seed and the epoch.
+
+use super::augment::{Neighbours, perturb, stream_of};
+use crate::{
+    array::Segments,
+    error::Result,
+    models::{Batch, Target},
+    rng::{Purpose, Rng},
+    tasks::Example,
+    text::{Encoded, Tokenizer},
+};
+
+/// One tokenized example.
+#[derive(Clone, Debug)]
+pub struct Item {
+    /// Where it comes from, for messages.
+    pub id: String,
+    /// Token ids.
+    pub ids: Vec<u32>,
+    /// Token types.
+    pub types: Vec<u32>,
+    /// What the model should say.
+    pub goal: Goal,
+}
+
+/// What the model should say of an example.
+#[derive(Clone, Debug)]
+pub enum Goal {
+    /// The label with this number.
+    Label(u32),
+    /// The words that were at these positions.
+    Masked {
+        /// Ascending.
+        positions: Vec<u32>,
+        /// One for each.
+        words: Vec<u32>,
+    },
+}
+
+impl Goal {
+    /// How many predictions the loss averages over.
+    pub fn count(&self) -> usize {
+        match self {
+            Goal::Label(_) => 1,
+            Goal::Masked { words, .. } => words.len(),
+        }
+    }
+}
+
+/// Training examples, the same for equal seeds however often and from wherever they are asked for.
+pub trait Source: Sync {
+    /// How many examples make an epoch.
+    fn len(&self) -> usize;
+
+    /// Whether there is nothing to train on.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Which examples an epoch sees, in order.
+    fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.len()).collect();
+        Rng::for_purpose(seed, Purpose::Shuffle, epoch).shuffle(&mut order);
+        order
+    }
+
+    /// An example as it is seen at place `place` of an epoch.
+    fn item(&self, index: usize, epoch: u64, place: usize) -> Result<Item>;
+}
+
+/// Lays items end to end.
+pub fn pack(items: &[Item]) -> Batch {
+    let segments = Segments::new(items.iter().map(|item| item.ids.len()));
+    let (mut labels, mut rows, mut words) = (Vec::new(), Vec::new(), Vec::new());
+    for (item, start) in items.iter().zip(segments.offsets.iter()) {
+        match &item.goal {
+            Goal::Label(label) => labels.push(*label),
+            Goal::Masked { positions, words: there } => {
+                rows.extend(positions.iter().map(|position| start + position));
+                words.extend(there);
+            }
+        }
+    }
+    let masked = items.iter().any(|item| matches!(item.goal, Goal::Masked { .. }));
+    let target = match masked {
+        true => Target::Masked { rows: rows.into(), words: words.into() },
+        false => Target::Labels(labels.into()),
+    };
+    let join = |part: fn(&Item) -> &Vec<u32>| items.iter().flat_map(|item| part(item).clone()).collect::<Vec<u32>>();
+    Batch { ids: join(|item| &item.ids).into(), types: join(|item| &item.types).into(), segments, target }
+}
+
+/// Cuts items into runs of at most `tokens` tokens, in order; an item that is longer by itself stands alone.
+pub fn cut(items: &[Item], tokens: usize) -> Vec<&[Item]> {
+    let (mut runs, mut start, mut sum) = (Vec::new(), 0, 0);
+    for (i, item) in items.iter().enumerate() {
+        if sum + item.ids.len() > tokens && i > start {
+            runs.push(&items[start..i]);
+            (start, sum) = (i, 0);
+        }
+        sum += item.ids.len();
+    }
+    if start < items.len() {
+        runs.push(&items[start..]);
+    }
+    runs
+}
+
+/// Labelled examples, tokenized once.
+pub struct Labelled {
+    /// The examples.
+    pub items: Vec<Item>,
+    /// How many of them lost tokens to the length limit.
+    pub n_truncated: usize,
+    /// The share of tokens that the tokenizer did not know.
+    pub share_unknown: f64,
+}
+
+impl Labelled {
+    /// Tokenizes examples; a label is looked up in `labels`, which maps the task's numbers to the model's. Those
+    /// without a label get 0, which nothing reads.
+    pub fn new(examples: &[Example], tokenizer: &Tokenizer, max_length: usize, labels: &[u32]) -> Result<Labelled> {
+        let texts: Vec<(&str, Option<&str>)> = examples.iter().map(|e| (e.a.as_str(), e.b.as_deref())).collect();
+        let encoded = tokenizer.encode_batch(&texts, max_length)?;
+        let n_truncated = encoded.iter().filter(|encoded| encoded.n_truncated > 0).count();
+        let unknown: usize = encoded.iter().map(|encoded| encoded.n_unknown).sum();
+        let tokens: usize = encoded.iter().map(|encoded| encoded.ids.len()).sum();
+        let items = examples.iter().zip(encoded).map(|(example, encoded)| labelled(example, encoded, labels)).collect();
+        Ok(Labelled { items, n_truncated, share_unknown: unknown as f64 / tokens.max(1) as f64 })
+    }
+}
+
+fn labelled(example: &Example, encoded: Encoded, labels: &[u32]) -> Item {
+    let label = example.label.map_or(0, |label| labels[label]);
+    Item { id: example.id.clone(), ids: encoded.ids, types: encoded.types, goal: Goal::Label(label) }
+}
+
+impl Source for Labelled {
+    fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    fn item(&self, index: usize, _: u64, _: usize) -> Result<Item> {
+        Ok(self.items[index].clone())
+    }
+}
+
+/// Labelled examples whose words are substituted afresh in each epoch: `rs-da` at the compute of plain training.
+pub struct Perturbed {
+    /// The examples as they are.
+    pub examples: Vec<Example>,
+    /// What words may become.
+    pub neighbours: Neighbours,
+    /// Turns text into tokens.
+    pub tokenizer: Tokenizer,
+    /// The most tokens of an example.
+    pub max_length: usize,
+    /// Maps the task's label numbers to the model's.
+    pub labels: Vec<u32>,
+    /// Of this the substitutions are made.
+    pub seed: u64,
+}
+
+impl Source for Perturbed {
+    fn len(&self) -> usize {
+        self.examples.len()
+    }
+
+    fn item(&self, index: usize, epoch: u64, _: usize) -> Result<Item> {
+        let example = &self.examples[index];
+        let stream = stream_of(&format!("{}#{epoch}", example.id));
+        let mut rng = Rng::for_purpose(self.seed, Purpose::Augment, stream);
+        let example = perturb(example, &self.neighbours, |n| rng.below(n));
+        let encoded = self.tokenizer.encode(&example.a, example.b.as_deref(), self.max_length)?;
+        Ok(labelled(&example, encoded, &self.labels))
+    }
+}
+
+/// Sentences in several languages, for masked language modelling.
+pub struct Texts {
+    /// Token ids by language, special ones included.
+    pub languages: Vec<Language>,
+    /// Special ids, of which none is masked.
+    pub masking: Masking,
+    /// Languages are drawn in proportion to their share of the text to this power (Conneau & Lample, 2019).
+    pub alpha: f64,
+    /// Of this masks are made.
+    pub seed: u64,
+}
+
+/// The sentences of one language.
+pub struct Language {
+    /// Its code.
+    pub code: String,
+    /// Token ids of each sentence.
+    pub sentences: Vec<Vec<u32>>,
+}
+
+/// How tokens are masked (Devlin et al., 2019): of those chosen 80 % become the mask, 10 % a random word, 10 % stay.
+#[derive(Clone, Debug)]
+pub struct Masking {
+    /// The share of tokens that are chosen.
+    pub probability: f64,
+    /// The id of the mask.
+    pub mask: u32,
+    /// Ids that are never chosen nor put in, in ascending order.
+    pub special: Vec<u32>,
+    /// Ids lie below this.
+    pub n_ids: u32,
+}
+
+impl Masking {
+    /// Masks a sentence; at least one of its ordinary tokens is chosen, if it has any.
+    pub fn apply(&self, id: String, sentence: &[u32], rng: &mut Rng) -> Item {
+        let ordinary = |id: &u32| self.special.binary_search(id).is_err();
+        let mut ids = sentence.to_vec();
+        let candidates: Vec<usize> = (0..ids.len()).filter(|i| ordinary(&ids[*i])).collect();
+        let mut chosen: Vec<usize> =
+            candidates.iter().copied().filter(|_| f64::from(rng.uniform()) < self.probability).collect();
+        if chosen.is_empty() && !candidates.is_empty() {
+            chosen.push(candidates[rng.below(candidates.len() as u32) as usize]);
+        }
+        let words = chosen.iter().map(|i| sentence[*i]).collect();
+        for i in &chosen {
+            match rng.below(10) {
+                0 => {}
+                1 => ids[*i] = self.random_word(rng),
+                _ => ids[*i] = self.mask,
+            }
+        }
+        let positions = chosen.iter().map(|i| *i as u32).collect();
+        Item { id, types: vec![0; ids.len()], ids, goal: Goal::Masked { positions, words } }
+    }
+
+    fn random_word(&self, rng: &mut Rng) -> u32 {
+        loop {
+            let id = rng.below(self.n_ids);
+            if self.special.binary_search(&id).is_err() {
+                return id;
+            }
+        }
+    }
+}
+
+impl Texts {
+    /// How many sentences of each language an epoch sees: shares to the power of α, of the same total.
+    pub fn quotas(&self) -> Vec<usize> {
+        let total = self.len() as f64;
+        let power = |language: &Language| (language.sentences.len() as f64 / total).powf(self.alpha);
+        let sum: f64 = self.languages.iter().map(power).sum();
+        self.languages.iter().map(|language| (total * power(language) / sum).round() as usize).collect()
+    }
+}
+
+impl Source for Texts {
+    fn len(&self) -> usize {
+        self.languages.iter().map(|language| language.sentences.len()).sum()
+    }
+
+    /// Each language's sentences in random order, again and again until its quota is met, all shuffled together.
+    fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
+        let mut rng = Rng::for_purpose(seed, Purpose::Shuffle, epoch);
+        let (mut order, mut first) = (Vec::new(), 0);
+        for (language, quota) in self.languages.iter().zip(self.quotas()) {
+            let mut sentences: Vec<usize> = (first..first + language.sentences.len()).collect();
+            rng.shuffle(&mut sentences);
+            order.extend(sentences.iter().cycle().take(quota));
+            first += language.sentences.len();
+        }
+        rng.shuffle(&mut order);
+        order.truncate(self.len());
+        while order.len() < self.len() {
+            order.push(rng.below(self.len() as u32) as usize); // quotas were rounded down
+        }
+        order
+    }
+
+    fn item(&self, mut index: usize, epoch: u64, place: usize) -> Result<Item> {
+        let mut rng = Rng::for_purpose(self.seed, Purpose::Mask, epoch << 32 | place as u64);
+        for language in &self.languages {
+            match language.sentences.get(index) {
+                Some(sentence) => {
+                    return Ok(self.masking.apply(format!("{}:{}", language.code, index + 1), sentence, &mut rng));
+                }
+                None => index -= language.sentences.len(),
+            }
+        }
+        panic!("there are fewer sentences")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn item(length: usize) -> Item {
+        Item { id: String::new(), ids: vec![7; length], types: vec![0; length], goal: Goal::Label(1) }
+    }
+
+    #[test]
+    fn micro_batches_keep_the_order_and_the_budget() {
+        let items: Vec<Item> = [3, 4, 9, 1, 1].map(item).to_vec();
+        let lengths: Vec<usize> = cut(&items, 8).iter().map(|run| run.len()).collect();
+        assert_eq!(lengths, [2, 1, 2]);
+        assert!(cut(&[], 8).is_empty());
+    }
+
+    #[test]
+    fn masks_spare_special_tokens_and_choose_at_least_one() {
+        let masking = Masking { probability: 0.15, mask: 9, special: vec![0, 2, 9], n_ids: 10 };
+        for seed in 0..200 {
+            let sentence = [0, 5, 6, 7, 2];
+            let item = masking.apply(String::new(), &sentence, &mut Rng::new(seed, 0));
+            let Goal::Masked { positions, words } = &item.goal else { panic!("masked") };
+            assert!(!positions.is_empty());
+            assert_eq!(item.ids[0], 0);
+            assert_eq!(item.ids[4], 2);
+            for (position, word) in positions.iter().zip(words) {
+                assert_eq!(sentence[*position as usize], *word);
+            }
+        }
+    }
+
+    #[test]
+    fn sampling_lifts_small_languages() {
+        let language = |code: &str, n| Language { code: code.into(), sentences: vec![vec![0, 5, 2]; n] };
+        let masking = Masking { probability: 0.15, mask: 9, special: vec![0, 2, 9], n_ids: 10 };
+        let texts = Texts { languages: vec![language("a", 900), language("b", 100)], masking, alpha: 0.3, seed: 1 };
+        let order = texts.order(1, 0);
+        let of_b = order.iter().filter(|i| **i >= 900).count();
+        assert_eq!(order.len(), 1000);
+        assert!((330..350).contains(&of_b), "{of_b}"); // 0.1^0.3 / (0.9^0.3 + 0.1^0.3) = 0.341
+    }
+}

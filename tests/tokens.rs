@@ -1,0 +1,73 @@
+//! Token ids against those of SentencePiece (XLM-R) and of transformers (mBERT), row by row.
+//!
+//! `RXLT_GOLDEN_TOKENS` names another file of rows, `RXLT_TOKENIZERS` another folder of tokenizers.
+
+mod harness;
+
+use std::path::PathBuf;
+use std::time::Instant;
+use std::{env, fs};
+
+use harness::{Data, Outcome, Test};
+use rxlt::text::Tokenizer;
+use serde_json::Value;
+
+fn main() {
+    harness::run(vec![
+        Test::new("tokens::xlmr", || check("xlm-roberta-base/sentencepiece.bpe.model", "xlmr")),
+        Test::new("tokens::mbert", || check("bert-base-multilingual-cased/vocab.txt", "mbert")),
+    ]);
+}
+
+fn check(file: &str, key: &str) -> Outcome {
+    compare(file, key).err().unwrap_or(Outcome::Passed)
+}
+
+fn compare(file: &str, key: &str) -> Result<(), Outcome> {
+    let rows = match env::var_os("RXLT_GOLDEN_TOKENS") {
+        Some(path) => harness::present(PathBuf::from(path))?,
+        None => harness::golden("tokenizer/tokens.jsonl")?,
+    };
+    let (tokenizers, _unpacked): (PathBuf, Option<Data>) = match env::var_os("RXLT_TOKENIZERS") {
+        Some(folder) => (PathBuf::from(folder), None),
+        None => harness::data("tokenizers").map(|data| (data.path.clone(), Some(data)))?,
+    };
+    let path = harness::present(tokenizers.join(file))?;
+    let start = Instant::now();
+    let tokenizer = Tokenizer::load(&path).expect("the tokenizer loads");
+    println!("{key}: {} ids, loaded in {:.2} s", tokenizer.n_ids(), start.elapsed().as_secs_f64());
+
+    let saved = tempfile::tempdir().expect("a temporary folder can be made");
+    tokenizer.save(saved.path()).expect("the tokenizer can be saved");
+    let start = Instant::now();
+    let reloaded = Tokenizer::load(saved.path()).expect("the saved tokenizer loads");
+    println!("{key}: saved and loaded again in {:.2} s", start.elapsed().as_secs_f64());
+
+    let text = fs::read_to_string(&rows).expect("the golden rows are text");
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect();
+    assert!(!rows.is_empty(), "no golden rows");
+    for tokenizer in [&tokenizer, &reloaded] {
+        let n_wrong = rows.iter().filter(|row| !equal(tokenizer, row, key)).count();
+        assert_eq!(n_wrong, 0, "of {} rows", rows.len());
+    }
+    let start = Instant::now();
+    rows.iter().for_each(|row| _ = encode(&tokenizer, row));
+    println!("{key}: {:.0} µs a row", start.elapsed().as_secs_f64() * 1e6 / rows.len() as f64);
+    Ok(())
+}
+
+fn encode(tokenizer: &Tokenizer, row: &Value) -> Vec<u32> {
+    let text = |key: &str| row[key].as_str().expect("a row has both texts");
+    let pair = Some(text("b")).filter(|b| !b.is_empty());
+    tokenizer.encode(text("a"), pair, usize::MAX).expect("the row can be encoded").ids
+}
+
+fn equal(tokenizer: &Tokenizer, row: &Value, key: &str) -> bool {
+    let ids = encode(tokenizer, row);
+    let expected = row[key].as_array().expect("a row has its ids").iter().map(Value::as_u64);
+    let same = expected.eq(ids.iter().map(|id| Some(u64::from(*id))));
+    if !same {
+        println!("{key}: {} | {}: expected {}, got {ids:?}", row["a"], row["b"], row[key]);
+    }
+    same
+}
