@@ -1,31 +1,10 @@
 //! The backward pass: gradients as values, along the paths that were asked for.
 
-use crate::{array::Array, tensor::Tensor};
-use std::{
-    cell::Cell,
-    collections::{HashMap, HashSet},
+use crate::{
+    array::Array,
+    tensor::{Tensor, without_graph},
 };
-
-thread_local! {
-    static PAUSED: Cell<bool> = const { Cell::new(false) };
-}
-
-/// Runs `work` without remembering how tensors are computed: evaluation needs no gradients.
-pub fn without_graph<T>(work: impl FnOnce() -> T) -> T {
-    /// Restores the old state, also when `work` unwinds.
-    struct Restore(bool);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            PAUSED.set(self.0);
-        }
-    }
-    let _restore = Restore(PAUSED.replace(true));
-    work()
-}
-
-pub(crate) fn is_paused() -> bool {
-    PAUSED.get()
-}
+use std::collections::{HashMap, HashSet};
 
 impl Tensor {
     /// The gradients of this single number with respect to each of `wanted`, zero where it does not depend on one.

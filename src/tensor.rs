@@ -2,10 +2,11 @@
 
 use crate::{
     array::{Array, Shape},
-    autograd, cpu,
+    cpu,
     gpu::{self, Gpu, Kernel},
 };
 use std::{
+    cell::Cell,
     fmt,
     sync::{
         Arc, RwLock,
@@ -173,7 +174,7 @@ impl Tensor {
         };
         assert!(inputs.iter().all(|input| input.device().same(device)), "{op:?}: inputs lie on several devices");
         let storage = execute(&op, inputs, &shapes, &shape, device);
-        let tracked = !autograd::is_paused() && inputs.iter().any(|input| input.0.tracked);
+        let tracked = !PAUSED.get() && inputs.iter().any(|input| input.0.tracked);
         let node =
             tracked.then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
         Tensor::make(shape, device.clone(), Arc::new(storage), tracked, node)
@@ -312,6 +313,23 @@ impl Tensor {
             _ => unreachable!("the device was checked"),
         }
     }
+}
+
+thread_local! {
+    static PAUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Runs `work` without remembering how tensors are computed: evaluation needs no gradients.
+pub fn without_graph<T>(work: impl FnOnce() -> T) -> T {
+    /// Restores the old state, also when `work` unwinds.
+    struct Restore(bool);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            PAUSED.set(self.0);
+        }
+    }
+    let _restore = Restore(PAUSED.replace(true));
+    work()
 }
 
 /// Numbers on their way from the device.

@@ -84,6 +84,7 @@ impl Show {
 /// `rxlt run`
 pub fn run(args: &Args) -> Result<()> {
     let resolved = resolve(args)?;
+    check_paths(&resolved)?;
     let chosen = args.device.open()?;
     if args.dry_run {
         return dry_run(&resolved, &chosen);
@@ -131,6 +132,42 @@ fn resolve(args: &Args) -> Result<Resolved> {
         true => Resolved::load(path, &settings),
         false => Resolved::parse(recipe::find(&args.recipe)?, &args.recipe, &settings),
     }
+}
+
+/// Whether all files and folders that the recipe names are there.
+fn check_paths(resolved: &Resolved) -> Result<()> {
+    let recipe = &resolved.recipe;
+    let mut named: Vec<(String, &String, &str)> = Vec::new();
+    let model = [("model.path", &recipe.model.path), ("model.tokenizer", &recipe.model.tokenizer)];
+    for (key, path) in model {
+        let remedy = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
+        named.extend(path.iter().map(|path| (key.to_owned(), path, remedy)));
+    }
+    if recipe.data.folder != recipe::DEMO {
+        named.push((
+            "data.folder".into(),
+            &recipe.data.folder,
+            "name the folder that holds the tasks' files by --data",
+        ));
+    }
+    for (i, stage) in recipe.stages.iter().enumerate() {
+        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text)] {
+            named.extend(paths.iter().map(|path| (format!("stages.{i}.{key}"), path, "set it to what is there")));
+        }
+    }
+    for (i, method) in recipe.methods.iter().enumerate() {
+        let path = method.rs_da.as_ref().and_then(|rs_da| rs_da.neighbours.as_ref());
+        let remedy = "fetch counterfitted_neighbors.json of robinjia/certified-word-sub, and set this to it";
+        named.extend(path.map(|path| (format!("methods.{i}.rs-da.neighbours"), path, remedy)));
+    }
+    let missing = named.iter().filter(|(_, path, _)| !Path::new(path).exists());
+    let lines: Vec<String> = missing
+        .map(|(key, path, remedy)| {
+            let place = resolved.sources.get(key).map_or("default", String::as_str);
+            format!("{place}: {key}: there is no \"{path}\"; {remedy}")
+        })
+        .collect();
+    if lines.is_empty() { Ok(()) } else { Err(Error::Missing(lines.join("\n"))) }
 }
 
 /// A folder of its own for each configuration.

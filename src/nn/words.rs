@@ -1,7 +1,11 @@
 //! The word table: hundreds of thousands of rows, of which a step touches a few hundred.
 
 use super::{Builder, Fill};
-use crate::{array::Ids, autograd::without_graph, ops, tensor::Tensor};
+use crate::{
+    array::Ids,
+    ops,
+    tensor::{Tensor, without_graph},
+};
 
 /// Word embeddings (v, h), in windows of rows that the device can bind at once.
 #[derive(Debug)]

@@ -5,12 +5,11 @@ use super::{
     source::{Item, cut, pack},
 };
 use crate::{
-    autograd::without_graph,
-    models::{Batch, Model, Place, Target, Words},
+        models::{Batch, Model, Place, Target, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
-    tensor::Tensor,
+    tensor::{Tensor, without_graph},
 };
 
 /// The probability of each label for each item, in the order of the items.

@@ -1,0 +1,287 @@
+//! The `rxlt` command as users meet it: help, messages, exit codes, and what is written where.
+
+use std::{
+    fs::{self, File},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+/// Runs `rxlt` in a folder; no GPU is looked for.
+fn rxlt(folder: &Path, args: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
+    command.current_dir(folder).args(args).env("RXLT_DEVICE", "cpu").env("NO_COLOR", "1").stdin(Stdio::null());
+    command.output().expect("the binary runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).expect("rxlt writes UTF-8")
+}
+
+/// Runs `rxlt`; the exit code must be as expected, and stderr (after a failure) or stdout must say all `parts`.
+#[track_caller]
+fn check(folder: &Path, args: &[&str], code: i32, parts: &[&str]) -> String {
+    let output = rxlt(folder, args);
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{args:?}\nstdout: {out}\nstderr: {err}");
+    let said = if code == 0 { &out } else { &err };
+    for part in parts {
+        assert!(said.contains(part), "{args:?}: expected \"{part}\" in:\n{said}");
+    }
+    assert!(code == 0 || out.is_empty(), "{args:?}: a failure wrote to stdout: {out}");
+    assert!(!(out + &err).contains('\u{1b}'), "{args:?}: escape codes without a terminal");
+    said.clone()
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+/// A recipe that takes seconds.
+const SMALL: &str = r#"
+name = "small"
+languages = ["en", "de"]
+
+[model.fresh]
+vocab_size = 500
+hidden_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+intermediate_size = 32
+max_position_embeddings = 34
+
+[data]
+folder = "demo"
+max_eval_samples = 30
+
+[[stages]]
+task = "mlm"
+updates = 4
+max_train_samples = 60
+max_length = 32
+languages = ["en", "de"]
+checkpoint_every = 2
+
+[[stages]]
+task = "demo"
+updates = 4
+max_train_samples = 60
+max_length = 32
+learning_rate = 1e-3
+evaluate_every = 2
+checkpoint_every = 2
+
+[[methods]]
+standard = {}
+
+[[methods]]
+adv = { steps = 1 }
+"#;
+
+#[test]
+fn every_command_explains_itself() {
+    let folder = folder();
+    check(folder.path(), &["--version"], 0, &["rxlt 0."]);
+    check(folder.path(), &["--help"], 0, &["Examples:", "Exit codes:", "75 stopped and saved"]);
+    for command in ["run", "eval", "predict", "augment", "devices", "recipe"] {
+        check(folder.path(), &[command, "--help"], 0, &["Example", "Usage: rxlt"]);
+    }
+    check(folder.path(), &[], 2, &["Usage: rxlt"]);
+}
+
+#[test]
+fn wrong_words_are_refused_with_the_nearest_right_one() {
+    let folder = folder();
+    fs::write(folder.path().join("bad.toml"), "name = \"x\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnil\"\n")
+        .unwrap();
+    fs::write(folder.path().join("typo.toml"), "name = \"x\"\nsede = 3\n").unwrap();
+    let cases: &[(&[&str], i32, &[&str])] = &[
+        (&["rnu"], 2, &["'run'"]),
+        (&["run", "--dry-rum"], 2, &["--dry-run"]),
+        (&["run", "xnli-avd"], 2, &["did you mean \"xnli-adv\"?"]),
+        (&["run", "none.toml"], 66, &["cannot read none.toml"]),
+        (&["run", "bad.toml"], 78, &["bad.toml:5: stages.0.task: no task \"xnil\"; did you mean \"xnli\"?"]),
+        (&["run", "typo.toml"], 78, &["typo.toml:2: unknown key \"sede\"; did you mean \"seed\"?"]),
+        (&["run", "--set", "sed=1"], 78, &["--set sed=1: unknown key \"sed\"; did you mean \"seed\"?"]),
+        (&["run", "--set", "seed"], 2, &["expected key=value"]),
+        (&["run", "--set", "methods.0.avd.radius=1"], 78, &["unknown key \"avd\"; did you mean \"adv\"?"]),
+        (&["run", "--set", "languages=dd"], 78, &["no language \"dd\"; did you mean"]),
+        (&["run", "--set", "stages.1.batch_size=0"], 78, &["--set: stages.1.batch_size: expected 1 or more, found 0"]),
+        (&["run", "--set", "generalised=true"], 78, &["did you mean \"generalized\"?"]),
+        (
+            &["run", "xnli-rs-da"],
+            66,
+            &["model.path: there is no \"xlm-roberta-base\"", "neighbours: there is no", "--data"],
+        ),
+        (&["run", "--backend", "gpu"], 2, &["[possible values: auto, cpu, wgpu]"]),
+        (&["run", "--backend", "cpu", "--device", "llvmpipe"], 2, &["--backend cpu has no device"]),
+        (&["run", "--device", "no such card"], 69, &["no adapter matches \"no such card\""]),
+        (&["recipe", "show", "dem"], 2, &["did you mean \"demo\"?"]),
+        (&["eval"], 2, &["--model"]),
+        (&["eval", "--model", "m", "--task", "xnil", "--data", "d"], 2, &["did you mean \"xnli\"?"]),
+        (&["eval", "--model", "m", "--task", "xnli", "--data", "d"], 66, &["there is no folder d"]),
+        (&["eval", "--model", "m", "--task", "sib200", "--data", ".", "--generalized"], 2, &["sentence pairs"]),
+        (&["predict", "--model", "m", "--input", "none.tsv"], 66, &["none.tsv"]),
+        (&["augment", "--task", "xnli", "--input", "a", "--neighbours", "none.json"], 66, &["none.json"]),
+    ];
+    for (args, code, parts) in cases {
+        let said = check(folder.path(), args, *code, parts);
+        assert!(said.starts_with("error: "), "{args:?}: {said}");
+    }
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 2, "a refused command wrote something");
+}
+
+#[test]
+fn recipes_are_listed_shown_and_copied() {
+    let folder = folder();
+    let list = check(folder.path(), &["recipe", "ls"], 0, &["demo", "xnli-adv", "pawsx-rs-da", "sib200-standard"]);
+    assert!(list.lines().all(|line| line.chars().count() <= 100), "{list}");
+    let shown = check(folder.path(), &["recipe", "show", "xnli-adv"], 0, &["radius = 0.3", "# "]);
+    check(folder.path(), &["recipe", "show", "xnli-adv", "--resolved"], 0, &["batch_size = 32", "seed = 7"]);
+    check(folder.path(), &["recipe", "copy", "xnli-adv"], 0, &["rxlt run xnli-adv.toml"]);
+    assert_eq!(fs::read_to_string(folder.path().join("xnli-adv.toml")).unwrap(), shown);
+    check(folder.path(), &["recipe", "copy", "xnli-adv"], 73, &["cannot create xnli-adv.toml"]);
+    check(folder.path(), &["recipe", "copy", "demo", "mine.toml"], 0, &[]);
+    check(folder.path(), &["run", "mine.toml", "--dry-run"], 0, &["1-mlm", "nothing was trained or written"]);
+}
+
+#[test]
+fn devices_are_listed() {
+    let folder = folder();
+    check(folder.path(), &["devices"], 0, &["the processor", "auto takes"]);
+    let json = check(folder.path(), &["devices", "--json"], 0, &[]);
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["cpu"]["backend"], "cpu");
+    let adapters = json["adapters"].as_array().expect("a list");
+    assert!(adapters.iter().all(|adapter| adapter["name"].is_string() && adapter["max_binding_bytes"].is_u64()));
+}
+
+#[test]
+fn a_reader_may_leave() {
+    let folder = folder();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_rxlt"))
+        .current_dir(folder.path())
+        .args(["recipe", "show", "demo"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_writes_nothing() {
+    let folder = folder();
+    fs::write(folder.path().join("small.toml"), SMALL).unwrap();
+    let said = check(
+        folder.path(),
+        &["run", "small.toml", "--set", "methods.0.rs-da.compute_matched=true", "--dry-run"],
+        0,
+        &["as rs-da may see it", "stages.1.learning_rate = 0.001  (small.toml:", "(--set)", "(default)", "2-demo"],
+    );
+    assert!(said.contains("standard: 4 updates") || said.contains("rs-da: 4 updates"), "{said}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1);
+}
+
+#[test]
+fn a_run_leaves_its_record_and_goes_on() {
+    let folder = folder();
+    fs::write(folder.path().join("small.toml"), SMALL).unwrap();
+    let args = ["run", "small.toml", "--output", "out", "--progress", "plain"];
+    let table = check(folder.path(), &args, 0, &["language", "standard", "adv", "en", "de", "everything is in out"]);
+    let out = folder.path().join("out");
+    for name in
+        ["config.resolved.toml", "config.sources.json", "env.json", "log.jsonl", "metrics.json", "data.lock.json"]
+    {
+        assert!(out.join(name).is_file(), "{name}");
+    }
+    let status = fs::read_to_string(out.join("STATUS.json")).unwrap();
+    assert!(status.contains("\"done\""), "{status}");
+    let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
+    assert_eq!(log.lines().filter(|line| line.contains("\"event\":\"step\"")).count(), 12, "{log}");
+
+    // The same again: nothing is trained, the same table is printed.
+    let again = rxlt(folder.path(), &args);
+    assert_eq!(text(&again.stdout), table);
+    assert!(text(&again.stderr).contains("is done already"), "{}", text(&again.stderr));
+    assert_eq!(fs::read_to_string(out.join("log.jsonl")).unwrap(), log);
+
+    // Its configuration is a recipe: the folder takes it for its own. Another one is refused with what differs.
+    check(folder.path(), &["run", "out/config.resolved.toml", "--output", "out"], 0, &[&table]);
+    let other = ["run", "small.toml", "--output", "out", "--set", "stages.1.learning_rate=1e-4"];
+    check(folder.path(), &other, 73, &["stages.1.learning_rate: 0.001 there, 0.0001 now", "--output"]);
+
+    // A lock of another process is respected.
+    let lock = File::options().read(true).write(true).open(out.join("LOCK")).unwrap();
+    lock.lock().unwrap();
+    check(folder.path(), &args, 73, &["out is in use by process "]);
+    drop(lock);
+
+    let model = out.join("2-demo-adv/model");
+    let model = model.to_str().unwrap();
+    let eval = ["eval", "--model", model, "--task", "demo", "--data", "demo", "--languages", "de,sw"];
+    check(
+        folder.path(),
+        &[&eval[..], &["--max-length", "32", "--generalized", "--output", "p"]].concat(),
+        0,
+        &["sw", "two languages"],
+    );
+    check(folder.path(), &["eval", "--predictions", "p/test-de.jsonl", "--task", "demo"], 0, &["600", "entailment"]);
+    check(folder.path(), &[&eval[..], &["--max-length", "99"]].concat(), 2, &["takes at most 32 tokens"]);
+    check(folder.path(), &["eval", "--model", model, "--task", "pawsx", "--data", "demo"], 65, &[]);
+
+    fs::write(folder.path().join("in.tsv"), "A dog runs.\tAn animal runs.\nTom sings.\tTom sleeps.\n").unwrap();
+    let predict = ["predict", "--model", model, "--input", "in.tsv", "--max-length", "32", "--language", "en"];
+    let lines = check(folder.path(), &predict, 0, &["\"id\":\"in:1\"", "\"probabilities\"", "\"language\":\"en\""]);
+    assert_eq!(lines.lines().count(), 2);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_saves_and_the_run_ends_as_if_never_stopped() {
+    let folder = folder();
+    fs::write(folder.path().join("small.toml"), SMALL).unwrap();
+    let long = ["--set", "stages.0.updates=400", "--set", "stages.0.checkpoint_every=50", "--progress", "plain"];
+    let run = |output: &'static str| [&["run", "small.toml", "--output", output][..], &long[..]].concat();
+    let whole = check(folder.path(), &run("whole"), 0, &[]);
+
+    let spawn = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
+        let command = command.current_dir(folder.path()).args(run("parts")).env("RXLT_DEVICE", "cpu");
+        command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
+    };
+    let log = folder.path().join("parts/log.jsonl");
+    let child = spawn();
+    while fs::read_to_string(&log).is_ok_and(|log| log.lines().count() > 20) == false {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(75), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("error: stopped on request"), "{}", text(&output.stderr));
+    assert!(fs::read_to_string(folder.path().join("parts/STATUS.json")).unwrap().contains("\"paused\""));
+
+    let parts = check(folder.path(), &run("parts"), 0, &[]);
+    assert_eq!(parts.replace("parts", "whole"), whole);
+    let weights =
+        |output: &str| fs::read(folder.path().join(output).join("2-demo-adv/model/model.safetensors")).unwrap();
+    assert!(weights("whole") == weights("parts"), "the weights differ");
+}
+
+#[test]
+fn augmentation_is_reproducible() {
+    let folder = folder();
+    fs::write(folder.path().join("train.tsv"), "a good film\tit is good\tentailment\nno\tyes\tcontradictory\n")
+        .unwrap();
+    fs::write(folder.path().join("n.json"), r#"{"good": ["fine", "great"], "film": ["movie"]}"#).unwrap();
+    let args = |seed| {
+        ["augment", "--task", "xnli", "--input", "train.tsv", "--neighbours", "n.json", "--copies", "5", "--seed", seed]
+    };
+    let first = check(folder.path(), &args("1"), 0, &["no\tyes\tcontradiction\n"]);
+    assert_eq!(first.lines().count(), 10);
+    assert_eq!(check(folder.path(), &args("1"), 0, &[]), first);
+    assert_ne!(check(folder.path(), &args("2"), 0, &[]), first);
+    check(folder.path(), &[&args("1")[..], &["--output", "out.tsv"]].concat(), 0, &[]);
+    assert_eq!(fs::read_to_string(folder.path().join("out.tsv")).unwrap(), first);
+}

@@ -1,0 +1,139 @@
+//! A run that is killed or stopped at any moment, and started again, ends with the same bits as one that never was.
+//!
+//! Everything that draws random numbers is on: dropout, masking, augmentation, adversarial steps from random starts,
+//! noise, and micro-batches.
+
+mod harness;
+
+use harness::{Outcome, Test};
+use rxlt::{checkpoint::sha256_file, rng::Rng};
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, Instant},
+};
+
+const RECIPE: &str = r#"
+schema = 1
+name = "resume"
+languages = ["en", "fi"]
+[model.fresh]
+vocab_size = 400
+hidden_size = 32
+num_hidden_layers = 2
+num_attention_heads = 2
+intermediate_size = 48
+max_position_embeddings = 50
+[data]
+folder = "demo"
+max_eval_samples = 40
+[[stages]]
+task = "mlm"
+languages = ["en", "fi"]
+updates = 10
+max_train_samples = 120
+max_length = 40
+batch_size = 8
+learning_rate = 1e-3
+checkpoint_every = 3
+evaluate_every = 4
+[[stages]]
+task = "demo"
+updates = 20
+max_train_samples = 60
+max_length = 40
+batch_size = 8
+tokens_per_micro_batch = 90
+learning_rate = 1e-3
+weight_decay = 0.01
+warmup_steps = 4
+checkpoint_every = 4
+evaluate_every = 7
+[[methods]]
+name = "everything"
+rs-da = { copies = 2 }
+adv = { norm = "l2", radius = 0.3, step_size = 0.1, steps = 2, start = "random", at = "word" }
+rs-rp = { distribution = "gaussian", scale = 0.1, samples = 2, at = "embedding" }
+[[methods]]
+name = "average"
+rs-da = { compute_matched = true }
+"#;
+
+fn main() {
+    harness::run(vec![
+        Test::new("resume::cpu", || check("cpu", 12)),
+        Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", 3))),
+    ]);
+}
+
+fn check(backend: &str, interruptions: usize) -> Outcome {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let recipe = folder.path().join("resume.toml");
+    fs::write(&recipe, RECIPE).expect("the recipe can be written");
+    let whole = folder.path().join("whole");
+    let started = Instant::now();
+    let status = start(&recipe, &whole, backend).wait().expect("the run ends");
+    assert!(status.success(), "{status}");
+    let expected = hashes(&whole);
+    assert!(expected.len() >= 4, "{expected:?}");
+
+    let broken = folder.path().join("broken");
+    let mut random = Rng::new(interruptions as u64, 0);
+    let (mut stopped, mut killed) = (0, 0);
+    while stopped + killed < interruptions {
+        let mut run = start(&recipe, &broken, backend);
+        let length = started.elapsed().min(Duration::from_secs(20)).mul_f32(0.4);
+        std::thread::sleep(length.mul_f32(random.uniform()));
+        if random.below(2) == 0 {
+            run.kill().expect("the run can be killed");
+            killed += 1;
+            run.wait().expect("the run ends");
+            continue;
+        }
+        terminate(&run);
+        stopped += 1;
+        let status: ExitStatus = run.wait().expect("the run ends");
+        if status.success() {
+            break;
+        }
+        // 75: stopped and saved; no code: the signal came before there was anything to save.
+        assert!(matches!(status.code(), Some(75) | None), "{status}");
+    }
+    let status = start(&recipe, &broken, backend).wait().expect("the run ends");
+    assert!(status.success(), "{status}");
+    assert_eq!(hashes(&broken), expected, "after {killed} kills and {stopped} stops");
+    Outcome::Passed
+}
+
+fn start(recipe: &Path, output: &Path, backend: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
+    command.arg("run").arg(recipe).arg("--output").arg(output).args(["--backend", backend, "--progress", "none"]);
+    if backend == "wgpu" && std::env::var_os("RXLT_DEVICE").is_none() {
+        command.args(["--device", "0"]);
+    }
+    if backend == "cpu" {
+        command.env_remove("RXLT_DEVICE");
+    }
+    command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("the command starts")
+}
+
+fn terminate(run: &Child) {
+    let status = Command::new("kill").arg("-TERM").arg(run.id().to_string()).status();
+    assert!(status.is_ok(), "kill is there");
+}
+
+/// The weights and predictions of every stage.
+fn hashes(output: &Path) -> BTreeMap<PathBuf, String> {
+    let mut found = BTreeMap::new();
+    let stages = fs::read_dir(output).expect("there is an output").flatten().map(|entry| entry.path());
+    for stage in stages.filter(|path| path.join("model").is_dir()) {
+        let predictions = fs::read_dir(stage.join("predictions")).into_iter().flatten().flatten().map(|entry| entry.path());
+        for file in predictions.chain([stage.join("model/model.safetensors")]) {
+            let name = file.strip_prefix(output).expect("it lies inside").to_path_buf();
+            found.insert(name, sha256_file(&file).expect("it can be read"));
+        }
+    }
+    found
+}
