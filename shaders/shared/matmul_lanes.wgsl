@@ -37,8 +37,10 @@ fn forward(
             var sum{i}_{l} = initial;
         }
     }
+    var ahead = load(row, column, 0u, lane);
     for (var k = 0u; k < params.k; k += 4u) {
-        let p = load(row, column, k, lane);
+        let p = ahead;
+        ahead = load(row, column, min(k + 4u, params.k - 1u) / 4u * 4u, lane);
         #unroll i in 0..4 {
             #unroll l in 0..8 {
                 let x{i}_{l} = subgroupBroadcast(p.a{i}, {l}u);

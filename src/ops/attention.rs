@@ -156,7 +156,7 @@ impl Attention {
             workgroups: (places * self.mask_words()).div_ceil(64),
         };
         let [query, key, value, grad] = [0, 1, 2, 3].map(Binding::Input);
-        let bindings = vec![Binding::Output(0), query, key, value, offsets, Binding::Scratch(0), grad];
+        let bindings = [Binding::Output(0), query, key, value, offsets, Binding::Scratch(0), grad];
         let launch = |entry: &&'static str| Dispatch {
             shader,
             entry,

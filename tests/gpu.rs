@@ -1,0 +1,148 @@
+//! The GPU's runtime: order of work, recycled memory, limits; and the kernels for real GPUs, on whatever adapter there is.
+
+mod harness;
+
+use harness::{Outcome, Test};
+use rxlt::{
+    array::Array,
+    error::{Error, catch},
+    gpu::{Gpu, Kind},
+    ops::{ALL, Case, Layout, Spec, matmul},
+    rng::Rng,
+    tensor::{Device, Tensor},
+};
+use std::sync::Arc;
+
+fn main() {
+    let mut tests: Vec<Test> = [
+        ("numbers are overwritten after what was recorded before", overwrite as fn(&Device)),
+        ("numbers on their way are those of the moment", read_later),
+        ("a grid of more than 65,535 workgroups is folded", fold),
+        ("a long queue is submitted by itself", long_queue),
+        ("steps reuse their memory", reuse),
+        ("a tensor beyond the limits is an error", too_large),
+        ("a long inner extent is split between workgroups", split),
+    ]
+    .into_iter()
+    .map(|(name, check)| Test::new(name, move || harness::on_gpu(|device| passed(check, device))))
+    .collect();
+    for spec in ALL.iter().filter(|spec| ["attention", "linear", "matmul"].contains(&spec.name)) {
+        for case in spec.cases {
+            let name = format!("{}: {}: kernels for real GPUs", spec.name, case.name);
+            let check = move |device: &Device| hardware_kernels(spec, case, device);
+            tests.push(Test::new(name, move || harness::on_gpu(|device| passed(check, device))));
+        }
+    }
+    harness::run(tests);
+}
+
+fn passed(check: impl Fn(&Device), device: &Device) -> Outcome {
+    check(device);
+    Outcome::Passed
+}
+
+fn gpu(device: &Device) -> &Arc<Gpu> {
+    match device {
+        Device::Gpu(gpu) => gpu,
+        _ => unreachable!("the harness gives a GPU"),
+    }
+}
+
+fn overwrite(device: &Device) {
+    for n in [3, 1 << 17] {
+        let x = Tensor::new(&vec![1.0; n], [n], device);
+        let before = x.add(&x);
+        x.assign(&vec![5.0; n]);
+        let after = x.add(&x);
+        assert_eq!([before.to_vec()[n - 1], after.to_vec()[n - 1]], [2.0, 10.0], "{n} numbers");
+    }
+}
+
+fn read_later(device: &Device) {
+    let x = Tensor::new(&[1.0, 2.0], [2], device);
+    let pending = x.read_later();
+    x.assign(&[7.0, 8.0]);
+    device.submit();
+    let again = x.read_later();
+    assert_eq!([pending.wait(), again.wait()], [[1.0, 2.0], [7.0, 8.0]]);
+}
+
+fn fold(device: &Device) {
+    let n = 65_535 * 256 + 257; // elementwise kernels take 256 elements per workgroup
+    let doubled = Tensor::new(&vec![1.5; n], [n], device).scale(2.0).to_vec();
+    assert!(doubled.iter().all(|x| *x == 3.0));
+}
+
+fn long_queue(device: &Device) {
+    let one = Tensor::number(1.0, device);
+    let sum = (0..4_500).fold(one.clone(), |sum, _| sum.add(&one));
+    assert_eq!(sum.item(), 4_501.0);
+}
+
+fn reuse(device: &Device) {
+    let step = || {
+        let x = Tensor::new(&vec![1.0; 4_096], [64, 64], device);
+        matmul(&x, &x, Layout::NN).sum_rows().to_vec()
+    };
+    let first = step();
+    let allocations = gpu(device).statistics().allocations;
+    for _ in 0..5 {
+        assert_eq!(step(), first);
+    }
+    assert_eq!(gpu(device).statistics().allocations, allocations);
+}
+
+fn too_large(device: &Device) {
+    let words = gpu(device).max_binding_bytes() / 4 + 1;
+    let result = catch(|| Ok(gpu(device).allocate(words).len()));
+    assert!(matches!(&result, Err(Error::Device(message)) if message.contains("MiB")), "{result:?}");
+}
+
+fn split(device: &Device) {
+    let posing = posing(device);
+    let (k, m, n) = (2_051, 5, 7);
+    let mut rng = Rng::new(1, 0);
+    let mut random = |shape: [usize; 2]| Array::from_fn(shape, |_| f64::from(rng.gaussian()));
+    let (a, b) = (random([k, m]), random([k, n]));
+    let product = |device: &Device| matmul(&place(&a, device), &place(&b, device), Layout::TN).to_array();
+    close("product", &product(&posing), &product(&Device::Reference), 1e-4);
+}
+
+/// The same adapter, with the kernels that a discrete GPU gets.
+fn posing(device: &Device) -> Device {
+    let name = &gpu(device).adapter().name;
+    Device::Gpu(Gpu::open_with_kernels_for(Some(name), Kind::Discrete).expect("it was opened before"))
+}
+
+fn hardware_kernels(spec: &Spec, case: &Case, device: &Device) {
+    let posing = posing(device);
+    let mut rng = Rng::new(7, 0);
+    let inputs: Vec<Array> =
+        case.inputs.iter().map(|shape| Array::from_fn(*shape, |_| f64::from(rng.gaussian()))).collect();
+    let run = |device: &Device| {
+        let inputs: Vec<Tensor> = inputs.iter().map(|array| place(array, device).tracked()).collect();
+        let output = (case.run)(&inputs);
+        let mut rng = Rng::new(9, 0);
+        let along = Array::from_fn(output.shape().clone(), |_| f64::from(rng.gaussian()));
+        let grads = output.gradients_along(&place(&along, device), &inputs.iter().collect::<Vec<_>>());
+        [&output].into_iter().chain(&grads).map(Tensor::to_array).collect::<Vec<_>>()
+    };
+    for (i, (got, expected)) in run(&posing).iter().zip(run(&Device::Reference)).enumerate() {
+        close(&format!("output or gradient {i}"), got, &expected, spec.tolerance);
+    }
+}
+
+fn place(array: &Array, device: &Device) -> Tensor {
+    match device {
+        Device::Reference => Tensor::from_array(array.clone()),
+        _ => Tensor::new(&array.values.iter().map(|x| *x as f32).collect::<Vec<_>>(), array.shape.clone(), device),
+    }
+}
+
+#[track_caller]
+fn close(what: &str, got: &Array, expected: &Array, tolerance: f64) {
+    for (i, (got, expected)) in got.values.iter().zip(&expected.values).enumerate() {
+        let error = (got - expected).abs() / (1.0 + expected.abs());
+        assert!(error <= tolerance, "{what}, element {i}: got {got}, expected {expected}, error {error:.2e}");
+    }
+}
