@@ -129,7 +129,8 @@ fn hashes(output: &Path) -> BTreeMap<PathBuf, String> {
     let mut found = BTreeMap::new();
     let stages = fs::read_dir(output).expect("there is an output").flatten().map(|entry| entry.path());
     for stage in stages.filter(|path| path.join("model").is_dir()) {
-        let predictions = fs::read_dir(stage.join("predictions")).into_iter().flatten().flatten().map(|entry| entry.path());
+        let predictions =
+            fs::read_dir(stage.join("predictions")).into_iter().flatten().flatten().map(|entry| entry.path());
         for file in predictions.chain([stage.join("model/model.safetensors")]) {
             let name = file.strip_prefix(output).expect("it lies inside").to_path_buf();
             found.insert(name, sha256_file(&file).expect("it can be read"));

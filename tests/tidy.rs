@@ -133,7 +133,8 @@ fn documents_name_files_that_exist() {
     for document in ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"] {
         let text = fs::read_to_string(root().join(document)).expect("the document is there");
         for quoted in text.split('`').skip(1).step_by(2) {
-            let is_path = ["src/", "shaders/", "tests/", "scripts/", "recipes/"].iter().any(|start| quoted.starts_with(start));
+            let is_path =
+                ["src/", "shaders/", "tests/", "scripts/", "recipes/"].iter().any(|start| quoted.starts_with(start));
             if is_path && !quoted.contains("NAME") && !quoted.contains(' ') {
                 assert!(root().join(quoted).exists(), "{document} names {quoted}");
             }

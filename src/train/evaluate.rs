@@ -5,7 +5,7 @@ use super::{
     source::{Item, cut, pack},
 };
 use crate::{
-        models::{Batch, Model, Place, Target, Words},
+    models::{Batch, Model, Place, Target, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
