@@ -23,6 +23,33 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
     counter
 }
 
+/// [`philox`] for `N` counters that differ in their first word, which counts up: words in order, four for each.
+///
+/// Written side by side, so that vector instructions compute many counters at once.
+#[inline(always)]
+pub fn philox_run<const N: usize>([first, row, step, stream]: [u32; 4], mut key: [u32; 2]) -> [[u32; 4]; N] {
+    let (mut a, mut b, mut c, mut d) = ([0; N], [row; N], [step; N], [stream; N]);
+    for (lane, a) in a.iter_mut().enumerate() {
+        *a = first.wrapping_add(lane as u32);
+    }
+    for _ in 0..10 {
+        for lane in 0..N {
+            let left = u64::from(MULTIPLIER[0]) * u64::from(a[lane]);
+            let right = u64::from(MULTIPLIER[1]) * u64::from(c[lane]);
+            a[lane] = (right >> 32) as u32 ^ b[lane] ^ key[0];
+            b[lane] = right as u32;
+            c[lane] = (left >> 32) as u32 ^ d[lane] ^ key[1];
+            d[lane] = left as u32;
+        }
+        key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
+    }
+    let mut words = [[0; 4]; N];
+    for lane in 0..N {
+        words[lane] = [a[lane], b[lane], c[lane], d[lane]];
+    }
+    words
+}
+
 /// A random word as a number in [0, 1): its upper 24 bits.
 #[inline(always)]
 pub fn unit(word: u32) -> f32 {
@@ -167,6 +194,8 @@ mod tests {
         ];
         for (counter, key, expected) in cases {
             assert_eq!(philox(counter, key), expected);
+            let [_, second] = philox_run::<2>([counter[0].wrapping_sub(1), counter[1], counter[2], counter[3]], key);
+            assert_eq!(second, expected);
         }
     }
 

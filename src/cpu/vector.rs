@@ -1,4 +1,7 @@
 //! Loops over numbers: on all cores, and compiled for the widest vectors of the processor at hand.
+//!
+//! The compiler only does so for what is inlined into [`vectorized`], so closures given to these functions say
+//! `#[inline(always)]`.
 
 use rayon::prelude::*;
 
@@ -13,10 +16,16 @@ pub fn vectorized<R>(work: impl FnOnce() -> R) -> R {
 
 /// `f(start, chunk)` for the chunks of a buffer, in parallel.
 pub fn for_slices(output: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
+    let one = |start: usize, chunk: &mut [f32]| {
+        vectorized(
+            #[inline(always)]
+            || f(start, chunk),
+        )
+    };
     if output.len() <= CHUNK {
-        return vectorized(|| f(0, output));
+        return one(0, output);
     }
-    output.par_chunks_mut(CHUNK).enumerate().for_each(|(i, chunk)| vectorized(|| f(i * CHUNK, chunk)));
+    output.par_chunks_mut(CHUNK).enumerate().for_each(|(i, chunk)| one(i * CHUNK, chunk));
 }
 
 /// `f(i, row)` for the rows of a matrix, in parallel.
@@ -26,7 +35,14 @@ pub fn for_rows(output: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]
     }
     let rows_each = (CHUNK / columns).max(1);
     let several = |first: usize, rows: &mut [f32]| {
-        vectorized(|| rows.chunks_exact_mut(columns).enumerate().for_each(|(i, row)| f(first + i, row)));
+        vectorized(
+            #[inline(always)]
+            || {
+                for (i, row) in rows.chunks_exact_mut(columns).enumerate() {
+                    f(first + i, row);
+                }
+            },
+        );
     };
     if output.len() <= rows_each * columns {
         return several(0, output);

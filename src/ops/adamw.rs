@@ -129,7 +129,10 @@ impl Update for AdamW {
         let schedule = self.schedule();
         let chunks = p.par_chunks_mut(CHUNK).zip(m.par_chunks_mut(CHUNK)).zip(v.par_chunks_mut(CHUNK));
         chunks.zip(g.par_chunks(CHUNK)).for_each(|(((p, m), v), g)| {
-            cpu::vectorized(|| self.step_cpu(p, m, v, |i| g[i] * factor, schedule));
+            cpu::vectorized(
+                #[inline(always)]
+                || self.step_cpu(p, m, v, |i| g[i] * factor, schedule),
+            );
         });
     }
 
@@ -172,7 +175,10 @@ impl Update for AdamWRows {
         for (place, g) in self.rows.chunks_exact(2).zip(inputs[0].chunks_exact(h)) {
             let (row, slot) = (place[0] as usize * h, place[1] as usize * h);
             let (p, m, v) = (&mut p[row..row + h], &mut m[slot..slot + h], &mut v[slot..slot + h]);
-            cpu::vectorized(|| self.hyper.step_cpu(p, m, v, |i| g[i] * factor, schedule));
+            cpu::vectorized(
+                #[inline(always)]
+                || self.hyper.step_cpu(p, m, v, |i| g[i] * factor, schedule),
+            );
         }
     }
 
@@ -246,7 +252,10 @@ impl Update for CatchUp {
         let parts = distinct_rows(p, h, &rows).into_par_iter().zip(distinct_rows(m, h, &slots));
         parts.zip(distinct_rows(v, h, &slots)).zip(lazy).for_each(|(((p, m), v), [_, _, last])| {
             for schedule in self.missed(last) {
-                cpu::vectorized(|| self.hyper.step_cpu(p, m, v, |_| 0.0, schedule));
+                cpu::vectorized(
+                    #[inline(always)]
+                    || self.hyper.step_cpu(p, m, v, |_| 0.0, schedule),
+                );
             }
         });
     }

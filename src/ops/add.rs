@@ -40,12 +40,16 @@ impl Op for Add {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            let (x, y) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
-            for i in 0..out.len() {
-                out[i] = x[i] + y[i];
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                let (x, y) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
+                for i in 0..out.len() {
+                    out[i] = x[i] + y[i];
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {

@@ -98,29 +98,35 @@ impl Attention {
         let mut scores = Block::uninitialized(s * s);
         let scale = self.scale(width) as f32;
         Tile::whole(&mut scores, s, s).product(Output::Replace, width / self.heads, scale, query, key.t());
-        cpu::vectorized(|| {
-            for row in scores.chunks_exact_mut(s.max(1)) {
-                let most = cpu::max(row);
-                for x in row.iter_mut() {
-                    *x = cpu::exp(*x - most);
+        cpu::vectorized(
+            #[inline(always)]
+            || {
+                for row in scores.chunks_exact_mut(s.max(1)) {
+                    let most = cpu::max(row);
+                    for x in row.iter_mut() {
+                        *x = cpu::exp(*x - most);
+                    }
+                    let inverse = 1.0 / cpu::sum(row, |x| x);
+                    for x in row {
+                        *x *= inverse;
+                    }
                 }
-                let inverse = 1.0 / cpu::sum(row, |x| x);
-                for x in row {
-                    *x *= inverse;
-                }
-            }
-        });
+            },
+        );
         scores
     }
 
     /// Applies dropout to the (s, s) numbers of one sequence and head.
     fn drop_block(&self, block: &mut [f32], rows: &Range<usize>, head: usize) {
         let Some((rate, draw)) = self.dropout else { return };
-        cpu::vectorized(|| {
-            for (i, row) in block.chunks_exact_mut(rows.len().max(1)).enumerate() {
-                drop_row(row, rate, draw, 0, self.random_row(rows.start + i, head));
-            }
-        });
+        cpu::vectorized(
+            #[inline(always)]
+            || {
+                for (i, row) in block.chunks_exact_mut(rows.len().max(1)).enumerate() {
+                    drop_row(row, rate, draw, 0, self.random_row(rows.start + i, head));
+                }
+            },
+        );
     }
 
     /// The words of the mask's bits for one query and head; keys are aligned, so that a sequence may begin in a word.
@@ -319,12 +325,15 @@ impl Op for AttentionBackward {
 
 /// Turns `dP` into `dS` in place.
 fn softmax_backward(dp: &mut [f32], p: &[f32], s: usize, scale: f32) {
-    cpu::vectorized(|| {
-        for (dp, p) in dp.chunks_exact_mut(s.max(1)).zip(p.chunks_exact(s.max(1))) {
-            let sum = cpu::sum_pairs(dp, p, |dp, p| dp * p);
-            for j in 0..s {
-                dp[j] = p[j] * (dp[j] - sum) * scale;
+    cpu::vectorized(
+        #[inline(always)]
+        || {
+            for (dp, p) in dp.chunks_exact_mut(s.max(1)).zip(p.chunks_exact(s.max(1))) {
+                let sum = cpu::sum_pairs(dp, p, |dp, p| dp * p);
+                for j in 0..s {
+                    dp[j] = p[j] * (dp[j] - sum) * scale;
+                }
             }
-        }
-    });
+        },
+    );
 }

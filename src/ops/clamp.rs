@@ -47,12 +47,16 @@ impl Op for Clamp {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            let x = &inputs[0][start..][..out.len()];
-            for i in 0..out.len() {
-                out[i] = x[i].clamp(-self.radius, self.radius);
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                let x = &inputs[0][start..][..out.len()];
+                for i in 0..out.len() {
+                    out[i] = x[i].clamp(-self.radius, self.radius);
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
@@ -80,12 +84,16 @@ impl Op for ClampBackward {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            let (x, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
-            for i in 0..out.len() {
-                out[i] = if x[i].abs() <= self.radius { g[i] } else { 0.0 };
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                let (x, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
+                for i in 0..out.len() {
+                    out[i] = if x[i].abs() <= self.radius { g[i] } else { 0.0 };
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
@@ -114,12 +122,16 @@ impl Op for Sign {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            let x = &inputs[0][start..][..out.len()];
-            for i in 0..out.len() {
-                out[i] = sign(x[i]);
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                let x = &inputs[0][start..][..out.len()];
+                for i in 0..out.len() {
+                    out[i] = sign(x[i]);
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {

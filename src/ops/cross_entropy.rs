@@ -78,7 +78,10 @@ impl Op for CrossEntropy {
         let rows = inputs[0].par_chunks(shapes[0].columns().max(1)).zip(self.labels.par_iter());
         let losses: Vec<f64> = rows
             .map(|(row, label)| {
-                let (most, sum) = cpu::vectorized(|| log_sum_exp(row));
+                let (most, sum) = cpu::vectorized(
+                    #[inline(always)]
+                    || log_sum_exp(row),
+                );
                 f64::from(sum.ln() - (row[*label as usize] - most))
             })
             .collect();
@@ -132,15 +135,20 @@ impl Op for CrossEntropyBackward {
 
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let (columns, grad) = (shapes[0].columns(), inputs[1][0] * self.0.weight);
-        cpu::for_rows(output, columns, |i, out| {
-            let row = &inputs[0][i * columns..][..columns];
-            let (most, sum) = log_sum_exp(row);
-            let factor = grad / sum;
-            for j in 0..columns {
-                out[j] = factor * cpu::exp(row[j] - most);
-            }
-            out[self.0.labels[i] as usize] -= grad;
-        });
+        cpu::for_rows(
+            output,
+            columns,
+            #[inline(always)]
+            |i, out| {
+                let row = &inputs[0][i * columns..][..columns];
+                let (most, sum) = log_sum_exp(row);
+                let factor = grad / sum;
+                for j in 0..columns {
+                    out[j] = factor * cpu::exp(row[j] - most);
+                }
+                out[self.0.labels[i] as usize] -= grad;
+            },
+        );
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {

@@ -5,7 +5,7 @@ use crate::{
     array::{Array, Shape},
     cpu,
     gpu::Kernel,
-    rng::{Draw, drop_threshold},
+    rng::{Draw, drop_threshold, philox_run},
     tensor::{Op, Tensor},
 };
 
@@ -48,10 +48,14 @@ impl Op for Dropout {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            out.copy_from_slice(&inputs[0][start..][..out.len()]);
-            drop_row(out, self.rate, self.draw, start as u32 / 4, 0);
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                out.copy_from_slice(&inputs[0][start..][..out.len()]);
+                drop_row(out, self.rate, self.draw, start as u32 / 4, 0);
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
@@ -72,8 +76,8 @@ pub(super) fn drop_row(x: &mut [f32], rate: f32, draw: Draw, first_block: u32, r
     const BLOCKS: usize = 16; // side by side, for vector instructions
     let (threshold, factor) = (drop_threshold(rate), 1.0 / (1.0 - rate));
     for (group, x) in x.chunks_mut(4 * BLOCKS).enumerate() {
-        let words: [[u32; 4]; BLOCKS] =
-            std::array::from_fn(|lane| draw.words(first_block + (group * BLOCKS + lane) as u32, row));
+        let first = first_block + (group * BLOCKS) as u32;
+        let words = philox_run::<BLOCKS>([first, row, draw.step, draw.stream], draw.key());
         for (x, word) in x.iter_mut().zip(words.as_flattened()) {
             *x = if *word >= threshold { *x * factor } else { 0.0 };
         }

@@ -84,12 +84,17 @@ impl Op for Gather {
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let columns = shapes[0].columns();
         let ranges = window_ranges(shapes);
-        cpu::for_rows(output, columns, |i, out| {
-            let id = self.ids[i];
-            let window = ranges.iter().position(|range| range.contains(&id)).expect("ids were checked");
-            let start = (id - ranges[window].start) as usize * columns;
-            out.copy_from_slice(&inputs[window][start..][..columns]);
-        });
+        cpu::for_rows(
+            output,
+            columns,
+            #[inline(always)]
+            |i, out| {
+                let id = self.ids[i];
+                let window = ranges.iter().position(|range| range.contains(&id)).expect("ids were checked");
+                let start = (id - ranges[window].start) as usize * columns;
+                out.copy_from_slice(&inputs[window][start..][..columns]);
+            },
+        );
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
@@ -193,17 +198,20 @@ impl Op for ScatterAdd {
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let columns = shapes[0].columns();
         output.fill(0.0);
-        cpu::vectorized(|| {
-            for (target, list) in self.lists() {
-                let sum = &mut output[target * columns..][..columns];
-                for source in list {
-                    let x = &inputs[0][*source as usize * columns..][..columns];
-                    for j in 0..columns {
-                        sum[j] += x[j];
+        cpu::vectorized(
+            #[inline(always)]
+            || {
+                for (target, list) in self.lists() {
+                    let sum = &mut output[target * columns..][..columns];
+                    for source in list {
+                        let x = &inputs[0][*source as usize * columns..][..columns];
+                        for j in 0..columns {
+                            sum[j] += x[j];
+                        }
                     }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel {

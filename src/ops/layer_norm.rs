@@ -92,13 +92,18 @@ impl Op for LayerNorm {
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let columns = shapes[0].columns();
         let (gain, bias) = (&inputs[1][..columns], &inputs[2][..columns]);
-        cpu::for_rows(output, columns, |i, out| {
-            let x = &inputs[0][i * columns..][..columns];
-            let (mean, inverse) = self.moments(x);
-            for j in 0..columns {
-                out[j] = (x[j] - mean) * inverse * gain[j] + bias[j];
-            }
-        });
+        cpu::for_rows(
+            output,
+            columns,
+            #[inline(always)]
+            |i, out| {
+                let x = &inputs[0][i * columns..][..columns];
+                let (mean, inverse) = self.moments(x);
+                for j in 0..columns {
+                    out[j] = (x[j] - mean) * inverse * gain[j] + bias[j];
+                }
+            },
+        );
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
@@ -144,18 +149,23 @@ impl Op for InputGradient {
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let columns = shapes[0].columns();
         let (gain, n) = (&inputs[1][..columns], columns as f32);
-        cpu::for_rows(output, columns, |i, out| {
-            let (x, grad) = (&inputs[0][i * columns..][..columns], &inputs[2][i * columns..][..columns]);
-            let (mean_x, inverse) = self.0.moments(x);
-            for j in 0..columns {
-                out[j] = grad[j] * gain[j];
-            }
-            let mean = cpu::sum(out, |d| d) / n;
-            let slope = cpu::sum_pairs(out, x, |d, x| d * (x - mean_x) * inverse) / n;
-            for j in 0..columns {
-                out[j] = (out[j] - mean - (x[j] - mean_x) * inverse * slope) * inverse;
-            }
-        });
+        cpu::for_rows(
+            output,
+            columns,
+            #[inline(always)]
+            |i, out| {
+                let (x, grad) = (&inputs[0][i * columns..][..columns], &inputs[2][i * columns..][..columns]);
+                let (mean_x, inverse) = self.0.moments(x);
+                for j in 0..columns {
+                    out[j] = grad[j] * gain[j];
+                }
+                let mean = cpu::sum(out, |d| d) / n;
+                let slope = cpu::sum_pairs(out, x, |d, x| d * (x - mean_x) * inverse) / n;
+                for j in 0..columns {
+                    out[j] = (out[j] - mean - (x[j] - mean_x) * inverse * slope) * inverse;
+                }
+            },
+        );
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
@@ -192,18 +202,21 @@ impl Op for ParameterGradients {
 
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let columns = shapes[0].columns();
-        cpu::vectorized(|| {
-            output.fill(0.0);
-            let (gain, bias) = output.split_at_mut(columns);
-            let rows = inputs[0].chunks_exact(columns.max(1)).zip(inputs[1].chunks_exact(columns.max(1)));
-            for (x, grad) in rows {
-                let (mean, inverse) = self.0.moments(x);
-                for j in 0..columns {
-                    gain[j] += grad[j] * (x[j] - mean) * inverse;
-                    bias[j] += grad[j];
+        cpu::vectorized(
+            #[inline(always)]
+            || {
+                output.fill(0.0);
+                let (gain, bias) = output.split_at_mut(columns);
+                let rows = inputs[0].chunks_exact(columns.max(1)).zip(inputs[1].chunks_exact(columns.max(1)));
+                for (x, grad) in rows {
+                    let (mean, inverse) = self.0.moments(x);
+                    for j in 0..columns {
+                        gain[j] += grad[j] * (x[j] - mean) * inverse;
+                        bias[j] += grad[j];
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {

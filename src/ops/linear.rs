@@ -53,7 +53,12 @@ impl Op for Linear {
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let [t, k] = [shapes[0].rows(), shapes[0].columns()];
         let n = shapes[1].rows();
-        cpu::for_rows(output, n, |_, row| row.copy_from_slice(inputs[2]));
+        cpu::for_rows(
+            output,
+            n,
+            #[inline(always)]
+            |_, row| row.copy_from_slice(inputs[2]),
+        );
         let (x, weight) = (Matrix::rows(inputs[0], k), Matrix::rows(inputs[1], k));
         cpu::matmul(output, Output::Add, [t, n, k], 1.0, x, weight.t());
     }

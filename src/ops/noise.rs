@@ -76,11 +76,15 @@ impl Op for Noise {
     }
 
     fn cpu(&self, _: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            for (i, x) in out.chunks_mut(4).enumerate() {
-                x.copy_from_slice(&self.block(start / 4 + i)[..x.len()]);
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                for (i, x) in out.chunks_mut(4).enumerate() {
+                    x.copy_from_slice(&self.block(start / 4 + i)[..x.len()]);
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {

@@ -46,12 +46,16 @@ impl Op for Scale {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            let x = &inputs[0][start..][..out.len()];
-            for i in 0..out.len() {
-                out[i] = x[i] * self.factor;
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                let x = &inputs[0][start..][..out.len()];
+                for i in 0..out.len() {
+                    out[i] = x[i] * self.factor;
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {

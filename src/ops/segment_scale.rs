@@ -113,12 +113,19 @@ impl Op for SegmentScale {
         for rows in self.segments.ranges() {
             let range = rows.start * columns..rows.end * columns;
             let (x, out) = (&inputs[0][range.clone()], &mut output[range]);
-            let factor = self.factor(f64::from(cpu::vectorized(|| cpu::sum(x, |x| x * x)))) as f32;
-            cpu::for_slices(out, |start, out| {
-                for i in 0..out.len() {
-                    out[i] = factor * x[start + i];
-                }
-            });
+            let factor = self.factor(f64::from(cpu::vectorized(
+                #[inline(always)]
+                || cpu::sum(x, |x| x * x),
+            ))) as f32;
+            cpu::for_slices(
+                out,
+                #[inline(always)]
+                |start, out| {
+                    for i in 0..out.len() {
+                        out[i] = factor * x[start + i];
+                    }
+                },
+            );
         }
     }
 
@@ -162,17 +169,27 @@ impl Op for SegmentScaleBackward {
         for rows in self.0.segments.ranges() {
             let range = rows.start * columns..rows.end * columns;
             let (x, grad, out) = (&inputs[0][range.clone()], &inputs[1][range.clone()], &mut output[range]);
-            let square = cpu::vectorized(|| cpu::sum(x, |x| x * x));
-            let product = cpu::vectorized(|| cpu::sum_pairs(x, grad, |x, g| x * g));
+            let square = cpu::vectorized(
+                #[inline(always)]
+                || cpu::sum(x, |x| x * x),
+            );
+            let product = cpu::vectorized(
+                #[inline(always)]
+                || cpu::sum_pairs(x, grad, |x, g| x * g),
+            );
             let factor = self.0.factor(f64::from(square)) as f32;
             let scaled = factor < 1.0 || !self.0.radius().1;
             let slope = if scaled { product / square.max(SMALLEST_NORM) } else { 0.0 };
             let factor = if scaled { factor } else { 1.0 };
-            cpu::for_slices(out, |start, out| {
-                for i in 0..out.len() {
-                    out[i] = factor * (grad[start + i] - x[start + i] * slope);
-                }
-            });
+            cpu::for_slices(
+                out,
+                #[inline(always)]
+                |start, out| {
+                    for i in 0..out.len() {
+                        out[i] = factor * (grad[start + i] - x[start + i] * slope);
+                    }
+                },
+            );
         }
     }
 

@@ -43,14 +43,17 @@ impl Op for SumRows {
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
         let columns = output.len();
-        cpu::vectorized(|| {
-            output.fill(0.0);
-            for row in inputs[0].chunks_exact(columns.max(1)) {
-                for i in 0..columns {
-                    output[i] += row[i];
+        cpu::vectorized(
+            #[inline(always)]
+            || {
+                output.fill(0.0);
+                for row in inputs[0].chunks_exact(columns.max(1)) {
+                    for i in 0..columns {
+                        output[i] += row[i];
+                    }
                 }
-            }
-        });
+            },
+        );
     }
 
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel {

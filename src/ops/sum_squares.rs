@@ -45,7 +45,12 @@ impl Op for SumSquares {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        let square_sum = |chunk: &[f32]| f64::from(cpu::vectorized(|| cpu::sum(chunk, |x| x * x)));
+        let square_sum = |chunk: &[f32]| {
+            f64::from(cpu::vectorized(
+                #[inline(always)]
+                || cpu::sum(chunk, |x| x * x),
+            ))
+        };
         let partial: Vec<f64> = inputs[0].par_chunks(4096).map(square_sum).collect();
         output[0] = (f64::from(inputs[1][0]) + partial.iter().sum::<f64>()) as f32;
     }

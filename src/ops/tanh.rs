@@ -38,12 +38,16 @@ impl Op for Tanh {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            let x = &inputs[0][start..][..out.len()];
-            for i in 0..out.len() {
-                out[i] = x[i].tanh();
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                let x = &inputs[0][start..][..out.len()];
+                for i in 0..out.len() {
+                    out[i] = x[i].tanh();
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
@@ -69,12 +73,16 @@ impl Op for TanhBackward {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(output, |start, out| {
-            let (y, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
-            for i in 0..out.len() {
-                out[i] = g[i] * (1.0 - y[i] * y[i]);
-            }
-        });
+        cpu::for_slices(
+            output,
+            #[inline(always)]
+            |start, out| {
+                let (y, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
+                for i in 0..out.len() {
+                    out[i] = g[i] * (1.0 - y[i] * y[i]);
+                }
+            },
+        );
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
