@@ -139,10 +139,16 @@ pub fn select(adapters: &[Adapter], wanted: Option<&str>) -> Result<usize> {
     let Some(wanted) = wanted else {
         let hardware = (0..adapters.len()).filter(|i| adapters[*i].kind != Kind::Software);
         return hardware.min_by_key(|i| (adapters[*i].kind, *i)).ok_or_else(|| {
-            Error::Device(format!(
-                "no GPU is to be found ({}); install its Vulkan driver, name a software adapter, or use --backend cpu",
-                list(adapters)
-            ))
+            let (found, remedy) = match adapters {
+                [] => {
+                    ("there is no adapter at all".to_string(), "install the GPU's Vulkan driver, or use --backend cpu")
+                }
+                _ => (
+                    format!("found only {}", list(adapters)),
+                    "install the GPU's Vulkan driver, name a software adapter by --device, or use --backend cpu",
+                ),
+            };
+            Error::Device(format!("expected a GPU, {found}; {remedy}"))
         });
     };
     let lower = wanted.to_lowercase();
@@ -157,15 +163,20 @@ pub fn select(adapters: &[Adapter], wanted: Option<&str>) -> Result<usize> {
             .filter(|i| adapters[*i].name.to_lowercase().contains(&lower) || adapters[*i].backend == lower)
             .min_by_key(|i| (adapters[*i].kind, *i)),
     };
-    found.ok_or_else(|| Error::Device(format!("no adapter matches \"{wanted}\" ({})", list(adapters))))
+    found.ok_or_else(|| {
+        let (found, remedy) = match adapters {
+            [] => ("there is no adapter at all".to_string(), "install the GPU's Vulkan driver, or use --backend cpu"),
+            _ => (format!("found {}", list(adapters)), "name one of these by its number or a part of its name"),
+        };
+        Error::Device(format!("no adapter matches \"{wanted}\": {found}; {remedy}"))
+    })
 }
 
+/// `adapter 0, llvmpipe (LLVM 15.0.6) [vulkan, software]` and so on.
 fn list(adapters: &[Adapter]) -> String {
-    if adapters.is_empty() {
-        return "there is no adapter at all".to_string();
-    }
-    let names = adapters.iter().enumerate().map(|(i, a)| format!("{i}: {} [{}, {}]", a.name, a.backend, a.kind));
-    format!("there are {}", names.collect::<Vec<_>>().join("; "))
+    let named =
+        adapters.iter().enumerate().map(|(i, a)| format!("adapter {i}, {} [{}, {}]", a.name, a.backend, a.kind));
+    named.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
