@@ -46,14 +46,14 @@
 //!     target: Target::Labels(vec![1, 0].into()),
 //! };
 //! let adv = Pgd {
-//!     norm: Norm::L2, radius: 0.1, step_size: 0.05, steps: 2, start: Start::Zero, at: Place::Word, clean_weight: 0.0,
+//!     norm: Norm::L2, radius: 0.02, step_size: 0.01, steps: 2, start: Start::Zero, at: Place::Word, clean_weight: 0.0,
 //! };
 //! let mut optimizer = Optimizer::lazy(&model, Settings {
 //!     learning_rate: 1e-2, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, max_grad_norm: 1.0,
-//!     warmup_steps: 0, total_steps: 20, decay: Decay::Constant,
+//!     warmup_steps: 0, total_steps: 60, decay: Decay::Constant,
 //! });
 //! let mut losses = Vec::new();
-//! for step in 0..20 {
+//! for step in 0..60 {
 //!     let active = optimizer.activate(&model, batch.ids.iter().copied()).unwrap();
 //!     let draw = Some(Draw { seed: 7, step, stream: 0 });
 //!     let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };
@@ -62,7 +62,7 @@
 //!     optimizer.step(&model, Some(&active), &grads);
 //!     losses.push(loss.item());
 //! }
-//! assert!(losses[19] < 0.5 * losses[0], "{losses:?}");
+//! assert!(losses[59] < 0.5 * losses[0], "{losses:?}");
 //! ```
 //!
 //! # Layers

@@ -241,7 +241,7 @@ mod tests {
         }
         assert_eq!(
             find("xnil").unwrap_err().message(),
-            "no task \"xnil\"; did you mean \"xnli\"? (known: xnli, pawsx, xsid, sib200)"
+            "no task \"xnil\"; did you mean \"xnli\"? (known: xnli, pawsx, xsid, sib200, demo)"
         );
     }
 

@@ -35,6 +35,8 @@ pub(super) fn relation(premise: &Meaning, hypothesis: &Meaning) -> Option<Relati
     match (premise.negated, hypothesis.negated) {
         (false, false) => affirmed(premise, hypothesis),
         (false, true) => Some(match affirmed(premise, hypothesis)? {
+            // Who buys a dog may buy a cat as well.
+            Contradiction if matches!(premise.predicate, Predicate::Handles { .. }) => return None,
             Contradiction => Entailment,
             Entailment => Contradiction,
             Neutral => Neutral,

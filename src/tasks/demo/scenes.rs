@@ -38,8 +38,8 @@ pub(super) fn pair(label: usize, rng: &mut Rng) -> (Meaning, Meaning) {
 pub(super) fn chain(rng: &mut Rng) -> Vec<Meaning> {
     let first = world::meaning(rng);
     match rng.below(100) {
-        0..20 => vec![first],
-        20..75 => match consequence(&first, rng) {
+        0..10 => vec![first],
+        10..80 => match consequence(&first, rng) {
             Some(second) if chance(50, rng) => vec![first, second],
             Some(second) => vec![second, first],
             None => vec![first],
@@ -67,12 +67,12 @@ fn same_subject(first: &Meaning, rng: &mut Rng) -> Option<Meaning> {
         .find(|second| second.is_plausible() && relation(first, second) != Some(Relation::Contradiction))
 }
 
-/// The meaning with one to three of its parts changed.
+/// The meaning with one of its parts changed, sometimes two.
 fn edited(meaning: &Meaning, rng: &mut Rng) -> Meaning {
     loop {
         let mut new = meaning.clone();
-        new.register = usize::from(chance(30, rng));
-        for _ in 0..=rng.below(3) {
+        new.register = usize::from(chance(15, rng));
+        for _ in 0..=u32::from(chance(30, rng)) {
             edit(&mut new, rng);
         }
         if new.is_plausible() {
@@ -82,13 +82,13 @@ fn edited(meaning: &Meaning, rng: &mut Rng) -> Meaning {
 }
 
 fn edit(meaning: &mut Meaning, rng: &mut Rng) {
-    match rng.below(9) {
+    match rng.below(12) {
         0 => meaning.company = toggled(meaning.company, world::NAMES, rng),
         1 => meaning.spot = toggled(meaning.spot, world::SPOTS, rng),
         2 => meaning.time = toggled(meaning.time, world::TIMES, rng),
-        3 => meaning.town = moved(meaning.town, rng),
-        4 => meaning.subject = replaced(meaning.subject, rng),
-        5 => meaning.negated = !meaning.negated,
+        3..6 => meaning.town = moved(meaning.town, rng),
+        6 => meaning.subject = replaced(meaning.subject, rng),
+        7 | 8 => meaning.negated = !meaning.negated,
         _ => meaning.predicate = varied(meaning, rng),
     }
 }

@@ -54,7 +54,7 @@ pub(super) enum Predicate {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Count {
-    /// 1 is said by the indefinite article or by nothing, 2 to 5 in words, the others in digits.
+    /// 1 is said by the indefinite article or by nothing, 2 and 3 in words, the others in digits.
     Exactly(u32),
     Several,
 }
@@ -117,7 +117,7 @@ pub(super) const QUALITIES: &[Concept] = &[
     "open",
     "closed",
 ];
-pub(super) const COUNTS: &[u32] = &[1, 2, 3, 4, 5, 10, 12, 20, 50];
+pub(super) const COUNTS: &[u32] = &[1, 2, 3, 4, 5, 8, 10, 12, 20, 50];
 pub(super) const PRICES: &[u32] = &[2, 3, 5, 8, 12, 15, 20, 40, 60, 90];
 
 /// The nouns that other nouns have as their class.
@@ -237,7 +237,7 @@ impl Meaning {
         };
         let someone_denied = self.negated && self.subject == Subject::Someone;
         let alone = !matches!((self.subject, self.company), (Subject::Name(a), Some(b)) if a == b);
-        subject_fits && !someone_denied && alone && extras + adjectives <= 3
+        subject_fits && !someone_denied && alone && extras + adjectives <= 2
     }
 
     fn is_state(&self, adjective: Concept, thing: &Thing) -> bool {
@@ -288,11 +288,11 @@ fn usual<T: Copy>(all: &[T], who: usize, rng: &mut Rng) -> T {
 /// A subject that acts, and the number by which the world knows its habits.
 pub(super) fn actor(rng: &mut Rng) -> (Subject, usize) {
     match rng.below(100) {
-        0..60 => {
+        0..70 => {
             let who = rng.below(NAMES.len() as u32) as usize;
             (Subject::Name(NAMES[who]), who)
         }
-        60..90 => {
+        70..93 => {
             let who = rng.below(ROLES.len() as u32) as usize;
             (Subject::Role(ROLES[who]), who)
         }
@@ -371,11 +371,11 @@ fn draw(rng: &mut Rng) -> Meaning {
         subject,
         negated: chance(25, rng),
         predicate,
-        company: chance(20, rng).then(|| usual(NAMES, who ^ 1, rng)),
-        spot: chance(25, rng).then(|| usual(SPOTS, who, rng)),
-        town: chance(40, rng).then(|| town(who, rng)),
-        time: chance(30, rng).then(|| usual(TIMES, who, rng)),
-        register: usize::from(chance(30, rng)),
+        company: chance(25, rng).then(|| usual(NAMES, who ^ 1, rng)),
+        spot: chance(30, rng).then(|| usual(SPOTS, who, rng)),
+        town: chance(55, rng).then(|| town(who, rng)),
+        time: chance(40, rng).then(|| usual(TIMES, who, rng)),
+        register: usize::from(chance(15, rng)),
     }
 }
 

@@ -171,7 +171,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
             let article = format!("{}{article}", either(m, ["", "k"]));
             join([&*article, &adjective(thing, ending, m), singular])
         }
-        Count::Exactly(n) => format!("{} {many}", number(n, ["zwei", "drei", "vier", "fünf"])),
+        Count::Exactly(n) => format!("{} {many}", number(n, ["zwei", "drei"])),
         Count::Several => format!("mehrere {many}"),
     }
 }

@@ -166,7 +166,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
     match count {
         Count::Exactly(1) if starts_with_vowel(&one) => format!("an {one}"),
         Count::Exactly(1) => format!("a {one}"),
-        Count::Exactly(n) => format!("{} {many}", number(n, ["two", "three", "four", "five"])),
+        Count::Exactly(n) => format!("{} {many}", number(n, ["two", "three"])),
         Count::Several => format!("several {many}"),
     }
 }

@@ -180,7 +180,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
             let article = either(m, if feminine { ["una", "ninguna"] } else { ["un", "ningún"] });
             format!("{article} {}", singular(thing, m))
         }
-        Count::Exactly(n) => format!("{} {}", number(n, ["dos", "tres", "cuatro", "cinco"]), plural(thing, m)),
+        Count::Exactly(n) => format!("{} {}", number(n, ["dos", "tres"]), plural(thing, m)),
         Count::Several => format!("{} {}", if feminine { "varias" } else { "varios" }, plural(thing, m)),
     }
 }

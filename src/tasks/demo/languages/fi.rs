@@ -172,7 +172,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
     match count {
         Count::Exactly(1) => in_case(thing, if m.negated { PARTITIVE } else { GENITIVE }, m),
         Count::Exactly(n) => {
-            format!("{} {}", number(n, ["kaksi", "kolme", "neljä", "viisi"]), in_case(thing, PARTITIVE, m))
+            format!("{} {}", number(n, ["kaksi", "kolme"]), in_case(thing, PARTITIVE, m))
         }
         Count::Several => format!("useita {}", in_case(thing, PARTITIVE_PLURAL, m)),
     }

@@ -191,7 +191,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
     match count {
         Count::Exactly(1) if m.negated => elided("de", &singular(thing, m)),
         Count::Exactly(1) => format!("{} {}", if feminine { "une" } else { "un" }, singular(thing, m)),
-        Count::Exactly(n) => format!("{} {many}", number(n, ["deux", "trois", "quatre", "cinq"])),
+        Count::Exactly(n) => format!("{} {many}", number(n, ["deux", "trois"])),
         Count::Several => format!("plusieurs {many}"),
     }
 }

@@ -201,7 +201,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
     match count {
         Count::Exactly(1) if m.negated => object,
         Count::Exactly(1) => format!("egy {object}"),
-        Count::Exactly(n) => format!("{} {object}", number(n, ["két", "három", "négy", "öt"])),
+        Count::Exactly(n) => format!("{} {object}", number(n, ["két", "három"])),
         Count::Several => format!("több {object}"),
     }
 }

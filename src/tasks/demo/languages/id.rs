@@ -161,7 +161,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
     match count {
         Count::Exactly(1) if m.negated => object,
         Count::Exactly(1) => format!("se{classifier} {object}"),
-        Count::Exactly(n) => format!("{} {classifier} {object}", number(n, ["dua", "tiga", "empat", "lima"])),
+        Count::Exactly(n) => format!("{} {classifier} {object}", number(n, ["dua", "tiga"])),
         Count::Several => format!("beberapa {classifier} {object}"),
     }
 }

@@ -101,10 +101,10 @@ fn subject_first(m: &Meaning, setting: &Setting, subject: &str, predicate: &str,
     }
 }
 
-/// 2 to 5 in words, other numbers in digits.
-fn number(n: u32, words: [&str; 4]) -> String {
+/// 2 and 3 in words, other numbers in digits.
+fn number(n: u32, words: [&str; 2]) -> String {
     match n {
-        2..=5 => words[n as usize - 2].to_string(),
+        2..=3 => words[n as usize - 2].to_string(),
         _ => n.to_string(),
     }
 }

@@ -204,8 +204,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
     match count {
         Count::Exactly(1) if m.negated => genitive(thing, m),
         Count::Exactly(1) => accusative(thing, m),
-        Count::Exactly(n @ 2..=4) => format!("{} {few}", number(n, [two, "trzy", "cztery", ""])),
-        Count::Exactly(5) => format!("pięć {many}"),
+        Count::Exactly(n @ 2..=4) => format!("{} {few}", number(n, [two, "trzy"])),
         Count::Exactly(n) => format!("{n} {many}"),
         Count::Several => format!("kilka {many}"),
     }

@@ -92,8 +92,6 @@ const ADJECTIVES: &[Row<10>] = &[
 const NUMBERS: &[Row<5>] = &[
     ("2", &[["wawili", "miwili", "mawili", "viwili", "mbili"]]),
     ("3", &[["watatu", "mitatu", "matatu", "vitatu", "tatu"]]),
-    ("4", &[["wanne", "minne", "manne", "vinne", "nne"]]),
-    ("5", &[["watano", "mitano", "matano", "vitano", "tano"]]),
 ];
 
 /// What stands behind the subject's prefix.
@@ -242,8 +240,6 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
         Count::Exactly(1) => singular(thing, m),
         Count::Exactly(2) => format!("{many} {}", agreeing("2")),
         Count::Exactly(3) => format!("{many} {}", agreeing("3")),
-        Count::Exactly(4) => format!("{many} {}", agreeing("4")),
-        Count::Exactly(5) => format!("{many} {}", agreeing("5")),
         Count::Exactly(n) => format!("{many} {n}"),
         Count::Several => format!("{many} kadhaa"),
     }

@@ -165,7 +165,7 @@ fn counted(count: Count, thing: Thing, m: &Meaning) -> String {
     match count {
         Count::Exactly(1) if m.negated => object,
         Count::Exactly(1) => join([adjective(thing, m), "bir", word(NOUNS, thing.noun, m)[0]]),
-        Count::Exactly(n) => format!("{} {object}", number(n, ["iki", "üç", "dört", "beş"])),
+        Count::Exactly(n) => format!("{} {object}", number(n, ["iki", "üç"])),
         Count::Several => format!("birkaç {object}"),
     }
 }
