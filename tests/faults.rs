@@ -243,7 +243,7 @@ fn weights_that_lie_are_refused() {
             "overlapping offsets",
             |f| {
                 weights(f, |mut header, _| {
-                    let last = header.keys().last().unwrap().clone();
+                    let last = header.keys().next_back().unwrap().clone();
                     let moved = offsets(&header, &last).map(|at| at - 4);
                     header[&last]["data_offsets"] = json!(moved);
                     as_text(header)
@@ -417,7 +417,7 @@ fn configurations_that_cannot_be_are_refused() {
             |f| configure(f, "num_attention_heads", json!(3)),
             RUN,
             65,
-            &["hidden_size 8 must be a multiple of num_attention_heads 3"],
+            &["hidden_size 8 must be a multiple of num_attention_heads, found 3"],
         ),
         row(
             "other activation",
@@ -472,8 +472,16 @@ fn tokenizers_that_are_malformed_are_refused() {
             |f| write(f, "tokenizer.json", b"version https://git-lfs.github.com/spec/v1"),
             &[HOME, "Git LFS"],
         ),
-        bad("empty model", |f| tokenizer(f, |t| t["model"] = json!({})), &[HOME, AGAIN]),
-        bad("unknown model", |f| tokenizer(f, |t| t["model"]["type"] = json!("Trigram")), &[HOME, AGAIN]),
+        bad(
+            "empty model",
+            |f| tokenizer(f, |t| t["model"] = json!({})),
+            &[HOME, "its \"model\" is of no known type", AGAIN],
+        ),
+        bad(
+            "unknown model",
+            |f| tokenizer(f, |t| t["model"]["type"] = json!("Trigram")),
+            &[HOME, "its \"model\" is of no known type"],
+        ),
         bad(
             "entry of another form",
             |f| tokenizer(f, |t| t["model"]["vocab"][5] = json!("x")),
@@ -489,7 +497,7 @@ fn tokenizers_that_are_malformed_are_refused() {
         bad(
             "added token elsewhere",
             |f| tokenizer(f, |t| t["added_tokens"][0]["id"] = json!(4_000_000_000u32)),
-            &[HOME, "the added token \"<s>\" claims the id", AGAIN],
+            &[HOME, "the added token \"<s>\" claims the id 4000000000, and the vocabulary gives 0", AGAIN],
         ),
         bad("added tokens of another form", |f| tokenizer(f, |t| t["added_tokens"] = json!(7)), &[HOME, AGAIN]),
         bad("no template", |f| tokenizer(f, |t| t["post_processor"] = Value::Null), &[HOME, "template for a sequence"]),
@@ -498,7 +506,11 @@ fn tokenizers_that_are_malformed_are_refused() {
             |f| tokenizer(f, |t| t["post_processor"]["special_tokens"] = json!({})),
             &[HOME],
         ),
-        bad("unknown splitter", |f| tokenizer(f, |t| t["pre_tokenizer"] = json!({ "type": "Saw" })), &[HOME, AGAIN]),
+        bad(
+            "unknown splitter",
+            |f| tokenizer(f, |t| t["pre_tokenizer"] = json!({ "type": "Saw" })),
+            &[HOME, "its \"pre_tokenizer\" is of no known type"],
+        ),
         bad(
             "broken pattern",
             |f| {
@@ -549,6 +561,13 @@ fn tokenizers_that_are_malformed_are_refused() {
             "vocabulary without marks",
             |f| write(f, "vocab.txt", b"[PAD]\na\n"),
             &["model/vocab.txt", "[CLS]", "[MASK]"],
+        ),
+        row(
+            "larger than the model, in a plan",
+            |f| configure(f, "vocab_size", json!(40)),
+            &run_with(&["--dry-run"]),
+            65,
+            &["model/tokenizer.json: ", "a vocab_size of 40"],
         ),
         row(
             "no tokenizer",
@@ -632,7 +651,7 @@ fn data_that_are_wrong_are_refused() {
             |f| fs::write(f.join("data/xnli/test-de.tsv"), "premise\thypothesis\tlabel\n").unwrap(),
             RUN,
             65,
-            &["data/xnli/test-de.tsv has a header but no rows"],
+            &["data/xnli/test-de.tsv has a header but no rows; fetch or write it again"],
         ),
         row(
             "no training file",
@@ -695,7 +714,7 @@ fn data_that_are_wrong_are_refused() {
             |f| fs::write(f.join("in.tsv"), "a\nb\tc\n").unwrap(),
             PREDICT,
             65,
-            &["in.tsv:2: expected sentences throughout or pairs throughout, found both"],
+            &["in.tsv:2: expected sentences throughout or pairs throughout, found both; part them"],
         ),
     ]);
 }
@@ -762,9 +781,19 @@ fn folders_of_others_are_left_alone() {
             },
             RUN,
             65,
-            &["out/config.resolved.toml"],
+            &["out/config.resolved.toml: ", "name another --output"],
         ),
     ]);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said() {
+    let folder = world();
+    let output = command(folder.path(), PREDICT).stdout(fs::File::create("/dev/full").unwrap()).output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(74), "{err}");
+    assert!(err.contains("error: cannot write to stdout: No space left on device"), "{err}");
 }
 
 #[cfg(target_os = "linux")]
@@ -804,6 +833,13 @@ fn numbers_that_are_not_finite_stop_everything() {
             &["test-de:1: expected 3 finite probabilities, found", "weights"],
         ),
         row("infinity in the weights", infinite, PREDICT, 65, &["model: the model gives in:1 no finite probabilities"]),
+        row(
+            "steps beyond f32",
+            |_| (),
+            &run_with(&["--set", "stages.0.learning_rate=1e39"]),
+            3,
+            &["at update 2 of 1-xnli-standard (examples train-en:", "lower learning_rate"],
+        ),
         row(
             "a last step that is too long",
             |_| (),

@@ -144,7 +144,7 @@ fn read(path: &Path) -> Result<Vec<Example>> {
     let pairs = examples.iter().filter(|example| example.b.is_some()).count();
     if pairs != 0 && pairs != examples.len() {
         let odd = examples.iter().position(|example| example.b.is_some() != examples[0].b.is_some()).unwrap_or(0) + 1;
-        let message = "expected sentences throughout or pairs throughout, found both";
+        let message = "expected sentences throughout or pairs throughout, found both; part them into two files";
         return Err(Error::Data(format!("{}: {message}", file.place(odd))));
     }
     Ok(examples)

@@ -224,6 +224,10 @@ mod tests {
         for (wanted, expected) in cases {
             assert_eq!(select(&adapters, wanted).ok(), expected, "{wanted:?}");
         }
-        assert!(select(&adapters[..1], None).is_err(), "software is never chosen unless named");
+        let message = |adapters, wanted| select(adapters, wanted).unwrap_err().message().to_string();
+        let software = "expected a GPU, found only adapter 0, llvmpipe (LLVM 15) [vulkan, software]; install";
+        assert!(message(&adapters[..1], None).starts_with(software), "software is never chosen unless named");
+        assert!(message(&[], None).starts_with("expected a GPU, there is no adapter at all; install"));
+        assert!(message(&adapters[..1], Some("x")).starts_with("no adapter matches \"x\": found adapter 0, llvmpipe"));
     }
 }

@@ -143,10 +143,14 @@ impl Config {
             raw,
         };
         let (h, heads) = (config.hidden_size, config.num_attention_heads);
-        match h.is_multiple_of(heads) && config.longest_input() > 0 {
+        let (positions, first) = (config.max_position_embeddings, config.first_position());
+        if !h.is_multiple_of(heads) {
+            return Err(format!("hidden_size {h} must be a multiple of num_attention_heads, found {heads}"));
+        }
+        match config.longest_input() > 0 {
             true => Ok(config),
             false => {
-                Err(format!("hidden_size {h} must be a multiple of num_attention_heads {heads}, and positions exist"))
+                Err(format!("max_position_embeddings must be above {first}, the first position, found {positions}"))
             }
         }
     }

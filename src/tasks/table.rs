@@ -36,7 +36,7 @@ pub fn read(file: &TextFile, task: &Task) -> Result<Vec<Row>> {
         });
     }
     if rows.is_empty() {
-        return Err(Error::Data(format!("{} has a header but no rows", file.path.display())));
+        return Err(Error::Data(format!("{} has a header but no rows; fetch or write it again", file.path.display())));
     }
     columns.number(file, &mut rows);
     Ok(rows)
@@ -179,7 +179,7 @@ mod tests {
                 "p\n",
                 "f.tsv:1: expected 3 columns (sentence, sentence, label) as in the first line, found 1: \"p\"; mend the tabs of that line",
             ),
-            (&XNLI, "premise\thypothesis\tlabel\n", "f.tsv has a header but no rows"),
+            (&XNLI, "premise\thypothesis\tlabel\n", "f.tsv has a header but no rows; fetch or write it again"),
             (
                 &SIB200,
                 "index_id\tcategory\ttext\n1\ttravel\n",
