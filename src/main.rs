@@ -12,6 +12,8 @@ use rxlt::cli::{Cli, tell};
 const BUG: u8 = 70;
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    begin_again_without_device_select();
     panic::set_hook(Box::new(report));
     match panic::catch_unwind(|| Cli::parse().run()) {
         Ok(Ok(())) => ExitCode::SUCCESS,
@@ -22,6 +24,20 @@ fn main() -> ExitCode {
             ExitCode::from(error.exit_code())
         }
         Err(_) => ExitCode::from(BUG),
+    }
+}
+
+/// Starts the process again (under its number) without Mesa's device-select layer where there is no desktop: the layer
+/// would look for one and write "error: XDG_RUNTIME_DIR is invalid" whenever Vulkan is opened. The layer only sorts
+/// adapters, and is switched off by the environment that a process begins with. If that fails, we go on as we are.
+#[cfg(target_os = "linux")]
+fn begin_again_without_device_select() {
+    use std::{env, os::unix::process::CommandExt};
+    const SWITCH: &str = "NODEVICE_SELECT";
+    if env::var_os("XDG_RUNTIME_DIR").is_none() && env::var_os(SWITCH).is_none() {
+        let mut args = env::args_os();
+        let name = args.next().unwrap_or_else(|| "rxlt".into());
+        let _ = process::Command::new("/proc/self/exe").arg0(name).args(args).env(SWITCH, "1").exec();
     }
 }
 

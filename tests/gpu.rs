@@ -21,6 +21,7 @@ fn main() {
         ("a long queue is submitted by itself", long_queue),
         ("steps reuse their memory", reuse),
         ("a tensor beyond the limits is an error", too_large),
+        ("a batch beyond the limits ends the command with 69", too_large_a_batch),
         ("a long inner extent is split between workgroups", split),
     ]
     .into_iter()
@@ -96,6 +97,33 @@ fn too_large(device: &Device) {
     let words = gpu(device).max_binding_bytes() / 4 + 1;
     let result = catch(|| Ok(gpu(device).allocate(words).len()));
     assert!(matches!(&result, Err(Error::Device(message)) if message.contains("MiB")), "{result:?}");
+}
+
+/// The widest layer there can be, and as many tokens as make its activations larger than what a shader may see.
+fn too_large_a_batch(device: &Device) {
+    let gpu = gpu(device);
+    let width = 1 << 16;
+    let tokens = gpu.max_binding_bytes() / (4 * width) + 1;
+    if tokens > 1 << 12 {
+        return; // an adapter that takes this much takes minutes to fill it
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sizes = "vocab_size = 300, hidden_size = 8, num_hidden_layers = 1, num_attention_heads = 2";
+    let recipe = format!(
+        "name = \"wide\"\nlanguages = [\"en\"]\n[model]\nfresh = {{ {sizes}, intermediate_size = {width} }}\n[data]\n\
+         folder = \"demo\"\n[[stages]]\ntask = \"demo\"\nupdates = 1\nmax_train_samples = {tokens}\nbatch_size = {tokens}\n\
+         max_length = 32\ntokens_per_micro_batch = {}\n[[methods]]\nstandard = {{}}\n",
+        32 * tokens
+    );
+    std::fs::write(folder.path().join("wide.toml"), recipe).expect("a recipe");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_rxlt"));
+    command.current_dir(folder.path()).args(["run", "wide.toml", "--output", "out", "--device", &gpu.adapter().name]);
+    let output = command.output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    for part in ["a tensor of", "MiB", &gpu.adapter().name, "use a smaller micro-batch"] {
+        assert!(said.contains(part), "expected \"{part}\" in:\n{said}");
+    }
 }
 
 fn split(device: &Device) {

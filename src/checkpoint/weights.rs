@@ -233,8 +233,8 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
         let mut parts = Path::new(shard).components();
         let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
         if !plain || shard.contains(['/', '\\', ':', '\0']) {
-            let what = format_args!("tensor \"{name}\": expected the name of a file in this folder, found \"{shard}\"");
-            return Err(data(path, what));
+            let what = format!("tensor \"{name}\": expected the name of a file in this folder, found \"{shard}\"");
+            return Err(data(path, format_args!("{what}; download the index again, and look at where it came from")));
         }
     }
     Ok(index.weight_map.0)

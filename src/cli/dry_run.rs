@@ -13,6 +13,7 @@ use crate::{
     train::{
         augment::{Neighbours, perturb, stream_of},
         data::Data,
+        measure::check_vocabulary,
         recipe::{Recipe, Resolved, RsDa, Stage},
     },
 };
@@ -53,11 +54,14 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
     let tokenizer = tokenizer.map(|path| Tokenizer::load(Path::new(path))).transpose()?;
     if let Some(path) = &model.path {
         let config = Config::load(Path::new(path))?;
+        if let Some(tokenizer) = &tokenizer {
+            check_vocabulary(tokenizer, &config)?;
+        }
         let longest = recipe.stages.iter().map(|stage| stage.max_length).max().unwrap_or(0);
         if longest > config.longest_input() {
             let most = config.longest_input();
             return Err(Error::Config(format!(
-                "max_length {longest}: the model at {path} takes at most {most} tokens"
+                "max_length {longest}: the model at {path} takes at most {most} tokens; set it to that or less"
             )));
         }
         let (layers, width) = (config.num_hidden_layers, config.hidden_size);

@@ -107,7 +107,9 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
         let longest = model.config.longest_input();
         if args.max_length > longest {
             let asked = args.max_length;
-            return Err(Error::Usage(format!("--max-length {asked}: the model takes at most {longest} tokens")));
+            return Err(Error::Usage(format!(
+                "--max-length {asked}: the model takes at most {longest} tokens; give that or less"
+            )));
         }
         let classifier =
             Classifier { model: &model, tokenizer: &tokenizer, task, max_length: args.max_length, tokens: args.tokens };

@@ -79,19 +79,33 @@ fn label(args: &Args, examples: &[Example], device: &Device) -> Result<(Vec<Stri
     let longest = config.longest_input();
     if args.max_length > longest {
         let asked = args.max_length;
-        return Err(Error::Usage(format!("--max-length {asked}: the model at {path} takes at most {longest} tokens")));
+        return Err(Error::Usage(format!(
+            "--max-length {asked}: the model at {path} takes at most {longest} tokens; give that or less"
+        )));
     }
     let labels = config.labels.clone().ok_or_else(|| {
-        Error::Data(format!("{path}/config.json names no labels (id2label): expected a model trained to classify"))
+        Error::Data(format!("{path}/config.json names no labels (id2label): expected a model trained to classify, such as rxlt run leaves"))
     })?;
     let model = Model::load(&args.model, HeadKind::Classify(labels.clone()), 0, device)?;
     if let Some(name) = model.initialized.first() {
-        return Err(Error::Data(format!("{path} holds no trained classifier (\"{name}\" is missing)")));
+        return Err(Error::Data(format!(
+            "{path} holds no trained classifier (\"{name}\" is missing); train one with rxlt run"
+        )));
     }
     let tokenizer = Tokenizer::load(&args.model)?;
     check_vocabulary(&tokenizer, &config)?;
-    let items = Labelled::new(examples, &tokenizer, args.max_length, &[])?.items;
-    Ok((labels, probabilities(&model, &items, args.tokens)))
+    let data = Labelled::new(examples, &tokenizer, args.max_length, &[])?;
+    if data.n_truncated > 0 {
+        tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), args.max_length));
+    }
+    let rows = probabilities(&model, &data.items, args.tokens);
+    match rows.iter().position(|row| row.iter().any(|p| !p.is_finite())) {
+        None => Ok((labels, rows)),
+        Some(odd) => Err(Error::Data(format!(
+            "{path}: the model gives {} no finite probabilities: {:?}; its weights are damaged, or it diverged in training",
+            examples[odd].id, rows[odd]
+        ))),
+    }
 }
 
 fn prediction(example: &Example, row: &[f32], labels: &[String], language: &str) -> Prediction {
@@ -130,7 +144,7 @@ fn read(path: &Path) -> Result<Vec<Example>> {
     let pairs = examples.iter().filter(|example| example.b.is_some()).count();
     if pairs != 0 && pairs != examples.len() {
         let odd = examples.iter().position(|example| example.b.is_some() != examples[0].b.is_some()).unwrap_or(0) + 1;
-        let message = "expected sentences throughout or pairs throughout, found both";
+        let message = "expected sentences throughout or pairs throughout, found both; part them into two files";
         return Err(Error::Data(format!("{}: {message}", file.place(odd))));
     }
     Ok(examples)

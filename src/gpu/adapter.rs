@@ -139,10 +139,16 @@ pub fn select(adapters: &[Adapter], wanted: Option<&str>) -> Result<usize> {
     let Some(wanted) = wanted else {
         let hardware = (0..adapters.len()).filter(|i| adapters[*i].kind != Kind::Software);
         return hardware.min_by_key(|i| (adapters[*i].kind, *i)).ok_or_else(|| {
-            Error::Device(format!(
-                "no GPU is to be found ({}); install its Vulkan driver, name a software adapter, or use --backend cpu",
-                list(adapters)
-            ))
+            let (found, remedy) = match adapters {
+                [] => {
+                    ("there is no adapter at all".to_string(), "install the GPU's Vulkan driver, or use --backend cpu")
+                }
+                _ => (
+                    format!("found only {}", list(adapters)),
+                    "install the GPU's Vulkan driver, name a software adapter by --device, or use --backend cpu",
+                ),
+            };
+            Error::Device(format!("expected a GPU, {found}; {remedy}"))
         });
     };
     let lower = wanted.to_lowercase();
@@ -157,15 +163,20 @@ pub fn select(adapters: &[Adapter], wanted: Option<&str>) -> Result<usize> {
             .filter(|i| adapters[*i].name.to_lowercase().contains(&lower) || adapters[*i].backend == lower)
             .min_by_key(|i| (adapters[*i].kind, *i)),
     };
-    found.ok_or_else(|| Error::Device(format!("no adapter matches \"{wanted}\" ({})", list(adapters))))
+    found.ok_or_else(|| {
+        let (found, remedy) = match adapters {
+            [] => ("there is no adapter at all".to_string(), "install the GPU's Vulkan driver, or use --backend cpu"),
+            _ => (format!("found {}", list(adapters)), "name one of these by its number or a part of its name"),
+        };
+        Error::Device(format!("no adapter matches \"{wanted}\": {found}; {remedy}"))
+    })
 }
 
+/// `adapter 0, llvmpipe (LLVM 15.0.6) [vulkan, software]` and so on.
 fn list(adapters: &[Adapter]) -> String {
-    if adapters.is_empty() {
-        return "there is no adapter at all".to_string();
-    }
-    let names = adapters.iter().enumerate().map(|(i, a)| format!("{i}: {} [{}, {}]", a.name, a.backend, a.kind));
-    format!("there are {}", names.collect::<Vec<_>>().join("; "))
+    let named =
+        adapters.iter().enumerate().map(|(i, a)| format!("adapter {i}, {} [{}, {}]", a.name, a.backend, a.kind));
+    named.collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]
@@ -213,6 +224,10 @@ mod tests {
         for (wanted, expected) in cases {
             assert_eq!(select(&adapters, wanted).ok(), expected, "{wanted:?}");
         }
-        assert!(select(&adapters[..1], None).is_err(), "software is never chosen unless named");
+        let message = |adapters, wanted| select(adapters, wanted).unwrap_err().message().to_string();
+        let software = "expected a GPU, found only adapter 0, llvmpipe (LLVM 15) [vulkan, software]; install";
+        assert!(message(&adapters[..1], None).starts_with(software), "software is never chosen unless named");
+        assert!(message(&[], None).starts_with("expected a GPU, there is no adapter at all; install"));
+        assert!(message(&adapters[..1], Some("x")).starts_with("no adapter matches \"x\": found adapter 0, llvmpipe"));
     }
 }

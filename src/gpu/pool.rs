@@ -177,7 +177,10 @@ mod tests {
     fn a_size_class_holds_what_is_asked_for_and_little_more() {
         for bytes in [1, 256, 257, 4_000, 4_096, 4_097, 1 << 27, (1 << 27) + 4] {
             let class = size_class(bytes);
-            assert!(class >= bytes && class % 16 == 0 && (class <= 256 || class * 4 <= bytes * 5), "{bytes}: {class}");
+            assert!(
+                class >= bytes && class.is_multiple_of(16) && (class <= 256 || class * 4 <= bytes * 5),
+                "{bytes}: {class}"
+            );
             assert_eq!(class, size_class(class), "{bytes}");
         }
     }

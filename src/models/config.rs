@@ -99,13 +99,18 @@ impl Config {
     /// Reads FOLDER/config.json.
     pub fn load(folder: &Path) -> Result<Config> {
         let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::read(&path, &error))?;
-        let value: Value = serde_json::from_str(&text)
+        if !path.exists() {
+            let remedy = "name a model's folder, which holds config.json, model.safetensors and a tokenizer";
+            return Err(Error::Missing(format!("there is no {}; {remedy}", path.display())));
+        }
+        let text = std::fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+        let value: Value = serde_json::from_slice(&text)
             .map_err(|error| Error::Data(format!("{} is not JSON: {error}; download it again", path.display())))?;
         let Value::Object(raw) = value else {
-            return Err(Error::Data(format!("{}: expected a JSON object", path.display())));
+            return Err(Error::Data(format!("{}: expected a JSON object; download it again", path.display())));
         };
-        Config::new(raw).map_err(|reason| Error::Data(format!("{}: {reason}", path.display())))
+        let remedy = "take config.json as the model's page has it";
+        Config::new(raw).map_err(|reason| Error::Data(format!("{}: {reason}; {remedy}", path.display())))
     }
 
     /// An encoder from the content of a config.json.
@@ -138,10 +143,14 @@ impl Config {
             raw,
         };
         let (h, heads) = (config.hidden_size, config.num_attention_heads);
-        match h.is_multiple_of(heads) && config.longest_input() > 0 {
+        let (positions, first) = (config.max_position_embeddings, config.first_position());
+        if !h.is_multiple_of(heads) {
+            return Err(format!("hidden_size {h} must be a multiple of num_attention_heads, found {heads}"));
+        }
+        match config.longest_input() > 0 {
             true => Ok(config),
             false => {
-                Err(format!("hidden_size {h} must be a multiple of num_attention_heads {heads}, and positions exist"))
+                Err(format!("max_position_embeddings must be above {first}, the first position, found {positions}"))
             }
         }
     }

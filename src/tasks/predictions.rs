@@ -63,7 +63,8 @@ impl Prediction {
         if probabilities.len() != labels.len() || probabilities.iter().any(|p| !p.is_finite()) {
             let (expected, id) = (labels.len(), &example.id);
             return Err(Error::Data(format!(
-                "{id}: expected {expected} finite probabilities, found {probabilities:?}"
+                "{id}: expected {expected} finite probabilities, found {probabilities:?}; the model's weights are damaged, or \
+                 it diverged in training"
             )));
         }
         let better = |best: usize, next: usize| if probabilities[next] > probabilities[best] { next } else { best };
@@ -103,11 +104,15 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>> {
     let mut predictions = Vec::new();
     let mut seen: HashMap<(String, String), usize> = HashMap::new();
     for (line, content) in file.lines() {
-        let prediction: Prediction =
-            serde_json::from_str(content).map_err(|error| Error::Data(format!("{}: {error}", file.place(line))))?;
+        let prediction: Prediction = serde_json::from_str(content).map_err(|error| {
+            let expected = "expected an object with id, language, prediction and, for scores, label";
+            Error::Data(format!("{}: {error}; {expected}", file.place(line)))
+        })?;
         if let Some(first) = seen.insert((prediction.language.clone(), prediction.id.clone()), line) {
             let (place, id) = (file.place(line), &prediction.id);
-            return Err(Error::Data(format!("{place}: \"{id}\" was already predicted in line {first}")));
+            return Err(Error::Data(format!(
+                "{place}: \"{id}\" was already predicted in line {first}; keep one of them"
+            )));
         }
         predictions.push(prediction);
     }
@@ -154,7 +159,7 @@ fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Judged>> {
         let Some(label) = &prediction.label else {
             let id = &prediction.id;
             return Err(Error::Data(format!(
-                "{place}: \"{id}\" has no \"label\", so there is nothing to score against"
+                "{place}: \"{id}\" has no \"label\" to score against; write the right label beside every prediction"
             )));
         };
         judged.push(Judged {

@@ -36,7 +36,7 @@ pub fn read(file: &TextFile, task: &Task) -> Result<Vec<Row>> {
         });
     }
     if rows.is_empty() {
-        return Err(Error::Data(format!("{} has a header but no rows", file.path.display())));
+        return Err(Error::Data(format!("{} has a header but no rows; fetch or write it again", file.path.display())));
     }
     columns.number(file, &mut rows);
     Ok(rows)
@@ -94,7 +94,7 @@ impl Columns {
             let names = self.names.join(", ");
             let content = excerpt(content);
             return Err(Error::Data(format!(
-                "{place}: expected {expected} columns ({names}) {as_in}, found {found}: {content}"
+                "{place}: expected {expected} columns ({names}) {as_in}, found {found}: {content}; mend the tabs of that line"
             )));
         }
         Ok(fields)
@@ -162,28 +162,28 @@ mod tests {
             (
                 &XNLI,
                 "p\th\tx\np\th\n",
-                "f.tsv:2: expected 3 columns (sentence, sentence, label) as in the first line, found 2: \"p\\th\"",
+                "f.tsv:2: expected 3 columns (sentence, sentence, label) as in the first line, found 2: \"p\\th\"; mend the tabs of that line",
             ),
             (
                 &XNLI,
                 "p\th\tx\n\np\th\tx\n",
-                "f.tsv:2: expected 3 columns (sentence, sentence, label) as in the first line, found 1: \"\"",
+                "f.tsv:2: expected 3 columns (sentence, sentence, label) as in the first line, found 1: \"\"; mend the tabs of that line",
             ),
             (
                 &XNLI,
                 "p\th\tx\ty\n",
-                "f.tsv:1: expected 3 columns (sentence, sentence, label) as in the first line, found 4: \"p\\th\\tx\\ty\"",
+                "f.tsv:1: expected 3 columns (sentence, sentence, label) as in the first line, found 4: \"p\\th\\tx\\ty\"; mend the tabs of that line",
             ),
             (
                 &XNLI,
                 "p\n",
-                "f.tsv:1: expected 3 columns (sentence, sentence, label) as in the first line, found 1: \"p\"",
+                "f.tsv:1: expected 3 columns (sentence, sentence, label) as in the first line, found 1: \"p\"; mend the tabs of that line",
             ),
-            (&XNLI, "premise\thypothesis\tlabel\n", "f.tsv has a header but no rows"),
+            (&XNLI, "premise\thypothesis\tlabel\n", "f.tsv has a header but no rows; fetch or write it again"),
             (
                 &SIB200,
                 "index_id\tcategory\ttext\n1\ttravel\n",
-                "f.tsv:2: expected 3 columns (index_id, category, text) as in the header, found 2: \"1\\ttravel\"",
+                "f.tsv:2: expected 3 columns (index_id, category, text) as in the header, found 2: \"1\\ttravel\"; mend the tabs of that line",
             ),
             (
                 &SIB200,

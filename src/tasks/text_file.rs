@@ -35,7 +35,7 @@ impl TextFile {
         })?;
         let file = TextFile { path: path.to_owned(), sha256, text };
         if file.lines().next().is_none() {
-            return Err(Error::Data(format!("{} is empty", path.display())));
+            return Err(Error::Data(format!("{} is empty; fetch or write it again", path.display())));
         }
         Ok(file)
     }
@@ -93,8 +93,8 @@ mod tests {
     #[test]
     fn broken_files_are_refused() {
         let cases: [(&[u8], &str); 4] = [
-            (b"", "f.tsv is empty"),
-            (b"\xef\xbb\xbf\r\n", "f.tsv is empty"),
+            (b"", "f.tsv is empty; fetch or write it again"),
+            (b"\xef\xbb\xbf\r\n", "f.tsv is empty; fetch or write it again"),
             (b"a\nb\xff\n", "f.tsv:2: not UTF-8: byte 0xff at offset 3; convert the file to UTF-8"),
             (b"a\n\xed\xa0\x80", "f.tsv:2: not UTF-8: byte 0xed at offset 2; convert the file to UTF-8"),
         ];

@@ -119,19 +119,35 @@ pub(super) fn from_json(bytes: &[u8]) -> Result<Engine, String> {
     }
     check_tables(&file["normalizer"])?;
     let added = file["added_tokens"].clone();
-    let mut engine: Engine = serde_json::from_value(file).map_err(|error| error.to_string())?;
+    let mut engine: Engine = serde_json::from_value(file).map_err(|error| in_words(&error))?;
     for token in added.as_array().into_iter().flatten() {
         let name = token["content"].as_str().unwrap_or_default();
         let (claimed, found) = (token["id"].as_u64(), engine.token_to_id(name).map(u64::from));
         if claimed != found {
+            let show = |id: Option<u64>| id.map_or("none".to_string(), |id| id.to_string());
+            let (claimed, found) = (show(claimed), show(found));
             return Err(format!(
-                "the added token \"{name}\" claims the id {claimed:?}, but the vocabulary gives {found:?}"
+                "the added token \"{name}\" claims the id {claimed}, and the vocabulary gives {found}"
             ));
         }
     }
     engine.with_truncation(None).map_err(|error| error.to_string())?;
     engine.with_padding(None);
     Ok(engine)
+}
+
+/// The reason that a tokenizer.json is not one; the crate names the part that it does not know by a type of its own.
+fn in_words(error: &serde_json::Error) -> String {
+    let message = error.to_string();
+    let parts = [
+        ("enum ModelUntagged", "model"),
+        ("enum NormalizerUntagged", "normalizer"),
+        ("enum PreTokenizerUntagged", "pre_tokenizer"),
+        ("enum PostProcessorUntagged", "post_processor"),
+        ("enum DecoderUntagged", "decoder"),
+    ];
+    let part = parts.iter().find(|(name, _)| message.contains(name));
+    part.map_or(message, |(_, part)| format!("its \"{part}\" is of no known type, or lacks what its type needs"))
 }
 
 /// An engine from the bytes of a SentencePiece Unigram model, with fairseq's ids: `<s>` 0, `<pad>` 1, `</s>` 2,

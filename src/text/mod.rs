@@ -227,6 +227,11 @@ impl Tokenizer {
         self.inner.n_ids
     }
 
+    /// What messages call it: the file that it came from.
+    pub fn source(&self) -> &str {
+        &self.inner.source
+    }
+
     /// The ids with a meaning of their own.
     pub fn specials(&self) -> Specials {
         self.inner.specials

@@ -213,7 +213,11 @@ fn malformed_files_are_refused_with_one_message() {
         ("tokenizer.json", broken_json("/model", bpe).into(), "but "),
         ("tokenizer.json", broken_json("/model", lone).into(), "but "),
         ("tokenizer.json", broken_json("/post_processor", Value::Null).into(), "template"),
-        ("tokenizer.json", broken_json("/added_tokens/1/id", json!(77)).into(), "claims the id Some(77)"),
+        (
+            "tokenizer.json",
+            broken_json("/added_tokens/1/id", json!(77)).into(),
+            "claims the id 77, and the vocabulary gives",
+        ),
         (
             "tokenizer.json",
             broken_json("/normalizer/normalizers/0/precompiled_charsmap", json!(garbage)).into(),

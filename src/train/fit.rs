@@ -215,18 +215,23 @@ impl<'a> Training<'a> {
             } else {
                 format!("the loss is {loss}")
             };
-            let last = self.desk.stage_folder.latest(|_| ())?.map_or("there is no checkpoint".to_string(), |saved| {
-                format!("the last good checkpoint is {}", saved.path.display())
-            });
+            let (step, ids, last) = (update.step, update.ids.join(", "), self.last_good()?);
             return Err(Error::Diverged(format!(
-                "{what} at update {} of {stage} (examples {}); {last}; lower learning_rate, or look at these examples",
-                update.step,
-                update.ids.join(", ")
+                "{what} at update {step} of {stage} (examples {ids}); {last}; lower learning_rate, or look at these \
+                 examples"
             )));
         }
         let learning_rate = f64::from(update.learning_rate);
         self.desk.progress.step(&Step { stage, step: update.step, total, loss, learning_rate, tokens: update.tokens });
         Ok(())
+    }
+
+    /// Where a run that diverged can be taken up.
+    fn last_good(&self) -> Result<String> {
+        let latest = self.desk.stage_folder.latest(|_| ())?;
+        Ok(latest.map_or("there is no checkpoint".to_string(), |saved| {
+            format!("the last good checkpoint is {}", saved.path.display())
+        }))
     }
 
     /// Measures the model on the dev examples, and keeps it where the rule of selection wants it.
@@ -236,7 +241,7 @@ impl<'a> Training<'a> {
             return Ok(());
         }
         self.optimizer.flush(self.model);
-        let accuracy = self.accuracy();
+        let accuracy = self.accuracy()?;
         let Evaluation { step, accuracy } = Evaluation { step: self.state.step, accuracy };
         let best = self.state.best().is_none_or(|best| accuracy > best.accuracy);
         self.state.evaluations.push(Evaluation { step, accuracy });
@@ -254,12 +259,19 @@ impl<'a> Training<'a> {
         }
     }
 
-    fn accuracy(&self) -> f64 {
+    fn accuracy(&self) -> Result<f64> {
         let (dev, tokens) = (self.plan.dev, self.plan.tokens);
         let (right, n) = match self.model.head_kind {
             HeadKind::MaskedLm => masked_accuracy(self.model, dev, tokens),
             HeadKind::Classify(_) => {
                 let predicted = probabilities(self.model, dev, tokens);
+                if let Some(odd) = predicted.iter().position(|row| row.iter().any(|p| !p.is_finite())) {
+                    let (step, stage, id, last) = (self.state.step, self.plan.name, &dev[odd].id, self.last_good()?);
+                    return Err(Error::Diverged(format!(
+                        "the model after update {step} of {stage} gives {id} no finite probabilities; {last}; lower \
+                         learning_rate"
+                    )));
+                }
                 let right = dev.iter().zip(&predicted).filter(|(item, row)| match item.goal {
                     Goal::Label(label) => super::evaluate::largest(row) == label as usize,
                     Goal::Masked { .. } => false,
@@ -267,7 +279,7 @@ impl<'a> Training<'a> {
                 (right.count(), dev.len())
             }
         };
-        right as f64 / n.max(1) as f64
+        Ok(right as f64 / n.max(1) as f64)
     }
 
     fn best_folder(&self) -> std::path::PathBuf {

@@ -361,7 +361,8 @@ fn sign(lock: &mut File, path: &Path) -> Result<()> {
 fn refuse_differences(folder: &Path, config: &Path, resolved: &Resolved) -> Result<()> {
     let text = fs::read_to_string(config).map_err(|error| Error::read(config, &error))?;
     let differences = resolved.differences(&text);
-    let differences = differences.map_err(|reason| Error::Data(format!("{}: {reason}", config.display())))?;
+    let remedy = "take the file from a copy of the folder, or name another --output";
+    let differences = differences.map_err(|reason| Error::Data(format!("{}: {reason}; {remedy}", config.display())))?;
     if differences.is_empty() {
         return Ok(());
     }

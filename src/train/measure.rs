@@ -99,7 +99,8 @@ pub fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
     match tokenizer.n_ids() <= config.vocab_size {
         true => Ok(()),
         false => Err(Error::Data(format!(
-            "the tokenizer has {} ids, the model's vocab_size is {}; take both from one model",
+            "{}: {} ids, and the model's config.json has a vocab_size of {}; take tokenizer and model from one folder",
+            tokenizer.source(),
             tokenizer.n_ids(),
             config.vocab_size
         ))),

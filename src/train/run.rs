@@ -155,12 +155,27 @@ impl<'a> Run<'a> {
         checkpoint::write_file(&self.folder.path().join("data.lock.json"), &text)
     }
 
-    /// What the first stage starts from.
+    /// What the first stage starts from; that its sizes suit the tokenizer and all stages is clear before it is read.
     fn start(&self) -> Result<Start> {
-        match (&self.recipe.model.path, &self.recipe.model.fresh) {
-            (Some(path), _) => Ok(Start::Folder(PathBuf::from(path))),
-            (None, Some(fresh)) => Ok(Start::Fresh(fresh_config(fresh, &self.tokenizer)?)),
-            (None, None) => Err(Error::Config("model: either path or fresh is needed".into())),
+        let (start, config) = match (&self.recipe.model.path, &self.recipe.model.fresh) {
+            (Some(path), _) => (Start::Folder(PathBuf::from(path)), Config::load(Path::new(path))?),
+            (None, Some(fresh)) => {
+                let config = fresh_config(fresh, &self.tokenizer)?;
+                (Start::Fresh(config.clone()), config)
+            }
+            (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
+        };
+        check_vocabulary(&self.tokenizer, &config)?;
+        let most = config.longest_input();
+        match self.recipe.stages.iter().position(|stage| stage.max_length > most) {
+            None => Ok(start),
+            Some(i) => {
+                let asked = self.recipe.stages[i].max_length;
+                let remedy = format!("set it to {most} or less");
+                Err(Error::Config(format!(
+                    "stages.{i}.max_length is {asked}, the model takes at most {most} tokens; {remedy}"
+                )))
+            }
         }
     }
 
@@ -181,13 +196,6 @@ impl<'a> Run<'a> {
         }
         let seed = self.recipe.seed ^ (index as u64 + 1) << 40;
         let model = self.model(index, start, seed, &name)?;
-        check_vocabulary(&self.tokenizer, &model.config)?;
-        if stage.max_length > model.config.longest_input() {
-            let (asked, most) = (stage.max_length, model.config.longest_input());
-            return Err(Error::Config(format!(
-                "stages.{index}.max_length is {asked}, the model takes at most {most} tokens"
-            )));
-        }
         let (source, dev) = self.source(index, stage, method, &model, seed)?;
         let objective = method.objective();
         let updates = stage.n_updates(source.len());
@@ -263,7 +271,9 @@ impl<'a> Run<'a> {
         let share = 100.0 * augmented.statistics.share_replaced();
         self.progress
             .note(format_args!("rs-da: {} examples, {share:.1} % of words replaced", augmented.examples.len()));
-        Ok((Box::new(tokenize(&augmented.examples)?), dev))
+        let data = tokenize(&augmented.examples)?;
+        self.note_text("rs-da", data.n_truncated, data.share_unknown, stage);
+        Ok((Box::new(data), dev))
     }
 
     /// Sentences to mask, and some that are held out of training.
@@ -336,9 +346,13 @@ impl<'a> Run<'a> {
 const EVALUATIONS: &str = "evaluations.json";
 
 fn read_evaluations(model: &Path) -> Result<Vec<Evaluation>> {
-    let path = model.join(EVALUATIONS);
-    let text = std::fs::read(&path).map_err(|error| Error::read(&path, &error))?;
-    serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}", path.display())))
+    read_json(&model.join(EVALUATIONS))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).map_err(|error| Error::read(path, &error))?;
+    let remedy = "take the file from a copy of the folder, or name another --output";
+    serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}; {remedy}", path.display())))
 }
 
 /// The measuring of one method: the model is loaded when the first prediction is asked for.
@@ -355,22 +369,26 @@ struct Measuring<'a> {
 impl Measuring<'_> {
     fn score(&mut self, test: &Loaded) -> Result<Score> {
         let path = self.folder.predictions("test", &test.language)?;
-        let predicted = match path.exists() {
-            true => predictions::read(&path)?,
+        let text_path = path.with_extension("text.json");
+        let (predicted, text) = match path.exists() {
+            true => (predictions::read(&path)?, read_json(&text_path)?),
             false => {
                 self.run.stop.check("all that was predicted is kept")?;
-                let predicted = self.predict(test)?;
+                let (predicted, text) = self.predict(test)?;
                 let mut bytes = Vec::new();
                 predictions::write(&mut bytes, &predicted)?;
+                checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
                 checkpoint::write_file(&path, &bytes)?;
-                predicted
+                (predicted, text)
             }
         };
+        self.text.insert(test.language.clone(), text);
         let right = predicted.iter().filter(|one| one.label.as_deref() == Some(one.prediction.as_str())).count();
         Score::new(&test.language, right, predicted.len())
     }
 
-    fn predict(&mut self, test: &Loaded) -> Result<Vec<Prediction>> {
+    /// The predictions, and what happened to the text on the way.
+    fn predict(&mut self, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
         let run = self.run;
         if self.model.is_none() {
             let labels = run.task.labels().iter().map(|label| (*label).to_string()).collect();
@@ -394,8 +412,7 @@ impl Measuring<'_> {
             text["certified"] = number(certified.len() as f64 / radii.len().max(1) as f64);
             text["mean_radius"] = number(certified.iter().sum::<f64>() / certified.len().max(1) as f64);
         }
-        self.text.insert(test.language.clone(), text);
-        Ok(measured.predictions)
+        Ok((measured.predictions, text))
     }
 
     fn grid(&mut self) -> Result<Grid> {

@@ -1,0 +1,134 @@
+//! What is exported loads in Hugging Face transformers: a classifier and a masked language model, each with a tokenizer
+//! of our own, are written to `target/export-probe` with the logits and ids that we get.
+//!
+//! Where `RXLT_PYTHON` names a Python with torch and transformers, scripts/check_transformers.py compares them:
+//!
+//! ```text
+//! RXLT_PYTHON=python3 cargo test --release --test export
+//! ```
+
+mod harness;
+
+use harness::{Outcome, Test};
+use rxlt::{
+    array::{Ids, Segments},
+    checkpoint::{self, Entry, Values},
+    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
+    nn::Pass,
+    tensor::Device,
+    text::{Encoded, Tokenizer},
+};
+use serde_json::json;
+use std::{
+    env, fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// Sentences and pairs in several scripts, of different lengths.
+const TEXTS: [(&str, Option<&str>); 6] = [
+    ("The cat sleeps under the old table.", None),
+    ("Die Katze schläft unter dem alten Tisch.", Some("Eine Katze ist wach.")),
+    ("Paka analala chini ya meza", Some("Paka ameamka.")),
+    ("Кот спит под старым столом, а собака — нет!", None),
+    ("猫は古い机の下で眠っている。", Some("猫は起きている。")),
+    ("Le chat dort.", Some("Le chat mange, puis il dort encore un peu sous la vieille table, près de la porte.")),
+];
+
+const MOST_TOKENS: usize = 120;
+
+fn main() {
+    let labels = ["contradiction", "entailment", "neutral"].map(str::to_string).to_vec();
+    let heads = [("classifier", HeadKind::Classify(labels)), ("masked-lm", HeadKind::MaskedLm)];
+    let tests = heads.map(|(name, head)| Test::new(format!("{name} in transformers"), move || check(name, head)));
+    harness::run(tests.into());
+}
+
+fn check(name: &str, head: HeadKind) -> Outcome {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("export-probe").join(name);
+    export(&folder, head);
+    let Some(python) = env::var_os("RXLT_PYTHON") else {
+        return Outcome::Ignored("RXLT_PYTHON names no Python with transformers".to_string());
+    };
+    let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("scripts/check_transformers.py");
+    let output = Command::new(python).arg(script).args([&folder, &folder]).output().expect("Python runs");
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    out.lines().for_each(|line| println!("{name}: {line}"));
+    Outcome::Passed
+}
+
+/// Writes a model, its tokenizer, and what both make of [`TEXTS`].
+fn export(folder: &Path, head: HeadKind) {
+    fs::create_dir_all(folder).expect("a folder can be made");
+    let texts = TEXTS.iter().flat_map(|(a, b)| [Some(*a), *b]).flatten().map(str::to_string);
+    let tokenizer = Tokenizer::train_unigram(texts.cycle().take(200), 300).expect("a tokenizer");
+    tokenizer.save(folder).expect("it is saved");
+    let model = Model::fresh(config(tokenizer.n_ids()), head, 11, &Device::Cpu).expect("a model");
+    unsettle(&model);
+    model.write(folder).expect("it is written");
+    let encoded = tokenizer.encode_batch(&TEXTS, MOST_TOKENS).expect("texts are encoded");
+    let line = |((a, b), encoded): (&(&str, Option<&str>), &Encoded)| {
+        format!("{}\n", json!({ "a": a, "b": b, "ids": encoded.ids }))
+    };
+    let lines: String = TEXTS.iter().zip(&encoded).map(line).collect();
+    fs::write(folder.join("probe.jsonl"), lines).expect("ids are written");
+    write_probe(&folder.join("probe.safetensors"), &model, &encoded, tokenizer.specials().pad);
+}
+
+fn config(vocab_size: usize) -> Config {
+    let raw = json!({
+        "model_type": "xlm-roberta", "vocab_size": vocab_size, "hidden_size": 48, "num_hidden_layers": 3,
+        "num_attention_heads": 4, "intermediate_size": 96, "max_position_embeddings": MOST_TOKENS + 2,
+        "type_vocab_size": 1, "layer_norm_eps": 1e-5, "hidden_act": "gelu", "initializer_range": 0.2,
+        "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": true,
+    });
+    Config::new(raw.as_object().expect("an object").clone()).expect("a configuration")
+}
+
+/// Fresh biases are zeros and norms ones: moved, so that one that were lost or swapped would show.
+fn unsettle(model: &Model) {
+    let mut tensors = model.tensors();
+    for (i, (_, shape, values)) in tensors.iter_mut().enumerate().filter(|(_, tensor)| tensor.1.len() == 1) {
+        (0..shape[0]).for_each(|j| values[j] += 0.3 * ((7 * i + j) as f32).sin());
+    }
+    model.assign(&tensors);
+}
+
+/// Ids and mask padded to a rectangle, and the logits of a classifier (b, k), or of every token (b, t, v).
+fn write_probe(path: &Path, model: &Model, encoded: &[Encoded], pad: u32) {
+    let (n, longest) = (encoded.len(), encoded.iter().map(|one| one.ids.len()).max().unwrap_or(0));
+    let row = |i: usize, j: usize| encoded[i].ids.get(j).copied();
+    let places = || (0..n).flat_map(|i| (0..longest).map(move |j| (i, j)));
+    let ids: Vec<u32> = places().map(|(i, j)| row(i, j).unwrap_or(pad)).collect();
+    let mask: Vec<u32> = places().map(|(i, j)| u32::from(row(i, j).is_some())).collect();
+    let packed: Vec<u32> = encoded.iter().flat_map(|one| one.ids.clone()).collect();
+    let all: Ids = (0..packed.len() as u32).collect::<Vec<_>>().into();
+    let target = match model.head_kind {
+        HeadKind::Classify(_) => Target::Labels(vec![0; n].into()),
+        HeadKind::MaskedLm => Target::Masked { rows: all.clone(), words: all },
+    };
+    let types = vec![0; packed.len()].into();
+    let segments = Segments::new(encoded.iter().map(|one| one.ids.len()));
+    let batch = Batch { ids: packed.into(), types, segments, target };
+    let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
+    let logits = model.logits_from(Place::Word, &words, &batch, Pass::evaluation());
+    let width = logits.shape()[1];
+    let (values, shape) = match model.head_kind {
+        HeadKind::Classify(_) => (logits.to_vec(), vec![n, width]),
+        HeadKind::MaskedLm => {
+            let (packed, mut padded) = (logits.to_vec(), vec![0.0; n * longest * width]);
+            for (i, rows) in batch.segments.ranges().enumerate() {
+                let from = &packed[rows.start * width..rows.end * width];
+                padded[i * longest * width..][..from.len()].copy_from_slice(from);
+            }
+            (padded, vec![n, longest, width])
+        }
+    };
+    let entries = [
+        Entry { name: "input_ids", shape: &[n, longest], values: Values::U32(&ids) },
+        Entry { name: "attention_mask", shape: &[n, longest], values: Values::U32(&mask) },
+        Entry { name: "logits", shape: &shape, values: Values::F32(&values) },
+    ];
+    checkpoint::write(path, &entries, &[]).expect("the probe is written");
+}
