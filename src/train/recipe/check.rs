@@ -104,13 +104,6 @@ impl Recipe {
             _ => "",
         };
         problems.say(!message.is_empty(), "model", message);
-        let has_text = self.stages.first().is_some_and(Stage::is_mlm) || self.data.folder == DEMO;
-        let without = model.fresh.is_some() && model.tokenizer.is_none() && !has_text;
-        problems.say(
-            without,
-            "model.fresh",
-            "a fresh encoder needs model.tokenizer or a first stage mlm to train one on",
-        );
         let Some(fresh) = &model.fresh else { return };
         let sizes = [
             ("vocab_size", fresh.vocab_size),
