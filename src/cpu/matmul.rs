@@ -132,7 +132,7 @@ mod tests {
     fn tiles_of_a_matrix_are_filled_side_by_side() {
         let (a, b) = ([1.0, 2.0, 3.0, 4.0], [5.0, 6.0]); // (2, 2) and (2, 1)
         let mut output = [0.0; 8]; // (4, 2): rows 1..3 in two blocks of one column
-        let mut tiles = Tile::grid(&mut output, 2, [1..3].into_iter(), 2);
+        let mut tiles = Tile::grid(&mut output, 2, std::iter::once(1..3), 2);
         tiles[1].product(Output::Replace, 2, 1.0, Matrix::rows(&a, 2), Matrix::rows(&b, 1));
         tiles[0].product(Output::Replace, 2, 2.0, Matrix::rows(&a, 2).t(), Matrix::rows(&b, 1));
         assert_eq!(output, [0.0, 0.0, 46.0, 17.0, 68.0, 39.0, 0.0, 0.0]);

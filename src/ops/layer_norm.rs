@@ -192,9 +192,9 @@ impl Op for ParameterGradients {
         let mut output = Array::zeros([2, columns]);
         for i in 0..x.shape.rows() {
             let (normalized, _) = self.0.normalize(x.row(i));
-            for j in 0..columns {
-                output.values[j] += grad.row(i)[j] * normalized[j];
-                output.values[columns + j] += grad.row(i)[j];
+            for (j, g) in grad.row(i).iter().enumerate() {
+                output.values[j] += g * normalized[j];
+                output.values[columns + j] += g;
             }
         }
         output

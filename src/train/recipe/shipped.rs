@@ -13,6 +13,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("pawsx-adv", include_str!("../../../recipes/pawsx-adv.toml")),
     ("pawsx-rs-rp", include_str!("../../../recipes/pawsx-rs-rp.toml")),
     ("pawsx-rs-da", include_str!("../../../recipes/pawsx-rs-da.toml")),
+    ("xsid-small", include_str!("../../../recipes/xsid-small.toml")),
     ("xsid-standard", include_str!("../../../recipes/xsid-standard.toml")),
     ("sib200-standard", include_str!("../../../recipes/sib200-standard.toml")),
 ];
