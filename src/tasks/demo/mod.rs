@@ -1,8 +1,8 @@
 //! The demo's data: sentence-pair inference and plain text in ten languages, made when asked for.
 //!
-//! A small [`world`] is described in every language by its own grammar. Pairs are parallel between languages;
+//! A small world is described in every language by its own grammar. Pairs are parallel between languages;
 //! plain text is not, so what a model transfers between languages it has found without translations.
-//! A language is one file of [`languages`] and one line of its table.
+//! A language is one file of `languages` and one line of its table.
 
 mod languages;
 mod random;
