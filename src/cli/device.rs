@@ -6,7 +6,6 @@ use super::print;
 use crate::{
     error::{Error, Result},
     gpu::{Adapter, Gpu, Kind},
-    report::{Column, Table},
     tensor::Device,
 };
 
@@ -113,33 +112,27 @@ pub fn list(args: &ListArgs) -> Result<()> {
         let cpu = json!({ "name": "cpu", "backend": "cpu", "threads": rayon::current_num_threads() });
         return print(&format!("{:#}\n", json!({ "adapters": adapters, "cpu": cpu })));
     }
-    let columns = [
-        Column::numbers("device"),
-        Column::words("name"),
-        Column::words("kind"),
-        Column::words("backend"),
-        Column::words("driver"),
-        Column::numbers("binding"),
-        Column::words("note"),
-    ];
-    let mut table = Table::new(columns);
-    for (i, adapter) in adapters.iter().enumerate() {
-        let note = adapter.duplicate_of.map_or(String::new(), |other| format!("the same card as {other}"));
-        let note = if adapter.kind == Kind::Software { "only if named".to_owned() } else { note };
-        table = table.row([
-            i.to_string(),
-            adapter.name.clone(),
-            adapter.kind.to_string(),
-            adapter.backend.clone(),
-            adapter.driver.clone(),
-            format!("{} MiB", adapter.max_binding_bytes >> 20),
-            note,
-        ]);
-    }
-    let threads = format!("{} threads", rayon::current_num_threads());
-    table = table.row(["cpu", "the processor", &threads, "cpu"]);
+    let threads = rayon::current_num_threads();
+    let mut text: String = adapters.iter().enumerate().map(|(i, adapter)| described(i, adapter)).collect();
+    text += &format!("cpu  the processor\n     cpu, f32, {threads} threads\n");
     let chosen = automatic();
-    print(&format!("{}\nauto takes {}: {}\n", table.to_text(), chosen.name, chosen.why))
+    print(&format!("{text}\nauto takes {}: {}\n", chosen.name, chosen.why))
+}
+
+/// Two lines on an adapter, whose number `--device` takes.
+fn described(position: usize, adapter: &Adapter) -> String {
+    let mut facts = vec![adapter.kind.to_string(), adapter.backend.clone(), format!("driver {}", adapter.driver)];
+    facts.push(adapter.memory.map_or("memory unknown".into(), |bytes| format!("memory {} MiB", bytes >> 20)));
+    facts.push(format!("binding limit {} MiB", adapter.max_binding_bytes >> 20));
+    facts.push(if adapter.f16 { "f16".into() } else { "no f16".into() });
+    facts.push(match adapter.subgroups {
+        None => "no subgroups".into(),
+        Some((least, most)) if least == most => format!("subgroups of {least}"),
+        Some((least, most)) => format!("subgroups of {least} to {most}"),
+    });
+    facts.extend(adapter.duplicate_of.map(|other| format!("the same card as {other}")));
+    facts.extend((adapter.kind == Kind::Software).then(|| "taken only if named".to_string()));
+    format!("{position:>3}  {}\n     {}\n", adapter.name, facts.join(", "))
 }
 
 fn as_json(position: usize, adapter: &Adapter) -> serde_json::Value {

@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    report::results,
+    report::{percent, results},
     tasks::sha256,
     train::{
         self, Outcome,
@@ -198,6 +198,12 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
         let methods: Vec<_> =
             outcome.methods.iter().map(|method| (method.name.clone(), method.summary.clone())).collect();
         text += &results::comparison(&methods).to_text();
+        let scores = outcome.methods.iter().flat_map(|method| &method.summary.scores);
+        let widest = scores.map(|score| (score.high - score.low) / 2.0).fold(0.0, f64::max);
+        text += &format!("\none seed; 95 % interval of a cell: up to ±{} points\n", percent(widest));
+    }
+    if outcome.task.name == recipe::DEMO {
+        text += "a demonstration on generated sentences: it shows transfer at work, not which method is best\n";
     }
     for method in &outcome.methods {
         if let Some(grid) = &method.grid {

@@ -245,7 +245,11 @@ impl<'a> Training<'a> {
         let Evaluation { step, accuracy } = Evaluation { step: self.state.step, accuracy };
         let best = self.state.best().is_none_or(|best| accuracy > best.accuracy);
         self.state.evaluations.push(Evaluation { step, accuracy });
-        self.desk.progress.evaluated(self.plan.name, step, "dev accuracy", accuracy, best);
+        let measure = match self.model.head_kind {
+            HeadKind::MaskedLm => "masked accuracy",
+            HeadKind::Classify(_) => "dev accuracy",
+        };
+        self.desk.progress.evaluated(self.plan.name, step, measure, accuracy, best);
         self.desk.folder.log("evaluation", self.plan.name, step, &[("accuracy", number(accuracy))])?;
         match self.plan.stage.select {
             Select::Best if best && self.state.step < self.plan.updates => {

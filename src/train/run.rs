@@ -225,10 +225,10 @@ impl<'a> Run<'a> {
         };
         if matches!(start, Start::Folder(_)) {
             if !model.initialized.is_empty() {
-                self.progress.note(format_args!("{name}: new head ({})", model.initialized.join(", ")));
+                self.progress.note(format_args!("{name}: initialized: {}", tops(&model.initialized)));
             }
             if !model.unused.is_empty() {
-                self.progress.note(format_args!("{name}: not used of the checkpoint: {}", model.unused.join(", ")));
+                self.progress.note(format_args!("{name}: not used of the checkpoint: {}", tops(&model.unused)));
             }
         }
         if !model.not_finite.is_empty() {
@@ -341,6 +341,17 @@ impl<'a> Run<'a> {
         folder.write_metrics(&json)?;
         Ok(result)
     }
+}
+
+/// The parts of the model that tensors belong to, each with its number of tensors: `classifier (4)`.
+fn tops(names: &[String]) -> String {
+    let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in names {
+        let end = name.match_indices('.').nth(usize::from(name.starts_with("roberta.") || name.starts_with("bert.")));
+        *parts.entry(end.map_or(name, |(at, _)| &name[..at])).or_default() += 1;
+    }
+    let parts: Vec<String> = parts.iter().map(|(part, n)| format!("{part} ({n} tensors)")).collect();
+    parts.join(", ")
 }
 
 const EVALUATIONS: &str = "evaluations.json";
