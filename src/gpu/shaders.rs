@@ -5,53 +5,8 @@
 //! - `#unroll i in 0..8 {` … `}`: repeat the lines between for `i` from 0 to 7, each `{i}` replaced by the number.
 //!   Loops may be nested. WGSL compilers unroll little, and names like `sum{i}` keep numbers in registers.
 
-macro_rules! source {
-    ($name:literal) => {
-        ($name, include_str!(concat!("../../shaders/", $name, ".wgsl")))
-    };
-}
-
-/// Every file under `shaders/`, without its extension.
-const SOURCES: &[(&str, &str)] = &[
-    source!("adamw"),
-    source!("add"),
-    source!("attention"),
-    source!("attention_lanes"),
-    source!("attention_mask"),
-    source!("attention_quads"),
-    source!("clamp"),
-    source!("clip_factor"),
-    source!("columns"),
-    source!("copy"),
-    source!("cross_entropy"),
-    source!("dropout"),
-    source!("gather"),
-    source!("gelu"),
-    source!("layer_norm"),
-    source!("linear"),
-    source!("linear_lanes"),
-    source!("matmul"),
-    source!("matmul_nn"),
-    source!("matmul_nt"),
-    source!("matmul_tn"),
-    source!("noise"),
-    source!("scale"),
-    source!("segment_scale"),
-    source!("slice"),
-    source!("sum_rows"),
-    source!("sum_squares"),
-    source!("tanh"),
-    source!("shared/attention_rows"),
-    source!("shared/backward"),
-    source!("shared/lanes_nt"),
-    source!("shared/matmul_lanes"),
-    source!("shared/matmul_tile"),
-    source!("shared/max64"),
-    source!("shared/philox"),
-    source!("shared/quads"),
-    source!("shared/sum64"),
-    source!("shared/unary"),
-];
+/// Every file under `shaders/` without its extension, and its text; listed by build.rs.
+const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
 /// The names of all shaders that can be composed: the files outside `shared/`.
 pub fn names() -> impl Iterator<Item = &'static str> {
@@ -125,23 +80,6 @@ fn take_block<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::{collections::BTreeSet, path::Path};
-
-    #[test]
-    fn the_table_lists_the_folder() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("shaders");
-        let mut files = BTreeSet::new();
-        for (folder, prefix) in [(root.clone(), ""), (root.join("shared"), "shared/")] {
-            for entry in std::fs::read_dir(folder).expect("the shaders are part of the source") {
-                let path = entry.expect("readable").path();
-                if path.extension().is_some_and(|extension| extension == "wgsl") {
-                    files.insert(format!("{prefix}{}", path.file_stem().expect("a file").to_string_lossy()));
-                }
-            }
-        }
-        let table: BTreeSet<String> = SOURCES.iter().map(|(name, _)| name.to_string()).collect();
-        assert_eq!(table, files);
-    }
 
     #[test]
     fn loops_are_unrolled() {
