@@ -80,3 +80,58 @@ fn towards(root: &Tensor, wanted: &HashSet<u64>) -> Vec<Tensor> {
     visit(root, wanted, &mut HashMap::new(), &mut order);
     order
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        array::Shape,
+        gpu::Kernel,
+        ops::{Layout, matmul},
+        tensor::{Device, Op},
+    };
+
+    /// The identity of its first input; its backward pass panics where the second is asked for.
+    #[derive(Debug)]
+    struct OnlyFirst;
+
+    impl Op for OnlyFirst {
+        fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
+            Ok(inputs[0].clone())
+        }
+
+        fn reference(&self, inputs: &[&Array]) -> Array {
+            inputs[0].clone()
+        }
+
+        fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
+            output.copy_from_slice(inputs[0]);
+        }
+
+        fn kernel(&self, _: &[&Shape], _: &Shape) -> Kernel {
+            Kernel::default()
+        }
+
+        fn backward(&self, _: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
+            assert_eq!(wanted, [true, false], "work that nobody asked for");
+            vec![Some(grad.clone()), None]
+        }
+    }
+
+    #[test]
+    fn only_the_paths_to_what_is_wanted_are_computed() {
+        let [x, w] = [2.0, 3.0].map(|value| Tensor::number(value, &Device::Cpu).tracked());
+        let heavy = matmul(&w.slice(0, [1, 1]), &w.slice(0, [1, 1]), Layout::NN).slice(0, [1]);
+        let y = Tensor::from_op(OnlyFirst, &[&x.scale(5.0), &heavy]);
+        assert_eq!(y.gradients(&[&x])[0].item(), 5.0);
+        assert!(!y.gradients(&[&x])[0].is_tracked(), "gradients are constants");
+    }
+
+    #[test]
+    fn what_is_not_reached_has_gradient_zero_and_several_uses_add_up() {
+        let [x, other] = [2.0, 3.0].map(|value| Tensor::number(value, &Device::Cpu).tracked());
+        let y = x.add(&x.scale(2.0));
+        let grads = y.gradients(&[&x, &other]);
+        assert_eq!((grads[0].item(), grads[1].item()), (3.0, 0.0));
+    }
+}

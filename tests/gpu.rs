@@ -4,12 +4,17 @@ mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
-    array::Array,
+    array::{Array, Segments},
     error::{Error, catch},
     gpu::{Gpu, Kind},
+    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     ops::{ALL, Case, Layout, Spec, matmul},
-    rng::Rng,
+    rng::{Draw, Rng},
     tensor::{Device, Tensor},
+    train::{
+        objective::{Norm, Objective, Pgd, Scene, Start},
+        optimizer::{Decay, Optimizer, Settings},
+    },
 };
 use std::sync::Arc;
 
@@ -20,6 +25,7 @@ fn main() {
         ("a grid of more than 65,535 workgroups is folded", fold),
         ("a long queue is submitted by itself", long_queue),
         ("steps reuse their memory", reuse),
+        ("a training step submits once, reads nothing back and allocates nothing", steady_step),
         ("a tensor beyond the limits is an error", too_large),
         ("a long inner extent is split between workgroups", split),
     ]
@@ -175,4 +181,55 @@ fn close(what: &str, got: &Array, expected: &Array, tolerance: f64) {
         let error = (got - expected).abs() / (1.0 + expected.abs());
         assert!(error <= tolerance, "{what}, element {i}: got {got}, expected {expected}, error {error:.2e}");
     }
+}
+
+/// Adversarial training of a tiny encoder: after the first steps every one costs a submission and no new memory.
+fn steady_step(device: &Device) {
+    let config = serde_json::json!({
+        "model_type": "xlm-roberta", "vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 2,
+        "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 20, "type_vocab_size": 1,
+        "pad_token_id": 1,
+    });
+    let config = Config::new(config.as_object().expect("an object").clone()).expect("the configuration is right");
+    let head = HeadKind::Classify(vec!["no".into(), "yes".into()]);
+    let model = Model::fresh(config, head, 7, device).expect("the model fits");
+    let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
+    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5 };
+    let settings = Settings {
+        learning_rate: 1e-3,
+        betas: [0.9, 0.999],
+        epsilon: 1e-8,
+        weight_decay: 0.01,
+        max_grad_norm: 1.0,
+        warmup_steps: 0,
+        total_steps: 100,
+        decay: Decay::Linear,
+    };
+    let mut optimizer = Optimizer::lazy(&model, settings);
+    let mut step = |number: u32| {
+        let ids: Vec<u32> = (0..15).map(|i| 6 + (i * 5 + number) % 50).collect();
+        let (types, target) = (vec![0; 15].into(), Target::Labels(vec![0, 1].into()));
+        let batch = Batch { ids: ids.into(), types, segments: Segments::new([9, 6]), target };
+        let active = optimizer.activate(&model, batch.ids.iter().copied()).expect("the table is lazy");
+        let draw = Some(Draw { seed: 1, step: number, stream: 0 });
+        let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };
+        let loss = adv.loss(&scene);
+        let grads = loss.gradients(&Optimizer::leaves(&model, Some(&active)));
+        optimizer.step(&model, Some(&active), &grads);
+        let pending = loss.read_later();
+        device.submit();
+        pending
+    };
+    let mut pending = step(0);
+    for number in 1..8 {
+        pending = std::mem::replace(&mut pending, step(number));
+    }
+    let before = gpu(device).statistics();
+    for number in 8..16 {
+        let last = std::mem::replace(&mut pending, step(number));
+        assert!(last.wait()[0].is_finite());
+    }
+    let after = gpu(device).statistics();
+    assert_eq!(after.submissions - before.submissions, 8, "submissions of 8 steps");
+    assert_eq!(after.allocations, before.allocations, "buffers made in 8 steps");
 }
