@@ -6,4 +6,4 @@ mod vector;
 
 pub use block::Block;
 pub use matmul::{Matrix, Output, Tile, matmul};
-pub use vector::{erf, exp, for_rows, for_slices, max, sum, sum_pairs, vectorized};
+pub use vector::{erf, exp, for_rows, for_slices, map, max, sum, sum_pairs, vectorized, zip};

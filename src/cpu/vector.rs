@@ -28,6 +28,34 @@ pub fn for_slices(output: &mut [f32], f: impl Fn(usize, &mut [f32]) + Sync) {
     output.par_chunks_mut(CHUNK).enumerate().for_each(|(i, chunk)| one(i * CHUNK, chunk));
 }
 
+/// `output[i] = f(x[i])`, in parallel.
+pub fn map(output: &mut [f32], x: &[f32], f: impl Fn(f32) -> f32 + Sync) {
+    for_slices(
+        output,
+        #[inline(always)]
+        |start, out| {
+            let x = &x[start..][..out.len()];
+            for i in 0..out.len() {
+                out[i] = f(x[i]);
+            }
+        },
+    );
+}
+
+/// `output[i] = f(x[i], y[i])`, in parallel.
+pub fn zip(output: &mut [f32], x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32 + Sync) {
+    for_slices(
+        output,
+        #[inline(always)]
+        |start, out| {
+            let (x, y) = (&x[start..][..out.len()], &y[start..][..out.len()]);
+            for i in 0..out.len() {
+                out[i] = f(x[i], y[i]);
+            }
+        },
+    );
+}
+
 /// `f(i, row)` for the rows of a matrix, in parallel.
 pub fn for_rows(output: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
     if columns == 0 {

@@ -40,15 +40,12 @@ impl Op for Add {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::zip(
             output,
+            inputs[0],
+            inputs[1],
             #[inline(always)]
-            |start, out| {
-                let (x, y) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
-                for i in 0..out.len() {
-                    out[i] = x[i] + y[i];
-                }
-            },
+            |x, y| x + y,
         );
     }
 

@@ -47,15 +47,11 @@ impl Op for Clamp {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::map(
             output,
+            inputs[0],
             #[inline(always)]
-            |start, out| {
-                let x = &inputs[0][start..][..out.len()];
-                for i in 0..out.len() {
-                    out[i] = x[i].clamp(-self.radius, self.radius);
-                }
-            },
+            |x| x.clamp(-self.radius, self.radius),
         );
     }
 
@@ -84,15 +80,12 @@ impl Op for ClampBackward {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::zip(
             output,
+            inputs[0],
+            inputs[1],
             #[inline(always)]
-            |start, out| {
-                let (x, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
-                for i in 0..out.len() {
-                    out[i] = if x[i].abs() <= self.radius { g[i] } else { 0.0 };
-                }
-            },
+            |x, g| if x.abs() <= self.radius { g } else { 0.0 },
         );
     }
 
@@ -122,15 +115,11 @@ impl Op for Sign {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::map(
             output,
+            inputs[0],
             #[inline(always)]
-            |start, out| {
-                let x = &inputs[0][start..][..out.len()];
-                for i in 0..out.len() {
-                    out[i] = sign(x[i]);
-                }
-            },
+            |x| sign(x),
         );
     }
 

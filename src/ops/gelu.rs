@@ -40,15 +40,13 @@ impl Op for Gelu {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::map(
             output,
+            inputs[0],
             #[inline(always)]
-            |start, out| {
-                let x = &inputs[0][start..][..out.len()];
-                for i in 0..out.len() {
-                    let bell = cpu::exp(-0.5 * x[i] * x[i]);
-                    out[i] = 0.5 * x[i] * (1.0 + cpu::erf(x[i] * FRAC_1_SQRT_2, bell));
-                }
+            |x| {
+                let bell = cpu::exp(-0.5 * x * x);
+                0.5 * x * (1.0 + cpu::erf(x * FRAC_1_SQRT_2, bell))
             },
         );
     }
@@ -78,16 +76,15 @@ impl Op for GeluBackward {
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
         const INV_SQRT_TAU: f32 = 0.5 * FRAC_1_SQRT_2 * FRAC_2_SQRT_PI;
-        cpu::for_slices(
+        cpu::zip(
             output,
+            inputs[0],
+            inputs[1],
             #[inline(always)]
-            |start, out| {
-                let (x, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
-                for i in 0..out.len() {
-                    let bell = cpu::exp(-0.5 * x[i] * x[i]);
-                    let cdf = 0.5 * (1.0 + cpu::erf(x[i] * FRAC_1_SQRT_2, bell));
-                    out[i] = g[i] * (cdf + x[i] * INV_SQRT_TAU * bell);
-                }
+            |x, g| {
+                let bell = cpu::exp(-0.5 * x * x);
+                let cdf = 0.5 * (1.0 + cpu::erf(x * FRAC_1_SQRT_2, bell));
+                g * (cdf + x * INV_SQRT_TAU * bell)
             },
         );
     }

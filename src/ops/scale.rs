@@ -46,15 +46,11 @@ impl Op for Scale {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::map(
             output,
+            inputs[0],
             #[inline(always)]
-            |start, out| {
-                let x = &inputs[0][start..][..out.len()];
-                for i in 0..out.len() {
-                    out[i] = x[i] * self.factor;
-                }
-            },
+            |x| x * self.factor,
         );
     }
 

@@ -38,15 +38,11 @@ impl Op for Tanh {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::map(
             output,
+            inputs[0],
             #[inline(always)]
-            |start, out| {
-                let x = &inputs[0][start..][..out.len()];
-                for i in 0..out.len() {
-                    out[i] = x[i].tanh();
-                }
-            },
+            |x| x.tanh(),
         );
     }
 
@@ -73,15 +69,12 @@ impl Op for TanhBackward {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::for_slices(
+        cpu::zip(
             output,
+            inputs[0],
+            inputs[1],
             #[inline(always)]
-            |start, out| {
-                let (y, g) = (&inputs[0][start..][..out.len()], &inputs[1][start..][..out.len()]);
-                for i in 0..out.len() {
-                    out[i] = g[i] * (1.0 - y[i] * y[i]);
-                }
-            },
+            |y, g| g * (1.0 - y * y),
         );
     }
 
