@@ -56,10 +56,9 @@ pub fn votes(
     confidence: f64,
     seed: u64,
 ) -> Vec<Vote> {
-    let classes = |batch: &Batch, sample: u32| {
+    let classes = |batch: &Batch, number: u32, sample: u32| {
         let activations = model.activations(noise.at, batch, Words::Table, Pass::evaluation());
-        // The first token's id and the batch's size tell batches apart; a draw is then the same in every run.
-        let draw = Draw { seed, step: sample, stream: 1 << 31 | batch.ids.len() as u32 };
+        let draw = Draw { seed, step: sample, stream: 1 << 31 | number }; // training's streams lie below
         let noisy = noise.perturbed(&activations, draw);
         let logits = model.logits_from(noise.at, &noisy, batch, Pass::evaluation());
         rows_of(&logits).map(|row| largest(&row)).collect::<Vec<usize>>()
@@ -68,10 +67,12 @@ pub fn votes(
         crate::models::HeadKind::Classify(labels) => labels.len(),
         crate::models::HeadKind::MaskedLm => panic!("only classifiers vote"),
     };
+    let mut numbers = 0..;
     by_batches(items, tokens, |batch, items| {
+        let number = numbers.next().expect("there is no last number");
         let mut counts = vec![vec![0u32; n_labels(model)]; items.len()];
         for sample in 0..samples {
-            for (counts, class) in counts.iter_mut().zip(classes(batch, sample)) {
+            for (counts, class) in counts.iter_mut().zip(classes(batch, number, sample)) {
                 counts[class] += 1;
             }
         }

@@ -265,7 +265,7 @@ impl<'a> Run<'a> {
             return Ok((Box::new(source), dev));
         }
         let augmented = augment::augment(&train.examples, &neighbours, rs_da.copies, |stream| {
-            let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream);
+            let mut rng = Rng::for_purpose(self.recipe.seed, Purpose::Augment, stream); // as `rxlt augment` does
             move |n| rng.below(n)
         });
         let share = 100.0 * augmented.statistics.share_replaced();
