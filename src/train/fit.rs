@@ -124,7 +124,8 @@ struct Update {
     ids: Vec<String>,
     tokens: usize,
     learning_rate: f32,
-    started: Instant,
+    /// From its start until the numbers of the update before had arrived: what each costs in a steady run.
+    seconds: f64,
     loss: Pending,
     square: Pending,
 }
@@ -179,7 +180,8 @@ impl<'a> Training<'a> {
         self.settle()?; // the numbers of the update before, while the device works on this one
         self.state.step += 1;
         let ids = items.into_iter().map(|item| item.id).collect();
-        self.pending = Some(Update { step: self.state.step, ids, tokens, learning_rate, started, loss, square });
+        let seconds = started.elapsed().as_secs_f64();
+        self.pending = Some(Update { step: self.state.step, ids, tokens, learning_rate, seconds, loss, square });
         Ok(())
     }
 
@@ -206,7 +208,7 @@ impl<'a> Training<'a> {
             ("grad_norm", number(square.sqrt())),
             ("learning_rate", number(f64::from(update.learning_rate))),
             ("tokens", json!(update.tokens)),
-            ("seconds", number((update.started.elapsed().as_secs_f64() * 1e6).round() / 1e6)),
+            ("seconds", number((update.seconds * 1e6).round() / 1e6)),
         ];
         self.desk.folder.log("step", stage, update.step, &rest)?;
         if !loss.is_finite() || !square.is_finite() {
