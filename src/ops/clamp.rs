@@ -101,6 +101,7 @@ impl Op for ClampBackward {
 #[derive(Debug)]
 struct Sign;
 
+#[inline(always)]
 fn sign(x: f32) -> f32 {
     f32::from(u8::from(x > 0.0)) - f32::from(u8::from(x < 0.0))
 }
@@ -115,12 +116,7 @@ impl Op for Sign {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::map(
-            output,
-            inputs[0],
-            #[inline(always)]
-            |x| sign(x),
-        );
+        cpu::map(output, inputs[0], sign);
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
