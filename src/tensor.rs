@@ -24,8 +24,12 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]);
     /// The shader that computes the same, and how it is launched.
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel;
-    /// The gradient of each input that is `wanted`, given the gradient of the output.
-    fn backward(&self, inputs: &[Tensor], output: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>>;
+    /// The gradient of each input that is `wanted`, given the inputs, the output and the gradient of the output.
+    ///
+    /// What is itself the gradient of an operation leaves this out: no method needs second derivatives.
+    fn backward(&self, _inputs: &[Tensor], _output: &Tensor, _grad: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
+        unimplemented!("{self:?} is a gradient, and second derivatives are not needed by any method")
+    }
 }
 
 /// An operation that writes into its operands: the optimizer's.

@@ -317,10 +317,6 @@ impl Op for AttentionBackward {
             false => general,
         }
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }
 
 /// Turns `dP` into `dS` in place.

@@ -87,8 +87,4 @@ impl Op for ClipFactorBackward {
     fn kernel(&self, _: &[&Shape], _: &Shape) -> Kernel {
         Kernel::one("clip_factor", "backward", 2, vec![self.max_norm.to_bits()], 1)
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }

@@ -166,8 +166,4 @@ impl Op for CrossEntropyBackward {
         };
         Kernel { dispatches: vec![dispatch], ..Kernel::default() }
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }

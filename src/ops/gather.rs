@@ -236,10 +236,6 @@ impl Op for ScatterAdd {
         let lists = sum_lists(Binding::Output(0), Binding::Scratch(0), columns, [targets, &list_starts, &order]);
         Kernel { scratch: vec![count * columns], dispatches: vec![clear, parts, lists], ..Kernel::default() }
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }
 
 /// The rows that one workgroup sums; longer lists are summed piece by piece.

@@ -92,10 +92,6 @@ impl Op for GeluBackward {
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
         Kernel::elementwise("gelu", "backward", 2, output.len())
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }
 
 /// `Φ(x) = ½ erfc(−x / √2)`, by the series of erf near 0 and the continued fraction of erfc elsewhere.

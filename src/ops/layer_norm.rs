@@ -171,10 +171,6 @@ impl Op for InputGradient {
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         self.0.rows_kernel(inputs[0], "backward", "backward_quads")
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }
 
 /// The gradients of gain, `Σ grad ∘ x̂`, and of bias, `Σ grad`, as the two rows of a (2, h) matrix.
@@ -242,9 +238,5 @@ impl Op for ParameterGradients {
             dispatches: [statistics, parameters].into_iter().chain(sum.dispatches).collect(),
             ..Kernel::default()
         }
-    }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
     }
 }

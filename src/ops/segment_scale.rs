@@ -196,8 +196,4 @@ impl Op for SegmentScaleBackward {
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         self.0.kernel_of(inputs[0], ["find_backward", "backward"], &[Binding::Input(1)])
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }

@@ -81,8 +81,4 @@ impl Op for TanhBackward {
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
         Kernel::elementwise("tanh", "backward", 2, output.len())
     }
-
-    fn backward(&self, _: &[Tensor], _: &Tensor, _: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("second derivatives are not needed by any method")
-    }
 }
