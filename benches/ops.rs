@@ -68,7 +68,7 @@ const CASES: &[Case] = &[
 fn main() {
     let device = match std::env::var("RXLT_DEVICE") {
         Ok(name) if name != "cpu" => Device::Gpu(Gpu::open(Some(&name)).expect("the adapter named can be opened")),
-        _ => Device::Cpu,
+        _ => Device::cpu(),
     };
     let name = match &device {
         Device::Gpu(gpu) => gpu.adapter().name.clone(),

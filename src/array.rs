@@ -7,6 +7,31 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
+/// What the operands of matrix products are rounded to.
+///
+/// Nothing else changes with it: products are summed, and all numbers stored, in f32. The device has it, and an
+/// operation takes it from its inputs'.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Precision {
+    /// Not rounded.
+    #[default]
+    F32,
+    /// 8 significant bits and the range of f32.
+    Bf16,
+    /// 11 significant bits, up to 65,504.
+    F16,
+}
+
+impl fmt::Display for Precision {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(match self {
+            Precision::F32 => "f32",
+            Precision::Bf16 => "bf16",
+            Precision::F16 => "f16",
+        })
+    }
+}
+
 /// The extent of each axis, outermost first.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Shape(Vec<usize>);

@@ -120,7 +120,7 @@ mod tests {
 
     #[test]
     fn only_the_paths_to_what_is_wanted_are_computed() {
-        let [x, w] = [2.0, 3.0].map(|value| Tensor::number(value, &Device::Cpu).tracked());
+        let [x, w] = [2.0, 3.0].map(|value| Tensor::number(value, &Device::cpu()).tracked());
         let heavy = matmul(&w.slice(0, [1, 1]), &w.slice(0, [1, 1]), Layout::NN).slice(0, [1]);
         let y = Tensor::from_op(OnlyFirst, &[&x.scale(5.0), &heavy]);
         assert_eq!(y.gradients(&[&x])[0].item(), 5.0);
@@ -129,7 +129,7 @@ mod tests {
 
     #[test]
     fn what_is_not_reached_has_gradient_zero_and_several_uses_add_up() {
-        let [x, other] = [2.0, 3.0].map(|value| Tensor::number(value, &Device::Cpu).tracked());
+        let [x, other] = [2.0, 3.0].map(|value| Tensor::number(value, &Device::cpu()).tracked());
         let y = x.add(&x.scale(2.0));
         let grads = y.gradients(&[&x, &other]);
         assert_eq!((grads[0].item(), grads[1].item()), (3.0, 0.0));

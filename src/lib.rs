@@ -11,8 +11,8 @@
 //! ```
 //! use rxlt::tensor::{Device, Tensor};
 //!
-//! let x = Tensor::new(&[1.0, 2.0, 3.0], [3], &Device::Cpu).tracked();
-//! let zero = Tensor::number(0.0, &Device::Cpu);
+//! let x = Tensor::new(&[1.0, 2.0, 3.0], [3], &Device::cpu()).tracked();
+//! let zero = Tensor::number(0.0, &Device::cpu());
 //! let loss = x.sum_squares(&zero); // Σ x²
 //! assert_eq!(loss.item(), 14.0);
 //! assert_eq!(loss.gradients(&[&x])[0].to_vec(), [2.0, 4.0, 6.0]);
@@ -36,7 +36,7 @@
 //! });
 //! let config = Config::new(config.as_object().unwrap().clone()).unwrap();
 //! let head = HeadKind::Classify(vec!["no".into(), "yes".into()]);
-//! let model = Model::fresh(config, head, 7, &Device::Cpu).unwrap();
+//! let model = Model::fresh(config, head, 7, &Device::cpu()).unwrap();
 //!
 //! // Two sequences, of three and of two tokens.
 //! let batch = Batch {

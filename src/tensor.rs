@@ -1,7 +1,7 @@
 //! Tensors: numbers on a device, and the operation that made them.
 
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Precision, Shape},
     cpu,
     gpu::{self, Gpu, Kernel},
 };
@@ -47,13 +47,27 @@ pub trait Update: fmt::Debug {
 pub enum Device {
     /// The definitions, in f64: slow and exact, for checks.
     Reference,
-    /// All cores of the CPU, in f32.
-    Cpu,
-    /// A GPU through wgpu, in f32.
+    /// All cores of the CPU; operands of matrix products are rounded to this.
+    Cpu(Precision),
+    /// A GPU through wgpu.
     Gpu(Arc<Gpu>),
 }
 
 impl Device {
+    /// All cores of the CPU, in f32.
+    pub fn cpu() -> Device {
+        Device::Cpu(Precision::F32)
+    }
+
+    /// What operands of matrix products are rounded to.
+    pub fn precision(&self) -> Precision {
+        match self {
+            Device::Reference => Precision::F32,
+            Device::Cpu(precision) => *precision,
+            Device::Gpu(gpu) => gpu.precision(),
+        }
+    }
+
     /// The most rows of `columns` numbers that one tensor may have here.
     pub fn max_rows(&self, columns: usize) -> usize {
         match self {
@@ -72,6 +86,7 @@ impl Device {
     fn same(&self, other: &Device) -> bool {
         match (self, other) {
             (Device::Gpu(a), Device::Gpu(b)) => Arc::ptr_eq(a, b),
+            (Device::Cpu(a), Device::Cpu(b)) => a == b,
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
@@ -81,7 +96,7 @@ impl fmt::Debug for Device {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
             Device::Reference => "reference",
-            Device::Cpu => "cpu",
+            Device::Cpu(_) => "cpu",
             Device::Gpu(_) => "wgpu",
         })
     }
@@ -124,7 +139,7 @@ impl Tensor {
                 let values = values.iter().map(|x| f64::from(*x)).collect();
                 Storage::Reference(RwLock::new(Array::new(shape.clone(), values)))
             }
-            Device::Cpu => Storage::Cpu(RwLock::new(cpu::Block::copy_of(values))),
+            Device::Cpu(_) => Storage::Cpu(RwLock::new(cpu::Block::copy_of(values))),
             Device::Gpu(gpu) => Storage::Gpu(gpu.upload(bytemuck::cast_slice(values))),
         };
         Tensor::leaf(shape, device.clone(), storage)
@@ -140,7 +155,7 @@ impl Tensor {
         let shape = shape.into();
         let storage = match device {
             Device::Reference => Storage::Reference(RwLock::new(Array::zeros(shape.clone()))),
-            Device::Cpu => Storage::Cpu(RwLock::new(cpu::Block::zeros(shape.len()))),
+            Device::Cpu(_) => Storage::Cpu(RwLock::new(cpu::Block::zeros(shape.len()))),
             Device::Gpu(gpu) => Storage::Gpu(gpu.zeros(shape.len())),
         };
         Tensor::leaf(shape, device.clone(), storage)
@@ -196,7 +211,7 @@ impl Tensor {
                     inputs.iter().map(|t| t.array_storage().read().expect("no holder panics")).collect();
                 op.reference(&mut state, &inputs.iter().map(|array| array.values.as_slice()).collect::<Vec<_>>());
             }
-            Device::Cpu => {
+            Device::Cpu(_) => {
                 let mut held: Vec<_> =
                     state.iter().map(|t| t.cpu_storage().write().expect("no holder panics")).collect();
                 let mut state: Vec<&mut [f32]> = held.iter_mut().map(|block| &mut block[..]).collect();
@@ -370,7 +385,7 @@ fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, de
             assert_eq!(&result.shape, shape, "{op:?}: the reference has another shape than announced");
             Storage::Reference(RwLock::new(result))
         }
-        Device::Cpu => {
+        Device::Cpu(_) => {
             let held: Vec<_> = inputs.iter().map(|t| t.cpu_storage().read().expect("no holder panics")).collect();
             let mut output = cpu::Block::uninitialized(shape.len());
             op.cpu(&held.iter().map(|block| &block[..]).collect::<Vec<_>>(), shapes, &mut output);

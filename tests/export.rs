@@ -64,7 +64,7 @@ fn export(folder: &Path, head: HeadKind) {
     let texts = TEXTS.iter().flat_map(|(a, b)| [Some(*a), *b]).flatten().map(str::to_string);
     let tokenizer = Tokenizer::train_unigram(texts.cycle().take(200), 300).expect("a tokenizer");
     tokenizer.save(folder).expect("it is saved");
-    let model = Model::fresh(config(tokenizer.n_ids()), head, 11, &Device::Cpu).expect("a model");
+    let model = Model::fresh(config(tokenizer.n_ids()), head, 11, &Device::cpu()).expect("a model");
     unsettle(&model);
     model.write(folder).expect("it is written");
     let encoded = tokenizer.encode_batch(&TEXTS, MOST_TOKENS).expect("texts are encoded");

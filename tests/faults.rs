@@ -102,7 +102,7 @@ fn world() -> tempfile::TempDir {
     let tokenizer = Tokenizer::train_unigram(pairs(40).lines().map(str::to_string), 120).expect("a tokenizer");
     tokenizer.save(&at("model")).expect("it is saved");
     let labels = LABELS.map(str::to_string).to_vec();
-    let model = Model::fresh(config(tokenizer.n_ids()), HeadKind::Classify(labels), 5, &Device::Cpu);
+    let model = Model::fresh(config(tokenizer.n_ids()), HeadKind::Classify(labels), 5, &Device::cpu());
     model.expect("a model").write(&at("model")).expect("it is written");
     folder
 }

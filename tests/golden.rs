@@ -32,7 +32,7 @@ fn main() {
         let parent = folder.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         let name = format!("{}::{name}", parent.unwrap_or_default());
         let (cpu, gpu) = (folder.clone(), folder);
-        tests.push(Test::new(format!("{name}::cpu"), move || check(&cpu, &Device::Cpu)));
+        tests.push(Test::new(format!("{name}::cpu"), move || check(&cpu, &Device::cpu())));
         tests.push(Test::new(format!("{name}::wgpu"), move || harness::on_gpu(|device| check(&gpu, device))));
     }
     harness::run(tests);

@@ -19,7 +19,7 @@ fn main() {
                 Test::new(format!("{}: {}: {what}", spec.name, case.name), move || run(spec, case))
             };
             tests.push(test("gradient", gradient));
-            tests.push(test("cpu", |spec, case| compare(spec, case, &Device::Cpu)));
+            tests.push(test("cpu", |spec, case| compare(spec, case, &Device::cpu())));
             tests.push(test("wgpu", |spec, case| harness::on_gpu(|device| compare(spec, case, device))));
         }
     }
@@ -27,7 +27,7 @@ fn main() {
         let test = |what: &str, run: fn(&UpdateCase) -> Outcome| {
             Test::new(format!("{}: {what}", case.name), move || run(case))
         };
-        tests.push(test("cpu", |case| compare_update(case, &Device::Cpu)));
+        tests.push(test("cpu", |case| compare_update(case, &Device::cpu())));
         tests.push(test("wgpu", |case| harness::on_gpu(|device| compare_update(case, device))));
     }
     harness::run(tests);

@@ -4,6 +4,8 @@ use serde_json::json;
 
 use super::print;
 use crate::{
+    array::Precision,
+    cpu,
     error::{Error, Result},
     gpu::{Adapter, Gpu, Kind},
     tensor::Device,
@@ -19,6 +21,10 @@ pub struct DeviceArgs {
     /// software adapter. The environment's RXLT_DEVICE stands for it.
     #[arg(long, value_name = "NAME|NUMBER|BACKEND:NUMBER")]
     device: Option<String>,
+    /// What the operands of matrix products are rounded to. Sums, and all numbers stored, are f32. bf16 needs a
+    /// processor with AVX512-BF16.
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    precision: Precision,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -48,51 +54,68 @@ impl DeviceArgs {
             None => (None, String::new()),
         };
         match (self.backend, wanted) {
-            (Backend::Auto | Backend::Cpu, Some(name)) if name.eq_ignore_ascii_case("cpu") => Ok(cpu(why)),
+            (Backend::Auto | Backend::Cpu, Some(name)) if name.eq_ignore_ascii_case("cpu") => {
+                processor(self.precision, why)
+            }
             (Backend::Cpu, Some(name)) => {
                 Err(Error::Usage(format!("--backend cpu has no device \"{name}\"; leave one of them out")))
             }
-            (Backend::Cpu, None) => Ok(cpu("--backend cpu".into())),
-            (Backend::Auto | Backend::Wgpu, Some(name)) => open(&name, why),
-            (Backend::Wgpu, None) => best_adapter(),
-            (Backend::Auto, None) => Ok(automatic()),
+            (Backend::Cpu, None) => processor(self.precision, "--backend cpu".into()),
+            (Backend::Auto | Backend::Wgpu, Some(name)) => open(&name, self.precision, why),
+            (Backend::Wgpu, None) => best_adapter(self.precision),
+            (Backend::Auto, None) => automatic(self.precision),
         }
     }
 }
 
-fn cpu(why: String) -> Chosen {
-    let name = format!("cpu ({} threads)", rayon::current_num_threads());
-    Chosen { device: Device::Cpu, name, why }
+fn processor(precision: Precision, why: String) -> Result<Chosen> {
+    match precision {
+        _ if cpu::supports(precision) => {}
+        Precision::F16 => {
+            return Err(Error::Usage("the processor computes in f32 or bf16, not in f16: take one of those".into()));
+        }
+        other => {
+            let message = "this processor has no AVX512-BF16, which --precision bf16 needs: leave --precision out";
+            return Err(Error::Device(format!("{message} for f32, or take a processor that has {other}")));
+        }
+    }
+    let name = format!("cpu ({} threads, {precision})", rayon::current_num_threads());
+    Ok(Chosen { device: Device::Cpu(precision), name, why })
 }
 
-fn open(wanted: &str, why: String) -> Result<Chosen> {
-    let gpu = Gpu::open(Some(wanted))?;
-    Ok(Chosen { name: describe(gpu.adapter()), device: Device::Gpu(gpu), why })
+fn open(wanted: &str, precision: Precision, why: String) -> Result<Chosen> {
+    let gpu = Gpu::open_in(Some(wanted), precision)?;
+    Ok(Chosen { name: describe(gpu.adapter(), precision), device: Device::Gpu(gpu), why })
 }
 
-fn best_adapter() -> Result<Chosen> {
-    let gpu = Gpu::open(None)?;
+fn best_adapter(precision: Precision) -> Result<Chosen> {
+    let gpu = Gpu::open_in(None, precision)?;
     let why = format!("--backend wgpu takes the best adapter, which is {}", gpu.adapter().kind);
-    Ok(Chosen { name: describe(gpu.adapter()), device: Device::Gpu(gpu), why })
+    Ok(Chosen { name: describe(gpu.adapter(), precision), device: Device::Gpu(gpu), why })
 }
 
 /// A discrete GPU, else an integrated one, else the processor: never a software adapter.
-fn automatic() -> Chosen {
+fn automatic(precision: Precision) -> Result<Chosen> {
     let adapters = Gpu::adapters();
     let first = |kind| adapters.iter().position(|adapter| adapter.kind == kind);
     let Some(position) = first(Kind::Discrete).or_else(|| first(Kind::Integrated)) else {
         let others: Vec<String> =
             adapters.iter().map(|adapter| format!("{} ({})", adapter.name, adapter.kind)).collect();
         let passed = if others.is_empty() { String::new() } else { format!("; passed over: {}", others.join(", ")) };
-        return cpu(format!("no discrete or integrated GPU was found{passed}"));
+        return processor(precision, format!("no discrete or integrated GPU was found{passed}"));
     };
     let why = format!("the first {} GPU", adapters[position].kind);
-    open(&position.to_string(), why)
-        .unwrap_or_else(|error| cpu(format!("{} was found, but {error}", adapters[position].name)))
+    match open(&position.to_string(), precision, why) {
+        // A precision is asked for, so what the GPU cannot do is for the user to settle.
+        Err(error) if precision == Precision::F32 => {
+            processor(precision, format!("{} was found, but {error}", adapters[position].name))
+        }
+        result => result,
+    }
 }
 
-fn describe(adapter: &Adapter) -> String {
-    format!("{} ({}, {}, {})", adapter.name, adapter.kind, adapter.backend, adapter.driver)
+fn describe(adapter: &Adapter, precision: Precision) -> String {
+    format!("{} ({}, {}, {}, {precision})", adapter.name, adapter.kind, adapter.backend, adapter.driver)
 }
 
 /// List the devices of this machine, and which of them `auto` takes.
@@ -109,13 +132,14 @@ pub fn list(args: &ListArgs) -> Result<()> {
     let adapters = Gpu::adapters();
     if args.json {
         let adapters: Vec<_> = adapters.iter().enumerate().map(|(i, adapter)| as_json(i, adapter)).collect();
-        let cpu = json!({ "name": "cpu", "backend": "cpu", "threads": rayon::current_num_threads() });
+        let cpu = json!({ "name": "cpu", "backend": "cpu", "threads": rayon::current_num_threads(), "bf16": cpu::supports(Precision::Bf16) });
         return print(&format!("{:#}\n", json!({ "adapters": adapters, "cpu": cpu })));
     }
     let threads = rayon::current_num_threads();
     let mut text: String = adapters.iter().enumerate().map(|(i, adapter)| described(i, adapter)).collect();
-    text += &format!("cpu  the processor\n     cpu, f32, {threads} threads\n");
-    let chosen = automatic();
+    let precisions = if cpu::supports(Precision::Bf16) { "f32, bf16" } else { "f32, no bf16" };
+    text += &format!("cpu  the processor\n     cpu, {precisions}, {threads} threads\n");
+    let chosen = automatic(Precision::F32)?;
     print(&format!("{text}\nauto takes {}: {}\n", chosen.name, chosen.why))
 }
 

@@ -2,6 +2,7 @@
 
 #![expect(unsafe_code, reason = "gemm works on pointers; every extent is asserted against its slice first")]
 
+use crate::array::Precision;
 use std::ops::Range;
 
 /// A matrix in a slice, by its strides: a transpose is the same numbers with the strides exchanged.
@@ -28,6 +29,11 @@ impl<'a> Matrix<'a> {
     }
 }
 
+/// Whether this processor multiplies matrices in a precision.
+pub fn supports(precision: Precision) -> bool {
+    precision == Precision::F32
+}
+
 /// What happens to the numbers that the output holds already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Output {
@@ -37,11 +43,16 @@ pub enum Output {
     Add,
 }
 
-/// `output (m, n) = scale · a (m, k) · b (k, n)`, on all cores.
-pub fn matmul(output: &mut [f32], mode: Output, [m, n, k]: [usize; 3], scale: f32, a: Matrix, b: Matrix) {
+/// `output (m, n) = a (m, k) · b (k, n)`, on all cores, with the operands rounded to `precision`.
+///
+/// # Panics
+///
+/// Where [`supports`] says that this processor has no such precision.
+pub fn matmul(output: &mut [f32], mode: Output, [m, n, k]: [usize; 3], precision: Precision, a: Matrix, b: Matrix) {
+    assert!(supports(precision), "this processor has no products in {precision}");
     let mut whole = Tile::whole(output, m, n);
     let parallelism = if m * n * k > 64 * 64 * 64 { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
-    product(&mut whole, mode, k, scale, a, b, parallelism);
+    product(&mut whole, mode, k, 1.0, a, b, parallelism);
 }
 
 /// A rectangle of a row-major matrix that nobody else can touch.

@@ -5,5 +5,5 @@ mod matmul;
 mod vector;
 
 pub use block::Block;
-pub use matmul::{Matrix, Output, Tile, matmul};
+pub use matmul::{Matrix, Output, Tile, matmul, supports};
 pub use vector::{erf, exp, for_rows, for_slices, map, max, sum, sum_pairs, vectorized, zip};

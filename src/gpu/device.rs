@@ -9,7 +9,7 @@ use super::{
     recorder::{Reader, Recorder},
 };
 use crate::{
-    array::Ids,
+    array::{Ids, Precision},
     error::{Error, Result, raise},
 };
 use std::{
@@ -29,6 +29,7 @@ pub struct Gpu {
     pub(super) recorder: Mutex<Recorder>,
     pub(super) faults: Arc<Faults>,
     adapter: Adapter,
+    precision: Precision,
 }
 
 impl Gpu {
@@ -40,15 +41,21 @@ impl Gpu {
     /// Opens the adapter that `wanted` names: its position in [`Gpu::adapters`], `vulkan:1` (a position among those of
     /// one backend) or a part of its name. Without a name: the best that is no software.
     pub fn open(wanted: Option<&str>) -> Result<Arc<Gpu>> {
-        Gpu::open_adapter(wanted, None)
+        Gpu::open_in(wanted, Precision::F32)
+    }
+
+    /// The same, with the operands of matrix products rounded to `precision`.
+    pub fn open_in(wanted: Option<&str>, precision: Precision) -> Result<Arc<Gpu>> {
+        Gpu::open_adapter(wanted, None, precision)
     }
 
     /// The same, with the kernels meant for adapters of some kind: to test on one adapter what is made for another.
     pub fn open_with_kernels_for(wanted: Option<&str>, kind: Kind) -> Result<Arc<Gpu>> {
-        Gpu::open_adapter(wanted, Some(kind))
+        Gpu::open_adapter(wanted, Some(kind), Precision::F32)
     }
 
-    fn open_adapter(wanted: Option<&str>, kind: Option<Kind>) -> Result<Arc<Gpu>> {
+    fn open_adapter(wanted: Option<&str>, kind: Option<Kind>, precision: Precision) -> Result<Arc<Gpu>> {
+        check(precision)?;
         let mut found = adapter::enumerate();
         let descriptions: Vec<Adapter> = found.iter().map(|(_, description)| description.clone()).collect();
         let (raw, mut adapter) = found.swap_remove(adapter::select(&descriptions, wanted)?);
@@ -63,12 +70,17 @@ impl Gpu {
         let faults = Faults::of(&device);
         let pipelines = Pipelines::new(&device);
         let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
-        Ok(Arc::new(Gpu { device, queue, pipelines, pool: Mutex::default(), recorder, faults, adapter }))
+        Ok(Arc::new(Gpu { device, queue, pipelines, pool: Mutex::default(), recorder, faults, adapter, precision }))
     }
 
     /// What was opened.
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
+    }
+
+    /// What operands of matrix products are rounded to.
+    pub fn precision(&self) -> Precision {
+        self.precision
     }
 
     /// The most bytes that one tensor may have.
@@ -211,6 +223,16 @@ impl Gpu {
             }
         }
     }
+}
+
+/// Whether there are kernels for a precision.
+fn check(precision: Precision) -> Result<()> {
+    let message = match precision {
+        Precision::F32 => return Ok(()),
+        Precision::Bf16 => "wgpu has no bf16: leave --precision out for f32, or take --backend cpu",
+        Precision::F16 => "there are no kernels in f16 for wgpu yet: leave --precision out for f32",
+    };
+    Err(Error::Usage(message.into()))
 }
 
 /// Numbers on their way to the host.

@@ -6,7 +6,7 @@ use super::{
     matrix,
 };
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Precision, Shape},
     cpu::{self, Matrix, Output},
     gpu::{Kernel, Suits},
     tensor::{Op, Tensor},
@@ -27,11 +27,13 @@ pub(super) const SPEC: Spec = Spec {
 /// `x (t, in) · weight (out, in)ᵀ + bias (out)` → (t, out).
 #[track_caller]
 pub fn linear(x: &Tensor, weight: &Tensor, bias: &Tensor) -> Tensor {
-    Tensor::from_op(Linear, &[x, weight, bias])
+    Tensor::from_op(Linear { precision: x.device().precision() }, &[x, weight, bias])
 }
 
 #[derive(Debug)]
-struct Linear;
+struct Linear {
+    precision: Precision,
+}
 
 impl Op for Linear {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
@@ -60,7 +62,7 @@ impl Op for Linear {
             |_, row| row.copy_from_slice(inputs[2]),
         );
         let (x, weight) = (Matrix::rows(inputs[0], k), Matrix::rows(inputs[1], k));
-        cpu::matmul(output, Output::Add, [t, n, k], 1.0, x, weight.t());
+        cpu::matmul(output, Output::Add, [t, n, k], self.precision, x, weight.t());
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {

@@ -2,7 +2,7 @@
 
 use super::{Case, Spec, expect, matrix, sum_rows::sum_rows_kernel};
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Precision, Shape},
     cpu::{self, Matrix, Output},
     gpu::{Binding, Kernel, Suits},
     tensor::{Op, Tensor},
@@ -37,12 +37,19 @@ pub enum Layout {
 /// The product (m, n) of two matrices laid out as told.
 #[track_caller]
 pub fn matmul(a: &Tensor, b: &Tensor, layout: Layout) -> Tensor {
-    Tensor::from_op(MatMul { layout }, &[a, b])
+    Tensor::from_op(MatMul { layout, precision: a.device().precision() }, &[a, b])
+}
+
+/// The outer product (m, n) of a column (m, 1) and a row (1, n), in f32: it stands for repeating, not for a product.
+#[track_caller]
+pub(super) fn outer(column: &Tensor, row: &Tensor) -> Tensor {
+    Tensor::from_op(MatMul { layout: Layout::NN, precision: Precision::F32 }, &[column, row])
 }
 
 #[derive(Debug)]
 struct MatMul {
     layout: Layout,
+    precision: Precision,
 }
 
 impl MatMul {
@@ -117,7 +124,7 @@ impl Op for MatMul {
             Layout::NT => (a, b.t()),
             Layout::TN => (a.t(), b),
         };
-        cpu::matmul(output, Output::Replace, extents, 1.0, a, b);
+        cpu::matmul(output, Output::Replace, extents, self.precision, a, b);
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {

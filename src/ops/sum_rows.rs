@@ -1,11 +1,10 @@
 //! The sum of a matrix's rows: the gradient of a bias.
 
-use super::{Case, Spec, matrix};
+use super::{Case, Spec, matmul::outer, matrix};
 use crate::{
     array::{Array, Shape},
     cpu,
     gpu::{Binding, Dispatch, Kernel},
-    ops::matmul,
     tensor::{Op, Tensor},
 };
 
@@ -63,7 +62,7 @@ impl Op for SumRows {
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
         let rows = inputs[0].shape().rows();
         let ones = Tensor::new(&vec![1.0; rows], [rows, 1], grad.device());
-        vec![Some(matmul(&ones, &grad.slice(0, [1, grad.shape().len()]), super::Layout::NN))]
+        vec![Some(outer(&ones, &grad.slice(0, [1, grad.shape().len()])))]
     }
 }
 

@@ -79,7 +79,7 @@ impl Op for SumSquares {
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
         let x = &inputs[0];
         let column = x.slice(0, [x.shape().len(), 1]);
-        let dx = super::matmul(&column, &grad.slice(0, [1, 1]), super::Layout::NN).scale(2.0);
+        let dx = super::matmul::outer(&column, &grad.slice(0, [1, 1])).scale(2.0);
         vec![Some(dx.slice(0, x.shape().clone())), Some(grad.clone())]
     }
 }
