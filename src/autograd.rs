@@ -2,7 +2,7 @@
 
 use crate::{
     array::Array,
-    tensor::{Tensor, without_graph},
+    tensor::{Node, Origin, Tensor, with_graph, without_graph},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -14,15 +14,67 @@ impl Tensor {
         self.gradients_along(&one(self), wanted)
     }
 
+    /// This single number, and its gradients. What was kept for them is let go of as soon as it has been used, which
+    /// saves the memory that the gradients take; nothing else may hold on to the graph.
+    #[track_caller]
+    pub fn into_gradients(self, wanted: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
+        assert_eq!(self.shape().len(), 1, "gradients are of a single number, not of {:?}", self.shape());
+        let (number, direction) = (self.detach(), one(&self));
+        (number, collect(self, &direction, wanted))
+    }
+
     /// The gradients of `Σ direction ∘ self` with respect to each of `wanted`.
     ///
     /// Only operations on a path to something wanted take part.
     #[track_caller]
     pub fn gradients_along(&self, direction: &Tensor, wanted: &[&Tensor]) -> Vec<Tensor> {
-        let mut grads = without_graph(|| backward(self, direction, wanted));
-        let zeros = |tensor: &Tensor| Tensor::zeros(tensor.shape().clone(), tensor.device());
-        wanted.iter().map(|tensor| grads.remove(&tensor.id()).unwrap_or_else(|| zeros(tensor))).collect()
+        collect(self.clone(), direction, wanted)
     }
+}
+
+/// `f(x)`, of which only `x` and the result are kept: the backward pass runs `f` again (Chen et al., 2016).
+///
+/// `f` must give the same numbers each time, as layers do: their dropout masks are functions of counters.
+pub fn recomputed(x: &Tensor, f: impl Fn(&Tensor) -> Tensor + Send + Sync + 'static) -> Tensor {
+    let own = if x.is_tracked() { x.tracked() } else { x.detach() };
+    let output = f(&own);
+    if !output.is_tracked() {
+        return output;
+    }
+    let beside = leaves(&output).into_iter().filter(|leaf| leaf.id() != own.id());
+    let inputs = std::iter::once(x.clone()).chain(beside).collect();
+    output.with_node(Node { origin: Origin::Again(Box::new(f)), inputs })
+}
+
+/// The tensors without origin that gradients of `root` may be asked for.
+fn leaves(root: &Tensor) -> Vec<Tensor> {
+    let (mut seen, mut found, mut left) = (HashSet::new(), Vec::new(), vec![root.clone()]);
+    while let Some(tensor) = left.pop() {
+        if !tensor.is_tracked() || !seen.insert(tensor.id()) {
+            continue;
+        }
+        match tensor.node() {
+            Some(node) => left.extend(node.inputs.iter().cloned()),
+            None => found.push(tensor),
+        }
+    }
+    found
+}
+
+/// The gradients of what [`recomputed`] gave.
+fn again(f: &dyn Fn(&Tensor) -> Tensor, inputs: &[Tensor], grad: &Tensor, needs: &[bool]) -> Vec<Option<Tensor>> {
+    let x = inputs[0].tracked();
+    let output = with_graph(|| f(&x));
+    let own: Vec<&Tensor> = std::iter::once(&x).chain(&inputs[1..]).collect();
+    let wanted: Vec<&Tensor> = own.iter().zip(needs).filter(|(_, needed)| **needed).map(|(leaf, _)| *leaf).collect();
+    let mut grads = collect(output, grad, &wanted).into_iter();
+    needs.iter().map(|needed| needed.then(|| grads.next().expect("there is one for each wanted"))).collect()
+}
+
+fn collect(root: Tensor, direction: &Tensor, wanted: &[&Tensor]) -> Vec<Tensor> {
+    let mut grads = without_graph(|| backward(root, direction, wanted));
+    let zeros = |tensor: &Tensor| Tensor::zeros(tensor.shape().clone(), tensor.device());
+    wanted.iter().map(|tensor| grads.remove(&tensor.id()).unwrap_or_else(|| zeros(tensor))).collect()
 }
 
 fn one(like: &Tensor) -> Tensor {
@@ -32,12 +84,14 @@ fn one(like: &Tensor) -> Tensor {
     }
 }
 
-fn backward(root: &Tensor, direction: &Tensor, wanted: &[&Tensor]) -> HashMap<u64, Tensor> {
+fn backward(root: Tensor, direction: &Tensor, wanted: &[&Tensor]) -> HashMap<u64, Tensor> {
     let wanted: HashSet<u64> = wanted.iter().map(|tensor| tensor.id()).collect();
-    let order = towards(root, &wanted);
+    let mut order = towards(&root, &wanted);
     let on_path: HashSet<u64> = order.iter().map(Tensor::id).collect();
     let mut grads = HashMap::from([(root.id(), direction.clone())]);
-    for tensor in order.iter().rev() {
+    drop(root);
+    // Each tensor goes with its turn, and with it what nobody else holds.
+    while let Some(tensor) = order.pop() {
         let Some(node) = tensor.node() else { continue };
         let keep = wanted.contains(&tensor.id());
         let Some(grad) = (if keep { grads.get(&tensor.id()).cloned() } else { grads.remove(&tensor.id()) }) else {
@@ -47,7 +101,10 @@ fn backward(root: &Tensor, direction: &Tensor, wanted: &[&Tensor]) -> HashMap<u6
         if !needs.contains(&true) {
             continue;
         }
-        let input_grads = node.op.backward(&node.inputs, tensor, &grad, &needs);
+        let input_grads = match &node.origin {
+            Origin::Op(op) => op.backward(&node.inputs, &tensor, &grad, &needs),
+            Origin::Again(f) => again(f, &node.inputs, &grad, &needs),
+        };
         for ((input, input_grad), needed) in node.inputs.iter().zip(input_grads).zip(needs) {
             let Some(input_grad) = input_grad.filter(|_| needed) else { continue };
             let sum = match grads.remove(&input.id()) {
@@ -125,6 +182,23 @@ mod tests {
         let y = Tensor::from_op(OnlyFirst, &[&x.scale(5.0), &heavy]);
         assert_eq!(y.gradients(&[&x])[0].item(), 5.0);
         assert!(!y.gradients(&[&x])[0].is_tracked(), "gradients are constants");
+    }
+
+    #[test]
+    fn what_is_computed_again_has_the_same_gradients() {
+        for device in [Device::Reference, Device::cpu()] {
+            let [x, w, unused] = [2.0, 3.0, 5.0].map(|value| Tensor::number(value, &device).tracked());
+            let draw = crate::rng::Draw { seed: 1, step: 2, stream: 3 };
+            let kept = w.clone();
+            let f = move |x: &Tensor| x.add(&kept).gelu().dropout(0.5, draw).add(x);
+            let runs = [f(&x.scale(2.0)), recomputed(&x.scale(2.0), f)].map(|y| y.tanh());
+            let [once, again] = runs.map(|y| y.into_gradients(&[&x, &w, &unused]));
+            assert_eq!(once.0.item(), again.0.item());
+            assert!(once.1[1].item() != 0.0, "the mask of this draw keeps the number");
+            for (once, again) in once.1.iter().zip(&again.1) {
+                assert_eq!(once.to_vec(), again.to_vec());
+            }
+        }
     }
 
     #[test]

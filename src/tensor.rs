@@ -124,8 +124,16 @@ struct Inner {
 
 /// How a tensor was computed.
 pub(crate) struct Node {
-    pub(crate) op: Box<dyn Op>,
+    pub(crate) origin: Origin,
     pub(crate) inputs: Vec<Tensor>,
+}
+
+/// What made a tensor from its inputs.
+pub(crate) enum Origin {
+    /// One operation.
+    Op(Box<dyn Op>),
+    /// A function of the first input, whose inner tensors are gone; the other inputs are the leaves that it uses beside.
+    Again(Box<dyn Fn(&Tensor) -> Tensor + Send + Sync>),
 }
 
 impl Tensor {
@@ -194,9 +202,14 @@ impl Tensor {
         assert!(inputs.iter().all(|input| input.device().same(device)), "{op:?}: inputs lie on several devices");
         let storage = execute(&op, inputs, &shapes, &shape, device);
         let tracked = !PAUSED.get() && inputs.iter().any(|input| input.0.tracked);
-        let node =
-            tracked.then(|| Node { op: Box::new(op), inputs: inputs.iter().map(|input| (*input).clone()).collect() });
+        let inputs = || inputs.iter().map(|input| (*input).clone()).collect();
+        let node = tracked.then(|| Node { origin: Origin::Op(Box::new(op)), inputs: inputs() });
         Tensor::make(shape, device.clone(), Arc::new(storage), tracked, node)
+    }
+
+    /// The same numbers with another account of how they were computed.
+    pub(crate) fn with_node(&self, node: Node) -> Tensor {
+        Tensor::make(self.0.shape.clone(), self.0.device.clone(), self.0.storage.clone(), true, Some(node))
     }
 
     /// Runs an update on `state`, in place.
@@ -340,6 +353,15 @@ thread_local! {
 
 /// Runs `work` without remembering how tensors are computed: evaluation needs no gradients.
 pub fn without_graph<T>(work: impl FnOnce() -> T) -> T {
+    paused(true, work)
+}
+
+/// Runs `work` remembering how tensors are computed, also inside of [`without_graph`].
+pub(crate) fn with_graph<T>(work: impl FnOnce() -> T) -> T {
+    paused(false, work)
+}
+
+fn paused<T>(paused: bool, work: impl FnOnce() -> T) -> T {
     /// Restores the old state, also when `work` unwinds.
     struct Restore(bool);
     impl Drop for Restore {
@@ -347,7 +369,7 @@ pub fn without_graph<T>(work: impl FnOnce() -> T) -> T {
             PAUSED.set(self.0);
         }
     }
-    let _restore = Restore(PAUSED.replace(true));
+    let _restore = Restore(PAUSED.replace(paused));
     work()
 }
 

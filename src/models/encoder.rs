@@ -5,10 +5,12 @@
 use super::Config;
 use crate::{
     array::{Ids, Segments},
+    autograd::recomputed,
     nn::{Builder, Fill, LayerNorm, Linear, Pass},
     ops::{self, Attention},
     tensor::Tensor,
 };
+use std::sync::Arc;
 
 /// Dropout sites of a layer: attention probabilities, attention output, feed-forward output.
 const SITES_PER_LAYER: usize = 3;
@@ -104,16 +106,18 @@ impl Layer {
 /// Embeddings and layers, from word embeddings to hidden states.
 #[derive(Debug)]
 pub struct Encoder {
+    /// Whether layers keep only their input for the backward pass, and run again in it.
+    pub recompute: bool,
     embeddings: Embeddings,
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
 }
 
 impl Encoder {
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Encoder {
         let embeddings = Embeddings::build(builder, config);
-        let layer =
-            |builder: &mut Builder| (0..config.num_hidden_layers).map(|i| Layer::build(builder, config, i)).collect();
-        Encoder { embeddings, layers: builder.within("encoder", layer) }
+        let layer = |builder: &mut Builder, i| Arc::new(Layer::build(builder, config, i));
+        let layers = |builder: &mut Builder| (0..config.num_hidden_layers).map(|i| layer(builder, i)).collect();
+        Encoder { recompute: false, embeddings, layers: builder.within("encoder", layers) }
     }
 
     /// The first dropout site after the encoder's own.
@@ -130,13 +134,21 @@ impl Encoder {
     pub fn hidden_states(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Vec<Tensor> {
         let mut states = vec![embedded.clone()];
         for layer in &self.layers {
-            states.push(layer.forward(&states[states.len() - 1], segments, pass));
+            states.push(self.run(layer, &states[states.len() - 1], segments, pass));
         }
         states
     }
 
     /// The layers' input (t, h) → the last layer's output (t, h).
     pub fn encode(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
-        self.layers.iter().fold(embedded.clone(), |x, layer| layer.forward(&x, segments, pass))
+        self.layers.iter().fold(embedded.clone(), |x, layer| self.run(layer, &x, segments, pass))
+    }
+
+    fn run(&self, layer: &Arc<Layer>, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
+        if !self.recompute {
+            return layer.forward(x, segments, pass);
+        }
+        let (layer, segments) = (layer.clone(), segments.clone());
+        recomputed(x, move |x| layer.forward(x, &segments, pass))
     }
 }

@@ -165,13 +165,12 @@ impl<'a> Training<'a> {
             let stream = i as u32 * STREAMS_PER_MICRO_BATCH;
             let draw = Some(Draw { seed: self.plan.seed, step: self.state.step as u32, stream });
             let scene = Scene { model: self.model, words, batch: &pack(part), weight, draw };
-            let part_loss = self.plan.objective.loss(&scene);
-            let part_grads = part_loss.gradients(&leaves);
+            let (part_loss, part_grads) = self.plan.objective.loss(&scene).into_gradients(&leaves);
             grads = match grads.is_empty() {
                 true => part_grads,
                 false => grads.iter().zip(&part_grads).map(|(sum, grad)| sum.add(grad)).collect(),
             };
-            loss = Some(loss.map_or(part_loss.detach(), |sum| sum.add(&part_loss.detach())));
+            loss = Some(loss.map_or(part_loss.clone(), |sum| sum.add(&part_loss)));
         }
         let square = self.optimizer.step(self.model, active.as_ref(), &grads);
         let loss = loss.expect("a batch has examples").read_later();

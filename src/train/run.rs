@@ -195,7 +195,8 @@ impl<'a> Run<'a> {
             return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
         }
         let seed = self.recipe.seed ^ (index as u64 + 1) << 40;
-        let model = self.model(index, start, seed, &name)?;
+        let mut model = self.model(index, start, seed, &name)?;
+        model.encoder.recompute = self.recipe.recompute;
         let (source, dev) = self.source(index, stage, method, &model, seed)?;
         let objective = method.objective();
         let updates = stage.n_updates(source.len());
