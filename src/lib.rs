@@ -73,6 +73,7 @@ pub mod error;
 pub mod rng;
 // What a number is and where it lives.
 pub mod array;
+pub mod profile;
 pub mod cpu;
 pub mod gpu;
 pub mod tensor;

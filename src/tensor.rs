@@ -4,6 +4,7 @@ use crate::{
     array::{Array, Precision, Shape},
     cpu,
     gpu::{self, Gpu, Kernel},
+    profile::{self, Operation, Work},
 };
 use std::{
     cell::Cell,
@@ -24,6 +25,14 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]);
     /// The shader that computes the same, and how it is launched.
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel;
+    /// What it cannot do without; by default each number of operands and result once.
+    fn work(&self, inputs: &[&Shape], output: &Shape) -> Work {
+        Work::touching(inputs.iter().copied().chain([output]))
+    }
+    /// What it is called in logs.
+    fn name(&self) -> &'static str {
+        profile::short_name(std::any::type_name::<Self>())
+    }
     /// The gradient of each input that is `wanted`, given the inputs, the output and the gradient of the output.
     ///
     /// What is itself the gradient of an operation leaves this out: no method needs second derivatives.
@@ -40,6 +49,14 @@ pub trait Update: fmt::Debug {
     fn cpu(&self, state: &mut [&mut [f32]], inputs: &[&[f32]]);
     /// The shader that computes the same; `Binding::Output(i)` is state `i`.
     fn kernel(&self, state: &[&Shape], inputs: &[&Shape]) -> Kernel;
+    /// What it cannot do without; by default the state read and written, and the inputs read.
+    fn work(&self, state: &[&Shape], inputs: &[&Shape]) -> Work {
+        Work::touching(state.iter().chain(state).chain(inputs).copied())
+    }
+    /// What it is called in logs.
+    fn name(&self) -> &'static str {
+        profile::short_name(std::any::type_name::<Self>())
+    }
 }
 
 /// Where numbers live and operations run.
@@ -215,6 +232,9 @@ impl Tensor {
     /// Runs an update on `state`, in place.
     #[track_caller]
     pub fn update(op: &dyn Update, state: &[&Tensor], inputs: &[&Tensor]) {
+        let (state_shapes, input_shapes) = (shapes_of(state), shapes_of(inputs));
+        let describe = || operation(op.name(), &input_shapes, &state_shapes);
+        profile::begin(describe, || op.work(&state_shapes, &input_shapes));
         match state[0].device().clone() {
             Device::Reference => {
                 let mut held: Vec<_> =
@@ -229,10 +249,10 @@ impl Tensor {
                     state.iter().map(|t| t.cpu_storage().write().expect("no holder panics")).collect();
                 let mut state: Vec<&mut [f32]> = held.iter_mut().map(|block| &mut block[..]).collect();
                 let inputs: Vec<_> = inputs.iter().map(|t| t.cpu_storage().read().expect("no holder panics")).collect();
-                op.cpu(&mut state, &inputs.iter().map(|block| &block[..]).collect::<Vec<_>>());
+                profile::timed(|| op.cpu(&mut state, &inputs.iter().map(|block| &block[..]).collect::<Vec<_>>()));
             }
             Device::Gpu(gpu) => {
-                let kernel = op.kernel(&shapes_of(state), &shapes_of(inputs));
+                let kernel = op.kernel(&state_shapes, &input_shapes);
                 gpu.run(&kernel, &buffers_of(state), &buffers_of(inputs));
             }
         }
@@ -399,7 +419,12 @@ fn buffers_of<'a>(tensors: &[&'a Tensor]) -> Vec<&'a gpu::Buffer> {
     tensors.iter().map(|tensor| tensor.gpu_storage()).collect()
 }
 
+fn operation(name: &str, inputs: &[&Shape], outputs: &[&Shape]) -> Operation {
+    Operation { name: name.to_owned(), shapes: profile::shapes(inputs, outputs), work: Work::default() }
+}
+
 fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, device: &Device) -> Storage {
+    profile::begin(|| operation(op.name(), shapes, &[shape]), || op.work(shapes, shape));
     match device {
         Device::Reference => {
             let held: Vec<_> = inputs.iter().map(|t| t.array_storage().read().expect("no holder panics")).collect();
@@ -410,7 +435,7 @@ fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, de
         Device::Cpu(_) => {
             let held: Vec<_> = inputs.iter().map(|t| t.cpu_storage().read().expect("no holder panics")).collect();
             let mut output = cpu::Block::uninitialized(shape.len());
-            op.cpu(&held.iter().map(|block| &block[..]).collect::<Vec<_>>(), shapes, &mut output);
+            profile::timed(|| op.cpu(&held.iter().map(|block| &block[..]).collect::<Vec<_>>(), shapes, &mut output));
             Storage::Cpu(RwLock::new(output))
         }
         Device::Gpu(gpu) => {

@@ -294,3 +294,22 @@ fn augmentation_is_reproducible() {
     check(folder.path(), &[&args("1")[..], &["--output", "out.tsv"]].concat(), 0, &[]);
     assert_eq!(fs::read_to_string(folder.path().join("out.tsv")).unwrap(), first);
 }
+
+#[test]
+fn the_log_of_operations_has_lines_and_sums() {
+    let folder = folder();
+    fs::write(folder.path().join("small.toml"), SMALL).expect("written");
+    let run = |log: &str, args: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
+        command.current_dir(folder.path()).args(args).env("RXLT_DEVICE", "cpu").env("RXLT_LOG", log);
+        let output = command.stdin(Stdio::null()).output().expect("the binary runs");
+        (output.status.code(), text(&output.stderr))
+    };
+    let (code, err) = run("op", &["recipe", "ls"]);
+    assert!(code == Some(2) && err.contains("RXLT_LOG=op is unknown; did you mean \"ops\"?"), "{err}");
+    let (code, err) = run("ops", &["run", "small.toml", "--output", "out"]);
+    assert!(code == Some(0) && err.contains("times by the processor's clock"), "{err}");
+    let lines = err.lines().filter(|line| line.starts_with("ops: ") && line.contains(" AdamW ")).count();
+    let sums = err.lines().find_map(|line| line.strip_prefix("AdamW ")).expect("a sum of all updates");
+    assert_eq!(sums.split_whitespace().next(), Some(lines.to_string().as_str()), "{sums}");
+}

@@ -6,6 +6,7 @@ mod augment;
 mod device;
 mod dry_run;
 mod eval;
+mod log;
 mod predict;
 mod recipe;
 mod run;
@@ -32,7 +33,9 @@ Examples:
   rxlt run xnli-adv --model xlm-roberta-base --data data
 
 Exit codes: 0 done, 2 usage, 3 diverged, 65 bad data, 66 input missing, 69 no usable device, 70 bug,
-73 output cannot be created, 74 reading or writing failed, 75 stopped and saved: run me again, 78 bad recipe.";
+73 output cannot be created, 74 reading or writing failed, 75 stopped and saved: run me again, 78 bad recipe.
+
+RXLT_LOG=ops in the environment prints every operation with its shapes and time, and sums at the end.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -47,14 +50,14 @@ enum Command {
 impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<()> {
-        match self.command {
+        log::logged(|| match self.command {
             Command::Run(args) => run::run(&args),
             Command::Eval(args) => eval::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Augment(args) => augment::run(&args),
             Command::Devices(args) => device::list(&args),
             Command::Recipe(args) => recipe::run(&args),
-        }
+        })
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     pipeline::{Pipeline, Pipelines},
     pool::{Buffer, Pool, Statistics},
     recorder::{Reader, Recorder},
+    timer::Timer,
 };
 use crate::{
     array::{Ids, Precision},
@@ -27,6 +28,7 @@ pub struct Gpu {
     pub(super) pipelines: Pipelines,
     pub(super) pool: Mutex<Pool>,
     pub(super) recorder: Mutex<Recorder>,
+    pub(super) timer: Option<Mutex<Timer>>,
     pub(super) faults: Arc<Faults>,
     adapter: Adapter,
     precision: Precision,
@@ -61,7 +63,7 @@ impl Gpu {
         let (raw, mut adapter) = found.swap_remove(adapter::select(&descriptions, wanted)?);
         let (device, queue) = pollster::block_on(raw.request_device(&wgpu::DeviceDescriptor {
             label: Some("rxlt"),
-            required_features: raw.features() & wgpu::Features::SUBGROUP,
+            required_features: raw.features() & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
             required_limits: raw.limits(),
             ..Default::default()
         }))
@@ -70,7 +72,9 @@ impl Gpu {
         let faults = Faults::of(&device);
         let pipelines = Pipelines::new(&device);
         let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
-        Ok(Arc::new(Gpu { device, queue, pipelines, pool: Mutex::default(), recorder, faults, adapter, precision }))
+        let timer = Timer::new(&device).map(Mutex::new);
+        let pool = Mutex::default();
+        Ok(Arc::new(Gpu { device, queue, pipelines, pool, recorder, timer, faults, adapter, precision }))
     }
 
     /// What was opened.
@@ -121,7 +125,8 @@ impl Gpu {
     pub fn run(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
         let kernel = kernel.variant_for(|suits| self.adapter.suits(suits));
         let scratch: Vec<Buffer> = kernel.scratch.iter().map(|len| self.allocate(*len)).collect();
-        for dispatch in kernel.dispatches.iter().filter(|dispatch| dispatch.workgroups > 0) {
+        let n_launches = kernel.dispatches.len();
+        for (place, dispatch) in kernel.dispatches.iter().enumerate().filter(|(_, dispatch)| dispatch.workgroups > 0) {
             let buffers: Vec<&Buffer> = dispatch
                 .bindings
                 .iter()
@@ -134,7 +139,7 @@ impl Gpu {
                 .collect();
             let pipeline = self.pipeline(dispatch.shader, dispatch.entry);
             let group = self.bind(&pipeline, dispatch, &buffers);
-            self.record(&pipeline, &group, &dispatch.uniform, dispatch.workgroups);
+            self.record(&pipeline, &group, &dispatch.uniform, dispatch.workgroups, (place, n_launches));
         }
     }
 

@@ -8,6 +8,7 @@ mod pipeline;
 mod pool;
 mod recorder;
 pub mod shaders;
+mod timer;
 
 pub use adapter::{Adapter, Kind};
 pub use device::{Gpu, Pending};

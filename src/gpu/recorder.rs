@@ -1,6 +1,7 @@
 //! The command buffer being recorded: dispatches, copies, and the words that go along with them.
 
-use super::{Gpu, device::MAX_IN_FLIGHT, faults::lock, pipeline::Pipeline};
+use super::{Gpu, device::MAX_IN_FLIGHT, faults::lock, pipeline::Pipeline, timer::Times};
+use crate::profile::{self, Clock, Record};
 use std::{
     collections::VecDeque,
     sync::{Arc, OnceLock, mpsc},
@@ -80,13 +81,25 @@ impl Recorder {
     }
 
     /// The encoder outside of any pass, for copies.
-    fn copier(&mut self, device: &wgpu::Device) -> &mut wgpu::CommandEncoder {
+    pub(super) fn copier(&mut self, device: &wgpu::Device) -> &mut wgpu::CommandEncoder {
         self.pass = None;
         self.encoder(device)
     }
 
-    fn dispatch(&mut self, gpu: &Gpu, pipeline: &Pipeline, group: &wgpu::BindGroup, uniform: &[u32], grid: [u32; 2]) {
-        if self.pass.is_none() {
+    /// One launch; a profiled one in a pass of its own.
+    fn dispatch(
+        &mut self,
+        gpu: &Gpu,
+        pipeline: &Pipeline,
+        group: &wgpu::BindGroup,
+        uniform: &[u32],
+        grid: [u32; 2],
+        profiled: Option<Record>,
+    ) {
+        let alone = profiled.is_some();
+        if let Some((launch, timer)) = profiled.zip(gpu.timer.as_ref()) {
+            self.pass = Some(lock(timer).enclose(launch, self.copier(&gpu.device)));
+        } else if self.pass.is_none() {
             let pass = self.encoder(&gpu.device).begin_compute_pass(&wgpu::ComputePassDescriptor::default());
             self.pass = Some(pass.forget_lifetime());
         }
@@ -98,11 +111,15 @@ impl Recorder {
         pass.set_bind_group(0, group, &[]);
         pass.set_bind_group(1, &self.uniform_group, &[offset as u32]);
         pass.dispatch_workgroups(grid[0], grid[1], 1);
+        if alone {
+            self.pass = None;
+        }
     }
 
-    fn submit(&mut self, gpu: &Gpu) {
+    fn submit(&mut self, gpu: &Gpu) -> Option<(Times, wgpu::SubmissionIndex)> {
         self.pass = None;
-        let Some(encoder) = self.encoder.take() else { return };
+        let mut encoder = self.encoder.take()?;
+        let times = gpu.timer.as_ref().and_then(|timer| lock(timer).collect(&gpu.device, &mut encoder));
         // Writes take effect before the command buffer and after all earlier ones.
         for (buffer, words) in [(&self.uniform_buffer, &mut self.uniforms), (&self.staging_buffer, &mut self.staged)] {
             if !words.is_empty() {
@@ -119,17 +136,48 @@ impl Recorder {
             // A reader that is no longer waited for has hung up.
             reader.staging.map_async(wgpu::MapMode::Read, .., move |result| drop(arrived.send(result)));
         }
-        self.in_flight.push_back(submission);
+        self.in_flight.push_back(submission.clone());
         lock(&gpu.pool).statistics.submissions += 1;
+        times.map(|times| (times, submission))
     }
 }
 
 impl Gpu {
-    /// Records one launch over `groups` workgroups.
-    pub(super) fn record(&self, pipeline: &Pipeline, group: &wgpu::BindGroup, uniform: &[u32], groups: usize) {
+    /// Records one launch over `groups` workgroups; `place` is its number among those of its operation.
+    pub(super) fn record(
+        &self,
+        pipeline: &Pipeline,
+        group: &wgpu::BindGroup,
+        uniform: &[u32],
+        groups: usize,
+        place: (usize, usize),
+    ) {
         assert!(uniform.len() * 4 <= UNIFORM_BYTES, "{}: {} words of uniform", pipeline.label, uniform.len());
+        let launch = |profiled| self.launch(pipeline, group, uniform, groups, profiled);
+        let record = || Record {
+            operation: profile::current(),
+            entry: Some(pipeline.label.clone()),
+            launch: place,
+            seconds: 0.0,
+            clock: Clock::Gpu,
+        };
+        match profile::is_on() {
+            false => launch(None),
+            true if self.has_clock() => launch(Some(record())),
+            true => self.time_waiting(record(), || launch(None)),
+        }
+    }
+
+    fn launch(
+        &self,
+        pipeline: &Pipeline,
+        group: &wgpu::BindGroup,
+        uniform: &[u32],
+        groups: usize,
+        profiled: Option<Record>,
+    ) {
         let mut recorder = lock(&self.recorder);
-        recorder.dispatch(self, pipeline, group, uniform, fold(groups));
+        recorder.dispatch(self, pipeline, group, uniform, fold(groups), profiled);
         lock(&self.pool).statistics.dispatches += 1;
         if recorder.uniforms.len() * 4 >= MAX_DISPATCHES * UNIFORM_BYTES {
             drop(recorder);
@@ -186,15 +234,23 @@ impl Gpu {
 
     /// Hands what was recorded to the queue, and waits while the device is several submissions behind.
     pub fn submit(&self) {
-        let late = {
+        if let Some((times, submission)) = self.hand_over() {
+            self.tell(times, &submission);
+        }
+    }
+
+    /// The same; what was timed is left to the caller.
+    pub(super) fn hand_over(&self) -> Option<(Times, wgpu::SubmissionIndex)> {
+        let (times, late) = {
             let mut recorder = lock(&self.recorder);
-            recorder.submit(self);
-            (recorder.in_flight.len() > MAX_IN_FLIGHT).then(|| recorder.in_flight.pop_front()).flatten()
+            let times = recorder.submit(self);
+            (times, (recorder.in_flight.len() > MAX_IN_FLIGHT).then(|| recorder.in_flight.pop_front()).flatten())
         };
         self.faults.check("recorded work is submitted");
         if let Some(submission) = late {
             self.wait_for(&submission);
         }
+        times
     }
 
     /// Submits and waits until the device has done everything.

@@ -9,6 +9,7 @@ use crate::{
     array::{Ids, Shape},
     cpu,
     gpu::{Binding, Dispatch, Kernel},
+    profile::Work,
     tensor::Update,
 };
 use rayon::prelude::*;
@@ -182,6 +183,10 @@ impl Update for AdamWRows {
         }
     }
 
+    fn work(&self, _: &[&Shape], inputs: &[&Shape]) -> Work {
+        Work::of(0.0, 7 * inputs[0].len()) // three read and written, one read
+    }
+
     fn kernel(&self, state: &[&Shape], _: &[&Shape]) -> Kernel {
         let inputs = [Binding::Input(0), Binding::Input(1), Binding::Ids(self.rows.clone())];
         let (n, h) = (self.rows.len() / 2, state[0].columns());
@@ -258,6 +263,11 @@ impl Update for CatchUp {
                 );
             }
         });
+    }
+
+    fn work(&self, _: &[&Shape], _: &[&Shape]) -> Work {
+        let numbers = |[_, slot, _]: [u32; 3]| if slot == u32::MAX { 2 } else { 6 };
+        Work::of(0.0, self.rows().map(numbers).sum::<usize>() * self.columns)
     }
 
     fn kernel(&self, _: &[&Shape], _: &[&Shape]) -> Kernel {

@@ -7,6 +7,7 @@ use crate::{
     array::{Array, Segments, Shape},
     cpu::{self, Block, Matrix, Output, Tile},
     gpu::{Binding, Dispatch, Kernel, Suits},
+    profile::Work,
     rng::{Draw, drop_threshold},
     tensor::{Op, Tensor},
 };
@@ -183,6 +184,11 @@ impl Attention {
         each.is_multiple_of(4) && each <= 64
     }
 
+    /// The floating point operations of one product over all pairs of rows of a sequence.
+    fn pair_flops(&self, columns: usize) -> f64 {
+        2.0 * (self.segments.ranges().map(|rows| rows.len() * rows.len()).sum::<usize>() * columns) as f64
+    }
+
     /// Every sequence's rows with every head, in the order of [`Tile::grid`].
     fn places(&self) -> Vec<(Range<usize>, usize)> {
         self.segments.ranges().flat_map(|rows| (0..self.heads).map(move |head| (rows.clone(), head))).collect()
@@ -226,6 +232,11 @@ impl Op for Attention {
             self.drop_block(&mut p, &rows, head);
             tile.product(Output::Replace, rows.len(), 1.0, Matrix::rows(&p, rows.len()), value);
         });
+    }
+
+    fn work(&self, inputs: &[&Shape], output: &Shape) -> Work {
+        let flops = 2.0 * self.pair_flops(output.columns());
+        Work::touching(inputs.iter().copied().chain([output])).with_flops(flops)
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
@@ -304,6 +315,11 @@ impl Op for AttentionBackward {
             dq.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s), key);
             dk.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s).t(), query);
         });
+    }
+
+    fn work(&self, inputs: &[&Shape], output: &Shape) -> Work {
+        let flops = 5.0 * self.0.pair_flops(inputs[0].columns());
+        Work::touching(inputs.iter().copied().chain([output])).with_flops(flops)
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {

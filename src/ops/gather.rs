@@ -8,6 +8,7 @@ use crate::{
     array::{Array, Ids, Shape},
     cpu,
     gpu::{Binding, Dispatch, Kernel},
+    profile::Work,
     tensor::{Op, Tensor},
 };
 use std::ops::Range;
@@ -95,6 +96,10 @@ impl Op for Gather {
                 out.copy_from_slice(&inputs[window][start..][..columns]);
             },
         );
+    }
+
+    fn work(&self, _: &[&Shape], output: &Shape) -> Work {
+        Work::touching([output, output])
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {

@@ -9,6 +9,7 @@ use crate::{
     array::{Array, Precision, Shape},
     cpu::{self, Matrix, Output},
     gpu::{Kernel, Suits},
+    profile::Work,
     tensor::{Op, Tensor},
 };
 
@@ -76,6 +77,11 @@ impl Op for Linear {
             }
             false => tiled,
         }
+    }
+
+    fn work(&self, inputs: &[&Shape], output: &Shape) -> Work {
+        let flops = 2.0 * (output.len() * inputs[1].columns()) as f64;
+        Work::touching(inputs.iter().copied().chain([output])).with_flops(flops)
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {

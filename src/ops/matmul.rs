@@ -5,6 +5,7 @@ use crate::{
     array::{Array, Precision, Shape},
     cpu::{self, Matrix, Output},
     gpu::{Binding, Kernel, Suits},
+    profile::Work,
     tensor::{Op, Tensor},
 };
 
@@ -141,6 +142,11 @@ impl Op for MatMul {
         }
         let lanes = Kernel::one(shader, "forward", 2, vec![m as u32, n as u32, k as u32], tiles([m, n], 32));
         tiled.or(Suits::SoftwareSubgroups(8), lanes)
+    }
+
+    fn work(&self, inputs: &[&Shape], output: &Shape) -> Work {
+        let [m, n, k] = self.extents(inputs).expect("checked");
+        Work::touching(inputs.iter().copied().chain([output])).with_flops(2.0 * (m * n * k) as f64)
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
