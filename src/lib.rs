@@ -89,5 +89,6 @@ pub mod text;
 pub mod tasks;
 pub mod train;
 pub mod report;
+pub mod bench;
 // The command.
 pub mod cli;

@@ -100,6 +100,13 @@ impl Device {
         }
     }
 
+    /// Waits until the device has done all that was asked of it.
+    pub fn wait(&self) {
+        if let Device::Gpu(gpu) = self {
+            gpu.synchronize();
+        }
+    }
+
     fn same(&self, other: &Device) -> bool {
         match (self, other) {
             (Device::Gpu(a), Device::Gpu(b)) => Arc::ptr_eq(a, b),

@@ -3,6 +3,7 @@
 //! Results go to stdout, everything else to stderr. Only this module, `main` and `train::progress` print.
 
 mod augment;
+mod bench;
 mod device;
 mod dry_run;
 mod eval;
@@ -43,6 +44,7 @@ enum Command {
     Eval(eval::Args),
     Predict(predict::Args),
     Augment(augment::Args),
+    Bench(bench::Args),
     Devices(device::ListArgs),
     Recipe(recipe::Args),
 }
@@ -55,6 +57,7 @@ impl Cli {
             Command::Eval(args) => eval::run(&args),
             Command::Predict(args) => predict::run(&args),
             Command::Augment(args) => augment::run(&args),
+            Command::Bench(args) => bench::run(&args),
             Command::Devices(args) => device::list(&args),
             Command::Recipe(args) => recipe::run(&args),
         })

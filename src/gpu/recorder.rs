@@ -254,7 +254,7 @@ impl Gpu {
     }
 
     /// Submits and waits until the device has done everything.
-    pub(super) fn synchronize(&self) {
+    pub fn synchronize(&self) {
         self.submit();
         let last = lock(&self.recorder).in_flight.drain(..).next_back();
         if let Some(submission) = last {

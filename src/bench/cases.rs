@@ -1,0 +1,215 @@
+//! What is measured of each operation: the shapes that it has in an encoder.
+
+use super::batches::{Extents, Lengths, Size, batches};
+use crate::{
+    array::{Ids, Shape},
+    models::Batch,
+    ops::{
+        AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, Target, attention, concat_columns, gather,
+        linear, matmul, noise,
+    },
+    rng::Draw,
+    tensor::{Tensor, Update},
+};
+
+/// Where an operation runs: an encoder, and the first batch of a round.
+pub struct Scene {
+    /// The encoder.
+    pub extents: Extents,
+    /// The batch.
+    pub batch: Batch,
+}
+
+impl Scene {
+    /// An encoder on sequences of such lengths.
+    pub fn new(size: Size, lengths: Lengths) -> Scene {
+        let first = batches(size, lengths).into_iter().next();
+        Scene { extents: size.extents(), batch: first.expect("a round has a batch") }
+    }
+
+    fn rows(&self, columns: usize) -> Shape {
+        [self.batch.ids.len(), columns].into()
+    }
+
+    fn hidden(&self) -> Shape {
+        self.rows(self.extents.hidden)
+    }
+
+    /// One row a sequence.
+    fn pooled(&self, columns: usize) -> Shape {
+        [self.batch.segments.count(), columns].into()
+    }
+
+    /// Each token's place in a table of as many rows as there are tokens.
+    fn places(&self) -> Ids {
+        let t = self.batch.ids.len() as u32;
+        (0..t).map(|i| i * 7 % t).collect::<Vec<_>>().into()
+    }
+}
+
+/// One operation at the shapes of a scene.
+pub struct Case {
+    /// The name in [`crate::ops::ALL`].
+    pub operation: &'static str,
+    /// Which use of it; empty where there is one.
+    pub variant: &'static str,
+    /// Shapes of its inputs.
+    pub inputs: fn(&Scene) -> Vec<Shape>,
+    /// The operation.
+    pub run: fn(&Scene, &[Tensor]) -> Tensor,
+}
+
+/// One update at the shapes of a scene.
+pub struct UpdateCase {
+    /// The name in [`crate::ops::UPDATES`].
+    pub update: &'static str,
+    /// Shapes of its state.
+    pub state: fn(&Scene) -> Vec<Shape>,
+    /// Shapes of its inputs.
+    pub inputs: fn(&Scene) -> Vec<Shape>,
+    /// The update.
+    pub make: fn(&Scene) -> Box<dyn Update>,
+}
+
+const DRAW: Draw = Draw { seed: 7, step: 1, stream: 0 };
+/// Masked words of a batch under masked language modelling.
+const MASKED: usize = 64;
+/// The side of the square products.
+const SIDE: usize = 1024;
+
+const fn case(
+    operation: &'static str,
+    variant: &'static str,
+    inputs: fn(&Scene) -> Vec<Shape>,
+    run: fn(&Scene, &[Tensor]) -> Tensor,
+) -> Case {
+    Case { operation, variant, inputs, run }
+}
+
+fn affine(s: &Scene, inputs: usize, outputs: usize) -> Vec<Shape> {
+    vec![s.rows(inputs), [outputs, inputs].into(), [outputs].into()]
+}
+
+fn square() -> Vec<Shape> {
+    vec![[SIDE, SIDE].into(), [SIDE, SIDE].into()]
+}
+
+/// Every operation of the table at least once.
+pub const CASES: &[Case] = &[
+    case("linear", "square", |s| affine(s, s.extents.hidden, s.extents.hidden), |_, x| linear(&x[0], &x[1], &x[2])),
+    case("linear", "up", |s| affine(s, s.extents.hidden, s.extents.inner), |_, x| linear(&x[0], &x[1], &x[2])),
+    case("linear", "down", |s| affine(s, s.extents.inner, s.extents.hidden), |_, x| linear(&x[0], &x[1], &x[2])),
+    case("matmul", "1024 NN", |_| square(), |_, x| matmul(&x[0], &x[1], Layout::NN)),
+    case("matmul", "1024 NT", |_| square(), |_, x| matmul(&x[0], &x[1], Layout::NT)),
+    case("matmul", "1024 TN", |_| square(), |_, x| matmul(&x[0], &x[1], Layout::TN)),
+    case("attention", "", |s| vec![s.hidden(); 3], |s, x| attend(s, x, None)),
+    case("attention", "dropout", |s| vec![s.hidden(); 3], |s, x| attend(s, x, Some((0.1, DRAW)))),
+    case(
+        "layer_norm",
+        "",
+        |s| vec![s.hidden(), [s.extents.hidden].into(), [s.extents.hidden].into()],
+        |_, x| x[0].layer_norm(&x[1], &x[2], 1e-5),
+    ),
+    case("gelu", "", |s| vec![s.rows(s.extents.inner)], |_, x| x[0].gelu()),
+    case("dropout", "", |s| vec![s.hidden()], |_, x| x[0].dropout(0.1, DRAW)),
+    case("add", "", |s| vec![s.hidden(); 2], |_, x| x[0].add(&x[1])),
+    case("gather", "", |s| vec![s.hidden()], |s, x| gather(&[&x[0]], &s.places())),
+    case(
+        "cross_entropy",
+        "labels",
+        |s| vec![s.pooled(3)],
+        |s, x| {
+            let labels: Vec<u32> = (0..s.batch.segments.count() as u32).map(|i| i % 3).collect();
+            x[0].cross_entropy(&labels.into(), 1.0)
+        },
+    ),
+    case(
+        "cross_entropy",
+        "words",
+        |s| vec![[MASKED, s.extents.words].into()],
+        |_, x| x[0].cross_entropy(&(0..MASKED as u32).collect::<Vec<_>>().into(), 1.0),
+    ),
+    case("tanh", "", |s| vec![s.pooled(s.extents.hidden)], |_, x| x[0].tanh()),
+    case("columns", "three parts", |s| vec![s.hidden(); 3], |_, x| concat_columns(&[&x[0], &x[1], &x[2]])),
+    case(
+        "columns",
+        "block",
+        |s| vec![s.rows(3 * s.extents.hidden)],
+        |s, x| x[0].columns(s.extents.hidden, s.extents.hidden),
+    ),
+    case("slice", "", |s| vec![s.rows(3 * s.extents.hidden)], |s, x| x[0].slice(s.hidden().len(), s.hidden())),
+    case("scale", "", |s| vec![s.hidden()], |_, x| x[0].scale(0.5)),
+    case("clamp", "", |s| vec![s.hidden()], |_, x| x[0].clamp(0.1)),
+    case(
+        "noise",
+        "gaussian",
+        |s| vec![s.hidden()],
+        |_, x| noise(x[0].shape(), Distribution::Gaussian, 0.1, DRAW, x[0].device()),
+    ),
+    case("segment_scale", "", |s| vec![s.hidden()], |s, x| x[0].segment_scale(&s.batch.segments, Target::Ball(1.0))),
+    case("sum_rows", "", |s| vec![s.rows(s.extents.inner)], |_, x| x[0].sum_rows()),
+    case(
+        "sum_squares",
+        "",
+        |s| vec![[s.extents.inner, s.extents.hidden].into(), [1].into()],
+        |_, x| x[0].sum_squares(&x[1]),
+    ),
+    case("clip_factor", "", |_| vec![[1].into()], |_, x| x[0].clip_factor(1.0)),
+];
+
+fn attend(s: &Scene, x: &[Tensor], dropout: Option<(f32, Draw)>) -> Tensor {
+    let how = Attention { segments: s.batch.segments.clone(), heads: s.extents.heads, dropout };
+    attention(&x[0], &x[1], &x[2], how)
+}
+
+const HYPER: AdamW = AdamW { lr: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
+
+/// Every update of the table.
+pub const UPDATES: &[UpdateCase] = &[
+    UpdateCase {
+        update: "adamw",
+        state: |s| vec![[s.extents.inner, s.extents.hidden].into(); 3],
+        inputs: |s| vec![[s.extents.inner, s.extents.hidden].into(), [1].into()],
+        make: |_| Box::new(HYPER),
+    },
+    UpdateCase {
+        update: "adamw rows",
+        state: |s| vec![s.hidden(); 3],
+        inputs: |s| vec![s.hidden(), [1].into()],
+        make: |s| {
+            let places = (0..s.batch.ids.len() as u32).flat_map(|i| [i, i]);
+            Box::new(AdamWRows { hyper: HYPER, rows: places.collect::<Vec<_>>().into() })
+        },
+    },
+    UpdateCase {
+        update: "catch up",
+        state: |s| vec![s.hidden(); 3],
+        inputs: |_| vec![],
+        make: |s| {
+            let missed = (4..9).flat_map(|step| AdamW { step, ..HYPER }.schedule().map(f32::to_bits));
+            Box::new(CatchUp {
+                hyper: HYPER,
+                rows: (0..s.batch.ids.len() as u32).flat_map(|i| [i, i, 3]).collect::<Vec<_>>().into(),
+                columns: s.extents.hidden,
+                first: 3,
+                schedule: missed.collect::<Vec<_>>().into(),
+            })
+        },
+    },
+    UpdateCase { update: "copy", state: |s| vec![s.hidden()], inputs: |s| vec![s.hidden()], make: |_| Box::new(Copy) },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn every_operation_and_update_is_measured() {
+        let all: BTreeSet<&str> = ops::ALL.iter().map(|spec| spec.name).collect();
+        assert_eq!(CASES.iter().map(|case| case.operation).collect::<BTreeSet<_>>(), all);
+        let all: BTreeSet<&str> = ops::UPDATES.iter().flat_map(|cases| cases.iter()).map(|case| case.name).collect();
+        assert_eq!(UPDATES.iter().map(|case| case.update).collect::<BTreeSet<_>>(), all);
+    }
+}

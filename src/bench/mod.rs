@@ -1,0 +1,299 @@
+//! `rxlt bench`: what operations and whole steps take on a device, beside what the device can do at most.
+
+mod batches;
+mod cases;
+mod ceiling;
+mod report;
+mod steps;
+mod timing;
+
+pub use batches::{Lengths, Size};
+pub use ceiling::Ceilings;
+pub use report::{comparison, tables};
+pub use timing::Timing;
+
+use crate::{
+    array::Shape,
+    error::{Error, Result},
+    profile::{self, Work},
+    tensor::{Device, Tensor, without_graph},
+};
+use cases::{CASES, Case, Scene, UPDATES, UpdateCase};
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+use steps::{Step, Steps};
+use timing::{Budget, measure};
+
+/// What to measure.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Shapes are those of this encoder,
+    pub size: Size,
+    /// on sequences of these lengths.
+    pub lengths: Lengths,
+    /// Only what has one of these in its name; everything where there is none.
+    pub filters: Vec<String>,
+    /// Few samples.
+    pub quick: bool,
+}
+
+/// A device, as far as figures depend on it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Machine {
+    /// `cpu`, or the adapter's name.
+    pub device: String,
+    /// The processor's name.
+    pub processor: Option<String>,
+    /// Threads of the CPU backend.
+    pub threads: usize,
+    /// `vulkan`, `metal`, `dx12`, or `cpu`.
+    pub backend: String,
+    /// The driver's name and version.
+    pub driver: Option<String>,
+    /// What operands of matrix products are rounded to.
+    pub precision: String,
+}
+
+/// All figures of a run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Report {
+    /// Of this format.
+    pub schema: u32,
+    /// Of rxlt.
+    pub version: String,
+    /// Of the repository that it ran in, if it was rxlt's.
+    pub commit: Option<String>,
+    /// Where it ran.
+    pub machine: Machine,
+    /// The encoder.
+    pub size: String,
+    /// The sequences.
+    pub lengths: String,
+    /// What the device can do at most.
+    pub ceilings: Ceilings,
+    /// What was measured.
+    pub results: Vec<Entry>,
+}
+
+/// One figure.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Such as `linear/up/forward` or `step/update`.
+    pub name: String,
+    /// Shapes of the operands.
+    pub shapes: String,
+    /// How long it takes.
+    #[serde(flatten)]
+    pub timing: Timing,
+    /// Floating point operations of matrix products and attention.
+    pub flops: f64,
+    /// Bytes of operands and results.
+    pub bytes: f64,
+    /// The time that arithmetic or memory traffic alone would need, by the ceilings, as a share of the time taken.
+    pub share: f64,
+    /// What only a whole step has.
+    pub step: Option<StepFigures>,
+}
+
+/// What only a whole step has.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct StepFigures {
+    /// Sequences per second.
+    pub examples_per_second: f64,
+    /// Tokens per second.
+    pub tokens_per_second: f64,
+    /// The most memory of the process while it was measured, where the system tells.
+    pub peak_bytes: Option<u64>,
+    /// The most memory of the GPU's buffers so far.
+    pub gpu_peak_bytes: Option<u64>,
+}
+
+/// The version of the format of [`Report`].
+pub const SCHEMA: u32 = 1;
+
+/// Every name that can be measured.
+pub fn names() -> Vec<String> {
+    let steps = Step::ALL.iter().map(|step| step.name().to_owned());
+    let cases = CASES.iter().flat_map(|case| [name_of(case, "forward"), name_of(case, "backward")]);
+    steps.chain(cases).chain(UPDATES.iter().map(|case| case.update.to_owned())).collect()
+}
+
+fn name_of(case: &Case, pass: &str) -> String {
+    match case.variant {
+        "" => format!("{}/{pass}", case.operation),
+        variant => format!("{}/{variant}/{pass}", case.operation),
+    }
+}
+
+/// Measures; `progress` hears what comes next.
+pub fn run(device: &Device, options: &Options, progress: impl Fn(&str)) -> Result<Report> {
+    let wanted =
+        |name: &str| options.filters.is_empty() || options.filters.iter().any(|filter| name.contains(filter.as_str()));
+    if !names().iter().any(|name| wanted(name)) {
+        let filters = options.filters.join(", ");
+        return Err(Error::Usage(format!("nothing is called {filters}; rxlt bench --list shows what there is")));
+    }
+    let bench = Bench { device, options, wanted: &wanted, progress: &progress };
+    let mut results = bench.steps()?; // first: what operations leave in the pool would count as memory of a step
+    let scene = Scene::new(options.size, options.lengths);
+    progress("ceilings");
+    let ceilings = Ceilings::measure(device, &scene, bench.budget());
+    results.extend(bench.operations(&scene));
+    for entry in &mut results {
+        entry.share = ceilings.share(Work { flops: entry.flops, bytes: entry.bytes }, entry.timing.seconds);
+    }
+    Ok(Report {
+        schema: SCHEMA,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        commit: commit(),
+        machine: Machine::of(device),
+        size: options.size.to_string(),
+        lengths: options.lengths.to_string(),
+        ceilings,
+        results,
+    })
+}
+
+struct Bench<'a> {
+    device: &'a Device,
+    options: &'a Options,
+    wanted: &'a dyn Fn(&str) -> bool,
+    progress: &'a dyn Fn(&str),
+}
+
+impl Bench<'_> {
+    fn budget(&self) -> Budget {
+        match self.options.quick {
+            true => Budget { time: Duration::from_millis(50), samples: 3 },
+            false => Budget { time: Duration::from_millis(400), samples: 7 },
+        }
+    }
+
+    fn steps(&self) -> Result<Vec<Entry>> {
+        let steps: Vec<Step> = Step::ALL.into_iter().filter(|step| (self.wanted)(step.name())).collect();
+        if steps.is_empty() {
+            return Ok(Vec::new());
+        }
+        (self.progress)("a model with fresh weights");
+        let mut model = Steps::new(self.options.size, self.options.lengths, self.device)?;
+        let budget = match self.options.quick {
+            true => Budget { time: Duration::ZERO, samples: 1 },
+            false => Budget { time: Duration::from_secs(8), samples: 3 },
+        };
+        let entry = |step: &Step| {
+            (self.progress)(step.name());
+            let measured = model.measure(*step, budget);
+            let seconds = measured.timing.seconds;
+            let figures = StepFigures {
+                examples_per_second: measured.examples / seconds,
+                tokens_per_second: measured.tokens / seconds,
+                peak_bytes: measured.peak_bytes,
+                gpu_peak_bytes: match self.device {
+                    Device::Gpu(gpu) => Some(gpu.statistics().peak_bytes),
+                    _ => None,
+                },
+            };
+            let shapes = format!("{} sequences, {:.0} tokens", measured.examples, measured.tokens);
+            entry(step.name().to_owned(), shapes, measured.timing, measured.work, Some(figures))
+        };
+        Ok(steps.iter().map(entry).collect())
+    }
+
+    fn operations(&self, scene: &Scene) -> Vec<Entry> {
+        let cases = CASES.iter().flat_map(|case| self.case(case, scene));
+        cases.chain(UPDATES.iter().filter_map(|case| self.update(case, scene))).collect()
+    }
+
+    /// An operation forward, and backward where it has a gradient.
+    fn case(&self, case: &Case, scene: &Scene) -> Vec<Entry> {
+        let names = [name_of(case, "forward"), name_of(case, "backward")];
+        let [forward, backward] = [&names[0], &names[1]].map(|name| (self.wanted)(name));
+        if !forward && !backward {
+            return Vec::new();
+        }
+        let shapes = (case.inputs)(scene);
+        if shapes.iter().any(|shape| shape.rows() > self.device.max_rows(shape.columns())) {
+            (self.progress)(&format!("{} is left out: this device binds no tensor of that size", names[0]));
+            return Vec::new();
+        }
+        let inputs: Vec<Tensor> = shapes.iter().map(|shape| filled(shape, self.device).tracked()).collect();
+        let listed = shapes.iter().map(|shape| format!("{shape:?}")).collect::<Vec<_>>().join(" ");
+        let mut entries = Vec::new();
+        if forward {
+            entries.push(self.time(&names[0], &listed, || without_graph(|| drop((case.run)(scene, &inputs)))));
+        }
+        let output = (case.run)(scene, &inputs);
+        if backward && output.is_tracked() {
+            let direction = filled(output.shape(), self.device);
+            let wanted: Vec<&Tensor> = inputs.iter().collect();
+            entries.push(self.time(&names[1], &listed, || drop(output.gradients_along(&direction, &wanted))));
+        }
+        entries
+    }
+
+    fn update(&self, case: &UpdateCase, scene: &Scene) -> Option<Entry> {
+        if !(self.wanted)(case.update) {
+            return None;
+        }
+        let make =
+            |shapes: &[Shape]| -> Vec<Tensor> { shapes.iter().map(|shape| filled(shape, self.device)).collect() };
+        let (state_shapes, input_shapes) = ((case.state)(scene), (case.inputs)(scene));
+        let (state, inputs) = (make(&state_shapes), make(&input_shapes));
+        let (state, inputs): (Vec<&Tensor>, Vec<&Tensor>) = (state.iter().collect(), inputs.iter().collect());
+        let update = (case.make)(scene);
+        let listed = state_shapes.iter().chain(&input_shapes).map(|shape| format!("{shape:?}"));
+        let listed = listed.collect::<Vec<_>>().join(" ");
+        Some(self.time(case.update, &listed, || Tensor::update(&*update, &state, &inputs)))
+    }
+
+    fn time(&self, name: &str, shapes: &str, run: impl Fn()) -> Entry {
+        (self.progress)(name);
+        let ((), work) = profile::count(&run);
+        entry(name.to_owned(), shapes.to_owned(), measure(self.device, self.budget(), &run), work, None)
+    }
+}
+
+fn entry(name: String, shapes: String, timing: Timing, work: Work, step: Option<StepFigures>) -> Entry {
+    Entry { name, shapes, timing, flops: work.flops, bytes: work.bytes, share: 0.0, step }
+}
+
+/// Small positive numbers that are neither equal nor special.
+fn filled(shape: &Shape, device: &Device) -> Tensor {
+    let values: Vec<f32> = (0..shape.len()).map(|i| ((i * 7919) % 1009) as f32 / 2018.0 + 1e-3).collect();
+    Tensor::new(&values, shape.clone(), device)
+}
+
+impl Machine {
+    /// What a device is.
+    pub fn of(device: &Device) -> Machine {
+        let (name, backend, driver) = match device {
+            Device::Gpu(gpu) => {
+                let adapter = gpu.adapter();
+                (adapter.name.clone(), adapter.backend.clone(), Some(adapter.driver.clone()))
+            }
+            Device::Cpu(_) => ("cpu".into(), "cpu".into(), None),
+            Device::Reference => ("reference".into(), "reference".into(), None),
+        };
+        let threads = rayon::current_num_threads();
+        let precision = device.precision().to_string();
+        Machine { device: name, processor: processor(), threads, backend, driver, precision }
+    }
+}
+
+/// The processor's name, where the system tells.
+fn processor() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+/// The commit that is checked out, if this folder is rxlt's.
+fn commit() -> Option<String> {
+    let manifest = std::fs::read_to_string("Cargo.toml").ok()?;
+    if !manifest.lines().any(|line| line == "name = \"rxlt\"") {
+        return None;
+    }
+    let output = std::process::Command::new("git").args(["describe", "--always", "--dirty"]).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
+}

@@ -1,0 +1,142 @@
+//! Whole steps of a model with fresh weights: forward, forward and backward, and the full update.
+
+use super::{
+    batches::{Lengths, Size, batches},
+    timing::{Budget, Timing, measure_waiting},
+};
+use crate::{
+    error::Result,
+    models::{Batch, HeadKind, Model, Place, Words},
+    nn::Pass,
+    profile::{self, Work},
+    rng::Draw,
+    tensor::{Device, Tensor, without_graph},
+    train::{
+        objective::{Objective, Scene, Standard},
+        optimizer::{Decay, Optimizer, Settings},
+    },
+};
+
+/// What a step does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// Logits, as in evaluation.
+    Forward,
+    /// The loss with dropout, and all gradients.
+    Backward,
+    /// The same, clipping, and AdamW.
+    Update,
+}
+
+impl Step {
+    /// All, in the order in which memory grows.
+    pub const ALL: [Step; 3] = [Step::Forward, Step::Backward, Step::Update];
+
+    /// What it is called.
+    pub fn name(self) -> &'static str {
+        match self {
+            Step::Forward => "step/forward",
+            Step::Backward => "step/backward",
+            Step::Update => "step/update",
+        }
+    }
+}
+
+/// What a step took, on average over a round of batches.
+pub struct Measured {
+    /// Of one batch.
+    pub timing: Timing,
+    /// Of one batch.
+    pub work: Work,
+    /// Sequences of a batch.
+    pub examples: f64,
+    /// Tokens of a batch, on average.
+    pub tokens: f64,
+    /// The most memory that the process had, weights included, where the system tells.
+    pub peak_bytes: Option<u64>,
+}
+
+/// A model, and what it is trained on.
+pub struct Steps {
+    model: Model,
+    batches: Vec<Batch>,
+    optimizer: Optimizer,
+    taken: u32,
+}
+
+impl Steps {
+    /// A classifier with fresh weights.
+    pub fn new(size: Size, lengths: Lengths, device: &Device) -> Result<Steps> {
+        let labels = ["contradiction", "entailment", "neutral"].map(str::to_owned);
+        let model = Model::fresh(size.config(), HeadKind::Classify(labels.into()), 7, device)?;
+        let settings = Settings {
+            learning_rate: 2e-5,
+            betas: [0.9, 0.999],
+            epsilon: 1e-8,
+            weight_decay: 0.01,
+            max_grad_norm: 1.0,
+            warmup_steps: 0,
+            total_steps: u32::MAX,
+            decay: Decay::Constant,
+        };
+        let optimizer = Optimizer::lazy(&model, settings);
+        Ok(Steps { model, batches: batches(size, lengths), optimizer, taken: 0 })
+    }
+
+    /// Times rounds over all batches.
+    pub fn measure(&mut self, step: Step, budget: Budget) -> Measured {
+        let device = self.model.device().clone();
+        let batches = std::mem::take(&mut self.batches);
+        let n = batches.len() as f64;
+        forget_peak();
+        let ((), work) = profile::count(|| batches.iter().for_each(|batch| self.take(step, batch)));
+        let round = measure_waiting(&device, budget, || batches.iter().for_each(|batch| self.take(step, batch)));
+        let Timing { seconds, low, high, n: samples } = round;
+        let measured = Measured {
+            timing: Timing { seconds: seconds / n, low: low / n, high: high / n, n: samples },
+            work: Work { flops: work.flops / n, bytes: work.bytes / n },
+            examples: batches[0].segments.count() as f64,
+            tokens: batches.iter().map(|batch| batch.ids.len() as f64).sum::<f64>() / n,
+            peak_bytes: peak_memory(),
+        };
+        self.batches = batches;
+        measured
+    }
+
+    /// One step on a batch; the numbers that a training loop would log are waited for.
+    fn take(&mut self, step: Step, batch: &Batch) {
+        let model = &self.model;
+        if step == Step::Forward {
+            let logits = without_graph(|| {
+                let words = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
+                model.logits_from(Place::Word, &words, batch, Pass::evaluation())
+            });
+            drop(logits.to_vec());
+            return;
+        }
+        let active = self.optimizer.activate(model, batch.ids.iter().copied());
+        let words = active.as_ref().map_or(Words::Table, Words::Active);
+        let draw = Some(Draw { seed: 7, step: self.taken, stream: 0 });
+        let weight = 1.0 / batch.segments.count() as f32;
+        let loss = Standard.loss(&Scene { model, words, batch, weight, draw });
+        let grads: Vec<Tensor> = loss.gradients(&Optimizer::leaves(model, active.as_ref()));
+        if step == Step::Update {
+            self.optimizer.step(model, active.as_ref(), &grads);
+        }
+        self.taken += 1;
+        drop(grads);
+        let _ = loss.item();
+    }
+}
+
+/// Makes the system forget the highest memory use so far; where it does not, peaks are those of the whole process.
+fn forget_peak() {
+    let _ = std::fs::write("/proc/self/clear_refs", "5");
+}
+
+/// The highest memory use, where the system tells.
+fn peak_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+    Some(line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok()? * 1024)
+}

@@ -1,0 +1,84 @@
+//! `rxlt bench`: what operations and whole steps take here.
+
+use super::{device::DeviceArgs, print, tell};
+use crate::{
+    bench::{self, Lengths, Options, Report, SCHEMA, Size},
+    checkpoint,
+    error::{Error, Result, catch},
+};
+use std::{
+    io::IsTerminal,
+    path::{Path, PathBuf},
+};
+
+/// Time operations and whole training steps on this machine, beside what its device can do at most.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rxlt bench                          the small encoder, everything
+  rxlt bench --size base step         whole steps of XLM-R base: forward, with backward, with the update
+  rxlt bench linear --json before.json
+  rxlt bench linear --compare before.json")]
+pub struct Args {
+    /// Only what has one of these in its name.
+    filters: Vec<String>,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// The encoder: 4 layers of 256, XLM-R base, or XLM-R large; with fresh weights.
+    #[arg(long, value_enum, default_value_t = Size::Small)]
+    size: Size,
+    /// Tokens of the sequences.
+    #[arg(long, value_enum, default_value_t = Lengths::Xnli)]
+    lengths: Lengths,
+    /// A few samples of each: a look, not a measurement.
+    #[arg(long)]
+    quick: bool,
+    /// Show the names of all that can be measured.
+    #[arg(long)]
+    list: bool,
+    /// Write all figures to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Show what changed since this file was written.
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+    /// Compare figures of different devices.
+    #[arg(long, requires = "compare")]
+    across_devices: bool,
+}
+
+/// `rxlt bench`
+pub fn run(args: &Args) -> Result<()> {
+    if args.list {
+        return print(&(bench::names().join("\n") + "\n"));
+    }
+    let old = args.compare.as_deref().map(read).transpose()?;
+    let device = args.device.open()?;
+    let options = Options { size: args.size, lengths: args.lengths, filters: args.filters.clone(), quick: args.quick };
+    let progress = |next: &str| {
+        if std::io::stderr().is_terminal() {
+            tell(next);
+        }
+    };
+    let report = catch(|| bench::run(&device.device, &options, progress))?;
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report).expect("figures can be printed") + "\n";
+        checkpoint::write_file(path, text.as_bytes())?;
+    }
+    print(&bench::tables(&report))?;
+    match old {
+        Some(old) => print(&format!("\n{}", bench::comparison(&old, &report, args.across_devices)?)),
+        None => Ok(()),
+    }
+}
+
+fn read(path: &Path) -> Result<Report> {
+    let text = std::fs::read(path).map_err(|error| Error::read(path, &error))?;
+    let remedy = "write it again with rxlt bench --json";
+    let report: Report = serde_json::from_slice(&text)
+        .map_err(|error| Error::Data(format!("{} holds no figures: {error}; {remedy}", path.display())))?;
+    match report.schema {
+        SCHEMA => Ok(report),
+        other => Err(Error::Data(format!("{}: expected format {SCHEMA}, found {other}; {remedy}", path.display()))),
+    }
+}
