@@ -4,12 +4,15 @@
 
 mod augment;
 mod bench;
+mod compare;
 mod device;
 mod dry_run;
 mod eval;
+mod flips;
 mod log;
 mod predict;
 mod recipe;
+mod report;
 mod run;
 
 use std::io::{self, Write};
@@ -45,6 +48,9 @@ enum Command {
     Predict(predict::Args),
     Augment(augment::Args),
     Bench(bench::Args),
+    Report(report::Args),
+    Compare(compare::Args),
+    Flips(flips::Args),
     Devices(device::ListArgs),
     Recipe(recipe::Args),
 }
@@ -58,6 +64,9 @@ impl Cli {
             Command::Predict(args) => predict::run(&args),
             Command::Augment(args) => augment::run(&args),
             Command::Bench(args) => bench::run(&args),
+            Command::Report(args) => report::run(&args),
+            Command::Compare(args) => compare::run(&args),
+            Command::Flips(args) => flips::run(&args),
             Command::Devices(args) => device::list(&args),
             Command::Recipe(args) => recipe::run(&args),
         })

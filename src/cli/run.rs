@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    report::{percent, results},
+    report::{self, percent, results},
     tasks::sha256,
     train::{
         self, Outcome,
@@ -34,7 +34,7 @@ use crate::{
   rxlt run
   rxlt run xnli-adv --model xlm-roberta-base --data data --dry-run
   rxlt run xnli-rs-da --set seed=1 --set stages.0.learning_rate=1e-5 --output runs/seed-1
-  rxlt run mine.toml --backend cpu
+  rxlt run mine.toml --backend cpu --set seeds=[1,2,3,4,5]
   rxlt run --set stages.0.updates=50 --set methods.0.adv.radius=0.5")]
 pub struct Args {
     /// A recipe that ships (`rxlt recipe ls`) or a TOML file.
@@ -42,7 +42,8 @@ pub struct Args {
     recipe: String,
     #[command(flatten)]
     device: DeviceArgs,
-    /// The run's folder: new, empty, or of the same configuration; runs/NAME-sSEED-HASH where not given.
+    /// The run's folder: new, empty, or of the same configuration; runs/NAME-sSEED-HASH where not given. A recipe with
+    /// several seeds makes a folder for each in it: s1, s2, …
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
     /// Set a value of the recipe, such as stages.0.learning_rate=1e-5; can be repeated.
@@ -86,26 +87,66 @@ pub fn run(args: &Args) -> Result<()> {
     let resolved = resolve(args)?;
     check_paths(&resolved)?;
     let chosen = args.device.open()?;
+    let seeds = resolved.by_seed();
     if args.dry_run {
-        return dry_run(&resolved, &chosen);
+        return dry_run(&seeds[0], &chosen);
     }
     let progress = Progress::new(args.progress.mode());
     progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
-    let path = args.output.clone().unwrap_or_else(|| default_output(&resolved));
-    let folder = RunFolder::open(&path, &resolved, &Environment::here(&chosen.name))?;
+    let stop = stop_on_signals()?;
+    if let [only] = &seeds[..] {
+        let path = args.output.clone().unwrap_or_else(|| default_output(only));
+        let folder = open(only, &path, &chosen, &progress)?;
+        return show(&work(only, &chosen, &folder, &progress, &stop)?, &path);
+    }
+    run_seeds(args, &seeds, &chosen, &progress, &stop)
+}
+
+/// Runs the seeds one after the other, those that are done already passed over, and reports on all.
+///
+/// A seed that diverges is a result: the others run all the same, and its error is returned at the end.
+fn run_seeds(args: &Args, seeds: &[Resolved], chosen: &Chosen, progress: &Progress, stop: &Stop) -> Result<()> {
+    let (mut done, mut diverged) = (Vec::new(), None);
+    for resolved in seeds {
+        let in_output = |output: &PathBuf| output.join(format!("s{}", resolved.recipe.seed));
+        let path = args.output.as_ref().map_or_else(|| default_output(resolved), in_output);
+        let folder = open(resolved, &path, chosen, progress)?;
+        let finished = folder.status() == Some(Status::Done) && folder.metrics()?.is_some();
+        if finished {
+            progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
+        } else {
+            match work(resolved, chosen, &folder, progress, stop) {
+                Ok(_) => {}
+                Err(error @ Error::Diverged(_)) => {
+                    progress.note(format_args!("seed {}: {error}", resolved.recipe.seed));
+                    diverged = Some(error);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        done.push(path);
+    }
+    if !done.is_empty() {
+        print(&report::summary(&done)?)?;
+    }
+    diverged.map_or(Ok(()), Err)
+}
+
+/// Opens the run's folder, and says what was found there.
+fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) -> Result<RunFolder> {
+    let folder = RunFolder::open(path, resolved, &Environment::here(&chosen.name))?;
     progress.note(format_args!("folder: {}{}", path.display(), if folder.is_resumed() { ", going on" } else { "" }));
     for note in folder.notes() {
         progress.note(note);
     }
-    let outcome = work(&resolved, &chosen, &folder, &progress)?;
-    show(&outcome, &path)
+    Ok(folder)
 }
 
 /// Runs the recipe, and leaves in the folder how it ended.
-fn work(resolved: &Resolved, chosen: &Chosen, folder: &RunFolder, progress: &Progress) -> Result<Outcome> {
-    let stop = stop_on_signals()?;
+fn work(resolved: &Resolved, chosen: &Chosen, folder: &RunFolder, progress: &Progress, stop: &Stop) -> Result<Outcome> {
     folder.set_status(Status::Running, "")?;
-    let outcome = train::run(resolved, &chosen.device, folder, progress, &stop);
+    let outcome = train::run(resolved, &chosen.device, folder, progress, stop);
     progress.finish();
     match &outcome {
         Ok(_) => folder.set_status(Status::Done, "")?,

@@ -1,4 +1,4 @@
-//! A table that prints itself, aligned for the terminal or as Markdown.
+//! A table that prints itself: aligned for the terminal, as Markdown, LaTeX and HTML.
 
 /// Widest line that fits everybody's terminal.
 const WIDTH: usize = 80;
@@ -74,10 +74,48 @@ impl Table {
     /// A Markdown table; lines between rows are left out, since Markdown has none.
     pub fn to_markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let headings = self.columns.iter().map(|column| escaped(&column.heading)).collect();
+        let headings = self.columns.iter().map(|column| markdown(&column.heading)).collect();
         let sides = self.columns.iter().map(|column| if column.to_the_right { "---:" } else { "---" }.to_owned());
-        let rows = self.rows.iter().map(|row| line(row.iter().map(|cell| escaped(cell)).collect()));
+        let rows = self.rows.iter().map(|row| line(row.iter().map(|cell| markdown(cell)).collect()));
         [line(headings), line(sides.collect())].into_iter().chain(rows).collect()
+    }
+
+    /// LaTeX with the lines of booktabs, in a `table` with this caption.
+    pub fn to_latex(&self, caption: &str) -> String {
+        let sides: String = self.columns.iter().map(|column| if column.to_the_right { 'r' } else { 'l' }).collect();
+        let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
+        let mut text = format!(
+            "\n\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\begin{{tabular}}{{{sides}}}\n    \\toprule\n",
+            latex(caption)
+        );
+        text += &line(self.columns.iter().map(|column| latex(&column.heading)).collect());
+        text += "    \\midrule\n";
+        for (i, row) in self.rows.iter().enumerate() {
+            if self.rules.contains(&i) && i > 0 {
+                text += "    \\midrule\n";
+            }
+            text += &line(row.iter().map(|cell| latex(cell)).collect());
+        }
+        text + "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
+    }
+
+    /// An HTML table; every cell is escaped, and the first of a row is its heading.
+    pub fn to_html(&self, caption: &str) -> String {
+        let class = |column: &Column| if column.to_the_right { " class=\"number\"" } else { "" };
+        let mut text = format!("<table>\n<caption><span>{}</span></caption>\n<thead><tr>", html(caption));
+        for column in &self.columns {
+            text += &format!("<th scope=\"col\"{}>{}</th>", class(column), html(&column.heading));
+        }
+        text += "</tr></thead>\n<tbody>\n";
+        for (i, row) in self.rows.iter().enumerate() {
+            text += if self.rules.contains(&i) && i > 0 { "<tr class=\"rule\">" } else { "<tr>" };
+            for (j, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
+                let (tag, scope) = if j == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
+                text += &format!("<{tag}{scope}{}>{}</{tag}>", class(column), html(cell));
+            }
+            text += "</tr>\n";
+        }
+        text + "</tbody>\n</table>\n"
     }
 
     fn width(&self, column: usize) -> usize {
@@ -93,8 +131,53 @@ impl Table {
     }
 }
 
-/// A cell that Markdown takes for text.
-fn escaped(cell: &str) -> String {
+/// Text that HTML and SVG take for text, also inside quotes.
+pub(super) fn html(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            // XML has no control characters but these.
+            c if c.is_control() && !matches!(c, '\n' | '\t') => escaped.push('\u{fffd}'),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Text that LaTeX takes for text.
+fn latex(text: &str) -> String {
+    let mut escaped = String::new();
+    for character in text.chars() {
+        match character {
+            '\\' => escaped.push_str("\\textbackslash{}"),
+            '~' => escaped.push_str("\\textasciitilde{}"),
+            '^' => escaped.push_str("\\textasciicircum{}"),
+            '<' => escaped.push_str("\\textless{}"),
+            '>' => escaped.push_str("\\textgreater{}"),
+            '|' => escaped.push_str("\\textbar{}"),
+            '"' => escaped.push_str("\\textquotedbl{}"),
+            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', character]),
+            '−' => escaped.push_str("$-$"),
+            '±' => escaped.push_str("$\\pm$"),
+            'ρ' => escaped.push_str("$\\rho$"),
+            '–' => escaped.push_str("--"),
+            '\n' | '\r' => escaped.push(' '),
+            // A row that begins so would be taken for the argument of the line break before it.
+            '[' => escaped.push_str("{[}"),
+            '*' => escaped.push_str("{*}"),
+            _ => escaped.push(character),
+        }
+    }
+    escaped
+}
+
+/// Text that Markdown takes for text.
+pub(super) fn markdown(cell: &str) -> String {
     let mut text = String::new();
     for character in cell.chars() {
         match character {
@@ -146,5 +229,26 @@ mod tests {
         assert_eq!(table().to_markdown(), expected);
         let table = Table::new([Column::words("a|b")]).row(["<script>\nx_y"]);
         assert_eq!(table.to_markdown(), "| a\\|b |\n| --- |\n| &lt;script> x\\_y |\n");
+    }
+
+    #[test]
+    fn latex_is_escaped() {
+        let table = Table::new([Column::words("a_b"), Column::numbers("%")]).row(["\\input{x}", "−1.2 ± 0.3"]);
+        let expected = "\n\\begin{table}\n  \\centering\n  \\caption{50 \\% \\& more}\n  \\begin{tabular}{lr}\n    \\toprule\n    \
+                        a\\_b & \\% \\\\\n    \\midrule\n    \\textbackslash{}input\\{x\\} & $-$1.2 $\\pm$ 0.3 \\\\\n    \
+                        \\bottomrule\n  \\end{tabular}\n\\end{table}\n";
+        assert_eq!(table.to_latex("50 % & more"), expected);
+    }
+
+    #[test]
+    fn html_is_escaped() {
+        let table = Table::new([Column::words("<b>"), Column::numbers("n")]).row(["<script>\"'&\u{1}", "1"]);
+        let page = table.to_html("<i>");
+        for part in
+            ["<caption><span>&lt;i&gt;</span></caption>", "&lt;b&gt;", "&lt;script&gt;&quot;&#39;&amp;\u{fffd}</th>"]
+        {
+            assert!(page.contains(part), "{page}");
+        }
+        assert!(!page.contains("<script"), "{page}");
     }
 }

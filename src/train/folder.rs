@@ -112,7 +112,10 @@ impl RunFolder {
         let log = Mutex::new(open.map_err(|error| Error::write(&path.join(LOG), &error))?);
         let folder = RunFolder { path: path.to_owned(), resumed, notes, log, _lock: lock };
         folder.write_json("config.sources.json", &json!(resolved.sources))?;
-        folder.write_json("env.json", &json!(environment))?;
+        if folder.status() != Some(Status::Done) {
+            // A run that is done keeps the record of where it was made.
+            folder.write_json("env.json", &json!(environment))?;
+        }
         if !resumed {
             // Last, so that a folder with a configuration has all the rest.
             write_file(&config, resolved.to_toml().as_bytes())?;

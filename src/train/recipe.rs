@@ -47,8 +47,11 @@ pub struct Recipe {
     pub name: String,
     /// One sentence for people.
     pub about: String,
-    /// Of this all randomness is made.
+    /// Of this all randomness of training is made.
     pub seed: u64,
+    /// Seeds to run one after the other, each in a folder of its own, in place of `seed`; none named: `seed` alone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub seeds: Vec<u64>,
     /// The languages to measure; none named: all that the data have.
     pub languages: Vec<String>,
     /// Whether all ordered pairs of languages are measured too (Huang et al., 2021).
@@ -277,6 +280,7 @@ impl Default for Recipe {
             name: String::new(),
             about: String::new(),
             seed: 7,
+            seeds: Vec::new(),
             languages: Vec::new(),
             generalized: false,
             recompute: false,
@@ -549,6 +553,20 @@ impl Resolved {
             })
             .collect();
         Ok(resolved)
+    }
+
+    /// One recipe for each of the seeds; the recipe itself where it names none.
+    pub fn by_seed(&self) -> Vec<Resolved> {
+        if self.recipe.seeds.is_empty() {
+            return vec![self.clone()];
+        }
+        let one = |seed: &u64| {
+            let mut sources = self.sources.clone();
+            let place = sources.remove("seeds").unwrap_or_else(|| "default".into());
+            sources.insert("seed".into(), place);
+            Resolved { recipe: Recipe { seed: *seed, seeds: Vec::new(), ..self.recipe.clone() }, sources }
+        };
+        self.recipe.seeds.iter().map(one).collect()
     }
 
     /// The recipe as TOML, with every value written out.

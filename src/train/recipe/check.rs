@@ -80,6 +80,8 @@ impl Recipe {
     fn check_whole(&self, problems: &mut Problems) {
         problems.unless(self.schema == SCHEMA, "schema", &SCHEMA.to_string(), &self.schema);
         problems.unless(is_name(&self.name), "name", NAME, &quoted(&self.name));
+        let twice = self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed));
+        problems.say(twice.is_some(), "seeds", format!("expected each seed once, found {:?}", self.seeds));
         problems.say(self.stages.is_empty(), "stages", "expected at least one stage");
         problems.unless(self.data.max_eval_samples != Some(0), "data.max_eval_samples", POSITIVE, &0);
         problems.say(self.data.folder.is_empty(), "data.folder", "expected a folder, or \"demo\"");

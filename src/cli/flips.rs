@@ -1,0 +1,120 @@
+//! `rxlt flips`: test items whose prediction synonyms overturn, to report on apart.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::{device::DeviceArgs, tell};
+use crate::{
+    checkpoint::write_file,
+    error::{self, Error, Result},
+    rng::{Purpose, Rng},
+    tasks::{self, Loaded, Split, Task, demo, predictions::Prediction},
+    train::{
+        augment::{Augmented, Neighbours, augment},
+        data::DEMO_SEED,
+        measure::{Classifier, TOKENS_AT_ONCE, open_classifier},
+        recipe::DEMO,
+    },
+};
+
+/// Find the test items that a model gets right in the source language, but not in every copy with synonyms.
+///
+/// Each line of the output is one such item; rxlt report takes the file as --subset and follows the items into all
+/// languages. Take the model of plain training, so that the subset favors no other method.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  rxlt flips --model runs/xnli-standard-s1/1-xnli-standard/model --task xnli --data data \\
+    --neighbours counterfitted_neighbors.json --output flips.jsonl")]
+pub struct Args {
+    /// A model folder as Hugging Face lays it out.
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// The task.
+    #[arg(long)]
+    task: String,
+    /// The folder with the task's files, or `demo` for generated data.
+    #[arg(long, value_name = "DIR")]
+    data: PathBuf,
+    /// A JSON file from words to lists of words; the generated data need none.
+    #[arg(long, value_name = "FILE")]
+    neighbours: Option<PathBuf>,
+    /// Copies of each item.
+    #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
+    copies: u32,
+    /// Of this the synonyms are drawn.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// The most examples to look at, from the first on.
+    #[arg(long, value_name = "N")]
+    max_samples: Option<usize>,
+    /// The file to write.
+    #[arg(long, value_name = "FILE")]
+    output: PathBuf,
+    /// The most tokens of an example.
+    #[arg(long, default_value_t = 128)]
+    max_length: usize,
+    /// The most tokens that are on the device at once.
+    #[arg(long, default_value_t = TOKENS_AT_ONCE)]
+    tokens: usize,
+    #[command(flatten)]
+    device: DeviceArgs,
+}
+
+/// Generated items where nobody says how many: as many as a run measures.
+const DEMO_EXAMPLES: usize = 600;
+
+/// `rxlt flips`
+pub fn run(args: &Args) -> Result<()> {
+    let task = tasks::find(&args.task)?;
+    let mut test = match args.data == Path::new(DEMO) {
+        true => demo::load(Split::Test, task.source, DEMO_EXAMPLES, DEMO_SEED)?,
+        false => task.load(&args.data, Split::Test, task.source)?,
+    };
+    test.examples.truncate(args.max_samples.unwrap_or(usize::MAX));
+    let neighbours = match &args.neighbours {
+        Some(path) => Neighbours::load(path)?,
+        None if args.data == Path::new(DEMO) => Neighbours::new(demo::neighbours())?,
+        None => return Err(Error::Usage("expected --neighbours FILE: words and their synonyms as JSON".into())),
+    };
+    let copies = augment(&test.examples, &neighbours, args.copies as usize, |number| {
+        let mut rng = Rng::for_purpose(args.seed, Purpose::Augment, number);
+        move |n| rng.below(n)
+    });
+    let chosen = args.device.open()?;
+    tell(&format!("device: {}: {}", chosen.name, chosen.why));
+    let (plain, perturbed) = error::catch(|| {
+        let (model, tokenizer) = open_classifier(&args.model, task, &chosen.device)?;
+        let Args { max_length, tokens, .. } = *args;
+        let classifier = Classifier { model: &model, tokenizer: &tokenizer, task, max_length, tokens };
+        let perturbed = Loaded { examples: copies.examples.clone(), ..test.clone() };
+        Ok((classifier.predict(&test, None)?.predictions, classifier.predict(&perturbed, None)?.predictions))
+    })?;
+    let (text, flipped) = lines(task, &plain, &perturbed, args.copies as usize);
+    write_file(&args.output, text.as_bytes())?;
+    say(&copies, &plain, flipped);
+    Ok(())
+}
+
+/// A line for each item that is right and does not stay so, and how many there are.
+fn lines(task: &Task, plain: &[Prediction], perturbed: &[Prediction], copies: usize) -> (String, usize) {
+    let (mut text, mut flipped) = (String::new(), 0);
+    for (item, copies) in plain.iter().zip(perturbed.chunks(copies)) {
+        let right = item.label.as_ref() == Some(&item.prediction);
+        let overturned = copies.iter().filter(|copy| copy.prediction != item.prediction).count();
+        if right && overturned > 0 {
+            let line = json!({
+                "task": task.name, "id": item.id, "row": item.row, "copies": copies.len(), "flipped": overturned,
+            });
+            text += &format!("{line}\n");
+            flipped += 1;
+        }
+    }
+    (text, flipped)
+}
+
+fn say(copies: &Augmented, plain: &[Prediction], flipped: usize) {
+    let right = plain.iter().filter(|item| item.label.as_ref() == Some(&item.prediction)).count();
+    let share = 100.0 * copies.statistics.share_replaced();
+    tell(&format!("{} items, {right} right, {flipped} flipped; {share:.1} % of words replaced", plain.len()));
+}

@@ -1,0 +1,147 @@
+//! `rxlt report`: run folders as tables, statistics and plots.
+
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
+
+use super::{print, tell};
+use crate::{
+    checkpoint::write_file,
+    error::{Error, Result},
+    report::{
+        analysis::{Analysis, Options, analyze},
+        document::{Document, full, to_csv},
+        runs::{Study, read_rows},
+    },
+    tasks::TextFile,
+};
+
+/// Report on runs: accuracy and gain by method and language, with intervals over items and seeds, and breakdowns.
+///
+/// Runs of one task on the same test items go together; methods are told apart by name, and seeds of a method must have
+/// the same settings. The same runs and options give the same bytes.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rxlt report runs/xnli-*
+  rxlt report runs/xnli-* --format html --output xnli.html
+  rxlt report runs/xnli-* --distances uriel-syntactic.tsv --subset flips.jsonl --format markdown")]
+pub struct Args {
+    /// Folders that rxlt run left, folders of such folders, or a method's folder in one.
+    #[arg(required = true, value_name = "RUN")]
+    runs: Vec<PathBuf>,
+    #[command(flatten)]
+    form: Form,
+    #[command(flatten)]
+    analysis: AnalysisArgs,
+}
+
+/// Which form, and where to.
+#[derive(Debug, clap::Args)]
+pub(super) struct Form {
+    /// The form of the report.
+    #[arg(long, value_enum, default_value = "terminal")]
+    format: Format,
+    /// The file to write; stdout where not given.
+    #[arg(long, value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Format {
+    Terminal,
+    Markdown,
+    Csv,
+    Latex,
+    Json,
+    Html,
+}
+
+/// How runs are compared.
+#[derive(Debug, clap::Args)]
+pub(super) struct AnalysisArgs {
+    /// The method that gains are measured against; `standard`, or the first, where not given.
+    #[arg(long, value_name = "METHOD")]
+    baseline: Option<String>,
+    /// Replicates of the bootstrap.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
+    replicates: u32,
+    /// Of this all resampling is made.
+    #[arg(long, default_value_t = 7)]
+    seed: u64,
+    /// Distances from the source language: lines of a code and a number, parted by a tab; the file's name names them.
+    #[arg(long, value_name = "FILE")]
+    distances: Option<PathBuf>,
+    /// How much text of each language the encoder was trained on, in the same form, for low-resource languages.
+    #[arg(long, value_name = "FILE")]
+    text: Option<PathBuf>,
+    /// Items to look at apart, as rxlt flips writes them.
+    #[arg(long, value_name = "FILE")]
+    subset: Option<PathBuf>,
+}
+
+impl AnalysisArgs {
+    pub(super) fn options(&self, study: &Study) -> Result<Options> {
+        let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let distances = self.distances.as_deref().map(|path| Ok::<_, Error>((name(path), numbers(path)?)));
+        Ok(Options {
+            baseline: self.baseline.clone(),
+            replicates: self.replicates as usize,
+            seed: self.seed,
+            distances: distances.transpose()?,
+            text: self.text.as_deref().map(numbers).transpose()?,
+            subset: self.subset.as_deref().map(|path| read_rows(path, study.task)).transpose()?,
+        })
+    }
+}
+
+/// `rxlt report`
+pub fn run(args: &Args) -> Result<()> {
+    let study = Study::read(&args.runs)?;
+    study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
+    let analysis = analyze(&study, &args.analysis.options(&study)?)?;
+    args.form.show(&analysis, &full(&analysis))
+}
+
+impl Form {
+    /// Writes the report in its form.
+    pub(super) fn show(&self, analysis: &Analysis, document: &Document) -> Result<()> {
+        let text = match self.format {
+            Format::Terminal => document.to_text(),
+            Format::Markdown => document.to_markdown(),
+            Format::Csv => to_csv(analysis),
+            Format::Latex => document.to_latex(),
+            Format::Html => document.to_html(),
+            Format::Json => {
+                let json = serde_json::to_string_pretty(analysis);
+                json.map_err(|error| Error::Data(format!("the report has no form as JSON: {error}")))? + "\n"
+            }
+        };
+        match &self.output {
+            Some(path) => write_file(path, text.as_bytes()),
+            None => print(&text),
+        }
+    }
+}
+
+/// A number for each language, from lines of a code and a number.
+fn numbers(path: &Path) -> Result<BTreeMap<String, f64>> {
+    let file = TextFile::read(path)?;
+    let mut numbers = BTreeMap::new();
+    for (line, content) in file.lines().filter(|(_, content)| !content.starts_with('#')) {
+        let wrong = |what: &str| Error::Data(format!("{}: {what}", file.place(line)));
+        let (code, number) = content
+            .split_once('\t')
+            .ok_or_else(|| wrong("expected a language's code and a number, parted by a tab"))?;
+        let number: f64 = number
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite() && *number >= 0.0)
+            .ok_or_else(|| wrong(&format!("expected a number of at least 0, found \"{}\"", number.trim())))?;
+        if numbers.insert(code.trim().to_owned(), number).is_some() {
+            return Err(wrong(&format!("\"{}\" stands here twice; keep one of them", code.trim())));
+        }
+    }
+    Ok(numbers)
+}

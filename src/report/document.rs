@@ -1,0 +1,581 @@
+//! A report as headings, sentences, tables and plots, and its forms: plain text, Markdown, LaTeX and CSV.
+
+use super::{
+    Column, Table,
+    analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, mean_without},
+    percent, plots, points,
+};
+
+/// What stands where nothing was measured.
+const NOTHING: &str = "–";
+
+/// A report, part by part.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Document {
+    /// Its title.
+    pub title: String,
+    /// What follows.
+    pub blocks: Vec<Block>,
+}
+
+/// A part of a report.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Block {
+    /// The beginning of a section.
+    Heading(String),
+    /// A paragraph.
+    Text(String),
+    /// A table.
+    Table {
+        /// What it shows.
+        caption: String,
+        /// The table.
+        table: Table,
+    },
+    /// An SVG image, for pages alone: a table beside it holds the same.
+    Plot {
+        /// What it shows.
+        caption: String,
+        /// Its source.
+        svg: String,
+    },
+}
+
+impl Document {
+    fn heading(&mut self, text: &str) {
+        self.blocks.push(Block::Heading(text.into()));
+    }
+
+    fn text(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Text(text.into()));
+    }
+
+    fn table(&mut self, caption: impl Into<String>, table: Table) {
+        self.blocks.push(Block::Table { caption: caption.into(), table });
+    }
+
+    fn plot(&mut self, caption: impl Into<String>, svg: String) {
+        self.blocks.push(Block::Plot { caption: caption.into(), svg });
+    }
+
+    /// Plain text for a terminal.
+    pub fn to_text(&self) -> String {
+        let mut text = format!("{}\n{}\n", self.title, "=".repeat(self.title.chars().count()));
+        for block in &self.blocks {
+            text += &match block {
+                Block::Heading(heading) => format!("\n{heading}\n{}\n", "-".repeat(heading.chars().count())),
+                Block::Text(sentence) => format!("\n{}\n", wrapped(sentence, 80)),
+                Block::Table { caption, table } => format!("\n{}\n\n{}", wrapped(caption, 80), table.to_text()),
+                Block::Plot { .. } => String::new(),
+            };
+        }
+        text
+    }
+
+    /// Markdown.
+    pub fn to_markdown(&self) -> String {
+        let mut text = format!("# {}\n", super::table::markdown(&self.title));
+        for block in &self.blocks {
+            text += &match block {
+                Block::Heading(heading) => format!("\n## {}\n", super::table::markdown(heading)),
+                Block::Text(sentence) => format!("\n{}\n", super::table::markdown(sentence)),
+                Block::Table { caption, table } => {
+                    format!("\n{}\n\n{}", super::table::markdown(caption), table.to_markdown())
+                }
+                Block::Plot { .. } => String::new(),
+            };
+        }
+        text
+    }
+
+    /// LaTeX with booktabs: a `table` for each table, sentences as comments.
+    pub fn to_latex(&self) -> String {
+        let mut text = format!("% {}\n% In the preamble: \\usepackage{{booktabs}}\n", self.title);
+        for block in &self.blocks {
+            text += &match block {
+                Block::Heading(sentence) | Block::Text(sentence) => format!("\n% {}\n", sentence.replace('\n', " ")),
+                Block::Table { caption, table } => table.to_latex(caption),
+                Block::Plot { .. } => String::new(),
+            };
+        }
+        text
+    }
+}
+
+/// Lines of at most so many characters.
+fn wrapped(text: &str, width: usize) -> String {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split(' ') {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        line = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+    }
+    lines.push(line);
+    lines.join("\n")
+}
+
+/// The main tables, for the end of a run.
+pub fn brief(analysis: &Analysis) -> Document {
+    let mut document = Document { title: title(analysis), blocks: Vec::new() };
+    overview(analysis, &mut document);
+    notes(analysis, &mut document);
+    document
+}
+
+/// All there is to say.
+pub fn full(analysis: &Analysis) -> Document {
+    let mut document = Document { title: title(analysis), blocks: Vec::new() };
+    overview(analysis, &mut document);
+    document.table("95 % intervals of accuracy", matrix(analysis, Kind::Language, &interval_cell));
+    distances(analysis, &mut document);
+    breakdowns(analysis, &mut document);
+    subset(analysis, &mut document);
+    pairs(analysis, &mut document);
+    curves(analysis, &mut document);
+    records(analysis, &mut document);
+    notes(analysis, &mut document);
+    document
+}
+
+/// The differences of one method from the baseline, language by language.
+pub fn comparison(analysis: &Analysis) -> Document {
+    let [first, second] = &analysis.methods[..] else { return full(analysis) };
+    let is_swapped = analysis.baseline.as_ref() == Some(&second.name);
+    let (base, other) = if is_swapped { (second, first) } else { (first, second) };
+    let mut document =
+        Document { title: format!("{}: {} against {}", analysis.task, other.name, base.name), blocks: Vec::new() };
+    document.text(setting(analysis));
+    let headings = ["n", &base.name, &other.name, "difference", "95 % interval", "only 2nd", "only 1st", "p", "Holm"];
+    let columns = [Column::words("language")].into_iter().chain(headings.into_iter().map(Column::numbers));
+    let mut table = Table::new(columns);
+    let mut kind = Kind::Language;
+    for (own, against) in other.measures.iter().zip(&base.measures) {
+        if own.kind != kind {
+            table = table.rule();
+            kind = own.kind;
+        }
+        if own.kind != Kind::Group {
+            table = table.row(compared(analysis, own, against));
+        }
+    }
+    document.table(format!("Accuracy of {} less that of {}", other.name, base.name), table);
+    document.text(
+        "“only 2nd”, “only 1st”: items that only the second or only the first has right; p: of the exact McNemar test \
+         on these where there is one run a side, else of the paired bootstrap; Holm: corrected over languages",
+    );
+    if let Some(permutation) = &other.permutation {
+        document.text(format!(
+            "seeds: the two groups of means differ with p = {} ({} of {} arrangements, permutation test)",
+            p_value(permutation.p),
+            if permutation.exact { "all" } else { "drawn" },
+            permutation.arrangements
+        ));
+    } else {
+        document.text("one seed a side: nothing is said of how much results vary with the seed");
+    }
+    notes(analysis, &mut document);
+    document
+}
+
+fn compared(analysis: &Analysis, own: &Measured, against: &Measured) -> Vec<String> {
+    let n = analysis.languages.iter().find(|language| own.kind == Kind::Language && language.code == own.name);
+    let mut cells = vec![own.name.clone(), n.map_or(String::new(), |n| n.examples.to_string())];
+    cells.extend([against, own].map(value_cell));
+    let Some(gain) = &own.gain else { return cells };
+    cells.extend([points(gain.value), interval_of(gain)]);
+    cells.extend(match gain.discordant {
+        Some(counts) => counts.map(|count| count.to_string()),
+        None => [NOTHING.into(), NOTHING.into()],
+    });
+    cells.extend([p_value(gain.p), p_value(gain.p_holm)]);
+    cells
+}
+
+fn title(analysis: &Analysis) -> String {
+    let names: Vec<&str> = analysis.methods.iter().map(|method| method.name.as_str()).collect();
+    format!("{}: {}", analysis.task, names.join(", "))
+}
+
+/// What was trained on what, and how intervals came about.
+fn setting(analysis: &Analysis) -> String {
+    let one_language = analysis.languages.len() == 1;
+    let languages = format!("{} language{}", analysis.languages.len(), if one_language { "" } else { "s" });
+    let seeds: Vec<String> = analysis
+        .methods
+        .iter()
+        .map(|method| {
+            let seeds: Vec<String> = method.seeds.iter().map(u64::to_string).collect();
+            format!("{} {}", method.name, seeds.join(" "))
+        })
+        .collect();
+    format!(
+        "Trained on {}, measured on {} items in {languages}. Seeds: {}. Intervals are 95 % percentile intervals of {}; \
+         that of one seed in one language is Wilson's.",
+        analysis.source,
+        analysis.items,
+        seeds.join("; "),
+        analysis.resampling
+    )
+}
+
+/// Accuracy and gain by language, and the methods side by side.
+fn overview(analysis: &Analysis, document: &mut Document) {
+    document.text(setting(analysis));
+    document.heading("Accuracy");
+    document.plot("Accuracy by language, with 95 % intervals", plots::accuracies(analysis));
+    let spread = if analysis.methods.iter().any(|method| method.seeds.len() > 1) {
+        "Accuracy in %, mean ± standard deviation over seeds"
+    } else {
+        "Accuracy in %, one seed"
+    };
+    document.table(spread, matrix(analysis, Kind::Language, &|_, measured| value_cell(measured)));
+    let Some(baseline) = &analysis.baseline else { return };
+    document.heading("Gain");
+    let caption = format!(
+        "Gain over {baseline} in points, with 95 % intervals of the paired bootstrap; * p < 0.05 after Holm's correction \
+         over languages (means: over methods)"
+    );
+    document.table(caption, matrix(analysis, Kind::Language, &|_, measured| gain_cell(measured)));
+    document.table("The methods as a whole, on the mean of the languages other than the source", methods(analysis));
+}
+
+/// A row for each measure of a kind and of means, a column for each method (the baseline only where it has values).
+fn matrix(analysis: &Analysis, kind: Kind, cell: &dyn Fn(&MethodAnalysis, &Measured) -> String) -> Table {
+    let shown: Vec<&MethodAnalysis> = analysis
+        .methods
+        .iter()
+        .filter(|method| method.measures.iter().any(|measured| !cell(method, measured).is_empty()))
+        .collect();
+    let headings = shown.iter().map(|method| Column::numbers(&method.name));
+    let first = match kind {
+        Kind::Group => "languages",
+        Kind::Pairs => "pairs",
+        _ => "language",
+    };
+    let n_column = (kind != Kind::Pairs).then(|| Column::numbers("n"));
+    let mut table = Table::new([Column::words(first)].into_iter().chain(n_column).chain(headings));
+    let Some(model) = analysis.methods.first() else { return table };
+    for (i, measured) in model.measures.iter().enumerate() {
+        if measured.kind == Kind::Mean && kind == Kind::Language && model.measures[i - 1].kind == Kind::Language {
+            table = table.rule();
+        }
+        if measured.kind != kind && !(kind == Kind::Language && measured.kind == Kind::Mean) {
+            continue;
+        }
+        let n = match measured.kind {
+            Kind::Language => Some(analysis.languages[i].examples.to_string()),
+            Kind::Group => Some(measured.languages.len().to_string()),
+            Kind::Mean => Some(String::new()),
+            Kind::Pairs => None,
+        };
+        let cells = shown.iter().map(|method| cell(method, &method.measures[i]));
+        table = table.row([measured.name.clone()].into_iter().chain(n).chain(cells));
+    }
+    table
+}
+
+/// A row for each method: its gain as a whole, tested over items and over seeds, and how it goes with distance.
+fn methods(analysis: &Analysis) -> Table {
+    let headings =
+        ["gain", "95 % interval", "p", "Holm", "seeds' p", "better in", "worse in", "ρ with distance", "95 % interval"];
+    let mut table = Table::new([Column::words("method")].into_iter().chain(headings.map(Column::numbers)));
+    let headline = mean_without(analysis.source);
+    for method in &analysis.methods {
+        let measured = method.measures.iter().find(|measured| measured.name == headline);
+        let Some(gain) = measured.and_then(|measured| measured.gain.as_ref()) else { continue };
+        let in_languages = |better: bool| {
+            let gains = method.measures.iter().filter(|measured| measured.kind == Kind::Language);
+            let gains = gains.filter_map(|measured| measured.gain.as_ref());
+            gains.filter(|gain| gain.is_significant() && (gain.value > 0.0) == better).count()
+        };
+        let seeds = method.permutation.map_or(NOTHING.into(), |permutation| p_value(permutation.p));
+        let (rho, range) = match &method.correlation {
+            Some(c) if c.rho.is_finite() => (number(c.rho), format!("[{}, {}]", number(c.low), number(c.high))),
+            _ => (NOTHING.into(), NOTHING.into()),
+        };
+        table = table.row([
+            method.name.clone(),
+            points(gain.value),
+            interval_of(gain),
+            p_value(gain.p),
+            p_value(gain.p_holm),
+            seeds,
+            in_languages(true).to_string(),
+            in_languages(false).to_string(),
+            rho,
+            range,
+        ]);
+    }
+    table
+}
+
+fn distances(analysis: &Analysis, document: &mut Document) {
+    if analysis.methods.iter().all(|method| method.correlation.is_none()) {
+        return;
+    }
+    document.heading("Gain and distance");
+    document.text(format!("Distance: {}. ρ is Spearman's rank correlation of gain and distance over languages; its interval and the band resample languages as well.", analysis.distance));
+    for method in &analysis.methods {
+        if let Some(correlation) = &method.correlation {
+            let caption = format!("Gain of {} by distance from {}", method.name, analysis.source);
+            document.plot(caption, plots::by_distance(analysis, method, correlation));
+        }
+    }
+    let headings = ["language", "name", "script", "family"].map(Column::words);
+    let gains: Vec<&MethodAnalysis> = analysis.methods.iter().filter(|method| method.correlation.is_some()).collect();
+    let columns = gains.iter().map(|method| Column::numbers(&method.name));
+    let mut table = Table::new(headings.into_iter().chain([Column::numbers("distance")]).chain(columns));
+    for (i, language) in analysis.languages.iter().enumerate() {
+        let facts = [
+            language.code.clone(),
+            language.name.clone(),
+            language.script.unwrap_or(NOTHING).to_owned(),
+            language.family.unwrap_or(NOTHING).to_owned(),
+            language.distance.map_or(NOTHING.into(), |distance| trimmed(distance, 3)),
+        ];
+        let gain = |method: &&MethodAnalysis| method.measures[i].gain.as_ref().map(|gain| points(gain.value));
+        table = table.row(facts.into_iter().chain(gains.iter().map(|method| gain(method).unwrap_or_default())));
+    }
+    document.table("Languages, and gains in points", table);
+}
+
+fn breakdowns(analysis: &Analysis, document: &mut Document) {
+    let has_groups = analysis.methods[0].measures.iter().any(|measured| measured.kind == Kind::Group);
+    if !has_groups {
+        return;
+    }
+    document.heading("Breakdowns");
+    document.text(
+        "Means over the languages of a group, the source left out. Morphologically rich: SPMRL shared tasks (Seddah et \
+         al., 2013, 2014). n: languages.",
+    );
+    document.table(
+        "Accuracy in % by group of languages",
+        matrix(analysis, Kind::Group, &|_, measured| value_cell(measured)),
+    );
+    if analysis.baseline.is_some() {
+        let table = matrix(analysis, Kind::Group, &|_, measured| gain_cell(measured));
+        document.table("Gain in points by group; * p < 0.05 after Holm's correction over groups", table);
+    }
+}
+
+/// The items looked at apart.
+fn subset(analysis: &Analysis, document: &mut Document) {
+    let Some(subset) = &analysis.subset else { return };
+    document.heading("Subset of items");
+    document.text(format!(
+        "The same on {} of the {} items: those of the file given, such as items whose {} side the baseline flips under \
+         synonym substitution.",
+        subset.items, analysis.items, analysis.source
+    ));
+    document.table("Accuracy in % on the subset", matrix(subset, Kind::Language, &|_, measured| value_cell(measured)));
+    if subset.baseline.is_some() {
+        let table = matrix(subset, Kind::Language, &|_, measured| gain_cell(measured));
+        document.table("Gain in points on the subset", table);
+    }
+}
+
+/// The generalized setting.
+fn pairs(analysis: &Analysis, document: &mut Document) {
+    if analysis.methods.iter().all(|method| method.grid.is_none()) {
+        return;
+    }
+    document.heading("Pairs of languages");
+    document.text("The first sentence in one language, the second in another (Huang et al., 2021).");
+    document.table(
+        "Accuracy in % over all ordered pairs of two languages, and above the mean of single languages",
+        matrix(analysis, Kind::Pairs, &|_, measured| value_cell(measured)),
+    );
+    if analysis.baseline.is_some() {
+        let table = matrix(analysis, Kind::Pairs, &|_, measured| gain_cell(measured));
+        document.table("Gain in points; the second row is by how much the gain is larger in pairs", table);
+    }
+    let grids = || analysis.methods.iter().filter_map(|method| Some((method, method.grid.as_ref()?)));
+    let caption =
+        |method: &MethodAnalysis| format!("{}: first sentence (rows) by second (columns), accuracy in %", method.name);
+    for (method, grid) in grids() {
+        document.plot(caption(method), plots::heat_map(analysis, grid));
+    }
+    for (method, grid) in grids() {
+        let headings = analysis.languages.iter().map(|language| Column::numbers(&language.code));
+        let mut table = Table::new([Column::words("")].into_iter().chain(headings));
+        for (language, row) in analysis.languages.iter().zip(grid) {
+            let cells = row.iter().map(|cell| cell.map_or(NOTHING.into(), percent));
+            table = table.row([language.code.clone()].into_iter().chain(cells));
+        }
+        document.table(caption(method), table);
+    }
+}
+
+fn curves(analysis: &Analysis, document: &mut Document) {
+    if analysis.methods.iter().all(|method| method.curve.len() < 2) {
+        return;
+    }
+    let caption = "Training loss in the last stage, mean over seeds and neighbouring updates";
+    document.plot(caption, plots::curves(analysis));
+    let mut table = Table::new([Column::words("method")].into_iter().chain(CURVE.map(Column::numbers)));
+    for method in analysis.methods.iter().filter(|method| method.curve.len() > 1) {
+        let last = method.curve.len() - 1;
+        let at = |share: f64| format!("{:.3}", method.curve[(share * last as f64).round() as usize][1]);
+        table = table.row([method.name.clone(), at(0.0), at(0.25), at(0.5), at(0.75), at(1.0)]);
+    }
+    document.table(caption, table);
+}
+
+/// Headings of the table of losses.
+const CURVE: [&str; 5] = ["at the start", "after a quarter", "half way", "three quarters", "at the end"];
+
+/// What was run, where, from which data.
+fn records(analysis: &Analysis, document: &mut Document) {
+    document.heading("Runs");
+    let headings = ["method", "recipe", "seed", "selection", "configuration", "device", "rxlt", "folder"];
+    let mut table = Table::new(headings.map(Column::words));
+    for run in &analysis.runs {
+        let seed = run.seed.to_string();
+        table = table.row([
+            &run.label,
+            &run.recipe,
+            &seed,
+            &run.selection,
+            &run.config,
+            &run.device,
+            &run.rxlt,
+            &run.folder,
+        ]);
+    }
+    document.table("Every model: how it was selected, and the start of the SHA-256 of its settings", table);
+    if analysis.data.is_empty() {
+        return;
+    }
+    let headings = ["split", "language"].map(Column::words).into_iter();
+    let mut table = Table::new(headings.chain([Column::numbers("examples"), Column::words("SHA-256")]));
+    for file in &analysis.data {
+        let hash = file.sha256.chars().take(16).collect::<String>();
+        table = table.row([file.split.clone(), file.language.clone(), file.examples.to_string(), hash]);
+    }
+    document.table("Files of the data", table);
+}
+
+fn notes(analysis: &Analysis, document: &mut Document) {
+    analysis.notes.iter().for_each(|note| document.text(note));
+}
+
+fn value_cell(measured: &Measured) -> String {
+    match (measured.value.is_finite(), measured.deviation) {
+        (false, _) => NOTHING.into(),
+        (true, Some(deviation)) => format!("{} ± {}", percent(measured.value), percent(deviation)),
+        (true, None) => percent(measured.value),
+    }
+    .replace('-', "−")
+}
+
+fn interval_cell(_: &MethodAnalysis, measured: &Measured) -> String {
+    match measured.low.is_finite() {
+        true => format!("[{}, {}]", percent(measured.low), percent(measured.high)).replace('-', "−"),
+        false => NOTHING.into(),
+    }
+}
+
+/// The gain with its interval and mark; empty for the baseline.
+fn gain_cell(measured: &Measured) -> String {
+    let Some(gain) = &measured.gain else { return String::new() };
+    let mark = if gain.is_significant() { "*" } else { "" };
+    format!("{} {}{mark}", points(gain.value), interval_of(gain))
+}
+
+fn interval_of(gain: &Gain) -> String {
+    match gain.low.is_finite() {
+        true => format!("[{}, {}]", points(gain.low), points(gain.high)),
+        false => NOTHING.into(),
+    }
+}
+
+fn p_value(p: f64) -> String {
+    match p {
+        p if !p.is_finite() => NOTHING.into(),
+        p if p < 0.0001 => "<0.0001".into(),
+        p if p < 0.01 => format!("{p:.4}"),
+        p => format!("{p:.2}"),
+    }
+}
+
+fn number(value: f64) -> String {
+    format!("{value:.2}").replace('-', "−")
+}
+
+/// A number without zeros at its end.
+fn trimmed(value: f64, digits: usize) -> String {
+    let text = format!("{value:.digits$}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+/// One line per method and measure, fields quoted as in RFC 4180.
+pub fn to_csv(analysis: &Analysis) -> String {
+    let mut text = String::from(
+        "items,method,kind,measure,seeds,value,deviation,low,high,gain,gain_low,gain_high,p,p_holm,test\r\n",
+    );
+    let parts = [("all", Some(analysis)), ("subset", analysis.subset.as_deref())];
+    for (items, part) in parts {
+        for method in part.iter().flat_map(|part| &part.methods) {
+            for measured in &method.measures {
+                let fields = csv_fields(items, method, measured);
+                text += &fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",");
+                text += "\r\n";
+            }
+        }
+    }
+    text
+}
+
+fn csv_fields(items: &str, method: &MethodAnalysis, measured: &Measured) -> Vec<String> {
+    let show = |value: f64| if value.is_finite() { format!("{value:.6}") } else { String::new() };
+    let kind = serde_json::to_value(measured.kind).ok();
+    let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
+    let seeds = method.seeds.len().to_string();
+    let mut fields: Vec<String> =
+        [items, &method.name, kind, &measured.name, &seeds].map(|field| field.to_owned()).into();
+    fields.extend([measured.value, measured.deviation.unwrap_or(f64::NAN), measured.low, measured.high].map(show));
+    match &measured.gain {
+        None => fields.extend([const { String::new() }; 6]),
+        Some(gain) => {
+            fields.extend([gain.value, gain.low, gain.high].map(show));
+            fields.extend([gain.p, gain.p_holm].map(|p| format!("{p:.3e}")));
+            fields.push(gain.test.to_owned());
+        }
+    }
+    fields
+}
+
+/// A field of CSV; one that a spreadsheet would compute is not disarmed, since that changes the data.
+fn quoted(field: &str) -> String {
+    match field.contains([',', '"', '\n', '\r']) {
+        true => format!("\"{}\"", field.replace('"', "\"\"")),
+        false => field.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn csv_is_quoted_as_in_rfc_4180() {
+        for (field, expected) in [("plain", "plain"), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\""), ("a\nb", "\"a\nb\"")]
+        {
+            assert_eq!(quoted(field), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_read_well() {
+        for (p, expected) in [(0.5, "0.50"), (0.0042, "0.0042"), (1e-9, "<0.0001"), (f64::NAN, NOTHING)] {
+            assert_eq!(p_value(p), expected);
+        }
+        for (difference, expected) in [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0002, "0.0")] {
+            assert_eq!(points(difference), expected);
+        }
+        assert_eq!((trimmed(2.0, 3).as_str(), trimmed(0.4569, 3).as_str()), ("2", "0.457"));
+        assert_eq!(wrapped("a bb ccc", 4), "a bb\nccc");
+    }
+}

@@ -1,0 +1,586 @@
+//! Run folders read back: which models were measured, and on which items each was right.
+//!
+//! Runs are put side by side only where that means something: one task, the same test items by id and label, one
+//! configuration for each name of a method, and no seed twice. Everything else is refused, with what differs.
+
+use super::statistics::mean;
+use crate::{
+    error::{Error, Result, did_you_mean},
+    tasks::{self, Task, sha256},
+    train::{
+        folder::{Environment, Status},
+        recipe::{Method, Recipe, Resolved},
+    },
+};
+use rayon::prelude::*;
+use serde::Deserialize;
+use serde_json::Value;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
+
+const CONFIG: &str = "config.resolved.toml";
+
+/// Points of a loss curve at most.
+const CURVE_POINTS: usize = 120;
+
+/// Models that can be compared: one task, the same test items.
+#[derive(Debug, Clone)]
+pub struct Study {
+    /// The task.
+    pub task: &'static Task,
+    /// The languages, the source first.
+    pub languages: Vec<String>,
+    /// Every model, sorted by label (in the order of the runs given) and seed.
+    pub cells: Vec<Cell>,
+    /// By column, how many examples each cluster has: a cluster is an item in all its languages. One column per
+    /// language, and one for all ordered pairs of two languages where these were measured.
+    pub examples: Vec<Vec<i16>>,
+    /// Whether the last column is that of the pairs.
+    pub has_pairs: bool,
+    /// The row that joins an item with its translations, by cluster.
+    pub rows: Vec<usize>,
+    /// What was left out, and why.
+    pub notes: Vec<String>,
+    /// The files of the data, as the first run recorded them.
+    pub data: Vec<DataFile>,
+}
+
+/// One trained model and what it predicted.
+#[derive(Debug, Clone)]
+pub struct Cell {
+    /// What it is called here: its method, with its recipe where that is needed.
+    pub label: String,
+    /// The seed.
+    pub seed: u64,
+    /// The recipe's name.
+    pub recipe: String,
+    /// Its folder inside the run's folder.
+    pub folder: PathBuf,
+    /// By which rule it was selected.
+    pub selection: String,
+    /// Where it was made.
+    pub environment: Environment,
+    /// The start of the SHA-256 of its settings but for the seed.
+    pub config: String,
+    /// By language, whether each item was right.
+    pub right: Vec<Vec<bool>>,
+    /// By column, how many examples of each cluster were right.
+    pub counts: Vec<Vec<i16>>,
+    /// Accuracy by first and second language, in the generalized setting.
+    pub grid: Option<Vec<Vec<Option<f64>>>>,
+    /// Update and loss, means of neighbouring updates.
+    pub curve: Vec<[f64; 2]>,
+    settings: Resolved,
+}
+
+/// A file that a run read.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+pub struct DataFile {
+    /// Train, dev or test.
+    pub split: String,
+    /// Its language.
+    pub language: String,
+    /// Examples that counted.
+    pub examples: u64,
+    /// Where it lay.
+    pub path: String,
+    /// Its hash.
+    pub sha256: String,
+}
+
+/// One line of a file of predictions, as far as it matters here.
+#[derive(Deserialize)]
+struct Line<'a> {
+    #[serde(borrow)]
+    id: Cow<'a, str>,
+    row: usize,
+    #[serde(borrow)]
+    label: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    prediction: Cow<'a, str>,
+}
+
+/// An item of a test set, and whether it was right.
+struct Answer {
+    id: String,
+    row: usize,
+    label: String,
+    right: bool,
+}
+
+/// A cell of which no predictions were read yet.
+struct Found {
+    cell: Cell,
+    languages: Vec<String>,
+    task: &'static Task,
+    data: Vec<DataFile>,
+}
+
+impl Study {
+    /// Reads run folders, folders of them, or folders of single methods inside one.
+    pub fn read(paths: &[PathBuf]) -> Result<Study> {
+        let (mut found, mut notes) = (Vec::new(), Vec::new());
+        for path in paths {
+            find(path, &mut found, &mut notes)?;
+        }
+        refuse_strangers(&found)?;
+        name_cells(&mut found)?;
+        Study::of(found, notes)
+    }
+
+    /// Reads two sides, each of one method, which are labeled by their methods or, where these are one, by their paths.
+    pub fn pair(a: &Path, b: &Path) -> Result<Study> {
+        let (mut both, mut notes) = (Vec::new(), Vec::new());
+        for path in [a, b] {
+            let mut found = Vec::new();
+            find(path, &mut found, &mut notes)?;
+            name_cells(&mut found)?;
+            let labels: BTreeSet<&str> = found.iter().map(|found| found.cell.label.as_str()).collect();
+            if labels.len() != 1 {
+                let labels = labels.into_iter().collect::<Vec<_>>().join(", ");
+                let path = path.display();
+                return Err(Error::Usage(format!(
+                    "{path}: expected one method to compare, found {}; name a method's folder inside, or use --methods",
+                    if labels.is_empty() { "none that is finished" } else { &labels }
+                )));
+            }
+            both.push(found);
+        }
+        if both[0][0].cell.label == both[1][0].cell.label {
+            for (path, found) in [a, b].iter().zip(&mut both) {
+                found.iter_mut().for_each(|found| found.cell.label = path.display().to_string());
+            }
+        }
+        let both: Vec<Found> = both.into_iter().flatten().collect();
+        refuse_strangers(&both)?;
+        refuse_twins(&both)?;
+        Study::of(both, notes)
+    }
+
+    /// The same with these labels alone, in this order.
+    pub fn only(mut self, labels: &[&str]) -> Result<Study> {
+        for label in labels {
+            if !self.cells.iter().any(|cell| cell.label == *label) {
+                let known: BTreeSet<&str> = self.cells.iter().map(|cell| cell.label.as_str()).collect();
+                return Err(Error::Usage(format!("no run has the method \"{label}\"; {}", did_you_mean(label, known))));
+            }
+        }
+        self.cells.retain(|cell| labels.contains(&cell.label.as_str()));
+        self.cells.sort_by_key(|cell| labels.iter().position(|label| *label == cell.label));
+        Ok(self)
+    }
+
+    fn of(found: Vec<Found>, notes: Vec<String>) -> Result<Study> {
+        let Some(first) = found.first() else {
+            let notes = notes.join("; ");
+            return Err(Error::Missing(format!("there is no finished run to report on: {notes}")));
+        };
+        let (task, languages, data) = (first.task, first.languages.clone(), first.data.clone());
+        let mut cells: Vec<Cell> = found.into_iter().map(|found| found.cell).collect();
+        let order: Vec<String> = cells.iter().map(|cell| cell.label.clone()).collect();
+        let place = |cell: &Cell| order.iter().position(|label| *label == cell.label);
+        cells.sort_by_key(|cell| (place(cell), cell.seed));
+        Study::with_predictions(task, languages, cells, notes, data)
+    }
+
+    /// Reads all predictions; the items of all cells must be those of the first.
+    fn with_predictions(
+        task: &'static Task,
+        languages: Vec<String>,
+        mut cells: Vec<Cell>,
+        mut notes: Vec<String>,
+        data: Vec<DataFile>,
+    ) -> Result<Study> {
+        let tests = languages.iter().map(|language| answers(&cells[0], language)).collect::<Result<Vec<_>>>()?;
+        let rows: BTreeSet<usize> = tests.iter().flatten().map(|answer| answer.row).collect();
+        let rows: Vec<usize> = rows.into_iter().collect();
+        let place: BTreeMap<usize, usize> = rows.iter().enumerate().map(|(i, row)| (*row, i)).collect();
+        let with_grid = cells.iter().filter(|cell| cell.grid.is_some()).count();
+        let has_pairs = with_grid == cells.len() && languages.len() > 1;
+        if with_grid > 0 && !has_pairs {
+            notes.push("pairs of languages are left out: not all of these runs measured them (generalized)".into());
+        }
+        let first = cells[0].folder.clone();
+        let read = |cell: &mut Cell| {
+            for (language, test) in languages.iter().zip(&tests) {
+                let own = answers(cell, language)?;
+                same_items(language, (&first, test), (&cell.folder, &own))?;
+                cell.counts.push(count(&place, own.iter().filter(|answer| answer.right)));
+                cell.right.push(own.into_iter().map(|answer| answer.right).collect());
+            }
+            let pairs = if has_pairs { Some(pairs(cell, &languages, &place)?) } else { None };
+            Ok(pairs.map(|(examples, right)| {
+                cell.counts.push(right);
+                examples
+            }))
+        };
+        let of_pairs: Vec<Option<Vec<i16>>> = cells.par_iter_mut().map(read).collect::<Result<_>>()?;
+        let mut examples: Vec<Vec<i16>> = tests.iter().map(|test| count(&place, test.iter())).collect();
+        if let Some(odd) = of_pairs.iter().position(|examples| *examples != of_pairs[0]) {
+            let (first, other) = (first.display(), cells[odd].folder.display());
+            return Err(Error::Data(format!("{first} and {other} have different items in pairs of languages")));
+        }
+        examples.extend(of_pairs.into_iter().next().flatten());
+        Ok(Study { task, languages, cells, examples, has_pairs, rows, notes, data })
+    }
+
+    /// The labels in order, each with its cells.
+    pub fn methods(&self) -> Vec<(String, Vec<usize>)> {
+        let mut methods: Vec<(String, Vec<usize>)> = Vec::new();
+        for (i, cell) in self.cells.iter().enumerate() {
+            match methods.iter_mut().find(|(label, _)| *label == cell.label) {
+                Some((_, cells)) => cells.push(i),
+                None => methods.push((cell.label.clone(), vec![i])),
+            }
+        }
+        methods
+    }
+
+    /// The same study on the items of these rows alone; single items are no longer told apart.
+    pub fn restricted(&self, rows: &BTreeSet<usize>) -> Study {
+        let kept: Vec<usize> = (0..self.rows.len()).filter(|i| rows.contains(&self.rows[*i])).collect();
+        let part = |columns: &Vec<Vec<i16>>| -> Vec<Vec<i16>> {
+            columns.iter().map(|column| kept.iter().map(|i| column[*i]).collect()).collect()
+        };
+        let cell = |cell: &Cell| Cell { counts: part(&cell.counts), right: Vec::new(), ..cell.clone() };
+        Study {
+            cells: self.cells.iter().map(cell).collect(),
+            examples: part(&self.examples),
+            rows: kept.iter().map(|i| self.rows[*i]).collect(),
+            ..self.clone()
+        }
+    }
+}
+
+/// Adds all models that a path stands for.
+fn find(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Result<()> {
+    places(path)?.iter().try_for_each(|place| read_run(place, found, notes))
+}
+
+/// The run folders that a path stands for.
+fn places(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Err(Error::Missing(format!("there is no folder {}; name folders that rxlt run left", path.display())));
+    }
+    let in_run = path.parent().is_some_and(|run| run.join(CONFIG).is_file()) && path.join("predictions").is_dir();
+    if path.join(CONFIG).is_file() || in_run {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries = fs::read_dir(path).map_err(|error| Error::read(path, &error))?;
+    let inside = entries.flatten().map(|entry| entry.path()).filter(|path| path.join(CONFIG).is_file());
+    let mut inside: Vec<PathBuf> = inside.collect();
+    inside.sort_by_key(|path| {
+        let digits = path.to_string_lossy().chars().rev().take_while(char::is_ascii_digit).count();
+        (digits, path.clone()) // s2 before s10
+    });
+    if inside.is_empty() {
+        let path = path.display();
+        return Err(Error::Data(format!(
+            "{path} is no run: expected {CONFIG} in it, or in folders inside; name folders that rxlt run left"
+        )));
+    }
+    Ok(inside)
+}
+
+/// Adds the models of a run folder, or of the one stage folder named; those that are not measured are noted.
+fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Result<()> {
+    let (run, only) = match path.join(CONFIG).is_file() {
+        true => (path, None),
+        false => (path.parent().unwrap_or(path), path.file_name()),
+    };
+    let text = read_text(&run.join(CONFIG))?;
+    let resolved = Resolved::parse(&text, &run.join(CONFIG).display().to_string(), &[])?;
+    let recipe = &resolved.recipe;
+    let task = recipe.last_task()?;
+    let environment: Environment = serde_json::from_value(read_json(&run.join("env.json"))?)
+        .map_err(|error| Error::Data(format!("{}: {error}", run.join("env.json").display())))?;
+    let data = data_files(&run.join("data.lock.json"))?;
+    for method in &recipe.methods {
+        let name = recipe.stage_name(recipe.stages.len() - 1, Some(method));
+        if only.is_some_and(|only| only.to_str() != Some(&name)) {
+            continue;
+        }
+        let folder = run.join(&name);
+        if !folder.join("metrics.json").is_file() {
+            notes.push(format!("left out: {} is not finished ({})", folder.display(), status(run)));
+            continue;
+        }
+        let metrics = read_json(&folder.join("metrics.json"))?;
+        let settings = settings(&resolved, method);
+        let config = sha256(settings.to_toml().as_bytes())[..12].to_owned();
+        let cell = Cell {
+            label: method.name.clone(),
+            seed: recipe.seed,
+            recipe: recipe.name.clone(),
+            selection: metrics["selection"].as_str().unwrap_or("not recorded").to_owned(),
+            environment: environment.clone(),
+            config,
+            right: Vec::new(),
+            counts: Vec::new(),
+            grid: grid(&metrics["generalized"]),
+            curve: curve(&run.join("log.jsonl"), &name)?,
+            settings,
+            folder,
+        };
+        let languages = languages(&cell.folder, &metrics)?;
+        found.push(Found { cell, languages, task, data: data.clone() });
+    }
+    Ok(())
+}
+
+/// What must agree between the seeds of a method: all settings but the seed, names, and where data lie (whose items are
+/// compared themselves).
+fn settings(resolved: &Resolved, method: &Method) -> Resolved {
+    let method = Method { name: String::new(), ..method.clone() };
+    let mut recipe =
+        Recipe { seed: 0, name: String::new(), about: String::new(), methods: vec![method], ..resolved.recipe.clone() };
+    recipe.data.folder = String::new();
+    Resolved { recipe, sources: BTreeMap::new() }
+}
+
+fn status(run: &Path) -> String {
+    let status = read_json(&run.join("STATUS.json")).ok();
+    let status = status.and_then(|value| Status::deserialize(&value["status"]).ok());
+    match status {
+        Some(Status::Running) => "running, or killed: rxlt run goes on with it",
+        Some(Status::Paused) => "stopped on request: rxlt run goes on with it",
+        Some(Status::Failed) => "failed: see its STATUS.json",
+        Some(Status::Done) => "its metrics.json is gone: rxlt run writes it again",
+        None => "without STATUS.json",
+    }
+    .into()
+}
+
+/// The languages measured, in order.
+fn languages(folder: &Path, metrics: &Value) -> Result<Vec<String>> {
+    let listed = metrics["languages"].as_array().into_iter().flatten();
+    let languages: Vec<String> = listed.filter_map(|score| Some(score["language"].as_str()?.to_owned())).collect();
+    match languages.is_empty() {
+        false => Ok(languages),
+        true => Err(Error::Data(format!("{}/metrics.json names no languages", folder.display()))),
+    }
+}
+
+fn grid(value: &Value) -> Option<Vec<Vec<Option<f64>>>> {
+    let row = |row: &Value| Some(row.as_array()?.iter().map(|score| score["accuracy"].as_f64()).collect());
+    value["scores"].as_array()?.iter().map(row).collect()
+}
+
+fn data_files(path: &Path) -> Result<Vec<DataFile>> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let lock = read_json(path)?;
+    let mut files = Vec::new();
+    for part in lock.as_array().into_iter().flatten() {
+        let entry = |file: &Value| DataFile {
+            split: text(&part["split"]),
+            language: text(&part["language"]),
+            examples: part["examples"].as_u64().unwrap_or(0),
+            path: text(&file["path"]),
+            sha256: text(&file["sha256"]),
+        };
+        files.extend(part["files"].as_array().into_iter().flatten().map(entry));
+    }
+    Ok(files)
+}
+
+/// The losses of a stage, neighbours drawn together until few enough are left.
+fn curve(path: &Path, stage: &str) -> Result<Vec<[f64; 2]>> {
+    let text = read_text(path)?;
+    let mut points = Vec::new();
+    for line in text.lines().filter(|line| line.contains("\"step\"")) {
+        let Ok(event) = serde_json::from_str::<Value>(line) else { continue };
+        if event["event"] == "step" && event["stage"] == stage {
+            points.extend(event["step"].as_f64().zip(event["loss"].as_f64()).map(|(step, loss)| [step, loss]));
+        }
+    }
+    let width = points.len().div_ceil(CURVE_POINTS).max(1);
+    let drawn = |points: &[[f64; 2]]| [0, 1].map(|i| mean(&points.iter().map(|point| point[i]).collect::<Vec<_>>()));
+    Ok(points.chunks(width).map(drawn).collect())
+}
+
+/// Refuses runs that are not comparable with the first.
+fn refuse_strangers(found: &[Found]) -> Result<()> {
+    found.iter().skip(1).try_for_each(|other| comparable(&found[0], other))
+}
+
+/// Refuses runs of another task, in other languages, or on other files.
+fn comparable(first: &Found, other: &Found) -> Result<()> {
+    let (a, b) = (first.cell.folder.display(), other.cell.folder.display());
+    if first.task.name != other.task.name {
+        let (task, others) = (first.task.name, other.task.name);
+        return Err(Error::Data(format!("{a} is a run of {task}, {b} of {others}; report on one task at a time")));
+    }
+    let lacking = |own: &[String], others: &[String]| -> Vec<String> {
+        others.iter().filter(|language| !own.contains(language)).cloned().collect()
+    };
+    for (name, own, others) in [(&a, &first.languages, &other.languages), (&b, &other.languages, &first.languages)] {
+        let lacking = lacking(own, others);
+        if !lacking.is_empty() {
+            let lacking = lacking.join(", ");
+            return Err(Error::Data(format!(
+                "{a} and {b} measured different languages: {name} lacks {lacking}; run both with the same languages"
+            )));
+        }
+    }
+    let tests = |found: &Found| -> BTreeSet<(String, String)> {
+        let tests = found.data.iter().filter(|file| file.split == "test");
+        tests.map(|file| (file.language.clone(), file.sha256.clone())).collect()
+    };
+    match tests(first).difference(&tests(other)).next() {
+        None => Ok(()),
+        Some((language, hash)) => Err(Error::Data(format!(
+            "{a} and {b} were measured on different files of {language} (SHA-256 {}… in the first); measure both on the \
+             same data",
+            &hash[..hash.len().min(12)]
+        ))),
+    }
+}
+
+/// Labels models by method, or by recipe and method where one name stands for several configurations.
+fn name_cells(found: &mut [Found]) -> Result<()> {
+    let differ = |one: &&Found| {
+        found.iter().any(|other| other.cell.label == one.cell.label && other.cell.config != one.cell.config)
+    };
+    let several: BTreeSet<String> = found.iter().filter(differ).map(|one| one.cell.label.clone()).collect();
+    for one in found.iter_mut().filter(|one| several.contains(&one.cell.label)) {
+        one.cell.label = format!("{} {}", one.cell.recipe, one.cell.label);
+    }
+    refuse_twins(found)
+}
+
+/// Refuses one label for several configurations, and one seed twice.
+fn refuse_twins(found: &[Found]) -> Result<()> {
+    for (i, Found { cell, .. }) in found.iter().enumerate() {
+        for Found { cell: other, .. } in found[..i].iter().filter(|other| other.cell.label == cell.label) {
+            let (a, b, label) = (other.folder.display(), cell.folder.display(), &cell.label);
+            if other.config != cell.config {
+                let differences = cell.settings.differences(&other.settings.to_toml()).unwrap_or_default();
+                let lines: Vec<String> = differences.iter().map(|(key, a, b)| format!("{key}: {a}, {b}")).collect();
+                let lines = lines.join("; ");
+                return Err(Error::Data(format!(
+                    "{a} and {b} are both called \"{label}\", with different settings ({lines}); name the recipes or \
+                     methods apart"
+                )));
+            }
+            if other.seed == cell.seed {
+                let seed = cell.seed;
+                return Err(Error::Data(format!(
+                    "{a} and {b} are both \"{label}\" with seed {seed}; name one of them"
+                )));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Refuses test sets that differ, with the first difference.
+fn same_items(language: &str, (a, first): (&Path, &[Answer]), (b, other): (&Path, &[Answer])) -> Result<()> {
+    let differs = |(x, y): (&Answer, &Answer)| (&x.id, x.row, &x.label) != (&y.id, y.row, &y.label);
+    let at = first.iter().zip(other).position(differs);
+    if at.is_none() && first.len() == other.len() {
+        return Ok(());
+    }
+    let show = |answers: &[Answer]| match at.and_then(|at| answers.get(at)) {
+        Some(answer) => format!("item {} is \"{}\" with label {}", at.unwrap_or(0) + 1, answer.id, answer.label),
+        None => format!("{} items", answers.len()),
+    };
+    Err(Error::Data(format!(
+        "{language}: the test items differ: {} in {}, {} in {}; only predictions for the same items can be compared",
+        show(first),
+        a.display(),
+        show(other),
+        b.display()
+    )))
+}
+
+fn prediction_file(cell: &Cell, language: &str) -> PathBuf {
+    cell.folder.join("predictions").join(format!("test-{language}.jsonl"))
+}
+
+fn answers(cell: &Cell, language: &str) -> Result<Vec<Answer>> {
+    let mut answers = Vec::new();
+    each_line(&prediction_file(cell, language), |line, label| {
+        let right = *label == line.prediction;
+        answers.push(Answer { id: line.id.into_owned(), row: line.row, label: label.clone().into_owned(), right });
+    })?;
+    Ok(answers)
+}
+
+/// By cluster, how many examples all ordered pairs of two languages have, and how many of them were right.
+fn pairs(cell: &Cell, languages: &[String], place: &BTreeMap<usize, usize>) -> Result<(Vec<i16>, Vec<i16>)> {
+    let (mut examples, mut right) = (vec![0; place.len()], vec![0; place.len()]);
+    for first in languages {
+        for second in languages.iter().filter(|second| *second != first) {
+            each_line(&prediction_file(cell, &format!("{first}-{second}")), |line, label| {
+                if let Some(i) = place.get(&line.row) {
+                    examples[*i] += 1;
+                    right[*i] += i16::from(*label == line.prediction);
+                }
+            })?;
+        }
+    }
+    Ok((examples, right))
+}
+
+/// Calls `each` with every line of a file of predictions and its label.
+fn each_line<'a>(path: &Path, mut each: impl FnMut(Line, &Cow<str>)) -> Result<()> {
+    let text = match fs::read_to_string(path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let path = path.display();
+            let remedy = "run the recipe again: what is missing is predicted";
+            return Err(Error::Missing(format!("there is no {path}, though its scores are there; {remedy}")));
+        }
+        read => read.map_err(|error| Error::read(path, &error))?,
+    };
+    for (number, line) in text.lines().enumerate() {
+        let place = || format!("{}:{}", path.display(), number + 1);
+        let line: Line = serde_json::from_str(line).map_err(|error| Error::Data(format!("{}: {error}", place())))?;
+        let Some(label) = line.label.clone() else {
+            return Err(Error::Data(format!("{}: \"{}\" has no label to score against", place(), line.id)));
+        };
+        each(line, &label);
+    }
+    Ok(())
+}
+
+fn count<'a>(place: &BTreeMap<usize, usize>, answers: impl Iterator<Item = &'a Answer>) -> Vec<i16> {
+    let mut counts = vec![0; place.len()];
+    for answer in answers {
+        counts[place[&answer.row]] += 1;
+    }
+    counts
+}
+
+fn read_text(path: &Path) -> Result<String> {
+    fs::read_to_string(path).map_err(|error| Error::read(path, &error))
+}
+
+fn read_json(path: &Path) -> Result<Value> {
+    serde_json::from_str(&read_text(path)?).map_err(|error| Error::Data(format!("{}: {error}", path.display())))
+}
+
+/// Rows of a test set, from a file with one JSON object a line, such as `rxlt flips` writes: `{"row": 17}`.
+pub fn read_rows(path: &Path, task: &Task) -> Result<BTreeSet<usize>> {
+    #[derive(Deserialize)]
+    struct Item {
+        row: usize,
+        task: Option<String>,
+    }
+    let text = read_text(path)?;
+    let mut rows = BTreeSet::new();
+    for (number, line) in text.lines().enumerate() {
+        let place = format!("{}:{}", path.display(), number + 1);
+        let item: Item = serde_json::from_str(line)
+            .map_err(|error| Error::Data(format!("{place}: {error}; expected an object such as {{\"row\": 17}}")))?;
+        if item.task.as_ref().is_some_and(|named| tasks::find(named).map_or(true, |found| found.name != task.name)) {
+            let named = item.task.unwrap_or_default();
+            return Err(Error::Data(format!("{place}: an item of {named}, and the runs are of {}", task.name)));
+        }
+        rows.insert(item.row);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,518 @@
+//! `rxlt report` and `rxlt compare` on run folders made here: figures, forms, and what is refused.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+use rxlt::{
+    report::{
+        analysis::{Analysis, Kind, Options, analyze},
+        document::{full, to_csv},
+        runs::Study,
+        statistics::{mcnemar, mean, standard_deviation},
+    },
+    rng::Rng,
+};
+use serde_json::{Value, json};
+
+/// A run to be written: one method of one task, with predictions drawn at random.
+#[derive(Clone)]
+struct Run {
+    recipe: &'static str,
+    method: &'static str,
+    seed: u64,
+    /// By language, the chance of a right answer.
+    accuracy: &'static [(&'static str, f64)],
+    items: usize,
+    extra: &'static str,
+    /// How far the labels are shifted: other items under the same ids.
+    shift: usize,
+    pairs: bool,
+}
+
+const STANDARD: Run = Run {
+    recipe: "a",
+    method: "standard",
+    seed: 1,
+    accuracy: &[("en", 0.8), ("de", 0.7), ("fr", 0.66), ("sw", 0.5), ("th", 0.45), ("zh", 0.55)],
+    items: 300,
+    extra: "",
+    shift: 0,
+    pairs: false,
+};
+
+const ADV: Run = Run {
+    method: "adv",
+    accuracy: &[("en", 0.8), ("de", 0.72), ("fr", 0.69), ("sw", 0.60), ("th", 0.56), ("zh", 0.64)],
+    ..STANDARD
+};
+
+const LABELS: [&str; 3] = ["contradiction", "entailment", "neutral"];
+
+impl Run {
+    /// Writes the folder as a run leaves it.
+    fn write(&self, path: &Path) -> PathBuf {
+        let stage = path.join(format!("1-xnli-{}", self.method));
+        fs::create_dir_all(stage.join("predictions")).unwrap();
+        let method = if self.method == "adv" { "adv = {}" } else { "standard = {}" };
+        let (name, seed, extra) = (self.recipe, self.seed, self.extra);
+        let config = format!(
+            "name = \"{name}\"\nseed = {seed}\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnli\"\n{extra}\n[[methods]]\n{method}\n"
+        );
+        let write = |name: &str, value: Value| fs::write(path.join(name), format!("{value:#}\n")).unwrap();
+        fs::write(path.join("config.resolved.toml"), config).unwrap();
+        write(
+            "env.json",
+            json!({ "rxlt": "0.1.0", "system": "s", "cpu": "c", "threads": 1, "device": "cpu", "argv": [], "started": "t" }),
+        );
+        write("STATUS.json", json!({ "status": "done", "reason": "", "at": "t" }));
+        write(
+            "data.lock.json",
+            json!([{ "split": "test", "language": "en", "examples": self.items, "labels": {}, "dropped": {},
+            "files": [{ "path": "test-en.tsv", "sha256": "ab".repeat(32), "rows": self.items }] }]),
+        );
+        let steps = (1..=300).map(|step| {
+            json!({ "event": "step", "stage": stage.file_name().unwrap().to_str(), "step": step, "loss": 1.1 / f64::from(step).sqrt() })
+        });
+        fs::write(path.join("log.jsonl"), steps.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+        let languages: Vec<Value> = self
+            .accuracy
+            .iter()
+            .map(|(language, chance)| {
+                let right = self.predict(&stage, language, *chance);
+                json!({ "language": language, "accuracy": right as f64 / self.items as f64 })
+            })
+            .collect();
+        let mut metrics = json!({ "selection": "the last model", "languages": languages });
+        if self.pairs {
+            metrics["generalized"] = self.grid(&stage);
+        }
+        fs::write(stage.join("metrics.json"), metrics.to_string()).unwrap();
+        path.to_owned()
+    }
+
+    fn grid(&self, stage: &Path) -> Value {
+        let cell = |(first, chance): &(&str, f64), (second, other): &(&str, f64)| {
+            let right = match first == second {
+                true => (chance * self.items as f64) as usize,
+                false => self.predict(stage, &format!("{first}-{second}"), chance.min(*other) - 0.05),
+            };
+            json!({ "accuracy": right as f64 / self.items as f64 })
+        };
+        let rows = self.accuracy.iter().map(|a| self.accuracy.iter().map(|b| cell(a, b)).collect::<Vec<_>>());
+        json!({ "scores": rows.collect::<Vec<_>>() })
+    }
+
+    /// Predictions of which a part are right; an item that is hard is hard in every language and for every method.
+    fn predict(&self, stage: &Path, language: &str, chance: f64) -> usize {
+        let (mut lines, mut right) = (String::new(), 0);
+        let stream =
+            language.bytes().chain(self.method.bytes()).fold(self.seed, |sum, byte| sum * 31 + u64::from(byte));
+        let (mut hard, mut own) = (Rng::new(0, 0), Rng::new(1, stream));
+        for row in 1..=self.items {
+            let (difficulty, luck) = (f64::from(hard.uniform()), f64::from(own.uniform()));
+            let is_right = 0.5 * difficulty + 0.5 * luck < 0.15 + 0.7 * chance;
+            right += usize::from(is_right);
+            let label = LABELS[(row + self.shift) % 3];
+            let prediction = if is_right { label } else { LABELS[(row + self.shift + 1) % 3] };
+            let id = format!("test-{language}:{row}");
+            lines += &json!({ "id": id, "row": row, "language": language, "label": label, "prediction": prediction })
+                .to_string();
+            lines.push('\n');
+        }
+        fs::write(stage.join(format!("predictions/test-{language}.jsonl")), lines).unwrap();
+        right
+    }
+}
+
+fn write_all(folder: &Path, runs: &[Run]) -> Vec<PathBuf> {
+    runs.iter().enumerate().map(|(i, run)| run.write(&folder.join(format!("run{i}")))).collect()
+}
+
+/// Two methods, three seeds each.
+fn grid() -> Vec<Run> {
+    [&STANDARD, &ADV].iter().flat_map(|run| (1..=3).map(|seed| Run { seed, pairs: true, ..(*run).clone() })).collect()
+}
+
+fn analysis(paths: &[PathBuf], options: Options) -> Analysis {
+    analyze(&Study::read(paths).unwrap(), &Options { replicates: 500, ..options }).unwrap()
+}
+
+/// Right or wrong by id, straight from a file of predictions.
+fn right(path: &Path) -> BTreeMap<String, bool> {
+    let text = fs::read_to_string(path).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    lines.map(|line| (line["id"].as_str().unwrap().to_owned(), line["label"] == line["prediction"])).collect()
+}
+
+#[test]
+fn figures_are_those_of_the_prediction_files() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_all(folder.path(), &grid());
+    let analysis = analysis(&paths, Options::default());
+    assert_eq!(analysis.baseline.as_deref(), Some("standard"));
+    let accuracy = |run: usize, method: &str, language: &str| {
+        let right = right(&paths[run].join(format!("1-xnli-{method}/predictions/test-{language}.jsonl")));
+        right.values().filter(|right| **right).count() as f64 / right.len() as f64
+    };
+    for (m, method) in ["standard", "adv"].into_iter().enumerate() {
+        for (i, (language, _)) in STANDARD.accuracy.iter().enumerate() {
+            let by_seed: Vec<f64> = (0..3).map(|s| accuracy(3 * m + s, method, language)).collect();
+            let found = &analysis.methods[m].measures[i];
+            assert!((found.value - mean(&by_seed)).abs() < 1e-12, "{method} {language}");
+            assert_eq!(found.deviation, standard_deviation(&by_seed));
+            assert!(found.low < found.value && found.value < found.high, "{found:?}");
+        }
+    }
+    let adv = &analysis.methods[1];
+    let headline = adv.measures.iter().find(|measured| measured.name == "mean without en").unwrap();
+    let gain = headline.gain.as_ref().unwrap();
+    let expected =
+        headline.value - analysis.methods[0].measures.iter().find(|m| m.name == headline.name).unwrap().value;
+    assert!((gain.value - expected).abs() < 1e-12 && gain.low > 0.0 && gain.is_significant(), "{gain:?}");
+    assert_eq!(adv.permutation.unwrap().arrangements, 20);
+    assert!(adv.correlation.as_ref().unwrap().rho > 0.5, "{:?}", adv.correlation);
+    assert!(adv.measures.iter().any(|measured| measured.kind == Kind::Pairs && measured.name == "two languages"));
+    assert!(analysis.methods[0].correlation.is_none() && analysis.methods[0].measures.iter().all(|m| m.gain.is_none()));
+}
+
+#[test]
+fn one_seed_is_tested_by_mcnemar_and_has_no_deviation() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_all(folder.path(), &[STANDARD, ADV]);
+    let analysis = analysis(&paths, Options::default());
+    let read = |run: usize, method: &str| right(&paths[run].join(format!("1-xnli-{method}/predictions/test-sw.jsonl")));
+    let (base, own) = (read(0, "standard"), read(1, "adv"));
+    let only = |a: &BTreeMap<String, bool>, b: &BTreeMap<String, bool>| {
+        a.iter().filter(|(id, right)| **right && !b[*id]).count()
+    };
+    let counts = [only(&own, &base) as u64, only(&base, &own) as u64];
+    let gain = analysis.methods[1].measures[3].gain.as_ref().unwrap();
+    assert_eq!((gain.test, gain.discordant), ("exact McNemar", Some(counts)));
+    assert_eq!(gain.p, mcnemar(counts[0], counts[1]));
+    assert!(gain.p_holm >= gain.p);
+    assert!(analysis.methods.iter().flat_map(|method| &method.measures).all(|measured| measured.deviation.is_none()));
+    assert!(analysis.methods[1].permutation.is_none());
+    let text = full(&analysis).to_text();
+    assert!(text.contains("one seed") && !text.contains('±'), "{text}");
+}
+
+#[test]
+fn drawing_whole_items_widens_the_interval_of_the_mean() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_all(folder.path(), &[STANDARD]);
+    let analysis = analysis(&paths, Options { replicates: 2000, ..Options::default() });
+    let measured = analysis.methods[0].measures.iter().find(|measured| measured.name == "mean").unwrap();
+    // The standard error from items as clusters: the spread of an item's mean over languages.
+    let by_item: Vec<f64> = (1..=STANDARD.items)
+        .map(|row| {
+            let right = STANDARD.accuracy.iter().map(|(language, _)| {
+                let path = paths[0].join(format!("1-xnli-standard/predictions/test-{language}.jsonl"));
+                f64::from(u8::from(right(&path)[&format!("test-{language}:{row}")]))
+            });
+            mean(&right.collect::<Vec<_>>())
+        })
+        .collect::<Vec<_>>();
+    let clustered = standard_deviation(&by_item).unwrap() / (STANDARD.items as f64).sqrt();
+    let rows = (measured.value * (1.0 - measured.value) / (6.0 * STANDARD.items as f64)).sqrt();
+    let half = (measured.high - measured.low) / 2.0;
+    // 500 replicates give the ends of an interval to about a tenth of its width.
+    assert!((half / (1.96 * clustered) - 1.0).abs() < 0.12, "{half} {clustered}");
+    assert!(half > 1.3 * 1.96 * rows, "{half} {rows}");
+}
+
+#[test]
+fn parts_of_the_items_and_groups_are_looked_at_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_all(folder.path(), &[STANDARD, ADV]);
+    let table = |pairs: &[(&str, f64)]| pairs.iter().map(|(code, number)| ((*code).to_owned(), *number)).collect();
+    let options = Options {
+        subset: Some((1..=100).collect()),
+        text: Some(table(&[("en", 97.5), ("de", 1.5), ("fr", 0.4), ("th", 0.6)])),
+        distances: Some(("mine".into(), table(&[("de", 1.0), ("fra_Latn", 2.0), ("sw", 5.0)]))),
+        ..Options::default()
+    };
+    let analysis = analysis(&paths, options);
+    let subset = analysis.subset.as_ref().unwrap();
+    assert_eq!((subset.items, analysis.items), (100, 300));
+    let group = |name: &str| {
+        let found = analysis.methods[1].measures.iter().find(|measured| measured.name.starts_with(name));
+        found.unwrap_or_else(|| panic!("no group {name}")).languages.join(" ")
+    };
+    for (name, members) in [
+        ("script: Latin", "de fr sw"),
+        ("script: Thai", "th"),
+        ("scripts other than Latin", "th zh"),
+        ("families other", "sw th zh"),
+        ("morphologically rich", "de fr"),
+        ("agglutinative", "sw"),
+        ("low-resource", "fr sw th zh"),
+        ("not low-resource", "de"),
+    ] {
+        assert_eq!(group(name), members, "{name}");
+    }
+    let distances: Vec<Option<f64>> = analysis.languages.iter().map(|language| language.distance).collect();
+    assert_eq!(distances, [None, Some(1.0), Some(2.0), Some(5.0), None, None]);
+    assert_eq!(analysis.methods[1].correlation.as_ref().unwrap().languages, 3);
+}
+
+#[test]
+fn every_form_holds_the_figures_and_escapes_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_all(folder.path(), &grid());
+    let mut analysis = analysis(&paths, Options::default());
+    // Recipes take no such name; one that comes in by another way must do no harm either.
+    analysis.methods[1].name = "<script>,\"&|_%\\input".into();
+    analysis.notes.push("<script>".into());
+    let document = full(&analysis);
+    let (page, tex, markdown) = (document.to_html(), document.to_latex(), document.to_markdown());
+    assert!(!page.contains("<script") && page.contains("&lt;script&gt;,&quot;&amp;|_%\\input"));
+    for absent in ["http://", "https://", "<link", "<img", "@import", "url("] {
+        assert!(!page.contains(absent), "the page has {absent}");
+    }
+    assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
+    assert_eq!(page.matches("<svg").count(), 5, "accuracy, one scatter, two heat maps, losses");
+    assert_eq!(page.matches("<div").count(), page.matches("</div>").count());
+    assert!(
+        tex.contains("\\textless{}script\\textgreater{},\\textquotedbl{}\\&\\textbar{}\\_\\%\\textbackslash{}input")
+    );
+    assert!(tex.contains("\\toprule") && tex.contains("\\bottomrule"));
+    assert!(markdown.contains("&lt;script>") && !markdown.contains("<script"));
+    let csv = to_csv(&analysis);
+    let widths: Vec<usize> = csv.lines().map(fields).collect();
+    assert!(widths.iter().all(|width| *width == 15), "{widths:?}");
+    assert!(csv.contains("\"<script>,\"\"&|_%\\input\""), "{csv}");
+    let json: Value = serde_json::from_str(&serde_json::to_string(&analysis).unwrap()).unwrap();
+    assert_eq!(json["methods"][1]["measures"][3]["gain"]["test"], "paired bootstrap");
+}
+
+/// Fields of a line of CSV.
+fn fields(line: &str) -> usize {
+    let (mut inside, mut fields) = (false, 1);
+    for character in line.chars() {
+        match character {
+            '"' => inside = !inside,
+            ',' if !inside => fields += 1,
+            _ => {}
+        }
+    }
+    fields
+}
+
+#[test]
+fn what_cannot_be_compared_is_refused_with_the_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str, run: Run| run.write(&folder.path().join(name));
+    let a = at("a", STANDARD);
+    let unfinished = at("unfinished", Run { seed: 2, ..STANDARD });
+    fs::remove_file(unfinished.join("1-xnli-standard/metrics.json")).unwrap();
+    let torn = at("torn", Run { seed: 3, ..STANDARD });
+    fs::remove_file(torn.join("1-xnli-standard/predictions/test-sw.jsonl")).unwrap();
+    let broken = at("broken", Run { seed: 3, ..STANDARD });
+    fs::write(broken.join("1-xnli-standard/predictions/test-sw.jsonl"), "{\"id\": 1}\n").unwrap();
+    let pawsx = at("pawsx", Run { seed: 4, ..STANDARD });
+    let config = fs::read_to_string(pawsx.join("config.resolved.toml")).unwrap().replace("xnli", "pawsx");
+    fs::write(pawsx.join("config.resolved.toml"), config).unwrap();
+    fs::rename(pawsx.join("1-xnli-standard"), pawsx.join("1-pawsx-standard")).unwrap();
+    let other_file = at("file", Run { seed: 5, ..STANDARD });
+    let lock = fs::read_to_string(other_file.join("data.lock.json")).unwrap().replace("ab", "cd");
+    fs::write(other_file.join("data.lock.json"), lock).unwrap();
+    let fewer: &[_] = &[("en", 0.8), ("de", 0.7)];
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).unwrap();
+    for (paths, code, expected) in [
+        (vec![folder.path().join("none")], 66, "there is no folder"),
+        (vec![empty], 65, "is no run: expected config.resolved.toml"),
+        (vec![unfinished.clone()], 66, "there is no finished run to report on: left out: "),
+        (vec![a.clone(), torn], 66, "test-sw.jsonl, though its scores are there"),
+        (vec![a.clone(), broken], 65, "test-sw.jsonl:1: "),
+        (vec![a.clone(), pawsx], 65, "is a run of xnli"),
+        (vec![a.clone(), other_file], 65, "were measured on different files of en"),
+        (vec![a.clone(), at("twin", STANDARD)], 65, "are both \"standard\" with seed 1"),
+        (
+            vec![a.clone(), at("few", Run { seed: 6, items: 299, ..STANDARD })],
+            65,
+            "en: the test items differ: 300 items in",
+        ),
+        (
+            vec![a.clone(), at("shifted", Run { seed: 7, shift: 1, ..STANDARD })],
+            65,
+            "item 1 is \"test-en:1\" with label entailment in",
+        ),
+        (vec![a.clone(), at("less", Run { seed: 8, accuracy: fewer, ..STANDARD })], 65, "lacks fr, sw, th, zh"),
+        (
+            vec![a.clone(), at("hot", Run { seed: 9, extra: "learning_rate = 1e-4", ..STANDARD })],
+            65,
+            "stages.0.learning_rate: 0.0001, 0.00002",
+        ),
+    ] {
+        let error = Study::read(&paths).unwrap_err();
+        assert!(error.exit_code() == code && error.message().contains(expected), "{error}\nexpected {expected}");
+    }
+    let study = Study::read(&[a, unfinished]).unwrap();
+    assert!(study.cells.len() == 1 && study.notes[0].contains("is not finished"), "{:?}", study.notes);
+    // Of two recipes, one name may stand for two configurations.
+    let b = at("b", Run { recipe: "b", extra: "learning_rate = 1e-4", ..STANDARD });
+    let methods = Study::read(&[folder.path().join("a"), b]).unwrap().methods();
+    assert_eq!(methods.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["a standard", "b standard"]);
+}
+
+/// The text without its line breaks.
+fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+fn rxlt(folder: &Path, args: &[&str]) -> (i32, String, String) {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_rxlt")).current_dir(folder).args(args).env("RXLT_DEVICE", "cpu").output();
+    let output = output.expect("the binary runs");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("rxlt writes UTF-8");
+    (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn the_commands_report_and_compare() {
+    let folder = tempfile::tempdir().unwrap();
+    write_all(&folder.path().join("runs"), &grid());
+    let report = |format: &str| {
+        let (code, out, err) = rxlt(folder.path(), &["report", "runs", "--replicates", "200", "--format", format]);
+        assert!(code == 0 && err.is_empty(), "{format}: {code} {err}");
+        out
+    };
+    for format in ["terminal", "markdown", "csv", "latex", "json", "html"] {
+        assert_eq!(report(format), report(format), "{format} is not the same twice");
+    }
+    let text = words(&report("terminal"));
+    for part in ["mean without en", "seeds' p", "agglutinative", "two languages", "Seeds: standard 1 2 3; adv 1 2 3"] {
+        assert!(text.contains(part), "expected \"{part}\" in:\n{text}");
+    }
+    let methods = ["compare", "--methods", "standard,adv", "runs", "--replicates", "200"];
+    let (code, out, _) = rxlt(folder.path(), &methods);
+    assert!(
+        code == 0 && out.starts_with("xnli: adv against standard\n") && out.contains("of 20 arrangements"),
+        "{out}"
+    );
+    let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run3/1-xnli-adv", "--replicates", "200"]);
+    assert!(code == 0 && words(&out).contains("one seed a side") && out.contains("only 2nd"), "{out}");
+    let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run1", "--replicates", "200"]);
+    assert!(code == 0 && out.starts_with("xnli: runs/run1 against runs/run0\n"), "{out}");
+    for (args, code, expected) in [
+        (&["report"][..], 2, "RUN"),
+        (&["report", "runs", "--baseline", "adw"], 2, "did you mean \"adv\"?"),
+        (&["report", "runs", "--subset", "none.jsonl"], 66, "none.jsonl"),
+        (&["compare", "runs/run0"], 2, "expected two runs"),
+        (&["compare", "runs/run0", "runs/run0"], 65, "are both \"runs/run0\" with seed 1"),
+        (&["compare", "runs", "runs/run0"], 2, "expected one method to compare, found adv, standard"),
+        (&["compare", "--methods", "standard,rs", "runs"], 2, "no run has the method \"rs\""),
+    ] {
+        let (found, out, err) = rxlt(folder.path(), args);
+        assert!(found == code && err.contains(expected) && out.is_empty(), "{args:?}: {found}\n{err}");
+    }
+}
+
+/// A recipe with two seeds and two methods that takes seconds.
+const GRID: &str = r#"
+name = "grid"
+seeds = [1, 2]
+languages = ["en", "de", "sw"]
+[model.fresh]
+vocab_size = 500
+hidden_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+intermediate_size = 32
+max_position_embeddings = 34
+[data]
+folder = "demo"
+max_eval_samples = 30
+[[stages]]
+task = "demo"
+updates = 300
+max_train_samples = 60
+max_length = 32
+learning_rate = 1e-3
+checkpoint_every = 20
+[[methods]]
+standard = {}
+[[methods]]
+adv = { steps = 1 }
+"#;
+
+#[cfg(unix)]
+#[test]
+fn a_grid_goes_on_where_it_was_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("grid.toml"), GRID).unwrap();
+    let run = |output: &'static str| ["run", "grid.toml", "--output", output, "--progress", "plain"];
+    let (code, whole, err) = rxlt(folder.path(), &run("whole"));
+    assert!(
+        code == 0 && words(&whole).contains("Seeds: standard 1 2; adv 1 2.") && whole.contains('±'),
+        "{whole}\n{err}"
+    );
+
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
+    let command = command.current_dir(folder.path()).args(run("parts")).env("RXLT_DEVICE", "cpu");
+    let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+    let second = folder.path().join("parts/s2/log.jsonl");
+    while !fs::read_to_string(&second).is_ok_and(|log| log.lines().count() > 30) {
+        assert!(child.try_wait().unwrap().is_none(), "it ended before it could be killed");
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What there is can be reported on already.
+    let (code, _, err) = rxlt(folder.path(), &["report", "parts", "--replicates", "100"]);
+    assert!(code == 0 && err.contains("is not finished (running, or killed"), "{err}");
+
+    let status = fs::read(folder.path().join("parts/s1/STATUS.json")).unwrap();
+    let (code, parts, err) = rxlt(folder.path(), &run("parts"));
+    assert!(code == 0 && err.contains("seed 1 is done already") && !err.contains("seed 2 is done already"), "{err}");
+    assert_eq!(fs::read(folder.path().join("parts/s1/STATUS.json")).unwrap(), status, "a finished seed was run again");
+    assert_eq!(parts, whole);
+    let (code, again, err) = rxlt(folder.path(), &run("parts"));
+    assert!(code == 0 && again == whole && err.contains("seed 2 is done already"), "{err}");
+    // Seeds vary training alone: the items are the same.
+    let text = |seed: &str| {
+        fs::read_to_string(folder.path().join(format!("whole/{seed}/1-demo-adv/predictions/test-sw.jsonl")))
+    };
+    let labels =
+        |text: String| text.lines().map(|l| l.split("\"prediction\"").next().unwrap().to_owned()).collect::<Vec<_>>();
+    assert_eq!(labels(text("s1").unwrap()), labels(text("s2").unwrap()));
+    assert_ne!(text("s1").unwrap(), text("s2").unwrap());
+}
+
+#[test]
+fn flips_are_found_and_reported_on_apart() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("grid.toml"), GRID.replace("seeds = [1, 2]", "")).unwrap();
+    let (code, _, err) =
+        rxlt(folder.path(), &["run", "grid.toml", "--output", "out", "--set", "data.max_eval_samples=200"]);
+    assert_eq!(code, 0, "{err}");
+    let model = "out/1-demo-standard/model";
+    let flips =
+        ["flips", "--model", model, "--task", "demo", "--data", "demo", "--max-samples", "200", "--max-length", "32"];
+    let (code, _, err) = rxlt(folder.path(), &[&flips[..], &["--output", "flips.jsonl"]].concat());
+    assert_eq!(code, 0, "{err}");
+    let lines = fs::read_to_string(folder.path().join("flips.jsonl")).unwrap();
+    assert!(
+        err.contains(&format!("200 items, ")) && err.contains(&format!(" {} flipped", lines.lines().count())),
+        "{err}"
+    );
+    let right = right(&folder.path().join("out/1-demo-standard/predictions/test-en.jsonl"));
+    for line in lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        assert!(right[line["id"].as_str().unwrap()] && line["flipped"].as_u64().unwrap() > 0, "{line}");
+    }
+    assert!(!lines.is_empty(), "no item flips: the test shows nothing");
+    let report = ["report", "out", "--subset", "flips.jsonl", "--replicates", "100", "--format", "json"];
+    let (code, out, err) = rxlt(folder.path(), &report);
+    let json: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{code} {error} {err}"));
+    assert_eq!(json["subset"]["items"], lines.lines().count());
+    // The model that they were found by is right on all of them in the source language.
+    assert_eq!(json["subset"]["methods"][0]["measures"][0]["value"], 1.0);
+    fs::write(folder.path().join("other.jsonl"), lines.replace("\"demo\"", "\"xnli\"")).unwrap();
+    let (code, _, err) = rxlt(folder.path(), &["report", "out", "--subset", "other.jsonl"]);
+    assert!(code == 65 && err.contains("other.jsonl:1: an item of xnli, and the runs are of demo"), "{err}");
+}
