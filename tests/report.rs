@@ -346,7 +346,7 @@ fn what_cannot_be_compared_is_refused_with_the_reason() {
         (
             vec![a.clone(), at("hot", Run { seed: 9, extra: "learning_rate = 1e-4", ..STANDARD })],
             65,
-            "stages.0.learning_rate: 0.0001, 0.00002",
+            "stages.0.learning_rate: 0.00002, 0.0001",
         ),
     ] {
         let error = Study::read(&paths).unwrap_err();
@@ -399,8 +399,17 @@ fn the_commands_report_and_compare() {
     assert!(code == 0 && words(&out).contains("one seed a side") && out.contains("only 2nd"), "{out}");
     let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run1", "--replicates", "200"]);
     assert!(code == 0 && out.starts_with("xnli: runs/run1 against runs/run0\n"), "{out}");
+    fs::write(folder.path().join("d.tsv"), "# how far\nde\t1\nfr\t2\nsw\t3\n").unwrap();
+    fs::write(folder.path().join("bad.tsv"), "de\t1\nfr\tfar\n").unwrap();
+    let (code, out, err) = rxlt(folder.path(), &["report", "runs", "--replicates", "200", "--distances", "d.tsv"]);
+    assert!(code == 0 && out.contains("Distance: how far."), "{err}");
     for (args, code, expected) in [
-        (&["report"][..], 2, "RUN"),
+        (
+            &["report", "runs", "--distances", "bad.tsv"][..],
+            65,
+            "bad.tsv:2: expected a number of at least 0, found \"far\"",
+        ),
+        (&["report"], 2, "RUN"),
         (&["report", "runs", "--baseline", "adw"], 2, "did you mean \"adv\"?"),
         (&["report", "runs", "--subset", "none.jsonl"], 66, "none.jsonl"),
         (&["compare", "runs/run0"], 2, "expected two runs"),

@@ -35,6 +35,7 @@ Examples:
   rxlt devices                  what could compute here
   rxlt recipe ls                the experiments that ship
   rxlt run xnli-adv --model xlm-roberta-base --data data
+  rxlt report runs/xnli-*       methods side by side, with intervals and tests
 
 Exit codes: 0 done, 2 usage, 3 diverged, 65 bad data, 66 input missing, 69 no usable device, 70 bug,
 73 output cannot be created, 74 reading or writing failed, 75 stopped and saved: run me again, 78 bad recipe.

@@ -69,7 +69,8 @@ pub(super) struct AnalysisArgs {
     /// Of this all resampling is made.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// Distances from the source language: lines of a code and a number, parted by a tab; the file's name names them.
+    /// Distances from the source language: lines of a code and a number, parted by a tab; a first line that begins with #
+    /// says what they are.
     #[arg(long, value_name = "FILE")]
     distances: Option<PathBuf>,
     /// How much text of each language the encoder was trained on, in the same form, for low-resource languages.
@@ -82,8 +83,7 @@ pub(super) struct AnalysisArgs {
 
 impl AnalysisArgs {
     pub(super) fn options(&self, study: &Study) -> Result<Options> {
-        let name = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-        let distances = self.distances.as_deref().map(|path| Ok::<_, Error>((name(path), numbers(path)?)));
+        let distances = self.distances.as_deref().map(|path| Ok::<_, Error>((name(path)?, numbers(path)?)));
         Ok(Options {
             baseline: self.baseline.clone(),
             replicates: self.replicates as usize,
@@ -122,6 +122,14 @@ impl Form {
             None => print(&text),
         }
     }
+}
+
+/// What the first line of a file says that it is; else the file's name.
+fn name(path: &Path) -> Result<String> {
+    let file = TextFile::read(path)?;
+    let first = file.lines().next().and_then(|(_, content)| content.strip_prefix('#'));
+    let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    Ok(first.map_or_else(stem, |first| first.trim().to_owned()))
 }
 
 /// A number for each language, from lines of a code and a number.
