@@ -52,7 +52,7 @@ impl Replicates {
 
     /// `n` places drawn with replacement for a replicate, for what is resampled beside items and seeds.
     pub fn places(&self, number: usize, n: usize) -> Vec<usize> {
-        draws(self.seed, 2 * SEEDS | number as u64, n).collect()
+        draws(self.seed, (2 * SEEDS) | number as u64, n).collect()
     }
 
     /// How many there are.

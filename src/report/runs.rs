@@ -527,7 +527,7 @@ fn pairs(cell: &Cell, languages: &[String], place: &BTreeMap<usize, usize>) -> R
 }
 
 /// Calls `each` with every line of a file of predictions and its label.
-fn each_line<'a>(path: &Path, mut each: impl FnMut(Line, &Cow<str>)) -> Result<()> {
+fn each_line(path: &Path, mut each: impl FnMut(Line, &Cow<str>)) -> Result<()> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let path = path.display();
