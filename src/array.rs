@@ -11,7 +11,7 @@ use std::{
 ///
 /// Nothing else changes with it: products are summed, and all numbers stored, in f32. The device has it, and an
 /// operation takes it from its inputs'.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Precision {
     /// Not rounded.
     #[default]

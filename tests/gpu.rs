@@ -1,4 +1,4 @@
-//! The GPU's runtime: order of work, recycled memory, limits; and the kernels for real GPUs, on whatever adapter there is.
+//! The GPU's runtime: order of work, recycled memory, limits.
 
 mod harness;
 
@@ -6,9 +6,9 @@ use harness::{Outcome, Test};
 use rxlt::{
     array::{Array, Segments},
     error::{Error, catch},
-    gpu::{Gpu, Kind},
+    gpu::{Gpu, Kernels, Kind, Opening},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
-    ops::{ALL, Case, Layout, Spec, matmul},
+    ops::{Layout, matmul},
     rng::{Draw, Rng},
     tensor::{Device, Tensor},
     train::{
@@ -34,13 +34,6 @@ fn main() {
     .collect();
     let name = "a batch beyond the limits ends the command with 69";
     tests.push(Test::new(name, || harness::on_gpu(too_large_a_batch)));
-    for spec in ALL.iter().filter(|spec| ["attention", "linear", "matmul"].contains(&spec.name)) {
-        for case in spec.cases {
-            let name = format!("{}: {}: kernels for real GPUs", spec.name, case.name);
-            let check = move |device: &Device| hardware_kernels(spec, case, device);
-            tests.push(Test::new(name, move || harness::on_gpu(|device| passed(check, device))));
-        }
-    }
     harness::run(tests);
 }
 
@@ -147,25 +140,8 @@ fn split(device: &Device) {
 /// The same adapter, with the kernels that a discrete GPU gets.
 fn posing(device: &Device) -> Device {
     let name = &gpu(device).adapter().name;
-    Device::Gpu(Gpu::open_with_kernels_for(Some(name), Kind::Discrete).expect("it was opened before"))
-}
-
-fn hardware_kernels(spec: &Spec, case: &Case, device: &Device) {
-    let posing = posing(device);
-    let mut rng = Rng::new(7, 0);
-    let inputs: Vec<Array> =
-        case.inputs.iter().map(|shape| Array::from_fn(*shape, |_| f64::from(rng.gaussian()))).collect();
-    let run = |device: &Device| {
-        let inputs: Vec<Tensor> = inputs.iter().map(|array| place(array, device).tracked()).collect();
-        let output = (case.run)(&inputs);
-        let mut rng = Rng::new(9, 0);
-        let along = Array::from_fn(output.shape().clone(), |_| f64::from(rng.gaussian()));
-        let grads = output.gradients_along(&place(&along, device), &inputs.iter().collect::<Vec<_>>());
-        [&output].into_iter().chain(&grads).map(Tensor::to_array).collect::<Vec<_>>()
-    };
-    for (i, (got, expected)) in run(&posing).iter().zip(run(&Device::Reference)).enumerate() {
-        close(&format!("output or gradient {i}"), got, &expected, spec.tolerance);
-    }
+    let opening = Opening { kernels: Kernels::For(Kind::Discrete), ..Opening::default() };
+    Device::Gpu(Gpu::open_as(Some(name), opening).expect("it was opened before"))
 }
 
 fn place(array: &Array, device: &Device) -> Tensor {

@@ -6,6 +6,7 @@ mod harness;
 use harness::{Outcome, Test};
 use rxlt::{
     array::{Array, Shape},
+    gpu::{Checks, Kernels, Kind, Opening},
     ops::{ALL, Case, Spec, UPDATES, UpdateCase},
     rng::Rng,
     tensor::{Device, Tensor},
@@ -20,7 +21,14 @@ fn main() {
             };
             tests.push(test("gradient", gradient));
             tests.push(test("cpu", |spec, case| compare(spec, case, &Device::cpu())));
-            tests.push(test("wgpu", |spec, case| harness::on_gpu(|device| compare(spec, case, device))));
+            for (what, kernels) in KERNELS {
+                let name = format!("{}: {}: {what}", spec.name, case.name);
+                let compared = move |device: &Device| compare(spec, case, device);
+                tests.push(Test::new(name.clone(), move || on_gpu(kernels, Checks::Trusted, compared)));
+                tests.push(Test::new(name + ", checked and not", move || {
+                    same_bits(kernels, |device| both(case, device))
+                }));
+            }
         }
     }
     for case in UPDATES.iter().flat_map(|cases| cases.iter()) {
@@ -28,9 +36,46 @@ fn main() {
             Test::new(format!("{}: {what}", case.name), move || run(case))
         };
         tests.push(test("cpu", |case| compare_update(case, &Device::cpu())));
-        tests.push(test("wgpu", |case| harness::on_gpu(|device| compare_update(case, device))));
+        for (what, kernels) in KERNELS {
+            let name = format!("{}: {what}", case.name);
+            let compared = move |device: &Device| compare_update(case, device);
+            tests.push(Test::new(name.clone(), move || on_gpu(kernels, Checks::Trusted, compared)));
+            let both = move || same_bits(kernels, |device| run_update(case, device));
+            tests.push(Test::new(name + ", checked and not", both));
+        }
     }
     harness::run(tests);
+}
+
+/// Whose kernels are tried on the adapter at hand.
+const KERNELS: [(&str, Kernels); 3] = [
+    ("wgpu", Kernels::Own),
+    ("wgpu, kernels for real GPUs", Kernels::For(Kind::Discrete)),
+    ("wgpu, portable kernels", Kernels::Portable),
+];
+
+fn on_gpu(kernels: Kernels, checks: Checks, test: impl FnOnce(&Device) -> Outcome) -> Outcome {
+    harness::on_gpu_as(Opening { kernels, checks, ..Opening::default() }, test)
+}
+
+/// What a GPU makes of a test with each kind of checks is the same, bit for bit.
+fn same_bits(kernels: Kernels, run: impl Fn(&Device) -> Vec<Array>) -> Outcome {
+    let mut trusted = None;
+    for checks in [Checks::Trusted, Checks::Checked, Checks::Poisoned] {
+        let mut result = Vec::new();
+        let outcome = on_gpu(kernels, checks, |device| {
+            result = run(device);
+            Outcome::Passed
+        });
+        if let Outcome::Ignored(_) = outcome {
+            return outcome;
+        }
+        let bits = |arrays: &[Array]| -> Vec<Vec<u64>> {
+            arrays.iter().map(|array| array.values.iter().map(|x| x.to_bits()).collect()).collect()
+        };
+        assert_eq!(bits(&result), bits(trusted.get_or_insert(result.clone())), "{checks:?} against Trusted");
+    }
+    Outcome::Passed
 }
 
 /// Standard normal numbers that f32 can hold, the same for each case.
@@ -56,6 +101,12 @@ fn run(case: &Case, inputs: &[Array], device: &Device) -> (Array, Vec<Array>) {
     let along = direction(output.shape());
     let grads = output.gradients_along(&place(&along, device), &inputs.iter().collect::<Vec<_>>());
     (output.to_array(), grads.iter().map(Tensor::to_array).collect())
+}
+
+/// The output and the gradients.
+fn both(case: &Case, device: &Device) -> Vec<Array> {
+    let (output, grads) = run(case, &random(case.inputs, 7), device);
+    [vec![output], grads].concat()
 }
 
 fn direction(shape: &Shape) -> Array {
@@ -102,17 +153,18 @@ fn compare(spec: &Spec, case: &Case, device: &Device) -> Outcome {
     Outcome::Passed
 }
 
+/// The state after an update.
+fn run_update(case: &UpdateCase, device: &Device) -> Vec<Array> {
+    let state = random(case.state, 5).into_iter().map(|array| place(&array.map(|x| f64::from((x * x) as f32)), device));
+    let state: Vec<Tensor> = state.collect();
+    let inputs: Vec<Tensor> = random(case.inputs, 6).iter().map(|array| place(array, device)).collect();
+    let update = (case.update)();
+    Tensor::update(&*update, &state.iter().collect::<Vec<_>>(), &inputs.iter().collect::<Vec<_>>());
+    state.iter().map(Tensor::to_array).collect()
+}
+
 fn compare_update(case: &UpdateCase, device: &Device) -> Outcome {
-    let run = |device: &Device| {
-        let state =
-            random(case.state, 5).into_iter().map(|array| place(&array.map(|x| f64::from((x * x) as f32)), device));
-        let state: Vec<Tensor> = state.collect();
-        let inputs: Vec<Tensor> = random(case.inputs, 6).iter().map(|array| place(array, device)).collect();
-        let update = (case.update)();
-        Tensor::update(&*update, &state.iter().collect::<Vec<_>>(), &inputs.iter().collect::<Vec<_>>());
-        state.iter().map(Tensor::to_array).collect::<Vec<_>>()
-    };
-    for (i, (got, expected)) in run(device).iter().zip(run(&Device::Reference)).enumerate() {
+    for (i, (got, expected)) in run_update(case, device).iter().zip(run_update(case, &Device::Reference)).enumerate() {
         close(&format!("state {i}"), got, &expected, case.tolerance);
     }
     Outcome::Passed

@@ -1,5 +1,8 @@
 //! Every shader composes, is valid, fits the smallest adapters, and translates for every platform.
 
+mod harness;
+
+use harness::{Outcome, Test};
 use naga::{
     AddressSpace, Module,
     back::{hlsl, msl, spv},
@@ -7,11 +10,26 @@ use naga::{
     valid::{Capabilities, ModuleInfo, ValidationFlags, Validator},
 };
 use rxlt::gpu::shaders;
+use std::{path::Path, process::Command};
 
 /// Storage buffers that one entry point may use: WebGPU's default is 8, and Metal takes one for itself.
 const MAX_STORAGE_BUFFERS: usize = 7;
 /// Bytes that a workgroup may share: WebGPU's default.
 const MAX_WORKGROUP_BYTES: u32 = 16_384;
+
+fn main() {
+    let mut tests = Vec::new();
+    for name in shaders::names() {
+        let mut add = |what: &str, check: fn(&str) -> Outcome| {
+            tests.push(Test::new(format!("{name}: {what}"), move || check(name)));
+        };
+        add("fits the smallest adapters", fits);
+        add("SPIR-V", spir_v);
+        add("Metal", metal);
+        add("HLSL", hlsl);
+    }
+    harness::run(tests);
+}
 
 /// Parses and validates; only shaders for subgroups of eight lanes may use subgroups.
 fn module(name: &str) -> (Module, ModuleInfo) {
@@ -25,57 +43,77 @@ fn module(name: &str) -> (Module, ModuleInfo) {
     (module, info)
 }
 
-#[test]
-fn every_entry_point_fits_the_smallest_adapters() {
-    for name in shaders::names() {
-        let (module, info) = module(name);
-        let mut layouter = Layouter::default();
-        layouter.update(module.to_ctx()).expect("the module is valid");
-        for (i, entry) in module.entry_points.iter().enumerate() {
-            let used =
-                module.global_variables.iter().filter(|(handle, _)| !info.get_entry_point(i)[*handle].is_empty());
-            let (mut buffers, mut bytes) = (0, 0);
-            for (_, variable) in used {
-                match variable.space {
-                    AddressSpace::Storage { .. } => buffers += 1,
-                    AddressSpace::WorkGroup => bytes += layouter[variable.ty].size,
-                    _ => {}
-                }
+fn fits(name: &str) -> Outcome {
+    let (module, info) = module(name);
+    let mut layouter = Layouter::default();
+    layouter.update(module.to_ctx()).expect("the module is valid");
+    for (i, entry) in module.entry_points.iter().enumerate() {
+        let used = module.global_variables.iter().filter(|(handle, _)| !info.get_entry_point(i)[*handle].is_empty());
+        let (mut buffers, mut bytes) = (0, 0);
+        for (_, variable) in used {
+            match variable.space {
+                AddressSpace::Storage { .. } => buffers += 1,
+                AddressSpace::WorkGroup => bytes += layouter[variable.ty].size,
+                _ => {}
             }
-            let invocations: u32 = entry.workgroup_size.iter().product();
-            assert!(buffers <= MAX_STORAGE_BUFFERS, "{name}::{}: {buffers} storage buffers", entry.name);
-            assert!(bytes <= MAX_WORKGROUP_BYTES, "{name}::{}: {bytes} bytes per workgroup", entry.name);
-            assert!(invocations <= 256, "{name}::{}: {invocations} invocations", entry.name);
+        }
+        let invocations: u32 = entry.workgroup_size.iter().product();
+        assert!(buffers <= MAX_STORAGE_BUFFERS, "{name}::{}: {buffers} storage buffers", entry.name);
+        assert!(bytes <= MAX_WORKGROUP_BYTES, "{name}::{}: {bytes} bytes per workgroup", entry.name);
+        assert!(invocations <= 256, "{name}::{}: {invocations} invocations", entry.name);
+    }
+    Outcome::Passed
+}
+
+/// As wgpu has it written: one module for each entry point. Khronos' validator has the last word.
+fn spir_v(name: &str) -> Outcome {
+    let (module, info) = module(name);
+    let options = spv::Options { lang_version: (1, 3), ..Default::default() };
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let mut outcome = Outcome::Passed;
+    for entry in &module.entry_points {
+        let pipeline =
+            spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.name.clone() };
+        let words = spv::write_vec(&module, &info, &options, Some(&pipeline));
+        let words = words.unwrap_or_else(|error| panic!("{name}::{}: {error}", entry.name));
+        let path = folder.path().join("entry.spv");
+        std::fs::write(&path, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>()).expect("a file");
+        outcome = validate(&path, &format!("{name}::{}", entry.name));
+    }
+    outcome
+}
+
+/// Runs spirv-val. Without it the test is ignored, or fails with `RXLT_REQUIRE_SPIRV_VAL=1`.
+fn validate(path: &Path, what: &str) -> Outcome {
+    match Command::new("spirv-val").args(["--target-env", "vulkan1.1"]).arg(path).output() {
+        Ok(output) => {
+            let said = [output.stdout, output.stderr].concat();
+            assert!(output.status.success(), "{what}: {}", String::from_utf8_lossy(&said));
+            Outcome::Passed
+        }
+        Err(error) => {
+            assert!(
+                std::env::var("RXLT_REQUIRE_SPIRV_VAL").is_err(),
+                "required, but spirv-val does not start: {error}"
+            );
+            Outcome::Ignored("there is no spirv-val (Debian: spirv-tools)".to_string())
         }
     }
 }
 
-#[test]
-fn every_shader_translates_to_spir_v() {
-    for name in shaders::names() {
-        let (module, info) = module(name);
-        let options = spv::Options { lang_version: (1, 3), ..Default::default() };
-        spv::write_vec(&module, &info, &options, None).unwrap_or_else(|error| panic!("{name}: {error}"));
-    }
+fn metal(name: &str) -> Outcome {
+    let (module, info) = module(name);
+    let options = msl::Options { lang_version: (2, 4), ..Default::default() };
+    msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
+        .unwrap_or_else(|error| panic!("{name}: {error}"));
+    Outcome::Passed
 }
 
-#[test]
-fn every_shader_translates_to_metal() {
-    for name in shaders::names() {
-        let (module, info) = module(name);
-        let options = msl::Options { lang_version: (2, 4), ..Default::default() };
-        msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
-            .unwrap_or_else(|error| panic!("{name}: {error}"));
-    }
-}
-
-#[test]
-fn every_shader_translates_to_hlsl() {
-    for name in shaders::names() {
-        let (module, info) = module(name);
-        let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
-        let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions::default());
-        let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
-        writer.write(&module, &info, None).unwrap_or_else(|error| panic!("{name}: {error}"));
-    }
+fn hlsl(name: &str) -> Outcome {
+    let (module, info) = module(name);
+    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+    let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions::default());
+    let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
+    writer.write(&module, &info, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+    Outcome::Passed
 }

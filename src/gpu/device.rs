@@ -4,6 +4,7 @@ use super::{
     adapter::{self, Adapter, Kind},
     faults::{Faults, lock},
     kernel::{Binding, Dispatch, Kernel},
+    opening::Opening,
     pipeline::{Pipeline, Pipelines},
     pool::{Buffer, Pool, Statistics},
     recorder::{Reader, Recorder},
@@ -31,7 +32,7 @@ pub struct Gpu {
     pub(super) timer: Option<Mutex<Timer>>,
     pub(super) faults: Arc<Faults>,
     adapter: Adapter,
-    precision: Precision,
+    opening: Opening,
 }
 
 impl Gpu {
@@ -43,38 +44,34 @@ impl Gpu {
     /// Opens the adapter that `wanted` names: its position in [`Gpu::adapters`], `vulkan:1` (a position among those of
     /// one backend) or a part of its name. Without a name: the best that is no software.
     pub fn open(wanted: Option<&str>) -> Result<Arc<Gpu>> {
-        Gpu::open_in(wanted, Precision::F32)
+        Gpu::open_as(wanted, Opening::default())
     }
 
     /// The same, with the operands of matrix products rounded to `precision`.
     pub fn open_in(wanted: Option<&str>, precision: Precision) -> Result<Arc<Gpu>> {
-        Gpu::open_adapter(wanted, None, precision)
+        Gpu::open_as(wanted, Opening { precision, ..Opening::default() })
     }
 
-    /// The same, with the kernels meant for adapters of some kind: to test on one adapter what is made for another.
-    pub fn open_with_kernels_for(wanted: Option<&str>, kind: Kind) -> Result<Arc<Gpu>> {
-        Gpu::open_adapter(wanted, Some(kind), Precision::F32)
-    }
-
-    fn open_adapter(wanted: Option<&str>, kind: Option<Kind>, precision: Precision) -> Result<Arc<Gpu>> {
-        check(precision)?;
+    /// The same, but not as the adapter is: to test on one adapter what is made for another.
+    pub fn open_as(wanted: Option<&str>, opening: Opening) -> Result<Arc<Gpu>> {
+        check(opening.precision)?;
         let mut found = adapter::enumerate();
         let descriptions: Vec<Adapter> = found.iter().map(|(_, description)| description.clone()).collect();
         let (raw, mut adapter) = found.swap_remove(adapter::select(&descriptions, wanted)?);
         let (device, queue) = pollster::block_on(raw.request_device(&wgpu::DeviceDescriptor {
             label: Some("rxlt"),
-            required_features: raw.features() & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
-            required_limits: raw.limits(),
+            required_features: opening.features(raw.features()),
+            required_limits: opening.limits(raw.limits()),
             ..Default::default()
         }))
         .map_err(|error| Error::Device(format!("cannot open {}: {error}", adapter.name)))?;
-        adapter.kind = kind.unwrap_or(adapter.kind);
+        opening.disguise(&mut adapter);
         let faults = Faults::of(&device);
-        let pipelines = Pipelines::new(&device);
+        let pipelines = Pipelines::new(&device, opening.checks);
         let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
         let timer = Timer::new(&device).map(Mutex::new);
         let pool = Mutex::default();
-        Ok(Arc::new(Gpu { device, queue, pipelines, pool, recorder, timer, faults, adapter, precision }))
+        Ok(Arc::new(Gpu { device, queue, pipelines, pool, recorder, timer, faults, adapter, opening }))
     }
 
     /// What was opened.
@@ -84,7 +81,7 @@ impl Gpu {
 
     /// What operands of matrix products are rounded to.
     pub fn precision(&self) -> Precision {
-        self.precision
+        self.opening.precision
     }
 
     /// The most bytes that one tensor may have.

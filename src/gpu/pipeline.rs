@@ -1,6 +1,6 @@
 //! Compute pipelines, made at first use from the composed shaders.
 
-use super::{Gpu, faults::lock, shaders};
+use super::{Gpu, faults::lock, opening::Checks, shaders};
 use std::{
     collections::HashMap,
     sync::{Arc, Mutex},
@@ -26,6 +26,7 @@ pub(super) struct Slot {
 /// All pipelines so far, by shader and entry point.
 pub(super) struct Pipelines {
     pub(super) uniform_layout: wgpu::BindGroupLayout,
+    checks: Checks,
     modules: Mutex<HashMap<&'static str, Arc<Module>>>,
     pipelines: Mutex<HashMap<(&'static str, &'static str), Arc<Pipeline>>>,
 }
@@ -37,11 +38,11 @@ struct Module {
 }
 
 impl Pipelines {
-    pub(super) fn new(device: &wgpu::Device) -> Pipelines {
+    pub(super) fn new(device: &wgpu::Device, checks: Checks) -> Pipelines {
         let entry = buffer_entry(0, wgpu::BufferBindingType::Uniform, true);
         let uniform_layout = device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &[entry] });
-        Pipelines { uniform_layout, modules: Mutex::default(), pipelines: Mutex::default() }
+        Pipelines { uniform_layout, checks, modules: Mutex::default(), pipelines: Mutex::default() }
     }
 }
 
@@ -90,7 +91,7 @@ impl Gpu {
             entry_point: Some(entry),
             compilation_options: wgpu::PipelineCompilationOptions {
                 constants: &[],
-                zero_initialize_workgroup_memory: false,
+                zero_initialize_workgroup_memory: self.pipelines.checks == Checks::Checked,
             },
             cache: None,
         });
@@ -102,20 +103,45 @@ impl Gpu {
         if let Some(module) = lock(&self.pipelines.modules).get(shader) {
             return module.clone();
         }
-        let source = shaders::compose(shader).unwrap_or_else(|reason| panic!("shaders/{shader}.wgsl: {reason}"));
+        let mut source = shaders::compose(shader).unwrap_or_else(|reason| panic!("shaders/{shader}.wgsl: {reason}"));
+        if self.pipelines.checks == Checks::Poisoned {
+            source = shaders::poison(&source);
+        }
         let ir = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("shaders/{shader}.wgsl: {}", error.emit_to_string(&source)));
         let info = naga::valid::Validator::new(Default::default(), naga::valid::Capabilities::all())
             .validate(&ir)
             .unwrap_or_else(|error| panic!("shaders/{shader}.wgsl: {}", error.emit_to_string(&source)));
-        let raw = self.device.create_shader_module(wgpu::ShaderModuleDescriptor {
-            label: Some(shader),
-            source: wgpu::ShaderSource::Wgsl(source.into()),
-        });
+        let raw = self.raw_module(shader, source);
         self.faults.check(format_args!("shaders/{shader}.wgsl"));
         let module = Arc::new(Module { raw, ir, info });
         lock(&self.pipelines.modules).insert(shader, module.clone());
         module
+    }
+}
+
+impl Gpu {
+    /// wgpu's module of one of our own sources.
+    #[expect(
+        unsafe_code,
+        reason = "checks of every access and loop cost a tenth of a matrix product, and more of others"
+    )]
+    fn raw_module(&self, shader: &str, source: String) -> wgpu::ShaderModule {
+        let source = wgpu::ShaderSource::Wgsl(source.into());
+        let descriptor = wgpu::ShaderModuleDescriptor { label: Some(shader), source };
+        if self.pipelines.checks == Checks::Checked {
+            return self.device.create_shader_module(descriptor);
+        }
+        let checks = wgpu::ShaderRuntimeChecks {
+            bounds_checks: false,
+            force_loop_bounding: false,
+            ..wgpu::ShaderRuntimeChecks::checked()
+        };
+        // SAFETY: the source is one of ours, composed from what build.rs lists and nothing else, and it was validated.
+        // Every kernel guards its edges by the extents in its uniform, which its operation derives from the shapes of
+        // the buffers; ids are compared with the rows of their table before anything is recorded; every loop counts
+        // towards an extent. tests/ops.rs runs every kernel with and without checks and compares bit for bit.
+        unsafe { self.device.create_shader_module_trusted(descriptor, checks) }
     }
 }
 

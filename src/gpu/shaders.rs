@@ -20,6 +20,38 @@ pub fn compose(name: &str) -> Result<String, String> {
     unroll(&text)
 }
 
+/// The same module, except that the memory of a workgroup starts as large numbers: a kernel that reads what it did not
+/// write is found by its result.
+pub(super) fn poison(source: &str) -> String {
+    let declarations = source.lines().filter_map(|line| line.strip_prefix("var<workgroup> "));
+    let mut poison: String = declarations.map(poison_of).collect();
+    if poison.is_empty() {
+        return source.to_string();
+    }
+    poison.push_str("workgroupBarrier();\n");
+    let (mut result, mut in_signature) = (String::new(), false);
+    for line in source.lines() {
+        result.extend([line, "\n"]);
+        in_signature |= line.starts_with("@compute");
+        if in_signature && line.ends_with(") {") {
+            result.push_str(&poison);
+            in_signature = false;
+        }
+    }
+    result
+}
+
+/// The loop that fills `name: array<element, length>;`.
+fn poison_of(declaration: &str) -> String {
+    let parts = declaration.split_once(">;").and_then(|(declaration, _)| {
+        let (name, array) = declaration.split_once(": array<")?;
+        let (element, length) = array.rsplit_once(", ")?;
+        Some((name, element, length))
+    });
+    let (name, element, length) = parts.unwrap_or_else(|| panic!("\"{declaration}\" is no array"));
+    format!("for (var i = 0u; i < {length}u; i++) {{ {name}[i] = {element}(30000.0); }}\n")
+}
+
 /// Appends a source with what it imports, each file once.
 fn paste(name: &str, pasted: &mut Vec<String>, text: &mut String) -> Result<(), String> {
     if pasted.iter().any(|other| other == name) {
@@ -95,5 +127,13 @@ mod tests {
         for (text, expected) in cases {
             assert_eq!(unroll(text).as_deref().map_err(String::as_str), expected, "{text}");
         }
+    }
+
+    #[test]
+    fn memory_is_poisoned_where_every_entry_begins() {
+        let source = "var<workgroup> a: array<vec2<f32>, 8>; // why\nfn f() {\n}\n@compute @workgroup_size(8)\nfn b(\n    x: u32,\n) {\n}\n";
+        let poison = "for (var i = 0u; i < 8u; i++) { a[i] = vec2<f32>(30000.0); }\nworkgroupBarrier();\n";
+        assert_eq!(super::poison(source), source.replace("\n) {\n", &format!("\n) {{\n{poison}")));
+        assert_eq!(super::poison("fn f() {\n}\n"), "fn f() {\n}\n");
     }
 }

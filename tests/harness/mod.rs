@@ -149,17 +149,33 @@ pub fn data(name: &str) -> Result<Data, Outcome> {
 /// Runs a test on the adapter that `RXLT_DEVICE` names, by default on the best there is, software included. Without
 /// one the test is ignored, or fails with `RXLT_REQUIRE_GPU=1`.
 pub fn on_gpu(test: impl FnOnce(&rxlt::tensor::Device) -> Outcome) -> Outcome {
+    on_gpu_as(rxlt::gpu::Opening::default(), test)
+}
+
+/// The same on the adapter opened in some other way; each is opened once.
+pub fn on_gpu_as(opening: rxlt::gpu::Opening, test: impl FnOnce(&rxlt::tensor::Device) -> Outcome) -> Outcome {
     use rxlt::{gpu::Gpu, tensor::Device};
-    static GPU: std::sync::OnceLock<Result<std::sync::Arc<Gpu>, String>> = std::sync::OnceLock::new();
+    type Opened = Result<std::sync::Arc<Gpu>, String>;
+    static OPEN: std::sync::Mutex<Vec<(rxlt::gpu::Opening, Opened)>> = std::sync::Mutex::new(Vec::new());
     let open = || match env::var("RXLT_DEVICE") {
-        Ok(named) => Gpu::open(Some(&named)).map_err(|error| error.to_string()),
-        Err(_) => Gpu::open(None).or_else(|_| Gpu::open(Some("0"))).map_err(|error| error.to_string()),
+        Ok(named) => Gpu::open_as(Some(&named), opening).map_err(|error| error.to_string()),
+        Err(_) => {
+            let best = Gpu::open_as(None, opening).or_else(|_| Gpu::open_as(Some("0"), opening));
+            best.map_err(|error| error.to_string())
+        }
     };
-    match GPU.get_or_init(open) {
-        Ok(gpu) => test(&Device::Gpu(gpu.clone())),
+    let gpu = {
+        let mut all = OPEN.lock().expect("opening does not panic");
+        if !all.iter().any(|(other, _)| *other == opening) {
+            all.push((opening, open()));
+        }
+        all.iter().find(|(other, _)| *other == opening).expect("it was just added").1.clone()
+    };
+    match gpu {
+        Ok(gpu) => test(&Device::Gpu(gpu)),
         Err(reason) => {
             assert!(env::var("RXLT_REQUIRE_GPU").is_err(), "required, but {reason}");
-            Outcome::Ignored(reason.clone())
+            Outcome::Ignored(reason)
         }
     }
 }

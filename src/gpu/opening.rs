@@ -1,0 +1,80 @@
+//! How an adapter is opened: as it is, or so that tests see on it what is made for another.
+
+use super::adapter::{Adapter, Kind};
+use crate::array::Precision;
+
+/// How an adapter is opened; by default as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Opening {
+    /// Whose kernels run.
+    pub kernels: Kernels,
+    /// What shaders check while they run.
+    pub checks: Checks,
+    /// What operands of matrix products are rounded to.
+    pub precision: Precision,
+}
+
+/// Whose kernels run on an adapter.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Kernels {
+    /// Its own.
+    #[default]
+    Own,
+    /// Those meant for adapters of some kind.
+    For(Kind),
+    /// Those that run on every adapter, within the limits that every adapter has.
+    Portable,
+}
+
+/// What shaders check while they run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Checks {
+    /// Nothing but what they were written to check: every kernel guards its own edges.
+    #[default]
+    Trusted,
+    /// Every access to memory and every loop, too, and the memory of a workgroup starts as zeros.
+    Checked,
+    /// As trusted; but the memory of a workgroup starts as large numbers, so that whoever reads before writing is found.
+    Poisoned,
+}
+
+/// Storage buffers that a portable kernel may use: WebGPU's default is 8, and Metal takes one for itself.
+const PORTABLE_STORAGE_BUFFERS: u32 = 7;
+
+impl Opening {
+    pub(super) fn features(&self, available: wgpu::Features) -> wgpu::Features {
+        match self.kernels {
+            Kernels::Portable => wgpu::Features::empty(),
+            _ => available & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
+        }
+    }
+
+    /// wgpu's defaults are the limits that WebGPU promises everywhere.
+    pub(super) fn limits(&self, available: wgpu::Limits) -> wgpu::Limits {
+        match self.kernels {
+            Kernels::Portable => wgpu::Limits {
+                max_storage_buffers_per_shader_stage: PORTABLE_STORAGE_BUFFERS,
+                ..wgpu::Limits::default()
+            },
+            _ => available,
+        }
+    }
+
+    /// Describes an adapter as what it is opened as.
+    pub(super) fn disguise(&self, adapter: &mut Adapter) {
+        match self.kernels {
+            Kernels::Own => {}
+            Kernels::For(kind) => adapter.kind = kind,
+            Kernels::Portable => {
+                let limits = self.limits(wgpu::Limits::default());
+                adapter.kind = Kind::Software; // no variant for hardware
+                adapter.subgroups = None;
+                adapter.f16 = false;
+                adapter.max_binding_bytes = limits.max_storage_buffer_binding_size;
+                adapter.max_buffer_bytes = limits.max_buffer_size;
+                adapter.storage_buffers = limits.max_storage_buffers_per_shader_stage;
+                adapter.workgroup_memory = limits.max_compute_workgroup_storage_size;
+            }
+        }
+    }
+}
