@@ -4,11 +4,11 @@ mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
-    array::{Array, Segments},
+    array::{Array, Precision, Segments},
     error::{Error, catch},
     gpu::{Gpu, Kernels, Kind, Opening},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
-    ops::{Layout, matmul},
+    ops::{ALL, Case, Layout, matmul},
     rng::{Draw, Rng},
     tensor::{Device, Tensor},
     train::{
@@ -34,6 +34,15 @@ fn main() {
     .collect();
     let name = "a batch beyond the limits ends the command with 69";
     tests.push(Test::new(name, || harness::on_gpu(too_large_a_batch)));
+    for (what, kernels) in [
+        ("its kernels", Kernels::Own),
+        ("kernels for real GPUs", Kernels::For(Kind::Discrete)),
+        ("portable kernels", Kernels::Portable),
+    ] {
+        tests.push(Test::new(format!("operands are rounded to f16, sums are not: {what}"), move || {
+            f16_products(kernels)
+        }));
+    }
     harness::run(tests);
 }
 
@@ -142,6 +151,42 @@ fn posing(device: &Device) -> Device {
     let name = &gpu(device).adapter().name;
     let opening = Opening { kernels: Kernels::For(Kind::Discrete), ..Opening::default() };
     Device::Gpu(Gpu::open_as(Some(name), opening).expect("it was opened before"))
+}
+
+/// Every product, forward and backward: of operands that f16 holds it is that of f32, and of others nearly so.
+fn f16_products(kernels: Kernels) -> Outcome {
+    let opening = Opening { kernels, precision: Precision::F16, ..Opening::default() };
+    harness::on_gpu_as(opening, |device| {
+        for spec in ALL.iter().filter(|spec| ["linear", "matmul"].contains(&spec.name)) {
+            for case in spec.cases {
+                let what = format!("{}: {}", spec.name, case.name);
+                for (of_operands, tolerance) in [(f16_of as fn(f64) -> f64, spec.tolerance), (|x| x, 1e-2)] {
+                    let [got, expected] =
+                        [device, &Device::Reference].map(|device| products(case, device, of_operands));
+                    got.iter().zip(&expected).for_each(|(got, expected)| close(&what, got, expected, tolerance));
+                }
+            }
+        }
+        // The first number beyond 1 that f16 lacks is rounded to 1.
+        let x = Tensor::new(&[1.0 + 1.0 / 4096.0; 16], [4, 4], device);
+        assert_eq!(matmul(&x, &x, Layout::NN).to_vec(), [4.0; 16], "operands are rounded");
+        Outcome::Passed
+    })
+}
+
+fn f16_of(x: f64) -> f64 {
+    f64::from(half::f16::from_f64(x))
+}
+
+/// A case's output and gradients, of operands that went through `rounded`; so did the output's gradient.
+fn products(case: &Case, device: &Device, rounded: fn(f64) -> f64) -> Vec<Array> {
+    let mut rng = Rng::new(7, 0);
+    let mut random = |shape: &[usize]| Array::from_fn(shape, |_| rounded(f64::from(rng.gaussian())));
+    let inputs: Vec<Tensor> = case.inputs.iter().map(|shape| place(&random(shape), device).tracked()).collect();
+    let output = (case.run)(&inputs);
+    let along = random(output.shape());
+    let grads = output.gradients_along(&place(&along, device), &inputs.iter().collect::<Vec<_>>());
+    [&output].into_iter().chain(&grads).map(Tensor::to_array).collect()
 }
 
 fn place(array: &Array, device: &Device) -> Tensor {

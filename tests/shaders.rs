@@ -21,7 +21,8 @@ fn main() {
     let mut tests = Vec::new();
     for name in shaders::names() {
         let mut add = |what: &str, check: fn(&str) -> Outcome| {
-            tests.push(Test::new(format!("{name}: {what}"), move || check(name)));
+            let name = name.clone();
+            tests.push(Test::new(format!("{name}: {what}"), move || check(&name)));
         };
         add("fits the smallest adapters", fits);
         add("SPIR-V", spir_v);
@@ -31,12 +32,13 @@ fn main() {
     harness::run(tests);
 }
 
-/// Parses and validates; only shaders for subgroups of eight lanes may use subgroups.
+/// Parses and validates; only shaders for subgroups of eight lanes may use subgroups, and only `_f16` ones f16.
 fn module(name: &str) -> (Module, ModuleInfo) {
     let source = shaders::compose(name).unwrap_or_else(|error| panic!("{name}: {error}"));
     let module = naga::front::wgsl::parse_str(&source)
         .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
-    let capabilities = if source.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    let mut capabilities = if source.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() };
+    capabilities.set(Capabilities::SHADER_FLOAT16, name.ends_with("_f16"));
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
         .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
@@ -111,7 +113,7 @@ fn metal(name: &str) -> Outcome {
 
 fn hlsl(name: &str) -> Outcome {
     let (module, info) = module(name);
-    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_0, ..Default::default() };
+    let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_2, ..Default::default() };
     let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions::default());
     let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
     writer.write(&module, &info, None).unwrap_or_else(|error| panic!("{name}: {error}"));

@@ -2,6 +2,7 @@
 // of k: it stages 64 x 16 of a and 16 x 64 of b in workgroup memory, k outermost; each invocation holds 4 x 4 sums.
 // Elements lie at a[row * a_row + k * a_k] and b[k * b_k + column * b_column]. The file that imports this says where
 // sums start: `fn start(column: u32) -> f32`.
+#import operands
 
 struct Params { m: u32, n: u32, k: u32, a_row: u32, a_k: u32, b_k: u32, b_column: u32, k_part: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
@@ -11,8 +12,8 @@ struct Params { m: u32, n: u32, k: u32, a_row: u32, a_k: u32, b_k: u32, b_column
 @group(0) @binding(2) var<storage, read> b: array<f32>;
 
 // Rows of 17 groups of four: the padding spreads the writes over the banks.
-var<workgroup> a_tile: array<vec4<f32>, 272>; // (16, 17)
-var<workgroup> b_tile: array<vec4<f32>, 272>; // (16, 17)
+var<workgroup> a_tile: array<vec4<operand>, 272>; // (16, 17)
+var<workgroup> b_tile: array<vec4<operand>, 272>; // (16, 17)
 
 fn a_at(row: u32, k: u32, end: u32) -> f32 {
     if (row < params.m && k < end) {
@@ -63,22 +64,22 @@ fn forward(
     for (var k = part * params.k_part; k < end; k += 16u) {
         let a_first = row + a_place.y * 4u;
         let b_first = column + b_place.y * 4u;
-        a_tile[a_place.x * 17u + a_place.y] = vec4<f32>(
+        a_tile[a_place.x * 17u + a_place.y] = vec4<operand>(vec4<f32>(
             a_at(a_first, k + a_place.x, end),
             a_at(a_first + 1u, k + a_place.x, end),
             a_at(a_first + 2u, k + a_place.x, end),
             a_at(a_first + 3u, k + a_place.x, end),
-        );
-        b_tile[b_place.x * 17u + b_place.y] = vec4<f32>(
+        ));
+        b_tile[b_place.x * 17u + b_place.y] = vec4<operand>(vec4<f32>(
             b_at(k + b_place.x, b_first, end),
             b_at(k + b_place.x, b_first + 1u, end),
             b_at(k + b_place.x, b_first + 2u, end),
             b_at(k + b_place.x, b_first + 3u, end),
-        );
+        ));
         workgroupBarrier();
         #unroll i in 0..16 {
-            let a{i} = a_tile[{i}u * 17u + z];
-            let b{i} = b_tile[{i}u * 17u + x];
+            let a{i} = vec4<f32>(a_tile[{i}u * 17u + z]);
+            let b{i} = vec4<f32>(b_tile[{i}u * 17u + x]);
             #unroll j in 0..4 {
                 sum{j} = fma(vec4<f32>(a{i}[{j}]), b{i}, sum{j});
             }

@@ -54,10 +54,11 @@ impl Gpu {
 
     /// The same, but not as the adapter is: to test on one adapter what is made for another.
     pub fn open_as(wanted: Option<&str>, opening: Opening) -> Result<Arc<Gpu>> {
-        check(opening.precision)?;
+        opening.check()?;
         let mut found = adapter::enumerate();
         let descriptions: Vec<Adapter> = found.iter().map(|(_, description)| description.clone()).collect();
         let (raw, mut adapter) = found.swap_remove(adapter::select(&descriptions, wanted)?);
+        opening.check_adapter(&adapter)?;
         let (device, queue) = pollster::block_on(raw.request_device(&wgpu::DeviceDescriptor {
             label: Some("rxlt"),
             required_features: opening.features(raw.features()),
@@ -225,16 +226,6 @@ impl Gpu {
             }
         }
     }
-}
-
-/// Whether there are kernels for a precision.
-fn check(precision: Precision) -> Result<()> {
-    let message = match precision {
-        Precision::F32 => return Ok(()),
-        Precision::Bf16 => "wgpu has no bf16: leave --precision out for f32, or take --backend cpu",
-        Precision::F16 => "there are no kernels in f16 for wgpu yet: leave --precision out for f32",
-    };
-    Err(Error::Usage(message.into()))
 }
 
 /// Numbers on their way to the host.

@@ -1,7 +1,10 @@
 //! How an adapter is opened: as it is, or so that tests see on it what is made for another.
 
 use super::adapter::{Adapter, Kind};
-use crate::array::Precision;
+use crate::{
+    array::Precision,
+    error::{Error, Result},
+};
 
 /// How an adapter is opened; by default as it is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -42,10 +45,32 @@ pub enum Checks {
 const PORTABLE_STORAGE_BUFFERS: u32 = 7;
 
 impl Opening {
+    /// Whether any adapter has kernels for the precision.
+    pub(super) fn check(&self) -> Result<()> {
+        match self.precision {
+            Precision::Bf16 => Err(Error::Usage(
+                "wgpu has no bf16: take --precision f16, leave it out for f32, or take --backend cpu".into(),
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this adapter computes in the precision.
+    pub(super) fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
+        match self.precision {
+            Precision::F16 if !adapter.f16 => Err(Error::Device(format!(
+                "{} with driver {} does not compute in f16: leave --precision out for f32, or name another device",
+                adapter.name, adapter.driver
+            ))),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn features(&self, available: wgpu::Features) -> wgpu::Features {
+        let f16 = if self.precision == Precision::F16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
         match self.kernels {
-            Kernels::Portable => wgpu::Features::empty(),
-            _ => available & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
+            Kernels::Portable => f16,
+            _ => f16 | available & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
         }
     }
 
@@ -69,7 +94,6 @@ impl Opening {
                 let limits = self.limits(wgpu::Limits::default());
                 adapter.kind = Kind::Software; // no variant for hardware
                 adapter.subgroups = None;
-                adapter.f16 = false;
                 adapter.max_binding_bytes = limits.max_storage_buffer_binding_size;
                 adapter.max_buffer_bytes = limits.max_buffer_size;
                 adapter.storage_buffers = limits.max_storage_buffers_per_shader_stage;

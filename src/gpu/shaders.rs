@@ -1,22 +1,40 @@
 //! The WGSL sources, and their composition from parts.
 //!
 //! A source may say, on a line of its own,
-//! - `#import name`: paste `shaders/shared/name.wgsl` here, once per module;
+//! - `#import name`: paste `shaders/shared/name.wgsl` here, once per module; of a shader that imports `operands` there
+//!   is a second variant, called `…_f16`, with `operands_f16` in its place;
 //! - `#unroll i in 0..8 {` … `}`: repeat the lines between for `i` from 0 to 7, each `{i}` replaced by the number.
 //!   Loops may be nested. WGSL compilers unroll little, and names like `sum{i}` keep numbers in registers.
 
 /// Every file under `shaders/` without its extension, and its text; listed by build.rs.
 const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// The names of all shaders that can be composed: the files outside `shared/`.
-pub fn names() -> impl Iterator<Item = &'static str> {
-    SOURCES.iter().map(|(name, _)| *name).filter(|name| !name.starts_with("shared/"))
+/// The names of all shaders that can be composed: the files outside `shared/`, and `_f16` variants of those that
+/// multiply `operands`.
+pub fn names() -> Vec<String> {
+    let files = SOURCES.iter().map(|(name, _)| *name).filter(|name| !name.starts_with("shared/"));
+    files.flat_map(|name| [Some(name.to_string()), in_f16(name).then(|| format!("{name}_f16"))]).flatten().collect()
 }
+
+/// Whether a shader has a variant that rounds operands to f16.
+fn in_f16(name: &str) -> bool {
+    let mut pasted = Vec::new();
+    paste(name, OPERANDS, &mut pasted, &mut String::new()).is_ok() && pasted.iter().any(|name| name == OPERANDS)
+}
+
+/// What says in which type operands of products are held.
+const OPERANDS: &str = "shared/operands";
 
 /// The complete WGSL module of a shader.
 pub fn compose(name: &str) -> Result<String, String> {
     let mut text = String::new();
-    paste(name, &mut Vec::new(), &mut text)?;
+    match name.strip_suffix("_f16").filter(|stem| in_f16(stem)) {
+        Some(stem) => {
+            text.push_str("enable f16;\n");
+            paste(stem, "shared/operands_f16", &mut Vec::new(), &mut text)?;
+        }
+        None => paste(name, OPERANDS, &mut Vec::new(), &mut text)?,
+    }
     unroll(&text)
 }
 
@@ -52,16 +70,17 @@ fn poison_of(declaration: &str) -> String {
     format!("for (var i = 0u; i < {length}u; i++) {{ {name}[i] = {element}(30000.0); }}\n")
 }
 
-/// Appends a source with what it imports, each file once.
-fn paste(name: &str, pasted: &mut Vec<String>, text: &mut String) -> Result<(), String> {
+/// Appends a source with what it imports, each file once; `operands` takes the place of [`OPERANDS`].
+fn paste(name: &str, operands: &str, pasted: &mut Vec<String>, text: &mut String) -> Result<(), String> {
     if pasted.iter().any(|other| other == name) {
         return Ok(());
     }
     pasted.push(name.to_string());
-    let (_, source) = SOURCES.iter().find(|(other, _)| *other == name).ok_or(format!("there is no source {name}"))?;
+    let file = if name == OPERANDS { operands } else { name };
+    let (_, source) = SOURCES.iter().find(|(other, _)| *other == file).ok_or(format!("there is no source {file}"))?;
     for line in source.lines() {
         match line.trim().strip_prefix("#import ") {
-            Some(import) => paste(&format!("shared/{}", import.trim()), pasted, text)?,
+            Some(import) => paste(&format!("shared/{}", import.trim()), operands, pasted, text)?,
             None => text.extend([line, "\n"]),
         }
     }

@@ -20,6 +20,7 @@ pub(super) const SPEC: Spec = Spec {
     cases: &[
         Case { name: "rows", inputs: &[&[7, 13], &[5, 13], &[5]], run: |x| linear(&x[0], &x[1], &x[2]) },
         Case { name: "past a tile", inputs: &[&[65, 37], &[67, 37], &[67]], run: |x| linear(&x[0], &x[1], &x[2]) },
+        Case { name: "aligned", inputs: &[&[65, 36], &[68, 36], &[68]], run: |x| linear(&x[0], &x[1], &x[2]) },
         Case { name: "one row", inputs: &[&[1, 3], &[2, 3], &[2]], run: |x| linear(&x[0], &x[1], &x[2]) },
         Case { name: "no rows", inputs: &[&[0, 3], &[2, 3], &[2]], run: |x| linear(&x[0], &x[1], &x[2]) },
     ],
@@ -68,11 +69,15 @@ impl Op for Linear {
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         let [m, n, k] = [inputs[0].rows(), inputs[1].rows(), inputs[1].columns()];
-        let tiled = Kernel::one("linear", "forward", 3, tile_uniform([m, n, k], Layout::NT, k), tiles([m, n], 64));
+        let [tile, lane] = match self.precision {
+            Precision::F16 => ["linear_f16", "linear_lanes_f16"],
+            _ => ["linear", "linear_lanes"],
+        };
+        let tiled = Kernel::one(tile, "forward", 3, tile_uniform([m, n, k], Layout::NT, k), tiles([m, n], 64));
         match n.is_multiple_of(4) && k.is_multiple_of(4) {
             true => {
                 let uniform = vec![m as u32, n as u32, k as u32];
-                let lanes = Kernel::one("linear_lanes", "forward", 3, uniform, tiles([m, n], 32));
+                let lanes = Kernel::one(lane, "forward", 3, uniform, tiles([m, n], 64));
                 tiled.or(Suits::SoftwareSubgroups(8), lanes)
             }
             false => tiled,

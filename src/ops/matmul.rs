@@ -18,6 +18,9 @@ pub(super) const SPEC: Spec = Spec {
         Case { name: "NT", inputs: &[&[7, 13], &[5, 13]], run: |x| matmul(&x[0], &x[1], Layout::NT) },
         Case { name: "TN", inputs: &[&[13, 7], &[13, 5]], run: |x| matmul(&x[0], &x[1], Layout::TN) },
         Case { name: "one past a tile", inputs: &[&[65, 33], &[33, 129]], run: |x| matmul(&x[0], &x[1], Layout::NN) },
+        Case { name: "aligned NN", inputs: &[&[67, 36], &[36, 132]], run: |x| matmul(&x[0], &x[1], Layout::NN) },
+        Case { name: "aligned NT", inputs: &[&[67, 36], &[132, 36]], run: |x| matmul(&x[0], &x[1], Layout::NT) },
+        Case { name: "aligned TN", inputs: &[&[37, 68], &[37, 132]], run: |x| matmul(&x[0], &x[1], Layout::TN) },
         Case { name: "one by one", inputs: &[&[1, 1], &[1, 1]], run: |x| matmul(&x[0], &x[1], Layout::NT) },
         Case { name: "no rows", inputs: &[&[0, 4], &[4, 3]], run: |x| matmul(&x[0], &x[1], Layout::NN) },
         Case { name: "nothing to sum", inputs: &[&[0, 4], &[0, 3]], run: |x| matmul(&x[0], &x[1], Layout::TN) },
@@ -91,7 +94,8 @@ impl MatMul {
         let parts = (ENOUGH / count.max(1)).clamp(1, k.div_ceil(512).max(1));
         let part = k.div_ceil(parts).max(1).next_multiple_of(16);
         let parts = k.div_ceil(part).max(1);
-        let product = Kernel::one("matmul", "forward", 2, tile_uniform([m, n, k], self.layout, part), count * parts);
+        let shader = if self.precision == Precision::F16 { "matmul_f16" } else { "matmul" };
+        let product = Kernel::one(shader, "forward", 2, tile_uniform([m, n, k], self.layout, part), count * parts);
         if parts == 1 {
             return product;
         }
@@ -132,15 +136,16 @@ impl Op for MatMul {
         let extents = self.extents(inputs).expect("checked");
         let [m, n, k] = extents;
         let tiled = self.tiled(extents);
-        let (shader, aligned) = match self.layout {
-            Layout::NN => ("matmul_nn", [n, k]),
-            Layout::NT => ("matmul_nt", [n, k]),
-            Layout::TN => ("matmul_tn", [n, m]),
+        let (shaders, aligned) = match self.layout {
+            Layout::NN => (["matmul_nn", "matmul_nn_f16"], [n, k]),
+            Layout::NT => (["matmul_nt", "matmul_nt_f16"], [n, k]),
+            Layout::TN => (["matmul_tn", "matmul_tn_f16"], [n, m]),
         };
+        let shader = shaders[usize::from(self.precision == Precision::F16)];
         if aligned.iter().any(|extent| !extent.is_multiple_of(4)) {
             return tiled;
         }
-        let lanes = Kernel::one(shader, "forward", 2, vec![m as u32, n as u32, k as u32], tiles([m, n], 32));
+        let lanes = Kernel::one(shader, "forward", 2, vec![m as u32, n as u32, k as u32], tiles([m, n], 64));
         tiled.or(Suits::SoftwareSubgroups(8), lanes)
     }
 
