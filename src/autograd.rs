@@ -19,8 +19,13 @@ impl Tensor {
     #[track_caller]
     pub fn into_gradients(self, wanted: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
         assert_eq!(self.shape().len(), 1, "gradients are of a single number, not of {:?}", self.shape());
-        let (number, direction) = (self.detach(), one(&self));
-        (number, collect(self, &direction, wanted))
+        let direction = one(&self);
+        self.into_gradients_along(&direction, wanted)
+    }
+
+    /// The same with the gradients of `direction · self`.
+    pub fn into_gradients_along(self, direction: &Tensor, wanted: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
+        (self.detach(), collect(self, direction, wanted))
     }
 
     /// The gradients of `Σ direction ∘ self` with respect to each of `wanted`.

@@ -8,7 +8,7 @@ use rxlt::{
     error::{Error, catch},
     gpu::{Gpu, Kernels, Kind, Opening},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
-    ops::{ALL, Case, Layout, matmul},
+    ops::{ALL, Case, Layout, LossScale, matmul},
     rng::{Draw, Rng},
     tensor::{Device, Tensor},
     train::{
@@ -28,6 +28,7 @@ fn main() {
         ("a training step submits once, reads nothing back and allocates nothing", steady_step),
         ("a tensor beyond the limits is an error", too_large),
         ("a long inner extent is split between workgroups", split),
+        ("overflow halves the loss's scale and changes nothing else", overflow),
     ]
     .into_iter()
     .map(|(name, check)| Test::new(name, move || harness::on_gpu(|device| passed(check, device))))
@@ -172,6 +173,27 @@ fn f16_products(kernels: Kernels) -> Outcome {
         assert_eq!(matmul(&x, &x, Layout::NN).to_vec(), [4.0; 16], "operands are rounded");
         Outcome::Passed
     })
+}
+
+/// On every device; what clipping makes of NaN is AdamW's to test.
+fn overflow(device: &Device) {
+    for device in [device, &Device::cpu(), &Device::Reference] {
+        let state = Tensor::new(&[1024.0, 7.0, 0.5, 0.5], [4], device);
+        let scale = LossScale { max_norm: 1.0, interval: 9 };
+        for (total, expected) in [
+            (f32::INFINITY, [512.0, 0.0, f32::NAN, f32::NAN]),
+            (f32::NAN, [256.0, 0.0, f32::NAN, f32::NAN]),
+            (65_536.0 * 4.0, [256.0, 1.0, 0.5 / 256.0, 4.0]),
+        ] {
+            Tensor::update(&scale, &[&state, &Tensor::new(&[total], [1], device)], &[]);
+            for (got, expected) in state.to_vec().into_iter().zip(expected) {
+                assert!(
+                    (got - expected).abs() <= 1e-5 * expected || got.is_nan() && expected.is_nan(),
+                    "{got}, {expected}"
+                );
+            }
+        }
+    }
 }
 
 fn f16_of(x: f64) -> f64 {

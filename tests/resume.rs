@@ -63,18 +63,19 @@ rs-da = { compute_matched = true }
 
 fn main() {
     harness::run(vec![
-        Test::new("resume::cpu", || check("cpu", 12)),
-        Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", 3))),
+        Test::new("resume::cpu", || check("cpu", "f32", 12)),
+        Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", "f32", 3))),
+        Test::new("resume::wgpu, f16", || harness::on_gpu(|_| check("wgpu", "f16", 2))),
     ]);
 }
 
-fn check(backend: &str, interruptions: usize) -> Outcome {
+fn check(backend: &str, precision: &str, interruptions: usize) -> Outcome {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let recipe = folder.path().join("resume.toml");
     fs::write(&recipe, RECIPE).expect("the recipe can be written");
     let whole = folder.path().join("whole");
     let started = Instant::now();
-    let status = start(&recipe, &whole, backend).wait().expect("the run ends");
+    let status = start(&recipe, &whole, backend, precision).wait().expect("the run ends");
     assert!(status.success(), "{status}");
     let expected = hashes(&whole);
     assert!(expected.len() >= 4, "{expected:?}");
@@ -83,7 +84,7 @@ fn check(backend: &str, interruptions: usize) -> Outcome {
     let mut random = Rng::new(interruptions as u64, 0);
     let (mut stopped, mut killed) = (0, 0);
     while stopped + killed < interruptions {
-        let mut run = start(&recipe, &broken, backend);
+        let mut run = start(&recipe, &broken, backend, precision);
         let length = started.elapsed().min(Duration::from_secs(20)).mul_f32(0.4);
         std::thread::sleep(length.mul_f32(random.uniform()));
         if random.below(2) == 0 {
@@ -101,15 +102,16 @@ fn check(backend: &str, interruptions: usize) -> Outcome {
         // 75: stopped and saved; no code: the signal came before there was anything to save.
         assert!(matches!(status.code(), Some(75) | None), "{status}");
     }
-    let status = start(&recipe, &broken, backend).wait().expect("the run ends");
+    let status = start(&recipe, &broken, backend, precision).wait().expect("the run ends");
     assert!(status.success(), "{status}");
     assert_eq!(hashes(&broken), expected, "after {killed} kills and {stopped} stops");
     Outcome::Passed
 }
 
-fn start(recipe: &Path, output: &Path, backend: &str) -> Child {
+fn start(recipe: &Path, output: &Path, backend: &str, precision: &str) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
     command.arg("run").arg(recipe).arg("--output").arg(output).args(["--backend", backend, "--progress", "none"]);
+    command.args(["--precision", precision]);
     if backend == "wgpu" && std::env::var_os("RXLT_DEVICE").is_none() {
         command.args(["--device", "0"]);
     }

@@ -15,6 +15,7 @@ mod gather;
 mod gelu;
 mod layer_norm;
 mod linear;
+mod loss_scale;
 mod matmul;
 mod noise;
 mod scale;
@@ -30,6 +31,7 @@ pub use columns::concat_columns;
 pub use copy::Copy;
 pub use gather::{Sources, gather};
 pub use linear::linear;
+pub use loss_scale::LossScale;
 pub use matmul::{Layout, matmul};
 pub use noise::{Distribution, noise};
 pub use segment_scale::Target;
@@ -99,7 +101,7 @@ pub struct UpdateCase {
 }
 
 /// Every update.
-pub const UPDATES: &[&[UpdateCase]] = &[adamw::CASES, copy::CASES];
+pub const UPDATES: &[&[UpdateCase]] = &[adamw::CASES, copy::CASES, loss_scale::CASES];
 
 /// The shapes of operands, or how many there should have been.
 fn expect<'a, const N: usize>(inputs: &[&'a Shape]) -> Result<[&'a Shape; N], String> {

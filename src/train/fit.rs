@@ -114,9 +114,14 @@ struct Training<'a> {
     sum: Option<Vec<Saved>>,
     /// The update whose loss is still on its way.
     pending: Option<Update>,
+    /// How many updates in a row were skipped because the scaled gradients overflowed.
+    skipped: usize,
     /// The order of the epoch that is under way.
     order: (u64, Vec<usize>),
 }
+
+/// Updates without finite gradients in a row that are the scale's fault: by then it has been halved down to 1.
+const MAX_SKIPPED: usize = 24;
 
 /// An update that was made, whose numbers arrive later.
 struct Update {
@@ -140,7 +145,8 @@ impl<'a> Training<'a> {
         };
         let order = (u64::MAX, Vec::new());
         let state = State::default();
-        let mut training = Training { model, plan, desk, optimizer, state, sum: None, pending: None, order };
+        let mut training =
+            Training { model, plan, desk, optimizer, state, sum: None, pending: None, skipped: 0, order };
         if let Some(saved) = desk.stage_folder.latest(|note| desk.progress.note(note))? {
             training.restore(&saved.path)?;
             desk.progress.note(format_args!("{} goes on after update {}", plan.name, training.state.step));
@@ -165,7 +171,7 @@ impl<'a> Training<'a> {
             let stream = i as u32 * STREAMS_PER_MICRO_BATCH;
             let draw = Some(Draw { seed: self.plan.seed, step: self.state.step as u32, stream });
             let scene = Scene { model: self.model, words, batch: &pack(part), weight, draw };
-            let (part_loss, part_grads) = self.plan.objective.loss(&scene).into_gradients(&leaves);
+            let (part_loss, part_grads) = self.optimizer.gradients(self.plan.objective.loss(&scene), &leaves);
             grads = match grads.is_empty() {
                 true => part_grads,
                 false => grads.iter().zip(&part_grads).map(|(sum, grad)| sum.add(grad)).collect(),
@@ -210,7 +216,9 @@ impl<'a> Training<'a> {
             ("seconds", number((update.seconds * 1e6).round() / 1e6)),
         ];
         self.desk.folder.log("step", stage, update.step, &rest)?;
-        if !loss.is_finite() || !square.is_finite() {
+        self.skipped = if square.is_finite() { 0 } else { self.skipped + 1 };
+        let skipped = self.optimizer.may_skip() && (1..=MAX_SKIPPED).contains(&self.skipped);
+        if !loss.is_finite() || !square.is_finite() && !skipped {
             let what = if loss.is_finite() {
                 format!("the gradient's norm is {}", square.sqrt())
             } else {

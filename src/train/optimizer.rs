@@ -1,12 +1,12 @@
 //! AdamW over a model: dense for most parameters, exact and lazy for the word table where its gradient is sparse.
 
 use crate::{
-    array::Ids,
+    array::{Ids, Precision},
     checkpoint::Weights,
     error::{Error, Result},
     models::Model,
     nn::{ActiveRows, WordTable, is_undecayed},
-    ops::{AdamW, AdamWRows, CatchUp, Copy},
+    ops::{AdamW, AdamWRows, CatchUp, Copy, LossScale},
     tensor::{Device, Tensor},
 };
 
@@ -75,7 +75,12 @@ pub struct Optimizer {
     taken: u32,
     moments: Vec<[Tensor; 2]>,
     table: Table,
+    /// The state of [`LossScale`], where operands in f16 need it.
+    scale: Option<Tensor>,
 }
+
+/// Good steps after which the loss's scale doubles: PyTorch's `growth_interval`.
+const GROWTH_INTERVAL: u32 = 2_000;
 
 /// The word table's moments, window by window.
 enum Table {
@@ -90,13 +95,35 @@ impl Optimizer {
     /// For a table whose gradient is sparse: rows cost nothing until they are touched.
     pub fn lazy(model: &Model, settings: Settings) -> Optimizer {
         let windows = model.words.windows.iter().map(LazyWindow::new).collect();
-        Optimizer { settings, taken: 0, moments: moments(model), table: Table::Lazy(windows) }
+        Optimizer::new(model, settings, Table::Lazy(windows))
     }
 
     /// For a table that is also the output layer, as in masked language modelling: every row has a gradient.
     pub fn dense(model: &Model, settings: Settings) -> Optimizer {
         let windows = model.words.windows.iter().map(two_zeros).collect();
-        Optimizer { settings, taken: 0, moments: moments(model), table: Table::Dense(windows) }
+        Optimizer::new(model, settings, Table::Dense(windows))
+    }
+
+    fn new(model: &Model, settings: Settings, table: Table) -> Optimizer {
+        let scaled = model.device().precision() == Precision::F16;
+        let scale = scaled.then(|| Tensor::new(&LossScale::START, [4], model.device()));
+        Optimizer { settings, taken: 0, moments: moments(model), table, scale }
+    }
+
+    /// Whether an update without finite gradients is skipped on purpose: the loss's scale was too large.
+    pub fn may_skip(&self) -> bool {
+        self.scale.is_some()
+    }
+
+    /// A loss, and its gradients for [`Optimizer::step`]: times the scale, where there is one.
+    pub fn gradients(&self, loss: Tensor, leaves: &[&Tensor]) -> (Tensor, Vec<Tensor>) {
+        match &self.scale {
+            Some(scale) => {
+                let direction = scale.slice(0, loss.shape().clone());
+                loss.into_gradients_along(&direction, leaves)
+            }
+            None => loss.into_gradients(leaves),
+        }
     }
 
     /// How many updates were made.
@@ -135,11 +162,14 @@ impl Optimizer {
         model.parameters.iter().map(|parameter| &parameter.tensor).chain(table).collect()
     }
 
-    /// One update. Returns the sum of squares of all gradients, on the device; where it is not finite, nothing changes.
+    /// One update with [`Optimizer::gradients`]. Returns their sum of squares, on the device and without the scale;
+    /// where it is not finite, nothing changes.
+    ///
+    /// An update that is skipped for its scale still counts in the schedule, since the host does not wait to know.
     pub fn step(&mut self, model: &Model, active: Option<&ActiveRows>, grads: &[Tensor]) -> Tensor {
         let zero = Tensor::zeros([1], model.device());
         let total = grads.iter().fold(zero, |total, grad| grad.sum_squares(&total));
-        let factor = total.clip_factor(self.settings.max_grad_norm);
+        let (factor, total) = self.clip(total);
         let (own, table) = grads.split_at(model.parameters.len());
         for ((parameter, [m, v]), grad) in model.parameters.iter().zip(&self.moments).zip(own) {
             let decay = if is_undecayed(&parameter.name) { 0.0 } else { self.settings.weight_decay };
@@ -159,6 +189,18 @@ impl Optimizer {
         total
     }
 
+    /// The factor for all gradients, and their sum of squares without the scale; this also moves the scale.
+    fn clip(&self, total: Tensor) -> (Tensor, Tensor) {
+        let max_norm = self.settings.max_grad_norm;
+        match &self.scale {
+            Some(scale) => {
+                Tensor::update(&LossScale { max_norm, interval: GROWTH_INTERVAL }, &[scale, &total], &[]);
+                (scale.slice(2, [1]), scale.slice(3, [1]))
+            }
+            None => (total.clip_factor(max_norm), total),
+        }
+    }
+
     /// Brings every row of the word table up to date, for evaluation and export.
     pub fn flush(&mut self, model: &Model) {
         let Table::Lazy(windows) = &mut self.table else { return };
@@ -175,6 +217,9 @@ impl Optimizer {
         for (parameter, [m, v]) in model.parameters.iter().zip(&self.moments) {
             keep(format!("{}.exp_avg", parameter.name), m);
             keep(format!("{}.exp_avg_sq", parameter.name), v);
+        }
+        if let Some(scale) = &self.scale {
+            keep("loss_scale".to_string(), scale);
         }
         let mut places = Vec::new();
         let name = &model.words.name;
@@ -203,6 +248,9 @@ impl Optimizer {
         for (parameter, [m, v]) in model.parameters.iter().zip(&mut self.moments) {
             *m = read(saved, &format!("{}.exp_avg", parameter.name), device)?;
             *v = read(saved, &format!("{}.exp_avg_sq", parameter.name), device)?;
+        }
+        if let Some(scale) = &mut self.scale {
+            *scale = read(saved, "loss_scale", device)?;
         }
         let name = &model.words.name;
         match &mut self.table {
