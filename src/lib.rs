@@ -74,8 +74,10 @@ pub mod rng;
 // What a number is and where it lives.
 pub mod array;
 pub mod profile;
+pub mod pool;
 pub mod cpu;
 pub mod gpu;
+pub mod plan;
 pub mod tensor;
 // What can be computed, and its derivative.
 pub mod ops;

@@ -2,8 +2,9 @@
 
 use crate::{
     array::{Array, Precision, Shape},
-    cpu,
+    cpu, error,
     gpu::{self, Gpu, Kernel},
+    plan::{Claim, Plan},
     profile::{self, Operation, Work},
 };
 use std::{
@@ -68,6 +69,8 @@ pub enum Device {
     Cpu(Precision),
     /// A GPU through wgpu.
     Gpu(Arc<Gpu>),
+    /// Nothing is computed, and all numbers read as zero: to learn what a computation takes.
+    Planned(Arc<Plan>),
 }
 
 impl Device {
@@ -82,14 +85,26 @@ impl Device {
             Device::Reference => Precision::F32,
             Device::Cpu(precision) => *precision,
             Device::Gpu(gpu) => gpu.precision(),
+            Device::Planned(plan) => plan.precision(),
         }
     }
 
     /// The most rows of `columns` numbers that one tensor may have here.
     pub fn max_rows(&self, columns: usize) -> usize {
+        let gpu = match self {
+            Device::Gpu(gpu) => Some(gpu),
+            Device::Planned(plan) => plan.gpu(),
+            Device::Reference | Device::Cpu(_) => None,
+        };
+        gpu.map_or(usize::MAX, |gpu| (gpu.max_binding_bytes() / 4 / columns.max(1)).max(1))
+    }
+
+    /// A plan for this device, on which the same computation would take the same memory.
+    pub fn planned(&self) -> Arc<Plan> {
         match self {
-            Device::Gpu(gpu) => (gpu.max_binding_bytes() / 4 / columns.max(1)).max(1),
-            _ => usize::MAX,
+            Device::Gpu(gpu) => Plan::of_gpu(gpu.clone()),
+            Device::Planned(plan) => plan.clone(),
+            Device::Reference | Device::Cpu(_) => Plan::of_cpu(self.precision()),
         }
     }
 
@@ -111,6 +126,7 @@ impl Device {
         match (self, other) {
             (Device::Gpu(a), Device::Gpu(b)) => Arc::ptr_eq(a, b),
             (Device::Cpu(a), Device::Cpu(b)) => a == b,
+            (Device::Planned(a), Device::Planned(b)) => Arc::ptr_eq(a, b),
             _ => std::mem::discriminant(self) == std::mem::discriminant(other),
         }
     }
@@ -122,6 +138,7 @@ impl fmt::Debug for Device {
             Device::Reference => "reference",
             Device::Cpu(_) => "cpu",
             Device::Gpu(_) => "wgpu",
+            Device::Planned(_) => "planned",
         })
     }
 }
@@ -130,6 +147,7 @@ enum Storage {
     Reference(RwLock<Array>),
     Cpu(RwLock<cpu::Block>),
     Gpu(gpu::Buffer),
+    Planned(Claim),
 }
 
 /// An immutable array of numbers on a device. Cloning shares it.
@@ -173,8 +191,29 @@ impl Tensor {
             }
             Device::Cpu(_) => Storage::Cpu(RwLock::new(cpu::Block::copy_of(values))),
             Device::Gpu(gpu) => Storage::Gpu(gpu.upload(bytemuck::cast_slice(values))),
+            Device::Planned(plan) => Storage::Planned(plan.claim(shape.len())),
         };
         Tensor::leaf(shape, device.clone(), storage)
+    }
+
+    /// The numbers that `fill` writes, every one: straight into the tensor's memory where that is the host's.
+    pub fn filled(
+        shape: impl Into<Shape>,
+        device: &Device,
+        fill: impl FnOnce(&mut [f32]) -> error::Result<()>,
+    ) -> error::Result<Tensor> {
+        let shape = shape.into();
+        if let Device::Cpu(_) = device {
+            let mut block = cpu::Block::uninitialized(shape.len());
+            fill(&mut block)?;
+            return Ok(Tensor::leaf(shape, device.clone(), Storage::Cpu(RwLock::new(block))));
+        }
+        if let Device::Planned(_) = device {
+            return Ok(Tensor::zeros(shape, device));
+        }
+        let mut values = vec![0.0; shape.len()];
+        fill(&mut values)?;
+        Ok(Tensor::new(&values, shape, device))
     }
 
     /// An f64 array on the reference device.
@@ -189,6 +228,7 @@ impl Tensor {
             Device::Reference => Storage::Reference(RwLock::new(Array::zeros(shape.clone()))),
             Device::Cpu(_) => Storage::Cpu(RwLock::new(cpu::Block::zeros(shape.len()))),
             Device::Gpu(gpu) => Storage::Gpu(gpu.zeros(shape.len())),
+            Device::Planned(plan) => Storage::Planned(plan.claim(shape.len())),
         };
         Tensor::leaf(shape, device.clone(), storage)
     }
@@ -241,7 +281,9 @@ impl Tensor {
     pub fn update(op: &dyn Update, state: &[&Tensor], inputs: &[&Tensor]) {
         let (state_shapes, input_shapes) = (shapes_of(state), shapes_of(inputs));
         let describe = || operation(op.name(), &input_shapes, &state_shapes);
-        profile::begin(describe, || op.work(&state_shapes, &input_shapes));
+        if !matches!(state[0].device(), Device::Planned(_)) {
+            profile::begin(describe, || op.work(&state_shapes, &input_shapes));
+        }
         match state[0].device().clone() {
             Device::Reference => {
                 let mut held: Vec<_> =
@@ -262,6 +304,7 @@ impl Tensor {
                 let kernel = op.kernel(&state_shapes, &input_shapes);
                 gpu.run(&kernel, &buffers_of(state), &buffers_of(inputs));
             }
+            Device::Planned(plan) => plan.run(|| op.kernel(&state_shapes, &input_shapes)),
         }
     }
 
@@ -306,6 +349,15 @@ impl Tensor {
             }
             Storage::Cpu(block) => block.read().expect("no holder panics").to_vec(),
             Storage::Gpu(buffer) => self.gpu().read(buffer),
+            Storage::Planned(claim) => vec![0.0; claim.len()],
+        }
+    }
+
+    /// Shows the numbers, row-major, without a copy where they lie on the host in f32. Waits for the device.
+    pub fn visit<T>(&self, see: impl FnOnce(&[f32]) -> T) -> T {
+        match &*self.0.storage {
+            Storage::Cpu(block) => see(&block.read().expect("no holder panics")),
+            _ => see(&self.to_vec()),
         }
     }
 
@@ -334,7 +386,20 @@ impl Tensor {
             }
             Storage::Cpu(block) => block.write().expect("no holder panics").copy_from_slice(values),
             Storage::Gpu(buffer) => self.gpu().overwrite(buffer, bytemuck::cast_slice(values)),
+            Storage::Planned(_) => {}
         }
+    }
+
+    /// Overwrites the numbers in place with those that `fill` writes, under the rules of [`Tensor::assign`]. After an
+    /// error they are arbitrary.
+    pub fn refill(&self, fill: impl FnOnce(&mut [f32]) -> error::Result<()>) -> error::Result<()> {
+        if let Storage::Cpu(block) = &*self.0.storage {
+            return fill(&mut block.write().expect("no holder panics"));
+        }
+        let mut values = vec![0.0; self.shape().len()];
+        fill(&mut values)?;
+        self.assign(&values);
+        Ok(())
     }
 
     /// Starts to bring the numbers to the host without waiting.
@@ -431,7 +496,9 @@ fn operation(name: &str, inputs: &[&Shape], outputs: &[&Shape]) -> Operation {
 }
 
 fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, device: &Device) -> Storage {
-    profile::begin(|| operation(op.name(), shapes, &[shape]), || op.work(shapes, shape));
+    if !matches!(device, Device::Planned(_)) {
+        profile::begin(|| operation(op.name(), shapes, &[shape]), || op.work(shapes, shape));
+    }
     match device {
         Device::Reference => {
             let held: Vec<_> = inputs.iter().map(|t| t.array_storage().read().expect("no holder panics")).collect();
@@ -451,6 +518,13 @@ fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, de
                 gpu.run(&op.kernel(shapes, shape), &[&output], &buffers_of(inputs));
             }
             Storage::Gpu(output)
+        }
+        Device::Planned(plan) => {
+            let output = plan.claim(shape.len());
+            if !shape.is_empty() {
+                plan.run(|| op.kernel(shapes, shape));
+            }
+            Storage::Planned(output)
         }
     }
 }

@@ -12,8 +12,12 @@ use rxlt::{
     rng::{Draw, Rng},
     tensor::{Device, Tensor},
     train::{
+        folder::{Environment, RunFolder},
         objective::{Norm, Objective, Pgd, Scene, Start},
         optimizer::{Decay, Optimizer, Settings},
+        progress::{Mode, Progress},
+        recipe::Resolved,
+        stop::Stop,
     },
 };
 use std::sync::Arc;
@@ -27,6 +31,8 @@ fn main() {
         ("steps reuse their memory", reuse),
         ("a training step submits once, reads nothing back and allocates nothing", steady_step),
         ("a tensor beyond the limits is an error", too_large),
+        ("a lost device is an error, and nothing waits for it", lost),
+        ("a device lost in the middle of a run ends it", lost_run),
         ("a long inner extent is split between workgroups", split),
         ("overflow halves the loss's scale and changes nothing else", overflow),
     ]
@@ -35,6 +41,8 @@ fn main() {
     .collect();
     let name = "a batch beyond the limits ends the command with 69";
     tests.push(Test::new(name, || harness::on_gpu(too_large_a_batch)));
+    let name = "memory that is not there ends the command with 69";
+    tests.push(Test::new(name, || harness::on_gpu(no_memory)));
     for (what, kernels) in [
         ("its kernels", Kernels::Own),
         ("kernels for real GPUs", Kernels::For(Kind::Discrete)),
@@ -107,6 +115,92 @@ fn too_large(device: &Device) {
     let words = gpu(device).max_binding_bytes() / 4 + 1;
     let result = catch(|| Ok(gpu(device).allocate(words).len()));
     assert!(matches!(&result, Err(Error::Device(message)) if message.contains("MiB")), "{result:?}");
+}
+
+/// The same adapter, opened once more, to be spoilt.
+fn own(device: &Device) -> Arc<Gpu> {
+    Gpu::open(Some(&gpu(device).adapter().name)).expect("it was opened before")
+}
+
+fn lost(device: &Device) {
+    let own = own(device);
+    let x = Tensor::new(&[1.0; 500], [500], &Device::Gpu(own.clone()));
+    let pending = x.add(&x).read_later();
+    own.submit();
+    own.destroy();
+    let started = std::time::Instant::now();
+    let attempts: [(&str, &dyn Fn() -> usize); 2] =
+        [("compute and read", &|| x.scale(2.0).to_vec().len()), ("allocate", &|| own.zeros(1 << 20).len())];
+    for (what, attempt) in attempts {
+        match catch(|| Ok(attempt())) {
+            Err(Error::Device(message)) => assert!(message.contains("lost"), "{what}: {message}"),
+            other => panic!("{what}: {other:?}"),
+        }
+    }
+    match catch(|| Ok(pending.wait())) {
+        Err(Error::Device(message)) => assert!(message.contains("lost"), "{message}"),
+        // What the device had done before it went may still arrive.
+        other => assert_eq!(other, Ok(vec![2.0; 500])),
+    }
+    assert!(started.elapsed().as_secs() < 20, "it was waited for");
+}
+
+/// The loop ends with the device's error, and the folder says why.
+fn lost_run(device: &Device) {
+    let own = own(device);
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("run");
+    let recipe = "name = \"lost\"\nlanguages = [\"en\"]\n[model]\nfresh = { vocab_size = 300, hidden_size = 16, \
+                  num_hidden_layers = 1, num_attention_heads = 2, intermediate_size = 32 }\n[data]\nfolder = \
+                  \"demo\"\n[[stages]]\ntask = \"demo\"\nupdates = 100000\nmax_train_samples = 100\n";
+    let resolved = Resolved::parse(recipe, "lost.toml", &[]).expect("the recipe is right");
+    let run_folder = RunFolder::open(&path, &resolved, &Environment::here("a GPU")).expect("the folder is new");
+    let (stopper, log) = (own.clone(), path.join("log.jsonl"));
+    let waiting = std::thread::spawn(move || {
+        while std::fs::read_to_string(&log).map_or(0, |text| text.lines().count()) < 5 {
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        stopper.destroy();
+        std::time::Instant::now()
+    });
+    let progress = Progress::new(Mode::Silent);
+    let ended = rxlt::train::run(&resolved, &Device::Gpu(own), &run_folder, &progress, &Stop::new(), None);
+    let destroyed = waiting.join().expect("the log was written");
+    assert!(destroyed.elapsed().as_secs() < 20, "it was waited for");
+    match ended {
+        Err(error @ Error::Device(_)) => assert!(error.message().contains("lost"), "{error}"),
+        Err(error) => panic!("{error:?}"),
+        Ok(_) => panic!("a run on a lost device ended well"),
+    }
+}
+
+/// A process that may have only so much address space: the driver refuses, and the command says so.
+fn no_memory(device: &Device) -> Outcome {
+    let adapter = gpu(device).adapter();
+    if adapter.kind != Kind::Software || !cfg!(target_os = "linux") {
+        return Outcome::Ignored("only a driver that takes the process's own memory can be kept short of it".into());
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let sizes = "vocab_size = 300, hidden_size = 1024, num_hidden_layers = 60, num_attention_heads = 2";
+    let recipe = format!(
+        "name = \"big\"\nlanguages = [\"en\"]\n[model]\nfresh = {{ {sizes}, intermediate_size = 4096 }}\n[data]\n\
+         folder = \"demo\"\n[[stages]]\ntask = \"demo\"\nupdates = 1\nmax_train_samples = 8\nmax_length = 32\n"
+    );
+    std::fs::write(folder.path().join("big.toml"), recipe).expect("a recipe");
+    let run = format!(
+        "ulimit -v 3000000; exec {} run big.toml --output out --device '{}'",
+        env!("CARGO_BIN_EXE_rxlt"),
+        adapter.name
+    );
+    let mut command = std::process::Command::new("sh");
+    command.current_dir(folder.path()).args(["-c", &run]);
+    let output = command.output().expect("the shell runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(69), "{said}");
+    for part in ["out of memory", "use a smaller micro-batch"] {
+        assert!(said.contains(part), "expected \"{part}\" in:\n{said}");
+    }
+    Outcome::Passed
 }
 
 /// The widest layer there can be, and as many tokens as make its activations larger than what a shader may see.
@@ -265,7 +359,7 @@ fn steady_step(device: &Device) {
     };
     let mut pending = step(0);
     for number in 1..8 {
-        pending = std::mem::replace(&mut pending, step(number));
+        std::mem::replace(&mut pending, step(number)).wait();
     }
     let before = gpu(device).statistics();
     for number in 8..16 {

@@ -1,17 +1,24 @@
-//! What training holds in memory: recomputed layers change nothing but that.
+//! What training holds in memory: it is foreseen, it does not grow, and recomputed layers change nothing but that.
 
 mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
     array::Segments,
+    cpu::block,
+    error::Error,
+    gpu::Gpu,
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     ops::Distribution,
-    rng::Draw,
+    rng::{Draw, Rng},
     tensor::Device,
     train::{
+        fit::{Plan, loss_and_gradients},
+        memory::{self, Bytes, Forecast, Subject},
         objective::{Mixture, Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
         optimizer::{Decay, Optimizer, Settings},
+        recipe::Stage,
+        source::{Goal, Item, Labelled, Source},
     },
 };
 
@@ -20,17 +27,29 @@ fn main() {
         Test::new("recomputed layers give the same bits: reference", || recompute(&Device::Reference)),
         Test::new("recomputed layers give the same bits: cpu", || recompute(&Device::cpu())),
         Test::new("recomputed layers give the same bits: wgpu", || harness::on_gpu(recompute)),
+        Test::new("what is taken is foreseen: cpu", || foreseen(&Device::cpu())),
+        Test::new("what is taken is foreseen: wgpu", || harness::on_gpu(foreseen)),
+        Test::new("a limit makes micro-batches smaller, or is refused", limit),
+        Test::new("2,000 updates take no more memory than the first: cpu", || constant(&Device::cpu())),
+        Test::new("2,000 updates take no more memory than the first: wgpu", || harness::on_gpu(constant)),
     ]);
 }
 
-fn tiny(device: &Device) -> Model {
+fn config(hidden: usize, layers: usize) -> Config {
     let config = serde_json::json!({
-        "model_type": "xlm-roberta", "vocab_size": 60, "hidden_size": 16, "num_hidden_layers": 2,
-        "num_attention_heads": 2, "intermediate_size": 32, "max_position_embeddings": 40, "type_vocab_size": 1,
+        "model_type": "xlm-roberta", "vocab_size": 60, "hidden_size": hidden, "num_hidden_layers": layers,
+        "num_attention_heads": 2, "intermediate_size": 2 * hidden, "max_position_embeddings": 40, "type_vocab_size": 1,
         "pad_token_id": 1,
     });
-    let config = Config::new(config.as_object().expect("an object").clone()).expect("the configuration is right");
-    Model::fresh(config, HeadKind::Classify(vec!["no".into(), "yes".into()]), 7, device).expect("the model fits")
+    Config::new(config.as_object().expect("an object").clone()).expect("the configuration is right")
+}
+
+fn head() -> HeadKind {
+    HeadKind::Classify(vec!["no".into(), "yes".into()])
+}
+
+fn tiny(device: &Device) -> Model {
+    Model::fresh(config(16, 2), head(), 7, device).expect("the model fits")
 }
 
 fn settings(total_steps: u32) -> Settings {
@@ -80,5 +99,150 @@ fn recompute(device: &Device) -> Outcome {
         assert_eq!(kept.values, again.values, "gradient {i}");
     }
     assert!(kept.1.iter().all(|grad| grad.values.iter().any(|x| *x != 0.0)), "every parameter has a gradient");
+    Outcome::Passed
+}
+
+/// Examples of 11 to 30 tokens.
+fn examples(n: usize) -> Labelled {
+    let mut rng = Rng::new(5, 0);
+    let item = |i: usize| {
+        let length = 11 + rng.below(20) as usize;
+        let ids: Vec<u32> = (0..length).map(|_| 6 + rng.below(50)).collect();
+        Item { id: i.to_string(), types: vec![0; length], ids, goal: Goal::Label(i as u32 % 2) }
+    };
+    Labelled { items: (0..n).map(item).collect(), n_truncated: 0, share_unknown: 0.0 }
+}
+
+fn plan<'a>(stage: &'a Stage, objective: &'a dyn Objective, source: &'a Labelled, tokens: usize) -> Plan<'a> {
+    let updates = stage.n_updates(source.len());
+    Plan { name: "1-test", stage, objective, source, updates, dev: &[], seed: 3, tokens }
+}
+
+/// All updates of a plan, with all that training does on the device.
+fn train(model: &Model, plan: &Plan, forecast: &Forecast, mut after: impl FnMut(u64)) {
+    let mut optimizer = plan.optimizer(model);
+    assert_eq!(forecast.prepare(model.device()), None);
+    let mut order = (u64::MAX, Vec::new());
+    let mut late = None;
+    for step in 0..plan.updates {
+        let items = plan.items(step, &mut order).expect("the examples are there");
+        let active = optimizer.activate(model, items.iter().flat_map(|item| item.ids.iter().copied()));
+        let (loss, grads) = loss_and_gradients(model, plan, &optimizer, &items, active.as_ref(), step as u32);
+        optimizer.step(model, active.as_ref(), &grads);
+        let pending = loss.read_later();
+        model.device().submit();
+        if let Some(loss) = late.replace(pending) {
+            assert!(loss.wait()[0].is_finite());
+        }
+        after(step);
+    }
+}
+
+/// A device whose counters know nothing yet, with the bytes that it holds beside.
+fn fresh(device: &Device) -> (Device, u64) {
+    match device {
+        Device::Gpu(gpu) => {
+            let again = Gpu::open(Some(&gpu.adapter().name)).expect("it was opened before");
+            (Device::Gpu(again), 0)
+        }
+        _ => {
+            block::release();
+            block::forget_peaks();
+            (device.clone(), block::usage().held)
+        }
+    }
+}
+
+/// The most bytes held, and the most in use at once.
+fn taken(device: &Device) -> (u64, u64) {
+    match device {
+        Device::Gpu(gpu) => (gpu.statistics().held_bytes, gpu.statistics().peak_bytes),
+        _ => (block::usage().held_peak, block::usage().peak),
+    }
+}
+
+/// What is foreseen for a stage is what training takes, whatever the method: within a tenth, since sizes vary.
+fn foreseen(device: &Device) -> Outcome {
+    let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
+    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 1, start, at, clean_weight: 0.5 };
+    let stage = Stage { task: "demo".into(), batch_size: 16, ..Stage::default() };
+    let source = examples(16 * 12);
+    let cases: [(&str, &dyn Objective, usize, bool); 4] = [
+        ("standard", &Standard, 4096, false),
+        ("adv", &adv, 4096, false),
+        ("recomputed", &Standard, 4096, true),
+        ("micro-batches", &Standard, 100, false),
+    ];
+    for (name, objective, tokens, recompute) in cases {
+        let (device, base) = fresh(device);
+        let plan = plan(&stage, objective, &source, tokens);
+        let (config, head) = (config(64, 3), head());
+        let subject = Subject { config: &config, head: &head, device: &device, recompute };
+        let forecast = memory::forecast(&subject, &plan).expect("the stage fits");
+        let parts = forecast.parts;
+        let mut model = Model::fresh(config.clone(), head.clone(), 7, &device).expect("the model fits");
+        model.encoder.recompute = recompute;
+        train(&model, &plan, &forecast, |_| ());
+        let (total, (held, used)) = (parts.total.0, taken(&device));
+        let (held, used) = (held - base, used - base);
+        println!("{device:?} {name}: foreseen {total}, held {held}, in use at once {used}");
+        assert!(total.abs_diff(held) * 10 <= held, "{name}: foreseen {parts} ({total}), held {held}");
+        assert!(used <= held && used * 5 >= total * 4, "{name}: foreseen {parts} ({total}), in use {used}");
+    }
+    Outcome::Passed
+}
+
+/// A limit between what the largest and what the smallest micro-batches take is met; one below is refused.
+fn limit() -> Outcome {
+    let (config, head, device) = (config(64, 3), head(), Device::cpu());
+    let subject = Subject { config: &config, head: &head, device: &device, recompute: false };
+    let stage = Stage { task: "demo".into(), batch_size: 64, ..Stage::default() };
+    let source = examples(128);
+    let plan = plan(&stage, &Standard, &source, 4096);
+    let choose = |limit| memory::choose(&subject, &plan, limit).map(|(choice, _)| choice);
+    let free = choose(None).expect("there is no limit");
+    assert_eq!(free.tokens_per_micro_batch, 4096);
+    let limit = Bytes(free.beside.0 + free.predicted.total.0 * 2 / 3);
+    let chosen = choose(Some(limit)).expect("smaller micro-batches fit");
+    assert!(chosen.tokens_per_micro_batch < free.predicted.longest, "{chosen:?}");
+    assert!(chosen.predicted.total.0 + chosen.beside.0 <= limit.0, "{chosen:?}");
+    let refused = choose(Some(Bytes(1 << 20)));
+    let Err(Error::Usage(message)) = refused else { panic!("{refused:?}") };
+    for part in ["--memory-limit 1.00 MiB", "micro-batches of 30 tokens", "recompute = true", "MiB or more"] {
+        assert!(message.contains(part), "expected \"{part}\" in: {message}");
+    }
+    Outcome::Passed
+}
+
+/// Batches of every length, as they come: after a while nothing is made any more, and nothing more is held.
+fn constant(device: &Device) -> Outcome {
+    let (device, _) = fresh(device);
+    let stage = Stage { task: "demo".into(), batch_size: 4, updates: Some(2_000), ..Stage::default() };
+    let source = examples(400);
+    let plan = plan(&stage, &Standard, &source, 4096);
+    let (config, head) = (config(if matches!(device, Device::Gpu(_)) { 16 } else { 64 }, 1), head());
+    let subject = Subject { config: &config, head: &head, device: &device, recompute: false };
+    let forecast = memory::forecast(&subject, &plan).expect("the stage fits");
+    let model = Model::fresh(config.clone(), head.clone(), 7, &device).expect("the model fits");
+    let made = || match &device {
+        Device::Gpu(gpu) => (gpu.statistics().allocations, gpu.statistics().pipelines, gpu.statistics().held_bytes),
+        _ => (block::usage().made, 0, block::usage().held),
+    };
+    let (mut early, mut groups) = ((0, 0, 0), 0);
+    train(&model, &plan, &forecast, |step| {
+        if step == 500 {
+            early = made();
+        }
+        if let (Device::Gpu(gpu), 1_000) = (&device, step) {
+            groups = gpu.statistics().bind_groups;
+        }
+    });
+    let last = made();
+    println!("{device:?}: after 500 updates {early:?}, after 2,000 {last:?}");
+    if let Device::Gpu(gpu) = &device {
+        let statistics = gpu.statistics();
+        println!("{statistics:?}, bind groups after 1,000 updates: {groups}");
+    }
+    assert_eq!(last, early, "blocks made, pipelines made, bytes held");
     Outcome::Passed
 }

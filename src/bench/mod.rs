@@ -273,6 +273,7 @@ impl Machine {
             }
             Device::Cpu(_) => ("cpu".into(), "cpu".into(), None),
             Device::Reference => ("reference".into(), "reference".into(), None),
+            Device::Planned(_) => ("planned".into(), "planned".into(), None),
         };
         let threads = rayon::current_num_threads();
         let precision = device.precision().to_string();

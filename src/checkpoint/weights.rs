@@ -8,6 +8,7 @@ use std::{
 };
 
 use half::{bf16, f16};
+use rayon::prelude::*;
 use safetensors::Dtype;
 
 use super::{
@@ -71,32 +72,47 @@ impl Weights {
     /// All values of a tensor of F32, F16, BF16 or F64, as `f32`.
     pub fn read(&self, name: &str) -> Result<Vec<f32>> {
         let (_, tensor) = self.find(name)?;
-        self.floats(name, 0..tensor.shape.iter().product())
+        let mut values = vec![0.0; tensor.shape.iter().product()];
+        self.floats(name, 0, &mut values)?;
+        Ok(values)
     }
 
-    /// Some rows (of the first axis) of a tensor, as `f32`.
-    pub fn read_rows(&self, name: &str, rows: Range<usize>) -> Result<Vec<f32>> {
+    /// The same, into a place that has as many numbers.
+    pub fn read_into(&self, name: &str, values: &mut [f32]) -> Result<()> {
         let (path, tensor) = self.find(name)?;
-        match tensor.shape.split_first() {
-            Some((n_rows, row)) if rows.start <= rows.end && rows.end <= *n_rows => {
-                let width: usize = row.iter().product();
-                self.floats(name, rows.start * width..rows.end * width)
-            }
-            _ => {
-                let shape = &tensor.shape;
-                Err(data(path, format_args!("tensor \"{name}\" of shape {shape:?} has no rows {rows:?}")))
-            }
+        if tensor.shape.iter().product::<usize>() != values.len() {
+            let (shape, n) = (&tensor.shape, values.len());
+            return Err(data(path, format_args!("tensor \"{name}\": expected {n} numbers, found shape {shape:?}")));
         }
+        self.floats(name, 0, values)
+    }
+
+    /// Some rows (of the first axis) of a tensor, as `f32`, into a place that has as many numbers.
+    pub fn read_rows_into(&self, name: &str, rows: Range<usize>, values: &mut [f32]) -> Result<()> {
+        let (path, tensor) = self.find(name)?;
+        let width = tensor.shape.iter().skip(1).product::<usize>();
+        let is_there = tensor.shape.first().is_some_and(|n_rows| rows.start <= rows.end && rows.end <= *n_rows);
+        if !is_there || values.len() != rows.len() * width {
+            let (shape, n) = (&tensor.shape, values.len());
+            let what = format_args!("tensor \"{name}\" of shape {shape:?} has no rows {rows:?} of {n} numbers");
+            return Err(data(path, what));
+        }
+        self.floats(name, rows.start * width, values)
     }
 
     /// All values of a tensor of U32, I32 or I64, each of which must fit `u32`.
     pub fn read_u32(&self, name: &str) -> Result<Vec<u32>> {
         let (path, tensor) = self.find(name)?;
-        let all = 0..tensor.shape.iter().product();
-        let wide = match tensor.dtype {
-            Dtype::U32 => return self.decode(name, all, u32::from_le_bytes),
-            Dtype::I32 => self.decode(name, all, |bytes| i64::from(i32::from_le_bytes(bytes)))?,
-            Dtype::I64 => self.decode(name, all, i64::from_le_bytes)?,
+        let n = tensor.shape.iter().product();
+        let mut wide = vec![0; n];
+        match tensor.dtype {
+            Dtype::U32 => {
+                let mut values = vec![0; n];
+                self.decode(name, 0, &mut values, u32::from_le_bytes)?;
+                return Ok(values);
+            }
+            Dtype::I32 => self.decode(name, 0, &mut wide, |bytes| i64::from(i32::from_le_bytes(bytes)))?,
+            Dtype::I64 => self.decode(name, 0, &mut wide, i64::from_le_bytes)?,
             other => {
                 return Err(data(path, format_args!("tensor \"{name}\": expected U32, I32 or I64, found {other}")));
             }
@@ -173,13 +189,14 @@ impl Weights {
         Ok((&self.files[*file].0, tensor))
     }
 
-    fn floats(&self, name: &str, elements: Range<usize>) -> Result<Vec<f32>> {
+    /// The values from the element `start` on.
+    fn floats(&self, name: &str, start: usize, values: &mut [f32]) -> Result<()> {
         let (path, tensor) = self.find(name)?;
         match tensor.dtype {
-            Dtype::F32 => self.decode(name, elements, f32::from_le_bytes),
-            Dtype::F16 => self.decode(name, elements, |bytes| f16::from_le_bytes(bytes).to_f32()),
-            Dtype::BF16 => self.decode(name, elements, |bytes| bf16::from_le_bytes(bytes).to_f32()),
-            Dtype::F64 => self.decode(name, elements, |bytes| f64::from_le_bytes(bytes) as f32),
+            Dtype::F32 => self.decode(name, start, values, f32::from_le_bytes),
+            Dtype::F16 => self.decode(name, start, values, |bytes| f16::from_le_bytes(bytes).to_f32()),
+            Dtype::BF16 => self.decode(name, start, values, |bytes| bf16::from_le_bytes(bytes).to_f32()),
+            Dtype::F64 => self.decode(name, start, values, |bytes| f64::from_le_bytes(bytes) as f32),
             other => {
                 let what = format_args!("tensor \"{name}\": expected F32, F16, BF16 or F64, found {other}");
                 Err(data(path, what))
@@ -187,33 +204,36 @@ impl Weights {
         }
     }
 
-    /// Some elements, of `N` bytes each.
-    fn decode<const N: usize, T>(
+    /// The elements of `N` bytes each from `start` on, read by all threads.
+    fn decode<const N: usize, T: Send>(
         &self,
         name: &str,
-        elements: Range<usize>,
-        value: impl Fn([u8; N]) -> T,
-    ) -> Result<Vec<T>> {
+        start: usize,
+        values: &mut [T],
+        value: impl Fn([u8; N]) -> T + Sync,
+    ) -> Result<()> {
         let (file, tensor) = &self.tensors[name];
         let (path, file) = &self.files[*file];
-        let mut values = Vec::with_capacity(elements.len());
-        let mut block = vec![0; BLOCK.min(elements.len() * N)];
-        let mut at = tensor.start + (elements.start * N) as u64;
-        while values.len() < elements.len() {
-            let n_bytes = BLOCK.min((elements.len() - values.len()) * N);
-            if read_at(file, &mut block[..n_bytes], at).map_err(|e| Error::read(path, &e))? < n_bytes {
-                return Err(data(path, format_args!("tensor \"{name}\": the file was cut while in use")));
-            }
-            values.extend(block[..n_bytes].as_chunks::<N>().0.iter().map(|bytes| value(*bytes)));
-            at += n_bytes as u64;
-        }
-        Ok(values)
+        let blocks = values.par_chunks_mut(BLOCK / N).enumerate();
+        blocks.try_for_each_init(
+            || vec![0; BLOCK],
+            |bytes, (i, part)| {
+                let bytes = &mut bytes[..part.len() * N];
+                let at = tensor.start + ((start + i * (BLOCK / N)) * N) as u64;
+                if read_at(file, bytes, at).map_err(|e| Error::read(path, &e))? < bytes.len() {
+                    return Err(data(path, format_args!("tensor \"{name}\": the file was cut while in use")));
+                }
+                let read = bytes.as_chunks::<N>().0;
+                part.iter_mut().zip(read).for_each(|(slot, bytes)| *slot = value(*bytes));
+                Ok(())
+            },
+        )
     }
 }
 
 /// How many values are NaN or infinite, for a warning about weights that were loaded.
 pub fn not_finite(values: &[f32]) -> usize {
-    values.iter().filter(|value| !value.is_finite()).count()
+    values.par_chunks(BLOCK).map(|part| part.iter().filter(|value| !value.is_finite()).count()).sum()
 }
 
 /// The index of shards: which file of the same folder holds which tensor.
@@ -305,11 +325,15 @@ mod tests {
             let weights = Weights::open(&path).unwrap();
             let last = if *dtype == "BF16" { 65536.0 } else { 65504.0 };
             assert_eq!(weights.read("x").unwrap(), [1.5, -2.0, 0.0, last], "{dtype}");
-            assert_eq!(weights.read_rows("x", 1..2).unwrap(), [0.0, last], "{dtype}");
-            assert_eq!(weights.read_rows("x", 2..2).unwrap(), [0.0_f32; 0], "{dtype}");
+            let mut row = [7.0; 2];
+            weights.read_rows_into("x", 1..2, &mut row).unwrap();
+            assert_eq!(row, [0.0, last], "{dtype}");
+            weights.read_rows_into("x", 2..2, &mut []).unwrap();
             assert_eq!(weights.shape("x"), Some(&[2, 2][..]));
             check(dtype, weights.read_u32("x"), 65, &["\"x\"", "U32, I32 or I64", dtype]);
-            check(dtype, weights.read_rows("x", 1..3), 65, &["\"x\"", "[2, 2]", "1..3"]);
+            check(dtype, weights.read_rows_into("x", 1..3, &mut [0.0; 4]), 65, &["\"x\"", "[2, 2]", "1..3"]);
+            check(dtype, weights.read_rows_into("x", 0..1, &mut [0.0; 4]), 65, &["\"x\"", "[2, 2]", "of 4 numbers"]);
+            check(dtype, weights.read_into("x", &mut [0.0; 3]), 65, &["\"x\"", "expected 3 numbers"]);
         }
     }
 
@@ -344,7 +368,9 @@ mod tests {
         write(&folder.path().join(SINGLE), &[entry], &[]).unwrap();
         let weights = Weights::open(folder.path()).unwrap();
         assert_eq!(weights.read("x").unwrap(), values);
-        assert_eq!(weights.read_rows("x", n - 2..n).unwrap(), values[n - 2..]);
+        let mut last = [0.0; 2];
+        weights.read_rows_into("x", n - 2..n, &mut last).unwrap();
+        assert_eq!(last, values[n - 2..]);
     }
 
     #[test]

@@ -8,7 +8,10 @@ use half::f16;
 use serde_json::{Map, Value, json};
 
 use super::{commit::atomically, header::data};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    tensor::Tensor,
+};
 
 /// Elements converted and written at a time.
 const BLOCK: usize = 1 << 16;
@@ -22,6 +25,8 @@ pub enum Values<'a> {
     F16(&'a [f32]),
     /// Whole numbers, stored as they are.
     U32(&'a [u32]),
+    /// The numbers of these one after the other, each fetched from its device when it is its turn.
+    Tensors(&'a [Tensor]),
 }
 
 /// One tensor to write.
@@ -42,6 +47,7 @@ impl Entry<'_> {
             Values::F32(values) => ("F32", 4, values.len()),
             Values::F16(values) => ("F16", 2, values.len()),
             Values::U32(values) => ("U32", 4, values.len()),
+            Values::Tensors(tensors) => ("F32", 4, tensors.iter().map(|tensor| tensor.shape().len()).sum()),
         }
     }
 }
@@ -84,12 +90,16 @@ fn header(tensors: &[&Entry], metadata: &[(&str, &str)]) -> String {
         start = end;
     }
     let header = Value::Object(names).to_string();
-    format!("{header:width$}", width = header.chars().count() + header.len().next_multiple_of(8) - header.len())
+    let padding = header.len().next_multiple_of(8) - header.len();
+    header + &" ".repeat(padding)
 }
 
 /// Hands the bytes of a tensor to `put`, block by block.
-fn encode(path: &Path, entry: &Entry, put: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+fn encode(path: &Path, entry: &Entry, mut put: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
     match entry.values {
+        Values::Tensors(tensors) => {
+            tensors.iter().try_for_each(|tensor| tensor.visit(|values| blocks(values, &mut put, f32::to_le_bytes)))
+        }
         Values::F32(values) => blocks(values, put, f32::to_le_bytes),
         Values::U32(values) => blocks(values, put, u32::to_le_bytes),
         Values::F16(values) => {
@@ -147,6 +157,20 @@ mod tests {
         assert_eq!(n_header % 8, 0);
         assert_eq!(crate_says.offset_keys().last().unwrap(), "half");
         assert_eq!(safetensors::SafeTensors::deserialize(&bytes).unwrap().len(), 5);
+    }
+
+    /// A large encoder's header has more characters than a formatted field may be wide.
+    #[test]
+    fn a_long_header_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x.safetensors");
+        let names: Vec<String> = (0..900).map(|i| format!("roberta.encoder.layer.{i}.attention.weight")).collect();
+        let entries: Vec<Entry> =
+            names.iter().map(|name| Entry { name, shape: &[1], values: Values::F32(&[1.0]) }).collect();
+        write(&path, &entries, &[]).unwrap();
+        let weights = Weights::open(&path).unwrap();
+        assert!(fs::metadata(&path).unwrap().len() > 65_536 + 900 * 4);
+        assert_eq!(weights.read(&names[899]).unwrap(), [1.0]);
     }
 
     #[test]

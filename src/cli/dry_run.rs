@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use super::{device::Chosen, print};
 use crate::{
     error::{Error, Result},
-    models::Config,
+    models::{Config, HeadKind},
     report::{Column, Table},
     rng::{Purpose, Rng},
     tasks::{Example, Loaded, Task, demo},
@@ -13,8 +13,11 @@ use crate::{
     train::{
         augment::{Neighbours, perturb, stream_of},
         data::Data,
-        measure::check_vocabulary,
-        recipe::{Recipe, Resolved, RsDa, Stage},
+        fit::Plan,
+        measure::{TOKENS_AT_ONCE, check_vocabulary},
+        memory::{self, Bytes, Subject},
+        recipe::{Method, Recipe, Resolved, RsDa, Stage},
+        source::{Labelled, Source},
     },
 };
 
@@ -22,7 +25,7 @@ use crate::{
 const SAMPLE: usize = 64;
 
 /// Prints the configuration, the data, examples and the plan.
-pub fn dry_run(resolved: &Resolved, chosen: &Chosen) -> Result<()> {
+pub fn dry_run(resolved: &Resolved, chosen: &Chosen, memory_limit: Option<Bytes>) -> Result<()> {
     let mut out = String::new();
     let recipe = &resolved.recipe;
     line(&mut out, format_args!("device: {}: {}\n\nconfiguration:", chosen.name, chosen.why));
@@ -34,7 +37,13 @@ pub fn dry_run(resolved: &Resolved, chosen: &Chosen) -> Result<()> {
     for (i, stage) in recipe.stages.iter().enumerate() {
         line(&mut out, format_args!("\nstage {}:", recipe.stage_name(i, None)));
         match stage.task()? {
-            Some(task) => describe_task(recipe, i, task, &data, tokenizer.as_ref(), &mut out)?,
+            Some(task) => {
+                describe_task(recipe, i, task, &data, tokenizer.as_ref(), &mut out)?;
+                if let (Some(tokenizer), Some(path)) = (&tokenizer, &recipe.model.path) {
+                    let config = Config::load(Path::new(path))?;
+                    describe_memory(recipe, i, task, &data, tokenizer, &config, chosen, memory_limit, &mut out)?;
+                }
+            }
             None => describe_text(stage, &data, &mut out)?,
         }
     }
@@ -117,6 +126,46 @@ fn describe_task(
     let neighbours = rs_da.map(neighbours).transpose()?;
     for example in train.examples.iter().take(3) {
         describe_example(task, example, neighbours.as_ref(), recipe.seed, out);
+    }
+    Ok(())
+}
+
+/// What a stage will take, with each method if it is the last.
+#[expect(clippy::too_many_arguments, reason = "it is told all that was read so far")]
+fn describe_memory(
+    recipe: &Recipe,
+    index: usize,
+    task: &Task,
+    data: &Data,
+    tokenizer: &Tokenizer,
+    config: &Config,
+    chosen: &Chosen,
+    memory_limit: Option<Bytes>,
+    out: &mut String,
+) -> Result<()> {
+    let stage = &recipe.stages[index];
+    let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
+    let tokenize = |examples: &[Example]| Labelled::new(examples, tokenizer, stage.max_length, &labels);
+    let (source, dev) = (tokenize(&data.train(task, stage)?.examples)?, tokenize(&data.dev(task)?.examples)?.items);
+    let head = HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect());
+    let subject = Subject { config, head: &head, device: &chosen.device, recompute: recipe.recompute };
+    let plain = [Method::default()];
+    let methods = if index + 1 == recipe.stages.len() { &recipe.methods[..] } else { &plain };
+    for method in methods {
+        let name = recipe.stage_name(index, Some(method));
+        let plan = Plan {
+            name: &name,
+            stage,
+            objective: &*method.objective(),
+            source: &source,
+            updates: stage.n_updates(source.len()),
+            dev: &dev,
+            seed: recipe.seed ^ (index as u64 + 1) << 40,
+            tokens: stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE),
+        };
+        let (choice, _) = memory::choose(&subject, &plan, memory_limit)?;
+        let tokens = choice.tokens_per_micro_batch;
+        line(out, format_args!("  memory of {name}: {choice}; micro-batches of up to {tokens} tokens"));
     }
     Ok(())
 }

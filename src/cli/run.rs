@@ -16,9 +16,11 @@ use crate::{
     error::{Error, Result},
     report::{self, percent, results},
     tasks::sha256,
+    tensor::Device,
     train::{
         self, Outcome,
         folder::{Environment, RunFolder, Status},
+        memory::Bytes,
         progress::{Mode, Progress},
         recipe::{self, Resolved, Setting},
         stop::Stop,
@@ -35,6 +37,7 @@ use crate::{
   rxlt run xnli-adv --model xlm-roberta-base --data data --dry-run
   rxlt run xnli-rs-da --set seed=1 --set stages.0.learning_rate=1e-5 --output runs/seed-1
   rxlt run mine.toml --backend cpu --set seeds=[1,2,3,4,5]
+  rxlt run mine.toml --backend cpu --memory-limit 8GiB
   rxlt run --set stages.0.updates=50 --set methods.0.adv.radius=0.5")]
 pub struct Args {
     /// A recipe that ships (`rxlt recipe ls`) or a TOML file.
@@ -55,6 +58,10 @@ pub struct Args {
     /// The data folder, in place of the recipe's.
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
+    /// The most memory to take (of the GPU, or of the process on the CPU), such as 8GiB: micro-batches are made small
+    /// enough, and the choice is kept in the run's folder.
+    #[arg(long, value_name = "AMOUNT")]
+    memory_limit: Option<Bytes>,
     /// Read and check everything, show examples and the plan, and train nothing.
     #[arg(long)]
     dry_run: bool,
@@ -89,15 +96,18 @@ pub fn run(args: &Args) -> Result<()> {
     let chosen = args.device.open()?;
     let seeds = resolved.by_seed();
     if args.dry_run {
-        return dry_run(&seeds[0], &chosen);
+        return dry_run(&seeds[0], &chosen, args.memory_limit);
     }
     let progress = Progress::new(args.progress.mode());
     progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
+    if let Device::Gpu(gpu) = &chosen.device {
+        gpu.notes().iter().for_each(|note| progress.note(note));
+    }
     let stop = stop_on_signals()?;
     if let [only] = &seeds[..] {
         let path = args.output.clone().unwrap_or_else(|| default_output(only));
         let folder = open(only, &path, &chosen, &progress)?;
-        return show(&work(only, &chosen, &folder, &progress, &stop)?, &path);
+        return show(&work(only, &chosen, &folder, &progress, &stop, args.memory_limit)?, &path);
     }
     run_seeds(args, &seeds, &chosen, &progress, &stop)
 }
@@ -115,7 +125,7 @@ fn run_seeds(args: &Args, seeds: &[Resolved], chosen: &Chosen, progress: &Progre
         if finished {
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
         } else {
-            match work(resolved, chosen, &folder, progress, stop) {
+            match work(resolved, chosen, &folder, progress, stop, args.memory_limit) {
                 Ok(_) => {}
                 Err(error @ Error::Diverged(_)) => {
                     progress.note(format_args!("seed {}: {error}", resolved.recipe.seed));
@@ -144,9 +154,16 @@ fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) 
 }
 
 /// Runs the recipe, and leaves in the folder how it ended.
-fn work(resolved: &Resolved, chosen: &Chosen, folder: &RunFolder, progress: &Progress, stop: &Stop) -> Result<Outcome> {
+fn work(
+    resolved: &Resolved,
+    chosen: &Chosen,
+    folder: &RunFolder,
+    progress: &Progress,
+    stop: &Stop,
+    memory_limit: Option<Bytes>,
+) -> Result<Outcome> {
     folder.set_status(Status::Running, "")?;
-    let outcome = train::run(resolved, &chosen.device, folder, progress, stop);
+    let outcome = train::run(resolved, &chosen.device, folder, progress, stop, memory_limit);
     progress.finish();
     match &outcome {
         Ok(_) => folder.set_status(Status::Done, "")?,

@@ -1,26 +1,34 @@
 //! Buffers of the CPU, recycled: fresh memory from the system costs a page fault for every 4 KiB.
 
+use crate::{
+    error::{Error, raise},
+    pool::{Pool, Usage, size_class},
+};
 use std::{
-    collections::HashMap,
     ops::{Deref, DerefMut},
-    sync::{Mutex, MutexGuard, OnceLock},
+    sync::{LazyLock, Mutex, MutexGuard, PoisonError},
 };
 
-/// Below this many numbers the allocator is fast enough by itself.
-const SMALLEST_POOLED: usize = 4096;
+/// Below this many bytes the allocator is fast enough by itself.
+pub const SMALLEST_POOLED: usize = 16 << 10;
 
 /// A buffer of f32 that returns to the pool when dropped.
 pub struct Block {
-    data: Vec<f32>, // initialized up to its size class
+    data: Vec<f32>, // initialized as far as it reaches
     len: usize,
 }
 
 impl Block {
     /// `len` arbitrary numbers.
+    ///
+    /// Raises [`Error::Device`] where the system has no more memory.
     pub fn uninitialized(len: usize) -> Block {
-        let class = size_class(len);
-        let recycled = (len >= SMALLEST_POOLED).then(|| pool().free.get_mut(&class)?.pop()).flatten();
-        Block { data: recycled.unwrap_or_else(|| vec![0.0; class]), len }
+        if len * 4 < SMALLEST_POOLED {
+            return Block { data: vec![0.0; len], len };
+        }
+        let class = size_class(len as u64 * 4);
+        let recycled = pool().take(class);
+        Block { data: recycled.map_or_else(|| make(class), |(data, _)| data), len }
     }
 
     /// `len` zeros.
@@ -40,9 +48,10 @@ impl Block {
 
 impl Drop for Block {
     fn drop(&mut self) {
-        if self.len >= SMALLEST_POOLED {
+        if self.len * 4 >= SMALLEST_POOLED {
             let data = std::mem::take(&mut self.data);
-            pool().free.entry(data.len()).or_default().push(data);
+            let size = data.len() as u64 * 4;
+            pool().give(data, size);
         }
     }
 }
@@ -60,34 +69,70 @@ impl DerefMut for Block {
     }
 }
 
-#[derive(Default)]
-struct Pool {
-    free: HashMap<usize, Vec<Vec<f32>>>,
+/// What the CPU's tensors take.
+pub fn usage() -> Usage {
+    pool().usage()
 }
 
-fn pool() -> MutexGuard<'static, Pool> {
-    static POOL: OnceLock<Mutex<Pool>> = OnceLock::new();
-    POOL.get_or_init(Mutex::default).lock().expect("no holder panics")
+/// Counts the peaks of [`usage`] from now on.
+pub fn forget_peaks() {
+    pool().forget_peaks();
 }
 
-/// The next 2ᵏ or 1.5 · 2ᵏ: few enough classes that batches of varying length share buffers.
-fn size_class(len: usize) -> usize {
-    if len < SMALLEST_POOLED {
-        return len;
+/// Sets aside blocks of these sizes. The system gives the memory itself only as it is used.
+pub fn reserve(sizes: impl IntoIterator<Item = u64>) {
+    for size in sizes {
+        match zeroed(size) {
+            Some(data) => pool().reserve(data, size),
+            None => no_memory(size),
+        }
     }
-    let power = len.next_power_of_two();
-    if len <= power / 4 * 3 { power / 4 * 3 } else { power }
+}
+
+/// Returns to the system what no tensor holds.
+pub fn release() {
+    drop(pool().release());
+}
+
+fn pool() -> MutexGuard<'static, Pool<Vec<f32>>> {
+    static POOL: LazyLock<Mutex<Pool<Vec<f32>>>> = LazyLock::new(Mutex::default);
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Numbers that fill `class` bytes: what is idle goes first where it has to.
+fn make(class: u64) -> Vec<f32> {
+    drop(pool().make_room(class));
+    let data = zeroed(class).or_else(|| {
+        release();
+        zeroed(class)
+    });
+    let Some(data) = data else { no_memory(class) };
+    pool().add(class);
+    data
+}
+
+fn zeroed(bytes: u64) -> Option<Vec<f32>> {
+    bytemuck::allocation::try_zeroed_vec(bytes as usize / 4).ok()
+}
+
+fn no_memory(bytes: u64) -> ! {
+    raise(Error::Device(format!(
+        "out of memory: the system refused {} MiB beside {} MiB in use by tensors; use a smaller micro-batch (rxlt run \
+         --memory-limit chooses it), a smaller maximum length, or recompute = true",
+        bytes.div_ceil(1 << 20),
+        pool().usage().live >> 20,
+    )))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::catch;
 
     #[test]
-    fn a_size_class_holds_its_length_with_little_waste() {
-        for len in [0, 1, 4095, 4096, 4097, 6144, 6145, 192_001_536] {
-            let class = size_class(len);
-            assert!(class >= len && class <= len + len / 2, "{len}: {class}");
-        }
+    fn what_the_system_refuses_is_an_error() {
+        let result = catch(|| Ok(Block::uninitialized(1 << 60).len()));
+        assert!(matches!(&result, Err(Error::Device(message)) if message.contains("out of memory")), "{result:?}");
+        assert_eq!(Block::zeros(5000).iter().sum::<f32>(), 0.0, "the pool goes on");
     }
 }

@@ -1,6 +1,6 @@
 //! The native CPU backend: buffers, threads, vector loops, and matrix products by `gemm`.
 
-mod block;
+pub mod block;
 mod matmul;
 mod vector;
 

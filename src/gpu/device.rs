@@ -2,11 +2,13 @@
 
 use super::{
     adapter::{self, Adapter, Kind},
+    bindings::Bindings,
+    cache::Cache,
     faults::{Faults, lock},
     kernel::{Binding, Dispatch, Kernel},
     opening::Opening,
     pipeline::{Pipeline, Pipelines},
-    pool::{Buffer, Pool, Statistics},
+    pool::{Buffer, Buffers, Counters, count},
     recorder::{Reader, Recorder},
     timer::Timer,
 };
@@ -14,6 +16,7 @@ use crate::{
     array::{Ids, Precision},
     error::{Error, Result, raise},
 };
+use rayon::prelude::*;
 use std::{
     sync::{Arc, Mutex, OnceLock, mpsc},
     time::{Duration, Instant},
@@ -21,16 +24,26 @@ use std::{
 
 /// Submissions that may wait for the device while the host records the next.
 pub(super) const MAX_IN_FLIGHT: usize = 3;
+/// Buffers of up to this many bytes that brought numbers to the host are used again.
+const SMALL_READ: u64 = 4 << 10;
+
+/// A shader and one of its entry points.
+pub type Entry = (&'static str, &'static str);
 
 /// An open GPU. Operations are recorded and handed over by [`Gpu::submit`]; reading waits.
 pub struct Gpu {
     pub(super) device: wgpu::Device,
     pub(super) queue: wgpu::Queue,
     pub(super) pipelines: Pipelines,
-    pub(super) pool: Mutex<Pool>,
+    pub(super) pool: Mutex<Buffers>,
+    pub(super) bindings: Mutex<Bindings>,
     pub(super) recorder: Mutex<Recorder>,
     pub(super) timer: Option<Mutex<Timer>>,
     pub(super) faults: Arc<Faults>,
+    pub(super) counters: Counters,
+    /// Small buffers that brought numbers to the host, for the next time.
+    landings: Mutex<Vec<wgpu::Buffer>>,
+    notes: Vec<String>,
     adapter: Adapter,
     opening: Opening,
 }
@@ -68,11 +81,30 @@ impl Gpu {
         .map_err(|error| Error::Device(format!("cannot open {}: {error}", adapter.name)))?;
         opening.disguise(&mut adapter);
         let faults = Faults::of(&device);
-        let pipelines = Pipelines::new(&device, opening.checks);
+        let (cache, note) = Cache::open(&device, &adapter);
+        let pipelines = Pipelines::new(&device, opening.checks, cache);
         let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
         let timer = Timer::new(&device).map(Mutex::new);
-        let pool = Mutex::default();
-        Ok(Arc::new(Gpu { device, queue, pipelines, pool, recorder, timer, faults, adapter, opening }))
+        Ok(Arc::new(Gpu {
+            device,
+            queue,
+            pipelines,
+            pool: Mutex::default(),
+            bindings: Mutex::default(),
+            recorder,
+            timer,
+            faults,
+            counters: Counters::default(),
+            landings: Mutex::default(),
+            notes: note.into_iter().collect(),
+            adapter,
+            opening,
+        }))
+    }
+
+    /// What there was to say on opening it.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// What was opened.
@@ -90,9 +122,29 @@ impl Gpu {
         (self.adapter.max_binding_bytes.min(self.adapter.max_buffer_bytes) & !15) as usize
     }
 
-    /// What the GPU was asked for so far.
-    pub fn statistics(&self) -> Statistics {
-        lock(&self.pool).statistics
+    /// Gives the device back to the system, as a driver does that resets it: whatever is asked for afterwards is an
+    /// error.
+    pub fn destroy(&self) {
+        self.device.destroy();
+        // The news comes with a poll; what that says of a device that is gone is no news.
+        let _ =
+            self.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(Duration::from_secs(1)) });
+    }
+
+    /// Makes the pipelines of these entry points, all at once, before they are needed.
+    pub fn prepare(&self, entries: &[Entry]) {
+        entries.par_iter().for_each(|(shader, entry)| drop(self.pipeline(shader, entry)));
+    }
+
+    /// What running a kernel takes: the lengths of its scratch buffers, its ids and its entry points.
+    pub fn needs<'a>(&self, kernel: &'a Kernel) -> (&'a [usize], Vec<&'a Ids>, Vec<Entry>) {
+        let kernel = kernel.variant_for(|suits| self.adapter.suits(suits));
+        let dispatches = || kernel.dispatches.iter().filter(|dispatch| dispatch.workgroups > 0);
+        let ids = dispatches().flat_map(|dispatch| &dispatch.bindings).filter_map(|binding| match binding {
+            Binding::Ids(ids) => Some(ids),
+            _ => None,
+        });
+        (&kernel.scratch, ids.collect(), dispatches().map(|dispatch| (dispatch.shader, dispatch.entry)).collect())
     }
 
     /// A buffer of `len` zeros.
@@ -149,7 +201,19 @@ impl Gpu {
         buffer
     }
 
+    /// The buffers of a dispatch, bound: as they were the last time, if these were bound to this pipeline before.
     fn bind(&self, pipeline: &Pipeline, dispatch: &Dispatch, buffers: &[&Buffer]) -> wgpu::BindGroup {
+        let ids = || pipeline.slots.iter().filter_map(|slot| buffers.get(slot.binding as usize)).map(|b| b.id());
+        let key = (pipeline.id, ids().collect());
+        if let Some(group) = lock(&self.bindings).get(&key) {
+            return group;
+        }
+        let group = self.make_group(pipeline, dispatch, buffers);
+        lock(&self.bindings).keep(key, &group);
+        group
+    }
+
+    fn make_group(&self, pipeline: &Pipeline, dispatch: &Dispatch, buffers: &[&Buffer]) -> wgpu::BindGroup {
         let label = &pipeline.label;
         let buffer_of = |binding: u32| {
             let buffer = buffers.get(binding as usize);
@@ -180,6 +244,7 @@ impl Gpu {
             entries: &entries,
         });
         self.faults.check(label);
+        count(&self.counters.bind_groups);
         group
     }
 
@@ -190,18 +255,28 @@ impl Gpu {
 
     /// Records that the numbers are brought to the host with the next submission.
     pub fn read_later(self: &Arc<Self>, buffer: &Buffer) -> Pending {
-        let staging = self.device.create_buffer(&wgpu::BufferDescriptor {
-            label: Some("read-back"),
-            size: buffer.bytes().max(4),
-            usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
-            mapped_at_creation: false,
-        });
-        self.faults.check("numbers are to be read");
+        let staging = self.landing(buffer.bytes());
         let (arrived, arrival) = mpsc::channel();
         let submission = Arc::new(OnceLock::new());
         let reader = Reader { staging: staging.clone(), submission: submission.clone(), arrived };
         self.record_read(buffer.raw(), buffer.bytes().max(4), reader);
         Pending { gpu: self.clone(), staging, len: buffer.len(), submission, arrival }
+    }
+
+    /// A buffer that the host can read.
+    fn landing(&self, bytes: u64) -> wgpu::Buffer {
+        let used = (bytes <= SMALL_READ).then(|| lock(&self.landings).pop()).flatten();
+        used.unwrap_or_else(|| {
+            let made = self.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("read-back"),
+                size: bytes.max(SMALL_READ),
+                usage: wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::COPY_DST,
+                mapped_at_creation: false,
+            });
+            self.faults.check("numbers are to be read");
+            count(&self.counters.transfers);
+            made
+        })
     }
 
     /// Waits for a submission, in slices, so that a lost or stuck device is noticed.
@@ -249,8 +324,18 @@ impl Pending {
         let view = mapped.then(|| self.staging.get_mapped_range(..).ok()).flatten();
         let Some(view) = view else {
             self.gpu.faults.check("numbers are read");
-            raise(Error::Device(format!("{} did not deliver its results", self.gpu.adapter.name)))
+            raise(Error::Device(format!(
+                "{} did not deliver its results: it was lost; look for driver resets in the system's log, then resume \
+                 the run",
+                self.gpu.adapter.name
+            )))
         };
-        bytemuck::pod_collect_to_vec::<u8, f32>(&view[..self.len * 4])
+        let numbers = bytemuck::pod_collect_to_vec::<u8, f32>(&view[..self.len * 4]);
+        drop(view);
+        if self.staging.size() == SMALL_READ {
+            self.staging.unmap();
+            lock(&self.gpu.landings).push(self.staging);
+        }
+        numbers
     }
 }

@@ -31,9 +31,8 @@ impl Faults {
             });
         }));
         device.set_device_lost_callback(move |reason, message| {
-            if reason != wgpu::DeviceLostReason::Destroyed {
-                lost.add(Fault::Lost(message));
-            }
+            let reason = if reason == wgpu::DeviceLostReason::Destroyed { "it was given back " } else { "" };
+            lost.add(Fault::Lost(format!("{reason}{message}").trim().to_string()));
         });
         faults
     }
@@ -56,7 +55,13 @@ impl Faults {
         match fault {
             Fault::Bug(text) => panic!("{context}: {text}"),
             Fault::Memory(text) => raise(Error::Device(format!(
-                "the GPU ran out of memory ({context}: {text}); use a smaller micro-batch or maximum length"
+                "out of memory on the GPU ({context}: {text}); use a smaller micro-batch (rxlt run --memory-limit \
+                 chooses it), a smaller maximum length, recompute = true, or another device"
+            ))),
+            // A driver that is refused memory outside of an allocation of ours takes the device with it.
+            Fault::Lost(text) if text.to_lowercase().contains("out of memory") => raise(Error::Device(format!(
+                "out of memory: the GPU was lost over it ({context}: {text}); use a smaller micro-batch (rxlt run \
+                 --memory-limit chooses it), a smaller maximum length, recompute = true, or another device"
             ))),
             Fault::Lost(text) => raise(Error::Device(format!(
                 "the GPU was lost ({context}: {text}); look for driver resets in the system's log, then resume the run"

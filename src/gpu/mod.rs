@@ -1,6 +1,8 @@
 //! The GPU backend: adapters, buffers, shaders and the queue. The only place that knows wgpu.
 
 mod adapter;
+mod bindings;
+mod cache;
 mod device;
 mod faults;
 mod kernel;
@@ -12,7 +14,7 @@ pub mod shaders;
 mod timer;
 
 pub use adapter::{Adapter, Kind};
-pub use device::{Gpu, Pending};
+pub use device::{Entry, Gpu, Pending};
 pub use kernel::{Binding, Dispatch, Kernel, Suits};
 pub use opening::{Checks, Kernels, Opening};
 pub use pool::{Buffer, Statistics};

@@ -70,7 +70,10 @@ impl Opening {
         let f16 = if self.precision == Precision::F16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
         match self.kernels {
             Kernels::Portable => f16,
-            _ => f16 | available & (wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY),
+            _ => {
+                let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+                f16 | available & (wanted | wgpu::Features::PIPELINE_CACHE)
+            }
         }
     }
 

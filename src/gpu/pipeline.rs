@@ -1,14 +1,16 @@
 //! Compute pipelines, made at first use from the composed shaders.
 
-use super::{Gpu, faults::lock, opening::Checks, shaders};
+use super::{Gpu, cache::Cache, faults::lock, opening::Checks, shaders};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::Ordering},
 };
 use wgpu::naga;
 
 /// One entry point, ready to run.
 pub(super) struct Pipeline {
+    /// What tells it from the others.
+    pub(super) id: u64,
     pub(super) raw: wgpu::ComputePipeline,
     pub(super) label: String,
     /// The bindings of group 0 that the entry point uses.
@@ -27,6 +29,8 @@ pub(super) struct Slot {
 pub(super) struct Pipelines {
     pub(super) uniform_layout: wgpu::BindGroupLayout,
     checks: Checks,
+    /// What earlier processes made.
+    pub(super) cache: Mutex<Option<Cache>>,
     modules: Mutex<HashMap<&'static str, Arc<Module>>>,
     pipelines: Mutex<HashMap<(&'static str, &'static str), Arc<Pipeline>>>,
 }
@@ -38,11 +42,12 @@ struct Module {
 }
 
 impl Pipelines {
-    pub(super) fn new(device: &wgpu::Device, checks: Checks) -> Pipelines {
+    pub(super) fn new(device: &wgpu::Device, checks: Checks, cache: Option<Cache>) -> Pipelines {
         let entry = buffer_entry(0, wgpu::BufferBindingType::Uniform, true);
         let uniform_layout = device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &[entry] });
-        Pipelines { uniform_layout, checks, modules: Mutex::default(), pipelines: Mutex::default() }
+        let (cache, modules) = (Mutex::new(cache), Mutex::default());
+        Pipelines { uniform_layout, checks, cache, modules, pipelines: Mutex::default() }
     }
 }
 
@@ -62,8 +67,7 @@ impl Gpu {
             return pipeline.clone();
         }
         let pipeline = Arc::new(self.make_pipeline(shader, entry));
-        lock(&self.pipelines.pipelines).insert((shader, entry), pipeline.clone());
-        pipeline
+        lock(&self.pipelines.pipelines).entry((shader, entry)).or_insert(pipeline).clone()
     }
 
     fn make_pipeline(&self, shader: &'static str, entry: &'static str) -> Pipeline {
@@ -84,6 +88,7 @@ impl Gpu {
             bind_group_layouts: &[Some(&layout), Some(&self.pipelines.uniform_layout)],
             immediate_size: 0,
         });
+        let cache = lock(&self.pipelines.cache).as_ref().map(|cache| cache.raw.clone());
         let raw = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&label),
             layout: Some(&pipeline_layout),
@@ -93,10 +98,11 @@ impl Gpu {
                 constants: &[],
                 zero_initialize_workgroup_memory: self.pipelines.checks == Checks::Checked,
             },
-            cache: None,
+            cache: cache.as_ref(),
         });
         self.faults.check(&label);
-        Pipeline { raw, label, slots, layout }
+        let id = self.counters.pipelines.fetch_add(1, Ordering::Relaxed);
+        Pipeline { id, raw, label, slots, layout }
     }
 
     fn module(&self, shader: &'static str) -> Arc<Module> {

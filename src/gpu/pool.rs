@@ -1,19 +1,37 @@
-//! Buffers on the device, recycled by size class.
+//! Buffers on the device, recycled.
 
 use super::{Gpu, faults::lock};
-use crate::error::{Error, raise};
-use std::{collections::HashMap, sync::Arc};
+use crate::{
+    error::{Error, raise},
+    pool::{Pool, size_class},
+};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU64, Ordering},
+};
 
 /// Numbers on the GPU: 4-byte words whose memory goes back to the pool when dropped.
 pub struct Buffer {
-    raw: wgpu::Buffer,
+    raw: Raw,
     len: usize,
     gpu: Arc<Gpu>,
 }
 
+/// Memory on the device, and a number that no other has.
+#[derive(Clone)]
+pub(super) struct Raw {
+    pub(super) buffer: wgpu::Buffer,
+    pub(super) id: u64,
+}
+
 impl Buffer {
     pub(super) fn raw(&self) -> &wgpu::Buffer {
-        &self.raw
+        &self.raw.buffer
+    }
+
+    /// What tells this memory from other memory, whoever has it.
+    pub(super) fn id(&self) -> u64 {
+        self.raw.id
     }
 
     pub(super) fn gpu(&self) -> &Arc<Gpu> {
@@ -35,15 +53,16 @@ impl Buffer {
         self.len as u64 * 4
     }
 
-    /// The bytes that a shader sees: whole groups of four words, the excess holding arbitrary numbers.
+    /// The bytes that a shader sees: as much of the memory as can be seen at once, so that memory used again can be
+    /// bound as it was before. What lies behind the words holds arbitrary numbers.
     pub(super) fn bound_bytes(&self) -> u64 {
-        self.bytes().next_multiple_of(16).max(16)
+        self.raw().size().min(self.gpu.max_binding_bytes() as u64)
     }
 }
 
 impl Drop for Buffer {
     fn drop(&mut self) {
-        lock(&self.gpu.pool).give(self.raw.clone());
+        lock(&self.gpu.pool).give(self.raw.clone(), self.raw.buffer.size());
     }
 }
 
@@ -56,63 +75,57 @@ pub struct Statistics {
     pub peak_bytes: u64,
     /// Bytes of buffers in use or kept for use.
     pub held_bytes: u64,
-    /// Buffers made.
+    /// Buffers made: for numbers, and for their way to the device and back.
     pub allocations: u64,
     /// Command buffers handed to the queue.
     pub submissions: u64,
     /// Kernels launched.
     pub dispatches: u64,
+    /// Pipelines made.
+    pub pipelines: u64,
+    /// Sets of bound buffers made; the others were used again.
+    pub bind_groups: u64,
 }
 
-/// Buffers that wait for their next use, and counters.
+/// What is counted beside the pool's bytes.
 #[derive(Default)]
-pub(super) struct Pool {
-    free: HashMap<u64, Vec<wgpu::Buffer>>,
-    pub(super) statistics: Statistics,
+pub(super) struct Counters {
+    pub(super) transfers: AtomicU64,
+    pub(super) submissions: AtomicU64,
+    pub(super) dispatches: AtomicU64,
+    pub(super) pipelines: AtomicU64,
+    pub(super) bind_groups: AtomicU64,
 }
 
-impl Pool {
-    fn take(&mut self, class: u64) -> Option<wgpu::Buffer> {
-        let raw = self.free.get_mut(&class)?.pop()?;
-        self.count_live(class);
-        Some(raw)
-    }
-
-    fn give(&mut self, raw: wgpu::Buffer) {
-        self.statistics.live_bytes -= raw.size();
-        self.free.entry(raw.size()).or_default().push(raw);
-    }
-
-    fn add(&mut self, class: u64) {
-        self.statistics.allocations += 1;
-        self.statistics.held_bytes += class;
-        self.count_live(class);
-    }
-
-    fn count_live(&mut self, class: u64) {
-        self.statistics.live_bytes += class;
-        self.statistics.peak_bytes = self.statistics.peak_bytes.max(self.statistics.live_bytes);
-    }
-
-    /// Returns to the device what no tensor holds.
-    pub(super) fn release(&mut self) {
-        self.free.clear();
-        self.statistics.held_bytes = self.statistics.live_bytes;
-    }
+/// One more.
+pub(super) fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
 }
 
-/// The size to allocate for `bytes`: four steps between powers of two, at most a quarter more than asked for.
-fn size_class(bytes: u64) -> u64 {
-    let bytes = bytes.max(256);
-    let step = (1 << bytes.ilog2()) / 4;
-    bytes.next_multiple_of(step)
-}
+/// Buffers that wait for their next use.
+pub(super) type Buffers = Pool<Raw>;
 
 impl Gpu {
-    /// A buffer of `len` words with arbitrary content.
+    /// What the GPU was asked for so far.
+    pub fn statistics(&self) -> Statistics {
+        let (usage, counters) = (lock(&self.pool).usage(), &self.counters);
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Statistics {
+            live_bytes: usage.live,
+            peak_bytes: usage.peak,
+            held_bytes: usage.held,
+            allocations: usage.made + read(&counters.transfers),
+            submissions: read(&counters.submissions),
+            dispatches: read(&counters.dispatches),
+            pipelines: read(&counters.pipelines),
+            bind_groups: read(&counters.bind_groups),
+        }
+    }
+
+    /// The bytes of the buffer that would be made for `len` words.
     ///
-    /// Raises [`Error::Device`] where it exceeds the adapter's limits or the memory.
-    pub fn allocate(self: &Arc<Self>, len: usize) -> Buffer {
+    /// Raises [`Error::Device`] where that exceeds the adapter's limits.
+    pub fn buffer_bytes(&self, len: usize) -> u64 {
         let bytes = len as u64 * 4;
         if bytes > self.max_binding_bytes() as u64 {
             raise(Error::Device(format!(
@@ -123,16 +136,38 @@ impl Gpu {
                 self.max_binding_bytes() >> 20
             )));
         }
-        let class = size_class(bytes).min(self.adapter().max_buffer_bytes & !15);
+        size_class(bytes).min(self.adapter().max_buffer_bytes & !15)
+    }
+
+    /// A buffer of `len` words with arbitrary content.
+    ///
+    /// Raises [`Error::Device`] where it exceeds the adapter's limits or the memory.
+    pub fn allocate(self: &Arc<Self>, len: usize) -> Buffer {
+        let class = self.buffer_bytes(len);
         let recycled = lock(&self.pool).take(class);
-        let raw = recycled.unwrap_or_else(|| self.create(class));
+        let raw = recycled.map_or_else(|| self.create(class), |(raw, _)| raw);
         Buffer { raw, len, gpu: self.clone() }
     }
 
-    fn create(&self, class: u64) -> wgpu::Buffer {
+    /// Sets aside buffers of these sizes.
+    ///
+    /// Raises [`Error::Device`] where there is not that much memory.
+    pub fn reserve(&self, sizes: impl IntoIterator<Item = u64>) {
+        for size in sizes {
+            match self.try_create(size) {
+                Ok(raw) => lock(&self.pool).reserve(raw, size),
+                Err(error) => self.no_memory(size, &error),
+            }
+        }
+    }
+
+    fn create(&self, class: u64) -> Raw {
+        let gone = lock(&self.pool).make_room(class);
+        self.discard(gone);
         let created = self.try_create(class).or_else(|_| {
             self.synchronize();
-            lock(&self.pool).release();
+            let idle = lock(&self.pool).release();
+            self.discard(idle);
             self.synchronize();
             self.try_create(class)
         });
@@ -141,19 +176,31 @@ impl Gpu {
                 lock(&self.pool).add(class);
                 raw
             }
-            Err(error) => raise(Error::Device(format!(
-                "out of memory on {}: needed {} MiB beside {} MiB in use ({error}); use a smaller micro-batch or \
-                 maximum length, recompute activations, or use another device",
-                self.adapter().name,
-                mebibytes(class),
-                mebibytes(lock(&self.pool).statistics.live_bytes),
-            ))),
+            Err(error) => self.no_memory(class, &error),
         }
     }
 
-    fn try_create(&self, class: u64) -> Result<wgpu::Buffer, wgpu::Error> {
+    /// Lets go of memory, and of what binds it.
+    fn discard(&self, gone: Vec<Raw>) {
+        if !gone.is_empty() {
+            lock(&self.bindings).forget();
+        }
+    }
+
+    fn no_memory(&self, bytes: u64, error: &wgpu::Error) -> ! {
+        raise(Error::Device(format!(
+            "out of memory on {}: needed {} MiB beside {} MiB in use ({error}); use a smaller micro-batch (rxlt run \
+             --memory-limit chooses it), a smaller maximum length, recompute = true, or another device",
+            self.adapter().name,
+            mebibytes(bytes),
+            mebibytes(lock(&self.pool).usage().live),
+        )))
+    }
+
+    fn try_create(&self, class: u64) -> Result<Raw, wgpu::Error> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
         let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let raw = self.device.create_buffer(&wgpu::BufferDescriptor {
+        let buffer = self.device.create_buffer(&wgpu::BufferDescriptor {
             label: None,
             size: class,
             usage: wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC | wgpu::BufferUsages::COPY_DST,
@@ -161,27 +208,10 @@ impl Gpu {
         });
         let failure = pollster::block_on(scope.pop());
         self.faults.check("a buffer is made");
-        failure.map_or(Ok(raw), Err)
+        failure.map_or(Ok(Raw { buffer, id: NEXT.fetch_add(1, Ordering::Relaxed) }), Err)
     }
 }
 
 fn mebibytes(bytes: u64) -> u64 {
     bytes.div_ceil(1 << 20)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size_class;
-
-    #[test]
-    fn a_size_class_holds_what_is_asked_for_and_little_more() {
-        for bytes in [1, 256, 257, 4_000, 4_096, 4_097, 1 << 27, (1 << 27) + 4] {
-            let class = size_class(bytes);
-            assert!(
-                class >= bytes && class.is_multiple_of(16) && (class <= 256 || class * 4 <= bytes * 5),
-                "{bytes}: {class}"
-            );
-            assert_eq!(class, size_class(class), "{bytes}");
-        }
-    }
 }

@@ -1,16 +1,21 @@
 //! The command buffer being recorded: dispatches, copies, and the words that go along with them.
 
-use super::{Gpu, device::MAX_IN_FLIGHT, faults::lock, pipeline::Pipeline, timer::Times};
-use crate::profile::{self, Clock, Record};
+use super::{Gpu, device::MAX_IN_FLIGHT, faults::lock, pipeline::Pipeline, pool::count, timer::Times};
+use crate::{
+    error::{Error, raise},
+    profile::{self, Clock, Record},
+};
 use std::{
     collections::VecDeque,
-    sync::{Arc, OnceLock, mpsc},
+    sync::{Arc, Mutex, OnceLock, mpsc},
 };
 
 /// Dispatches after which the queue gets its work even though nobody asked.
 const MAX_DISPATCHES: usize = 2_000;
 /// The room for one dispatch's uniform: the largest alignment that an adapter may ask for.
 const UNIFORM_BYTES: usize = 256;
+/// The room for the uniforms of one command buffer.
+const UNIFORMS_BYTES: usize = MAX_DISPATCHES * UNIFORM_BYTES;
 /// Uploads up to this many bytes travel with the command buffer.
 const SMALL_UPLOAD: usize = 256 << 10;
 /// The room for small uploads in one command buffer.
@@ -21,6 +26,10 @@ const UPLOAD_BYTES: usize = 128 << 20;
 /// What was recorded since the last submission.
 pub(super) struct Recorder {
     encoder: Option<wgpu::CommandEncoder>,
+    /// What brings the words of this command buffer to the device: uniforms first, then small uploads.
+    ferry: Option<wgpu::Buffer>,
+    /// Those that are back, ready to be written.
+    ferries: Arc<Mutex<Vec<wgpu::Buffer>>>,
     /// Dispatches follow each other in one pass; only copies end it.
     pass: Option<wgpu::ComputePass<'static>>,
     uniforms: Vec<u32>,
@@ -29,7 +38,6 @@ pub(super) struct Recorder {
     readers: Vec<Reader>,
     uniform_buffer: wgpu::Buffer,
     uniform_group: wgpu::BindGroup,
-    staging_buffer: wgpu::Buffer,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
@@ -42,16 +50,12 @@ pub(super) struct Reader {
 
 impl Recorder {
     pub(super) fn new(device: &wgpu::Device, uniform_layout: &wgpu::BindGroupLayout) -> Recorder {
-        let buffer = |label, bytes: usize, usage| {
-            let usage = usage | wgpu::BufferUsages::COPY_DST;
-            device.create_buffer(&wgpu::BufferDescriptor {
-                label: Some(label),
-                size: bytes as u64,
-                usage,
-                mapped_at_creation: false,
-            })
-        };
-        let uniform_buffer = buffer("uniforms", MAX_DISPATCHES * UNIFORM_BYTES, wgpu::BufferUsages::UNIFORM);
+        let uniform_buffer = device.create_buffer(&wgpu::BufferDescriptor {
+            label: Some("uniforms"),
+            size: UNIFORMS_BYTES as u64,
+            usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::COPY_DST,
+            mapped_at_creation: false,
+        });
         let window = wgpu::BufferBinding {
             buffer: &uniform_buffer,
             offset: 0,
@@ -64,6 +68,8 @@ impl Recorder {
         });
         Recorder {
             encoder: None,
+            ferry: None,
+            ferries: Arc::default(),
             pass: None,
             uniforms: Vec::new(),
             staged: Vec::new(),
@@ -71,7 +77,6 @@ impl Recorder {
             readers: Vec::new(),
             uniform_buffer,
             uniform_group,
-            staging_buffer: buffer("uploads", STAGING_BYTES, wgpu::BufferUsages::COPY_SRC),
             in_flight: VecDeque::new(),
         }
     }
@@ -116,19 +121,69 @@ impl Recorder {
         }
     }
 
+    /// The buffer that brings words to the device with this command buffer: one that is back, or a new one.
+    fn ferry(&mut self, gpu: &Gpu) -> wgpu::Buffer {
+        let ferry = self.ferry.take().or_else(|| lock(&self.ferries).pop()).unwrap_or_else(|| {
+            count(&gpu.counters.transfers);
+            gpu.device.create_buffer(&wgpu::BufferDescriptor {
+                label: Some("uploads"),
+                size: (UNIFORMS_BYTES + STAGING_BYTES) as u64,
+                usage: wgpu::BufferUsages::MAP_WRITE | wgpu::BufferUsages::COPY_SRC,
+                mapped_at_creation: true,
+            })
+        });
+        self.ferry.insert(ferry).clone()
+    }
+
+    /// Loads the ferry; returns it with the commands that unload the uniforms before all else.
+    fn load(&mut self, gpu: &Gpu) -> Option<(wgpu::Buffer, wgpu::CommandBuffer)> {
+        if self.uniforms.is_empty() && self.staged.is_empty() {
+            return None;
+        }
+        let ferry = self.ferry(gpu);
+        self.ferry = None;
+        for (start, words) in [(0, &self.uniforms), (UNIFORMS_BYTES, &self.staged)] {
+            let range = start as u64..(start + words.len() * 4) as u64;
+            if words.is_empty() {
+                continue;
+            }
+            match ferry.get_mapped_range_mut(range) {
+                Ok(mut view) => view.copy_from_slice(bytemuck::cast_slice(words)),
+                Err(error) => {
+                    gpu.faults.check("numbers are uploaded");
+                    let name = &gpu.adapter().name;
+                    raise(Error::Device(format!("{name} does not take uploads ({error}); resume the run")))
+                }
+            }
+        }
+        ferry.unmap();
+        let mut unloading = gpu.device.create_command_encoder(&wgpu::CommandEncoderDescriptor::default());
+        if !self.uniforms.is_empty() {
+            let bytes = self.uniforms.len() as u64 * 4;
+            unloading.copy_buffer_to_buffer(&ferry, 0, &self.uniform_buffer, 0, bytes);
+        }
+        self.uniforms.clear();
+        self.staged.clear();
+        Some((ferry, unloading.finish()))
+    }
+
     fn submit(&mut self, gpu: &Gpu) -> Option<(Times, wgpu::SubmissionIndex)> {
         self.pass = None;
         let mut encoder = self.encoder.take()?;
         let times = gpu.timer.as_ref().and_then(|timer| lock(timer).collect(&gpu.device, &mut encoder));
-        // Writes take effect before the command buffer and after all earlier ones.
-        for (buffer, words) in [(&self.uniform_buffer, &mut self.uniforms), (&self.staging_buffer, &mut self.staged)] {
-            if !words.is_empty() {
-                gpu.queue.write_buffer(buffer, 0, bytemuck::cast_slice(words));
-                words.clear();
-            }
-        }
-        let submission = gpu.queue.submit([encoder.finish()]);
+        let loaded = self.load(gpu);
+        let (ferry, unloading) = loaded.unzip();
+        let submission = gpu.queue.submit(unloading.into_iter().chain([encoder.finish()]));
         self.unflushed = 0;
+        if let Some(ferry) = ferry {
+            let (back, returned) = (self.ferries.clone(), ferry.clone());
+            // One that does not come back is replaced by a new one.
+            ferry.map_async(wgpu::MapMode::Write, .., move |result| {
+                if result.is_ok() {
+                    lock(&back).push(returned);
+                }
+            });
+        }
         for reader in self.readers.drain(..) {
             // Nobody sets it twice: the reader is taken out of the list.
             let _ = reader.submission.set(submission.clone());
@@ -137,7 +192,7 @@ impl Recorder {
             reader.staging.map_async(wgpu::MapMode::Read, .., move |result| drop(arrived.send(result)));
         }
         self.in_flight.push_back(submission.clone());
-        lock(&gpu.pool).statistics.submissions += 1;
+        count(&gpu.counters.submissions);
         times.map(|times| (times, submission))
     }
 }
@@ -178,8 +233,8 @@ impl Gpu {
     ) {
         let mut recorder = lock(&self.recorder);
         recorder.dispatch(self, pipeline, group, uniform, fold(groups), profiled);
-        lock(&self.pool).statistics.dispatches += 1;
-        if recorder.uniforms.len() * 4 >= MAX_DISPATCHES * UNIFORM_BYTES {
+        count(&self.counters.dispatches);
+        if recorder.uniforms.len() * 4 >= UNIFORMS_BYTES {
             drop(recorder);
             self.submit();
         }
@@ -208,10 +263,10 @@ impl Gpu {
         }
         let mut guard = lock(&self.recorder);
         let recorder = &mut *guard;
-        let start = recorder.staged.len() as u64 * 4;
+        let start = (UNIFORMS_BYTES + recorder.staged.len() * 4) as u64;
         recorder.staged.extend(words);
-        let staging = recorder.staging_buffer.clone();
-        recorder.copier(&self.device).copy_buffer_to_buffer(&staging, start, raw, 0, bytes as u64);
+        let ferry = recorder.ferry(self);
+        recorder.copier(&self.device).copy_buffer_to_buffer(&ferry, start, raw, 0, bytes as u64);
     }
 
     /// Large uploads go to the queue by themselves, after what was recorded; it is emptied now and then, since wgpu

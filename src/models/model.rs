@@ -204,18 +204,16 @@ impl Model {
 
     /// Overwrites every tensor with those of a file written from this model.
     pub fn restore(&self, weights: &Weights) -> Result<()> {
-        for window in 0..self.words.windows.len() {
-            let values = weights.read_rows(&self.words.name, self.words.window_rows(window))?;
-            self.words.windows[window].assign(&values);
+        for (i, window) in self.words.windows.iter().enumerate() {
+            window.refill(|values| weights.read_rows_into(&self.words.name, self.words.window_rows(i), values))?;
         }
-        for parameter in &self.parameters {
-            match weights.shape(&parameter.name) {
-                Some(shape) if *shape == parameter.tensor.shape()[..] => {
-                    parameter.tensor.assign(&weights.read(&parameter.name)?);
+        for Parameter { name, tensor } in &self.parameters {
+            match weights.shape(name) {
+                Some(shape) if *shape == tensor.shape()[..] => {
+                    tensor.refill(|values| weights.read_into(name, values))?;
                 }
                 found => {
-                    let (source, name) = (weights.source().display(), &parameter.name);
-                    let expected = parameter.tensor.shape();
+                    let (source, expected) = (weights.source().display(), tensor.shape());
                     return Err(Error::Data(format!("{source}: {name}: expected {expected:?}, found {found:?}")));
                 }
             }
@@ -227,9 +225,14 @@ impl Model {
     pub fn write(&self, folder: &Path) -> Result<()> {
         let config = serde_json::to_string_pretty(&self.config.to_json(&self.head_kind)).expect("JSON can be printed");
         checkpoint::write_file(&folder.join("config.json"), (config + "\n").as_bytes())?;
-        let tensors = self.tensors();
-        let entries: Vec<Entry> =
-            tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect();
+        let shape = [self.words.rows, self.words.columns];
+        let table = Entry { name: &self.words.name, shape: &shape, values: Values::Tensors(&self.words.windows) };
+        let others = self.parameters.iter().map(|Parameter { name, tensor }| Entry {
+            name,
+            shape: tensor.shape(),
+            values: Values::Tensors(std::slice::from_ref(tensor)),
+        });
+        let entries: Vec<Entry> = std::iter::once(table).chain(others).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
     }
 }

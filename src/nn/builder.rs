@@ -3,13 +3,13 @@
 use super::Parameter;
 use crate::{
     array::Shape,
-    checkpoint::Weights,
+    checkpoint::{Weights, not_finite},
     error::{Error, Result},
     rng::{Purpose, Rng},
     tensor::{Device, Tensor},
 };
 use rayon::prelude::*;
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, ops::Range};
 
 /// What a parameter that the checkpoint lacks starts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,8 +102,7 @@ impl<'a> Builder<'a> {
     /// The parameter of this name and shape.
     pub fn parameter(&mut self, name: &str, shape: &[usize], fill: Fill) -> Tensor {
         let name = self.full_name(name);
-        let values = self.values(&name, shape, 0..shape[0], fill);
-        let tensor = Tensor::new(&values, shape, self.device).tracked();
+        let tensor = self.tensor(&name, shape, 0..shape[0], fill);
         self.parameters.push(Parameter { name, tensor: tensor.clone() });
         tensor
     }
@@ -115,8 +114,7 @@ impl<'a> Builder<'a> {
         let starts = (0..shape[0]).step_by(each.min(shape[0]).max(1));
         let windows = starts.map(|start| {
             let rows = start..(start + each.min(shape[0])).min(shape[0]);
-            let values = self.values(&name, &shape, rows.clone(), fill);
-            Tensor::new(&values, [rows.len(), shape[1]], self.device).tracked()
+            self.tensor(&name, &shape, rows, fill)
         });
         let windows = windows.collect();
         (name, windows)
@@ -145,36 +143,45 @@ impl<'a> Builder<'a> {
     }
 
     /// Rows of a tensor from the checkpoint, or fresh ones; a problem is noted and zeros stand in.
-    fn values(&mut self, name: &str, shape: &[usize], rows: std::ops::Range<usize>, fill: Fill) -> Vec<f32> {
-        let width: usize = shape[1..].iter().product();
-        let (n, expected) = (rows.len() * width, Shape::from(shape));
-        match self.weights.and_then(|weights| weights.shape(name)) {
-            None if self.may_initialize => {
+    fn tensor(&mut self, name: &str, shape: &[usize], rows: Range<usize>, fill: Fill) -> Tensor {
+        let extent: Vec<usize> = std::iter::once(rows.len()).chain(shape[1..].iter().copied()).collect();
+        let tensor = Tensor::filled(&extent[..], self.device, |values| {
+            if !self.load(name, shape, rows, fill, values) {
+                values.fill(0.0);
+            }
+            Ok(())
+        });
+        tensor.expect("problems are noted").tracked()
+    }
+
+    /// Whether the values could be filled.
+    fn load(&mut self, name: &str, shape: &[usize], rows: Range<usize>, fill: Fill, values: &mut [f32]) -> bool {
+        let expected = Shape::from(shape);
+        let Some(weights) = self.weights.filter(|weights| weights.contains(name)) else {
+            if self.may_initialize {
                 if self.initialized.last().is_none_or(|last| last != name) {
                     self.initialized.push(name.to_string());
                 }
-                return self.fresh(name, rows.start * width, n, fill);
+                self.fresh(name, rows.start * shape[1..].iter().product::<usize>(), fill, values);
+            } else {
+                self.problem(format!("{name}: missing, expected {expected:?}"));
             }
-            None => self.problem(format!("{name}: missing, expected {expected:?}")),
-            Some(found) if found != shape => {
-                self.used.insert(name.to_string());
-                self.problem(format!("{name}: expected {expected:?}, found {:?}", Shape::from(found)));
-            }
-            Some(_) => {
-                self.used.insert(name.to_string());
-                match self.weights.map(|weights| weights.read_rows(name, rows)) {
-                    Some(Ok(values)) => {
-                        if crate::checkpoint::not_finite(&values) > 0 {
-                            self.not_finite.push(name.to_string());
-                        }
-                        return values;
-                    }
-                    Some(Err(error)) => self.problem(format!("{name}: {error}")),
-                    None => unreachable!("the shape came from these weights"),
-                }
-            }
+            return self.may_initialize;
+        };
+        self.used.insert(name.to_string());
+        let found = weights.shape(name).unwrap_or_default();
+        if found != shape {
+            self.problem(format!("{name}: expected {expected:?}, found {:?}", Shape::from(found)));
+            return false;
         }
-        vec![0.0; n]
+        if let Err(error) = weights.read_rows_into(name, rows, values) {
+            self.problem(format!("{name}: {error}"));
+            return false;
+        }
+        if not_finite(values) > 0 {
+            self.not_finite.push(name.to_string());
+        }
+        true
     }
 
     fn problem(&mut self, problem: String) {
@@ -184,22 +191,24 @@ impl<'a> Builder<'a> {
     }
 
     /// Fresh numbers: a function of the seed, the name and the place, whatever the windows.
-    fn fresh(&self, name: &str, start: usize, n: usize, fill: Fill) -> Vec<f32> {
+    fn fresh(&self, name: &str, start: usize, fill: Fill, values: &mut [f32]) {
         const BLOCK: usize = 4096;
         let stream = name.bytes().fold(0u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01B3)) >> 8;
+        let draw = |block: usize, skip: usize, values: &mut [f32]| {
+            let mut rng = Rng::for_purpose(self.seed, Purpose::Initialize, stream.wrapping_add(block as u64));
+            for _ in 0..skip {
+                let _ = rng.gaussian();
+            }
+            values.iter_mut().for_each(|value| *value = self.initializer_range * rng.gaussian());
+        };
         match fill {
-            Fill::Zeros => vec![0.0; n],
-            Fill::Ones => vec![1.0; n],
+            Fill::Zeros => values.fill(0.0),
+            Fill::Ones => values.fill(1.0),
             Fill::Normal => {
-                let block = |block: usize| {
-                    let mut rng = Rng::for_purpose(self.seed, Purpose::Initialize, stream.wrapping_add(block as u64));
-                    let range = self.initializer_range;
-                    (0..BLOCK).map(move |_| range * rng.gaussian()).collect::<Vec<f32>>()
-                };
-                let first = start / BLOCK;
-                let last = (start + n).div_ceil(BLOCK);
-                let values: Vec<f32> = (first..last).into_par_iter().flat_map_iter(block).collect();
-                values[start - first * BLOCK..][..n].to_vec()
+                let (first, skip) = (start / BLOCK, start % BLOCK);
+                let (head, rest) = values.split_at_mut((BLOCK - skip).min(values.len()));
+                draw(first, skip, head);
+                rest.par_chunks_mut(BLOCK).enumerate().for_each(|(i, values)| draw(first + 1 + i, 0, values));
             }
         }
     }

@@ -3,6 +3,7 @@
 use super::{
     evaluate::{masked_accuracy, probabilities},
     folder::{RunFolder, StageFolder, number},
+    memory::Forecast,
     objective::{Objective, Scene},
     optimizer::{Optimizer, Saved},
     progress::{Progress, Step},
@@ -14,17 +15,19 @@ use crate::{
     checkpoint::{self, Entry, Values, Weights},
     error::{Error, Result},
     models::{HeadKind, Model, Words},
+    nn::ActiveRows,
     rng::Draw,
     tensor::{Pending, Tensor},
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use std::{path::Path, time::Instant};
+use std::{ops::Range, path::Path, time::Instant};
 
 /// Randomness leaves this many streams to each micro-batch.
 const STREAMS_PER_MICRO_BATCH: u32 = 1 << 16;
 
 /// All that a stage trains with.
+#[derive(Clone, Copy)]
 pub struct Plan<'a> {
     /// What the stage is called.
     pub name: &'a str,
@@ -42,6 +45,65 @@ pub struct Plan<'a> {
     pub seed: u64,
     /// The most tokens that are on the device at once.
     pub tokens: usize,
+}
+
+impl Plan<'_> {
+    /// The optimizer of the stage before its first update.
+    pub fn optimizer(&self, model: &Model) -> Optimizer {
+        let settings = self.stage.optimizer(self.updates as u32);
+        match model.head_kind {
+            HeadKind::MaskedLm => Optimizer::dense(model, settings),
+            HeadKind::Classify(_) => {
+                let mut optimizer = Optimizer::lazy(model, settings);
+                optimizer.expect(model, &self.source.vocabulary().unwrap_or_default());
+                optimizer
+            }
+        }
+    }
+
+    /// Which places of its epoch the update after `step` updates takes; `order` becomes that epoch's.
+    pub fn places(&self, step: u64, order: &mut (u64, Vec<usize>)) -> Range<usize> {
+        let (n, size) = (self.source.len(), self.stage.batch_size);
+        let per_epoch = n.div_ceil(size) as u64;
+        let (epoch, at) = (step / per_epoch, (step % per_epoch) as usize);
+        if order.0 != epoch {
+            *order = (epoch, self.source.order(self.seed, epoch));
+        }
+        at * size..((at + 1) * size).min(n)
+    }
+
+    /// The examples of the update after `step` updates.
+    pub fn items(&self, step: u64, order: &mut (u64, Vec<usize>)) -> Result<Vec<Item>> {
+        let places = self.places(step, order);
+        places.map(|place| self.source.item(order.1[place], order.0, place)).collect()
+    }
+}
+
+/// The loss of an update and its gradients, one micro-batch after the other.
+pub fn loss_and_gradients(
+    model: &Model,
+    plan: &Plan,
+    optimizer: &Optimizer,
+    items: &[Item],
+    active: Option<&ActiveRows>,
+    step: u32,
+) -> (Tensor, Vec<Tensor>) {
+    let predictions: usize = items.iter().map(|item| item.goal.count()).sum();
+    let weight = 1.0 / predictions.max(1) as f32;
+    let words = active.map_or(Words::Table, Words::Active);
+    let leaves = Optimizer::leaves(model, active);
+    let (mut loss, mut grads): (Option<Tensor>, Vec<Tensor>) = (None, Vec::new());
+    for (i, part) in cut(items, plan.tokens).into_iter().enumerate() {
+        let draw = Some(Draw { seed: plan.seed, step, stream: i as u32 * STREAMS_PER_MICRO_BATCH });
+        let scene = Scene { model, words, batch: &pack(part), weight, draw };
+        let (part_loss, part_grads) = optimizer.gradients(plan.objective.loss(&scene), &leaves);
+        grads = match grads.is_empty() {
+            true => part_grads,
+            false => grads.into_iter().zip(part_grads).map(|(sum, grad)| sum.add(&grad)).collect(),
+        };
+        loss = Some(loss.map_or(part_loss.clone(), |sum| sum.add(&part_loss)));
+    }
+    (loss.expect("a batch has examples"), grads)
 }
 
 /// Where the stage reports to, and who may stop it.
@@ -80,8 +142,11 @@ impl State {
 }
 
 /// Trains `model` in place, and leaves it as the selected one. Returns all evaluations.
-pub fn fit(model: &Model, plan: &Plan, desk: &Desk) -> Result<Vec<Evaluation>> {
+pub fn fit(model: &Model, plan: &Plan, desk: &Desk, forecast: &Forecast) -> Result<Vec<Evaluation>> {
     let mut training = Training::begin(model, plan, desk)?;
+    if let Some(note) = forecast.prepare(model.device()) {
+        desk.progress.note(note);
+    }
     while training.state.step < plan.updates {
         training.step()?;
         let (step, last) = (training.state.step, training.state.step == plan.updates);
@@ -138,11 +203,7 @@ struct Update {
 impl<'a> Training<'a> {
     /// From the newest whole checkpoint, or from the start.
     fn begin(model: &'a Model, plan: &'a Plan<'a>, desk: &'a Desk<'a>) -> Result<Training<'a>> {
-        let settings = plan.stage.optimizer(plan.updates as u32);
-        let optimizer = match model.head_kind {
-            HeadKind::MaskedLm => Optimizer::dense(model, settings),
-            HeadKind::Classify(_) => Optimizer::lazy(model, settings),
-        };
+        let optimizer = plan.optimizer(model);
         let order = (u64::MAX, Vec::new());
         let state = State::default();
         let mut training =
@@ -158,28 +219,14 @@ impl<'a> Training<'a> {
     /// One update.
     fn step(&mut self) -> Result<()> {
         let started = Instant::now();
-        let items = self.batch()?;
-        let predictions: usize = items.iter().map(|item| item.goal.count()).sum();
-        let weight = 1.0 / predictions.max(1) as f32;
+        let items = self.plan.items(self.state.step, &mut self.order)?;
         let learning_rate = self.optimizer.learning_rate();
         let tokens = items.iter().map(|item| item.ids.len()).sum();
         let active = self.optimizer.activate(self.model, items.iter().flat_map(|item| item.ids.iter().copied()));
-        let words = active.as_ref().map_or(Words::Table, Words::Active);
-        let leaves = Optimizer::leaves(self.model, active.as_ref());
-        let (mut loss, mut grads): (Option<Tensor>, Vec<Tensor>) = (None, Vec::new());
-        for (i, part) in cut(&items, self.plan.tokens).into_iter().enumerate() {
-            let stream = i as u32 * STREAMS_PER_MICRO_BATCH;
-            let draw = Some(Draw { seed: self.plan.seed, step: self.state.step as u32, stream });
-            let scene = Scene { model: self.model, words, batch: &pack(part), weight, draw };
-            let (part_loss, part_grads) = self.optimizer.gradients(self.plan.objective.loss(&scene), &leaves);
-            grads = match grads.is_empty() {
-                true => part_grads,
-                false => grads.iter().zip(&part_grads).map(|(sum, grad)| sum.add(grad)).collect(),
-            };
-            loss = Some(loss.map_or(part_loss.clone(), |sum| sum.add(&part_loss)));
-        }
+        let step = self.state.step as u32;
+        let (loss, grads) = loss_and_gradients(self.model, self.plan, &self.optimizer, &items, active.as_ref(), step);
         let square = self.optimizer.step(self.model, active.as_ref(), &grads);
-        let loss = loss.expect("a batch has examples").read_later();
+        let loss = loss.read_later();
         let square = square.read_later();
         self.model.device().submit();
         self.settle()?; // the numbers of the update before, while the device works on this one
@@ -188,19 +235,6 @@ impl<'a> Training<'a> {
         let seconds = started.elapsed().as_secs_f64();
         self.pending = Some(Update { step: self.state.step, ids, tokens, learning_rate, seconds, loss, square });
         Ok(())
-    }
-
-    /// The examples of the next update.
-    fn batch(&mut self) -> Result<Vec<Item>> {
-        let (n, size) = (self.plan.source.len(), self.plan.stage.batch_size);
-        let per_epoch = n.div_ceil(size) as u64;
-        let (epoch, at) = (self.state.step / per_epoch, (self.state.step % per_epoch) as usize);
-        if self.order.0 != epoch {
-            self.order = (epoch, self.plan.source.order(self.plan.seed, epoch));
-        }
-        let places = at * size..((at + 1) * size).min(n);
-        let items = places.map(|place| self.plan.source.item(self.order.1[place], epoch, place));
-        items.collect()
     }
 
     /// Takes in the numbers of the last update: logs them, and stops where they are not finite.
@@ -317,10 +351,14 @@ impl<'a> Training<'a> {
         let (tensors, places) = self.optimizer.save(self.model);
         self.desk.stage_folder.save(self.state.step, |folder| {
             self.model.write(folder)?;
-            let moments = entries(&tensors);
+            let moments = tensors.iter().map(|(name, tensor)| Entry {
+                name,
+                shape: tensor.shape(),
+                values: Values::Tensors(std::slice::from_ref(tensor)),
+            });
             let places = places.iter().map(|(name, values)| (name, [values.len()], values)).collect::<Vec<_>>();
             let places = places.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::U32(values) });
-            let all: Vec<Entry> = moments.into_iter().chain(places).collect();
+            let all: Vec<Entry> = moments.chain(places).collect();
             checkpoint::write(&folder.join("optimizer.safetensors"), &all, &[])?;
             if let Some(sum) = &self.sum {
                 checkpoint::write(&folder.join("average.safetensors"), &entries(sum), &[])?;

@@ -5,6 +5,7 @@
 //! 1-mlm/                            one folder per stage, and per method of the last one
 //!   checkpoints/step-00000500/      whole or not there at all
 //!   LATEST                          the name of the newest
+//!   memory.json                     what it takes, and the micro-batches that were chosen
 //!   model/                          the model kept, as Hugging Face lays it out
 //!   predictions/test-de.jsonl  metrics.json
 //! ```
@@ -24,7 +25,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::recipe::Resolved;
+use super::{memory::Choice, recipe::Resolved};
 use crate::{
     checkpoint::{self, commit_folder, is_complete, write_file},
     error::{Error, Result},
@@ -34,6 +35,7 @@ const CONFIG: &str = "config.resolved.toml";
 const STATUS: &str = "STATUS.json";
 const LOG: &str = "log.jsonl";
 const LOCK: &str = "LOCK";
+const MEMORY: &str = "memory.json";
 
 /// An open run folder, locked for this process until it is dropped.
 #[derive(Debug)]
@@ -261,6 +263,23 @@ impl StageFolder {
     /// The stage's results, if they are there.
     pub fn metrics(&self) -> Result<Option<Value>> {
         read_json(&self.path.join("metrics.json"))
+    }
+
+    /// What the stage was found to take, and the micro-batches that follow from it; kept, so that a run that goes on
+    /// has the same.
+    pub fn choice(&self) -> Result<Option<Choice>> {
+        read_json(&self.path.join(MEMORY))?
+            .map(|value| {
+                let remedy = "take the file from a copy of the folder, or name another --output";
+                let path = self.path.join(MEMORY);
+                Choice::deserialize(&value).map_err(|e| Error::Data(format!("{}: {e}; {remedy}", path.display())))
+            })
+            .transpose()
+    }
+
+    /// Records that.
+    pub fn set_choice(&self, choice: &Choice) -> Result<()> {
+        write_json(&self.path.join(MEMORY), &json!(choice))
     }
 
     /// Saves a checkpoint: `fill` writes into a folder that gets its name only when it is whole and on the disk.

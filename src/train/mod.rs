@@ -6,6 +6,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod folder;
 pub mod measure;
+pub mod memory;
 pub mod objective;
 pub mod optimizer;
 pub mod progress;

@@ -88,7 +88,10 @@ enum Table {
     Lazy(Vec<LazyWindow>),
 }
 
-/// A named tensor of the state: name, shape, numbers.
+/// The whole state by name: moments, and by window where the rows of a lazy table have theirs.
+pub type State = (Vec<(String, Tensor)>, Vec<(String, Vec<u32>)>);
+
+/// A named tensor on the host: name, shape, numbers.
 pub type Saved = (String, Vec<usize>, Vec<f32>);
 
 impl Optimizer {
@@ -123,6 +126,16 @@ impl Optimizer {
                 loss.into_gradients_along(&direction, leaves)
             }
             None => loss.into_gradients(leaves),
+        }
+    }
+
+    /// Makes room for the moments of the rows of these ids, ascending, so that it need not grow later.
+    pub fn expect(&mut self, model: &Model, ids: &[u32]) {
+        let Table::Lazy(windows) = &mut self.table else { return };
+        for (i, window) in windows.iter_mut().enumerate() {
+            let range = model.words.window_rows(i);
+            let inside = ids.iter().filter(|id| range.contains(&(**id as usize))).count();
+            window.reserve(&model.words.windows[i], inside);
         }
     }
 
@@ -210,10 +223,10 @@ impl Optimizer {
         }
     }
 
-    /// The whole state, on the host.
-    pub fn save(&self, model: &Model) -> (Vec<Saved>, Vec<(String, Vec<u32>)>) {
+    /// What a checkpoint has to hold.
+    pub fn save(&self, model: &Model) -> State {
         let mut tensors = Vec::new();
-        let mut keep = |name: String, tensor: &Tensor| tensors.push((name, tensor.shape().to_vec(), tensor.to_vec()));
+        let mut keep = |name: String, tensor: &Tensor| tensors.push((name, tensor.clone()));
         for (parameter, [m, v]) in model.parameters.iter().zip(&self.moments) {
             keep(format!("{}.exp_avg", parameter.name), m);
             keep(format!("{}.exp_avg_sq", parameter.name), v);
@@ -280,7 +293,7 @@ fn read(saved: &Weights, name: &str, device: &Device) -> Result<Tensor> {
         let source = saved.source().display();
         return Err(Error::Data(format!("{source}: {name} is missing; the checkpoint belongs to another recipe")));
     };
-    Ok(Tensor::new(&saved.read(name)?, shape, device))
+    Tensor::filled(shape, device, |values| saved.read_into(name, values))
 }
 
 fn two_zeros(like: &Tensor) -> [Tensor; 2] {
@@ -372,21 +385,25 @@ impl LazyWindow {
             places.extend([row, *slot]);
             self.taken[row as usize] = hyper.step;
         }
-        self.reserve(window);
+        if self.used > self.m.shape()[0] {
+            self.reserve(window, self.used.next_power_of_two());
+        }
         let update = AdamWRows { hyper, rows: places.into() };
         Tensor::update(&update, &[window, &self.m, &self.v], &[grad, factor]);
     }
 
-    /// Makes room for all slots in use, by doubling.
-    fn reserve(&mut self, window: &Tensor) {
+    /// Makes room for so many slots.
+    fn reserve(&mut self, window: &Tensor, n: usize) {
         let [rows, columns] = [window.shape()[0], window.shape()[1]];
-        if self.used <= self.m.shape()[0] {
+        let capacity = n.min(rows);
+        if capacity <= self.m.shape()[0] {
             return;
         }
-        let capacity = self.used.next_power_of_two().min(rows);
         for moment in [&mut self.m, &mut self.v] {
             let grown = Tensor::zeros([capacity, columns], window.device());
-            Tensor::update(&Copy, &[&grown], &[moment]);
+            if self.used > 0 {
+                Tensor::update(&Copy, &[&grown], &[moment]);
+            }
             *moment = grown;
         }
     }

@@ -6,6 +6,7 @@ use super::{
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, number},
     measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
+    memory::{self, Bytes, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, Stage},
     source::{Item, Labelled, Language, Masking, Perturbed, Source, Texts},
@@ -52,16 +53,19 @@ pub struct MethodResult {
     pub folder: PathBuf,
 }
 
-/// Runs a recipe in its folder, from where it was left.
+/// Runs a recipe in its folder, from where it was left. Under a limit of memory, micro-batches are as small as they
+/// have to be.
 pub fn run(
     resolved: &Resolved,
     device: &Device,
     folder: &RunFolder,
     progress: &Progress,
     stop: &Stop,
+    memory_limit: Option<Bytes>,
 ) -> Result<Outcome> {
     crate::error::catch(|| {
-        let run = Run::prepare(&resolved.recipe, device, folder, progress, stop)?;
+        let mut run = Run::prepare(&resolved.recipe, device, folder, progress, stop)?;
+        run.memory_limit = memory_limit;
         let mut start = run.start()?;
         let (last, first) = run.recipe.stages.split_last().ok_or_else(|| Error::Config("stages is empty".into()))?;
         for (i, stage) in first.iter().enumerate() {
@@ -93,6 +97,7 @@ struct Run<'a> {
     folder: &'a RunFolder,
     progress: &'a Progress,
     stop: &'a Stop,
+    memory_limit: Option<Bytes>,
     task: &'static Task,
     tokenizer: Tokenizer,
     /// The test data by language, the source first.
@@ -123,7 +128,8 @@ impl<'a> Run<'a> {
         let languages = data.languages(task)?;
         let tests = languages.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?;
         let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
-        let run = Run { recipe, device, folder, progress, stop, task, tokenizer, tests, labelled, texts };
+        let memory_limit = None;
+        let run = Run { recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts };
         run.describe_data()?;
         Ok(run)
     }
@@ -201,10 +207,11 @@ impl<'a> Run<'a> {
         let objective = method.objective();
         let updates = stage.n_updates(source.len());
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let plan =
+        let mut plan =
             Plan { name: &name, stage, objective: &*objective, source: &*source, updates, dev: &dev, seed, tokens };
+        let forecast = self.foresee(&model, &mut plan, &stage_folder)?;
         let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress: self.progress, stop: self.stop };
-        let evaluations = fit(&model, &plan, &desk)?;
+        let evaluations = fit(&model, &plan, &desk, &forecast)?;
         checkpoint::commit_folder(&stage_folder.model(), |folder| {
             model.write(folder)?;
             self.tokenizer.save(folder)?;
@@ -212,6 +219,28 @@ impl<'a> Run<'a> {
             checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
         })?;
         Ok((stage_folder, evaluations))
+    }
+
+    /// What the stage takes, which is said; its micro-batches are those that were recorded, else as large as fit.
+    fn foresee(&self, model: &Model, plan: &mut Plan, folder: &StageFolder) -> Result<Forecast> {
+        let recompute = model.encoder.recompute;
+        let subject = Subject { config: &model.config, head: &model.head_kind, device: self.device, recompute };
+        let recorded = folder.choice()?;
+        let limit = recorded.map_or(self.memory_limit, |recorded| {
+            plan.tokens = recorded.tokens_per_micro_batch;
+            None
+        });
+        let (choice, forecast) = memory::choose(&subject, plan, limit)?;
+        self.progress.note(format_args!("{}: memory: {choice}", plan.name));
+        if choice.tokens_per_micro_batch < plan.tokens {
+            let tokens = choice.tokens_per_micro_batch;
+            self.progress.note(format_args!("{}: micro-batches of up to {tokens} tokens fit the limit", plan.name));
+        }
+        plan.tokens = choice.tokens_per_micro_batch;
+        if recorded.is_none() {
+            folder.set_choice(&choice)?;
+        }
+        Ok(forecast)
     }
 
     /// The model that a stage starts with; says what had to be initialized.
@@ -407,7 +436,8 @@ impl Measuring<'_> {
             self.model = Some(Model::load(&self.folder.model(), HeadKind::Classify(labels), 0, run.device)?);
         }
         let model = self.model.as_ref().expect("it was just loaded");
-        let tokens = self.stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
+        let chosen = self.folder.choice()?.map(|choice| choice.tokens_per_micro_batch);
+        let tokens = chosen.or(self.stage.tokens_per_micro_batch).unwrap_or(TOKENS_AT_ONCE);
         let (tokenizer, task, max_length) = (&run.tokenizer, run.task, self.stage.max_length);
         let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
             noise: rs_rp.objective(),

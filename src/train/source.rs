@@ -9,6 +9,7 @@ use crate::{
     tasks::Example,
     text::{Encoded, Tokenizer},
 };
+use std::ops::Range;
 
 /// One tokenized example.
 #[derive(Clone, Debug)]
@@ -66,6 +67,14 @@ pub trait Source: Sync {
 
     /// An example as it is seen at place `place` of an epoch.
     fn item(&self, index: usize, epoch: u64, place: usize) -> Result<Item>;
+
+    /// How many tokens an example has, at most: to foresee what batches take.
+    fn n_tokens(&self, index: usize) -> usize;
+
+    /// All ids that occur, ascending, where that is known beforehand.
+    fn vocabulary(&self) -> Option<Vec<u32>> {
+        None
+    }
 }
 
 /// Lays items end to end.
@@ -92,16 +101,21 @@ pub fn pack(items: &[Item]) -> Batch {
 
 /// Cuts items into runs of at most `tokens` tokens, in order; an item that is longer by itself stands alone.
 pub fn cut(items: &[Item], tokens: usize) -> Vec<&[Item]> {
-    let (mut runs, mut start, mut sum) = (Vec::new(), 0, 0);
-    for (i, item) in items.iter().enumerate() {
-        if sum + item.ids.len() > tokens && i > start {
-            runs.push(&items[start..i]);
-            (start, sum) = (i, 0);
+    runs(items.iter().map(|item| item.ids.len()), tokens).into_iter().map(|run| &items[run]).collect()
+}
+
+/// The same of lengths: which go together.
+pub fn runs(lengths: impl Iterator<Item = usize>, tokens: usize) -> Vec<Range<usize>> {
+    let (mut runs, mut start, mut end, mut sum) = (Vec::new(), 0, 0, 0);
+    for length in lengths {
+        if sum + length > tokens && end > start {
+            runs.push(start..end);
+            (start, sum) = (end, 0);
         }
-        sum += item.ids.len();
+        (end, sum) = (end + 1, sum + length);
     }
-    if start < items.len() {
-        runs.push(&items[start..]);
+    if start < end {
+        runs.push(start..end);
     }
     runs
 }
@@ -143,6 +157,17 @@ impl Source for Labelled {
     fn item(&self, index: usize, _: u64, _: usize) -> Result<Item> {
         Ok(self.items[index].clone())
     }
+
+    fn n_tokens(&self, index: usize) -> usize {
+        self.items[index].ids.len()
+    }
+
+    fn vocabulary(&self) -> Option<Vec<u32>> {
+        let most = self.items.iter().flat_map(|item| &item.ids).max().map_or(0, |most| *most as usize + 1);
+        let mut occurs = vec![false; most];
+        self.items.iter().flat_map(|item| &item.ids).for_each(|id| occurs[*id as usize] = true);
+        Some((0..most as u32).filter(|id| occurs[*id as usize]).collect())
+    }
 }
 
 /// Labelled examples whose words are substituted afresh in each epoch: `rs-da` at the compute of plain training.
@@ -173,6 +198,10 @@ impl Source for Perturbed {
         let example = perturb(example, &self.neighbours, |n| rng.below(n));
         let encoded = self.tokenizer.encode(&example.a, example.b.as_deref(), self.max_length)?;
         Ok(labelled(&example, encoded, &self.labels))
+    }
+
+    fn n_tokens(&self, _: usize) -> usize {
+        self.max_length
     }
 }
 
@@ -282,6 +311,16 @@ impl Source for Texts {
                 Some(sentence) => {
                     return Ok(self.masking.apply(format!("{}:{}", language.code, index + 1), sentence, &mut rng));
                 }
+                None => index -= language.sentences.len(),
+            }
+        }
+        panic!("there are fewer sentences")
+    }
+
+    fn n_tokens(&self, mut index: usize) -> usize {
+        for language in &self.languages {
+            match language.sentences.get(index) {
+                Some(sentence) => return sentence.len(),
                 None => index -= language.sentences.len(),
             }
         }

@@ -1,0 +1,129 @@
+//! A device on which nothing is computed: going through the motions of a computation there tells what it takes.
+//!
+//! Tensors have shapes and claim memory by the policy of the pools, so that what is predicted is what happens.
+
+use crate::{
+    array::Precision,
+    cpu::block::SMALLEST_POOLED,
+    gpu::{Entry, Gpu, Kernel},
+    pool::{Pool, Usage, size_class},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
+
+/// The memory of a device as it would be used.
+pub struct Plan {
+    gpu: Option<Arc<Gpu>>,
+    precision: Precision,
+    ledger: Mutex<Ledger>,
+}
+
+#[derive(Default)]
+struct Ledger {
+    pool: Pool<()>,
+    blocks: BTreeMap<u64, usize>,
+    entries: BTreeSet<Entry>,
+}
+
+/// Memory of a planned tensor, given back when dropped.
+pub struct Claim {
+    plan: Arc<Plan>,
+    size: u64,
+    len: usize,
+}
+
+impl Plan {
+    /// Of the CPU.
+    pub fn of_cpu(precision: Precision) -> Arc<Plan> {
+        Arc::new(Plan { gpu: None, precision, ledger: Mutex::default() })
+    }
+
+    /// Of a GPU.
+    pub fn of_gpu(gpu: Arc<Gpu>) -> Arc<Plan> {
+        let precision = gpu.precision();
+        Arc::new(Plan { gpu: Some(gpu), precision, ledger: Mutex::default() })
+    }
+
+    /// The GPU that this is a plan for; none where it is for the CPU.
+    pub fn gpu(&self) -> Option<&Arc<Gpu>> {
+        self.gpu.as_ref()
+    }
+
+    /// What operands of matrix products would be rounded to.
+    pub fn precision(&self) -> Precision {
+        self.precision
+    }
+
+    /// What was asked for so far.
+    pub fn usage(&self) -> Usage {
+        self.ledger().pool.usage()
+    }
+
+    /// How many blocks of each size were made.
+    pub fn blocks(&self) -> BTreeMap<u64, usize> {
+        self.ledger().blocks.clone()
+    }
+
+    /// The entry points that would run.
+    pub fn entries(&self) -> Vec<Entry> {
+        self.ledger().entries.iter().copied().collect()
+    }
+
+    /// Memory for `len` numbers.
+    ///
+    /// Raises [`crate::error::Error::Device`] where that exceeds the device's limits.
+    pub fn claim(self: &Arc<Self>, len: usize) -> Claim {
+        let class = match &self.gpu {
+            Some(gpu) => gpu.buffer_bytes(len),
+            None if len * 4 < SMALLEST_POOLED => return Claim { plan: self.clone(), size: 0, len },
+            None => size_class(len as u64 * 4),
+        };
+        let mut ledger = self.ledger();
+        let recycled = ledger.pool.take(class).map(|((), size)| size);
+        let size = recycled.unwrap_or_else(|| {
+            ledger.pool.make_room(class).clear();
+            ledger.pool.add(class);
+            *ledger.blocks.entry(class).or_default() += 1;
+            class
+        });
+        Claim { plan: self.clone(), size, len }
+    }
+
+    /// What a kernel takes while it runs, and the entry points that it needs.
+    pub fn run(self: &Arc<Self>, kernel: impl FnOnce() -> Kernel) {
+        let Some(gpu) = &self.gpu else { return };
+        let kernel = kernel();
+        let (scratch, ids, entries) = gpu.needs(&kernel);
+        let _scratch: Vec<Claim> = scratch.iter().map(|len| self.claim(*len)).collect();
+        for ids in ids {
+            ids.mirror(|words| Arc::new(self.claim(words.len())));
+        }
+        self.ledger().entries.extend(entries);
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        self.ledger.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Claim {
+    /// How many numbers.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Whether there is no number.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.size > 0 {
+            self.plan.ledger().pool.give((), self.size);
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What a stage will take, told before its first update, and how large micro-batches may be under a limit.
+//!
+//! The stage's heaviest update goes through its motions on a planned device: the same code, the same pools, no numbers.
+
+use super::{
+    evaluate::{masked_accuracy, probabilities},
+    fit::{Plan, loss_and_gradients},
+    source::{Item, cut, runs},
+};
+use crate::{
+    cpu::block,
+    error::{Error, Result, catch},
+    gpu::Entry,
+    models::{Config, HeadKind, Model},
+    tensor::Device,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+/// Updates that are looked at for the heaviest one.
+const MOST_UPDATES: u64 = 100_000;
+
+/// An amount of memory in bytes, such as `8GiB`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Bytes(pub u64);
+
+const UNITS: [(&str, u64); 6] =
+    [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("GB", 1_000_000_000), ("MB", 1_000_000), ("kB", 1_000)];
+
+impl FromStr for Bytes {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Bytes, String> {
+        let unit = UNITS.iter().find_map(|(name, size)| Some((text.strip_suffix(name)?, *size)));
+        let (number, size) = unit.unwrap_or((text, 1));
+        match number.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() && number > 0.0 => Ok(Bytes((number * size as f64) as u64)),
+            _ => Err(format!("expected an amount such as 8GiB or 500MB, found \"{text}\"")),
+        }
+    }
+}
+
+impl fmt::Display for Bytes {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let (name, size) = UNITS[..3].iter().find(|(_, size)| self.0 >= *size).unwrap_or(&UNITS[2]);
+        let number = self.0 as f64 / *size as f64;
+        let digits = if number < 10.0 { 2 } else { 0 };
+        write!(f, "{number:.digits$} {name}")
+    }
+}
+
+/// What a stage takes on its device, by what it is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Parts {
+    /// Tokens of the longest micro-batch.
+    pub longest: usize,
+    /// The model.
+    pub weights: Bytes,
+    /// AdamW's moments.
+    pub optimizer: Bytes,
+    /// One gradient for each parameter and each word in use.
+    pub gradients: Bytes,
+    /// All that comes and goes within an update.
+    pub activations: Bytes,
+    /// The most that is held at once.
+    pub total: Bytes,
+}
+
+impl fmt::Display for Parts {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let Parts { longest, weights, optimizer, gradients, activations, total } = self;
+        write!(
+            f,
+            "{total} at the longest micro-batch ({longest} tokens): weights {weights}, optimizer state {optimizer}, \
+             gradients {gradients}, activations {activations}"
+        )
+    }
+}
+
+/// What a stage takes, and what is to be made ready for it.
+pub struct Forecast {
+    /// The bytes.
+    pub parts: Parts,
+    /// The entry points of a GPU that it runs.
+    entries: Vec<Entry>,
+    /// How many blocks of each size an update needs beside what stays.
+    blocks: BTreeMap<u64, usize>,
+}
+
+impl Forecast {
+    /// Sets aside the memory of an update on the device, and makes its pipelines.
+    ///
+    /// Returns what there is to say; raises [`Error::Device`] where there is not that much.
+    pub fn prepare(&self, device: &Device) -> Option<String> {
+        let sizes = self.blocks.iter().flat_map(|(size, n)| std::iter::repeat_n(*size, *n));
+        match device {
+            Device::Cpu(_) => {
+                block::reserve(sizes);
+                None
+            }
+            Device::Gpu(gpu) => {
+                gpu.reserve(sizes);
+                gpu.prepare(&self.entries);
+                gpu.keep_pipelines()
+            }
+            Device::Reference | Device::Planned(_) => None,
+        }
+    }
+}
+
+/// What an encoder takes to train: where, and with layers that run again or do not.
+pub struct Subject<'a> {
+    /// Sizes.
+    pub config: &'a Config,
+    /// What it predicts.
+    pub head: &'a HeadKind,
+    /// Where it will live.
+    pub device: &'a Device,
+    /// Whether layers keep only their input.
+    pub recompute: bool,
+}
+
+/// Foresees a stage.
+///
+/// An error says what the device cannot hold at all.
+pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
+    let motions = subject.device.planned();
+    let device = Device::Planned(motions.clone());
+    catch(|| {
+        let mut model = Model::fresh(subject.config.clone(), subject.head.clone(), 0, &device)?;
+        model.encoder.recompute = subject.recompute;
+        let weights = motions.usage().held;
+        let mut optimizer = plan.optimizer(&model);
+        let (before, state) = (motions.blocks(), motions.usage().held - weights);
+        let (mut gradients, mut longest) = (0, 0);
+        for items in heaviest(plan)? {
+            longest = longest.max(cut(&items, plan.tokens).iter().map(|part| n_tokens(part)).max().unwrap_or(0));
+            let active = optimizer.activate(&model, items.iter().flat_map(|item| item.ids.iter().copied()));
+            let (loss, grads) = loss_and_gradients(&model, plan, &optimizer, &items, active.as_ref(), 0);
+            gradients = gradients.max(grads.iter().map(|grad| grad.shape().len() as u64 * 4).sum());
+            optimizer.step(&model, active.as_ref(), &grads);
+            drop(loss);
+        }
+        measure_first(&model, plan);
+        let total = motions.usage().held_peak;
+        let bytes = |bytes: u64| Bytes(bytes);
+        let parts = Parts {
+            longest,
+            weights: bytes(weights),
+            optimizer: bytes(state),
+            gradients: bytes(gradients),
+            activations: bytes(total.saturating_sub(weights + state + gradients)),
+            total: bytes(total),
+        };
+        let mut blocks = motions.blocks();
+        for (size, n) in before {
+            blocks.entry(size).and_modify(|all| *all -= n);
+        }
+        Ok(Forecast { parts, entries: motions.entries(), blocks })
+    })
+}
+
+fn n_tokens(items: &[Item]) -> usize {
+    items.iter().map(|item| item.ids.len()).sum()
+}
+
+/// The update with the longest micro-batch, and the one with the most of them: sums of gradients take memory too.
+fn heaviest(plan: &Plan) -> Result<Vec<Vec<Item>>> {
+    let (mut longest, mut most) = ((0, 0), (0, 0));
+    let mut order = (u64::MAX, Vec::new());
+    for step in 0..plan.updates.min(MOST_UPDATES) {
+        let places = plan.places(step, &mut order);
+        let lengths: Vec<usize> = places.map(|place| plan.source.n_tokens(order.1[place])).collect();
+        let parts = runs(lengths.iter().copied(), plan.tokens);
+        let tokens = parts.iter().map(|part| lengths[part.clone()].iter().sum::<usize>()).max().unwrap_or(0);
+        longest = longest.max((tokens, u64::MAX - step));
+        most = most.max((parts.len(), u64::MAX - step));
+    }
+    let mut steps = vec![u64::MAX - longest.1, u64::MAX - most.1];
+    steps.dedup();
+    steps.into_iter().map(|step| plan.items(step, &mut order)).collect()
+}
+
+/// The first batch of an evaluation, which is the one with the longest examples.
+fn measure_first(model: &Model, plan: &Plan) {
+    let mut longest: Vec<Item> = plan.dev.to_vec();
+    longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
+    let Some(first) = cut(&longest, plan.tokens).first().copied() else { return };
+    match model.head_kind {
+        HeadKind::MaskedLm => drop(masked_accuracy(model, first, plan.tokens)),
+        HeadKind::Classify(_) => drop(probabilities(model, first, plan.tokens)),
+    }
+}
+
+/// What a stage was found to take and to fit in, for the folder of the run: it goes on with the same micro-batches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Choice {
+    /// The most tokens that are on the device at once.
+    pub tokens_per_micro_batch: usize,
+    /// The limit that was asked for.
+    pub memory_limit: Option<Bytes>,
+    /// What is taken on the device.
+    pub predicted: Parts,
+    /// What the process takes beside, where tensors are in its own memory and the system tells.
+    pub beside: Bytes,
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        write!(f, "{}", self.predicted)?;
+        if self.beside > Bytes(0) { write!(f, "; {} beside for text and program", self.beside) } else { Ok(()) }
+    }
+}
+
+/// Foresees a stage whose plan has the largest micro-batches that it may have; under a limit they get smaller until
+/// the stage fits.
+pub fn choose(subject: &Subject, plan: &Plan, limit: Option<Bytes>) -> Result<(Choice, Forecast)> {
+    let beside = beside(subject.device);
+    let try_with = |tokens: usize| {
+        let forecast = forecast(subject, &Plan { tokens, ..*plan })?;
+        let choice = Choice { tokens_per_micro_batch: tokens, memory_limit: limit, predicted: forecast.parts, beside };
+        Ok::<_, Error>((choice, forecast))
+    };
+    let Some(limit) = limit else { return try_with(plan.tokens) };
+    let longest = (0..plan.source.len()).map(|i| plan.source.n_tokens(i)).max().unwrap_or(1);
+    let smaller = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 16];
+    let smaller = smaller.into_iter().chain([longest]).filter(|tokens| *tokens < plan.tokens && *tokens >= longest);
+    let mut least = None;
+    for tokens in std::iter::once(plan.tokens).chain(smaller) {
+        match try_with(tokens) {
+            Ok((choice, forecast)) if choice.predicted.total.0 + beside.0 <= limit.0 => return Ok((choice, forecast)),
+            Ok((choice, _)) => least = Some(choice),
+            // A tensor beyond the device's limits: smaller micro-batches may do.
+            Err(Error::Device(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    let Some(least) = least else { return try_with(plan.tokens) };
+    let needed = Bytes((least.predicted.total.0 + beside.0).next_multiple_of(UNITS[1].1));
+    let recompute = if subject.recompute { "" } else { ", set recompute = true" };
+    Err(Error::Usage(format!(
+        "--memory-limit {limit}: {} with micro-batches of {} tokens would take {needed} ({least}); allow {} MiB or \
+         more{recompute}, or take a smaller model",
+        plan.name,
+        least.tokens_per_micro_batch,
+        needed.0 >> 20,
+    )))
+}
+
+/// What this process takes beside tensors, where these are in its memory: told by Linux.
+fn beside(device: &Device) -> Bytes {
+    let status = || std::fs::read_to_string("/proc/self/status").ok();
+    let resident = || -> Option<u64> {
+        let status = status()?;
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
+        Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    };
+    match device {
+        Device::Cpu(_) => Bytes(resident().unwrap_or(0).saturating_sub(block::usage().held)),
+        _ => Bytes(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_read_and_written() {
+        for (text, bytes) in [("8GiB", 8 << 30), ("500MB", 500_000_000), ("1.5 KiB", 1536), ("42", 42)] {
+            assert_eq!(text.parse(), Ok(Bytes(bytes)), "{text}");
+        }
+        for text in ["", "GiB", "-1GiB", "8 gigabytes", "inf", "nanMB"] {
+            assert!(text.parse::<Bytes>().is_err_and(|error| error.contains("such as 8GiB")), "{text}");
+        }
+        for (bytes, text) in [(8 << 30, "8.00 GiB"), (1 << 35, "32 GiB"), (3 << 19, "1.50 MiB"), (100, "0.10 KiB")] {
+            assert_eq!(Bytes(bytes).to_string(), text);
+        }
+    }
+}
