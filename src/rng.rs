@@ -25,27 +25,29 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 
 /// [`philox`] for `N` counters that differ in their first word, which counts up: words in order, four for each.
 ///
-/// Written side by side, so that vector instructions compute many counters at once.
+/// Written side by side in 64-bit lanes, of which only the lower halves count: that is what vector instructions multiply.
 #[inline(always)]
 pub fn philox_run<const N: usize>([first, row, step, stream]: [u32; 4], mut key: [u32; 2]) -> [[u32; 4]; N] {
-    let (mut a, mut b, mut c, mut d) = ([0; N], [row; N], [step; N], [stream; N]);
+    const LOW: u64 = 0xFFFF_FFFF;
+    let [mut b, mut c, mut d] = [row, step, stream].map(|word| [u64::from(word); N]);
+    let mut a = [0; N];
     for (lane, a) in a.iter_mut().enumerate() {
-        *a = first.wrapping_add(lane as u32);
+        *a = u64::from(first.wrapping_add(lane as u32));
     }
     for _ in 0..10 {
         for lane in 0..N {
-            let left = u64::from(MULTIPLIER[0]) * u64::from(a[lane]);
-            let right = u64::from(MULTIPLIER[1]) * u64::from(c[lane]);
-            a[lane] = (right >> 32) as u32 ^ b[lane] ^ key[0];
-            b[lane] = right as u32;
-            c[lane] = (left >> 32) as u32 ^ d[lane] ^ key[1];
-            d[lane] = left as u32;
+            let left = u64::from(MULTIPLIER[0]) * (a[lane] & LOW);
+            let right = u64::from(MULTIPLIER[1]) * (c[lane] & LOW);
+            a[lane] = (right >> 32) ^ b[lane] ^ u64::from(key[0]);
+            b[lane] = right;
+            c[lane] = (left >> 32) ^ d[lane] ^ u64::from(key[1]);
+            d[lane] = left;
         }
         key = [key[0].wrapping_add(WEYL[0]), key[1].wrapping_add(WEYL[1])];
     }
     let mut words = [[0; 4]; N];
     for lane in 0..N {
-        words[lane] = [a[lane], b[lane], c[lane], d[lane]];
+        words[lane] = [a[lane], b[lane], c[lane], d[lane]].map(|word| word as u32);
     }
     words
 }

@@ -116,6 +116,9 @@ fn every_file_begins_by_saying_what_it_is() {
     assert!(silent.is_empty(), "{silent:#?}");
 }
 
+/// Operations that launch the shaders of others.
+const COMPOSED: &[&str] = &["gelu_linear"];
+
 #[test]
 fn the_table_of_operations_is_complete() {
     let listed: BTreeSet<&str> = rxlt::ops::ALL.iter().map(|spec| spec.name).collect();
@@ -123,7 +126,7 @@ fn the_table_of_operations_is_complete() {
     let stem = |name: &str| name.rsplit('/').next().unwrap_or_default().trim_end_matches(".rs").to_string();
     let written: BTreeSet<String> = with_spec.map(|(name, _)| stem(&name)).collect();
     assert_eq!(listed, written.iter().map(String::as_str).collect());
-    for name in &written {
+    for name in written.iter().filter(|name| !COMPOSED.contains(&name.as_str())) {
         let shader = root().join(format!("shaders/{name}.wgsl"));
         assert!(shader.is_file(), "{} is not there", shader.display());
     }

@@ -6,7 +6,7 @@ use crate::{
     models::Batch,
     ops::{
         AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, Target, attention, concat_columns, gather,
-        linear, matmul, noise,
+        gelu_linear, linear, linear_cross_entropy, matmul, noise,
     },
     rng::Draw,
     tensor::{Tensor, Update},
@@ -110,6 +110,13 @@ pub const CASES: &[Case] = &[
         |s| vec![s.hidden(), [s.extents.hidden].into(), [s.extents.hidden].into()],
         |_, x| x[0].layer_norm(&x[1], &x[2], 1e-5),
     ),
+    case(
+        "add_layer_norm",
+        "",
+        |s| vec![s.hidden(), s.hidden(), [s.extents.hidden].into(), [s.extents.hidden].into()],
+        |_, x| x[0].add_layer_norm(&x[1], Some((0.1, DRAW)), &x[2], &x[3], 1e-5),
+    ),
+    case("gelu_linear", "", |s| affine(s, s.extents.inner, s.extents.hidden), |_, x| gelu_linear(&x[0], &x[1], &x[2])),
     case("gelu", "", |s| vec![s.rows(s.extents.inner)], |_, x| x[0].gelu()),
     case("dropout", "", |s| vec![s.hidden()], |_, x| x[0].dropout(0.1, DRAW)),
     case("add", "", |s| vec![s.hidden(); 2], |_, x| x[0].add(&x[1])),
@@ -128,6 +135,18 @@ pub const CASES: &[Case] = &[
         "words",
         |s| vec![[MASKED, s.extents.words].into()],
         |_, x| x[0].cross_entropy(&(0..MASKED as u32).collect::<Vec<_>>().into(), 1.0),
+    ),
+    case(
+        "linear_cross_entropy",
+        "",
+        |s| {
+            vec![
+                [MASKED, s.extents.hidden].into(),
+                [s.extents.words].into(),
+                [s.extents.words, s.extents.hidden].into(),
+            ]
+        },
+        |_, x| linear_cross_entropy(&x[0], &[&x[2]], &x[1], &(0..MASKED as u32).collect::<Vec<_>>().into(), 1.0),
     ),
     case("tanh", "", |s| vec![s.pooled(s.extents.hidden)], |_, x| x[0].tanh()),
     case("columns", "three parts", |s| vec![s.hidden(); 3], |_, x| concat_columns(&[&x[0], &x[1], &x[2]])),

@@ -6,4 +6,6 @@ mod vector;
 
 pub use block::Block;
 pub use matmul::{Matrix, Output, Tile, matmul, supports};
-pub use vector::{erf, exp, for_rows, for_slices, map, max, sum, sum_pairs, vectorized, zip};
+pub use vector::{
+    erf, exp, for_columns, for_rows, for_rows_with, for_slices, map, max, sum, sum_pairs, vectorized, zip,
+};

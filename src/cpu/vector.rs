@@ -4,6 +4,7 @@
 //! `#[inline(always)]`.
 
 use rayon::prelude::*;
+use std::ops::Range;
 
 /// Numbers that one task works on: large enough to hide the hand-over, small enough for the cache.
 const CHUNK: usize = 1 << 14;
@@ -58,16 +59,33 @@ pub fn zip(output: &mut [f32], x: &[f32], y: &[f32], f: impl Fn(f32, f32) -> f32
 
 /// `f(i, row)` for the rows of a matrix, in parallel.
 pub fn for_rows(output: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]) + Sync) {
+    for_rows_with(
+        output,
+        columns,
+        0,
+        #[inline(always)]
+        |_, i, row| f(i, row),
+    );
+}
+
+/// `f(scratch, i, row)` for the rows of a matrix, in parallel, each with room for `scratch` numbers.
+pub fn for_rows_with(
+    output: &mut [f32],
+    columns: usize,
+    scratch: usize,
+    f: impl Fn(&mut [f32], usize, &mut [f32]) + Sync,
+) {
     if columns == 0 {
         return;
     }
     let rows_each = (CHUNK / columns).max(1);
     let several = |first: usize, rows: &mut [f32]| {
+        let mut room = vec![0.0; scratch];
         vectorized(
             #[inline(always)]
             || {
                 for (i, row) in rows.chunks_exact_mut(columns).enumerate() {
-                    f(first + i, row);
+                    f(&mut room, first + i, row);
                 }
             },
         );
@@ -76,6 +94,18 @@ pub fn for_rows(output: &mut [f32], columns: usize, f: impl Fn(usize, &mut [f32]
         return several(0, output);
     }
     output.par_chunks_mut(rows_each * columns).enumerate().for_each(|(i, rows)| several(i * rows_each, rows));
+}
+
+/// `f(columns, part)` for blocks of a row, in parallel: sums over the rows of a matrix that take one order whatever the
+/// number of threads.
+pub fn for_columns(output: &mut [f32], f: impl Fn(Range<usize>, &mut [f32]) + Sync) {
+    const WIDTH: usize = 64;
+    output.par_chunks_mut(WIDTH).enumerate().for_each(|(i, part)| {
+        vectorized(
+            #[inline(always)]
+            || f(i * WIDTH..i * WIDTH + part.len(), part),
+        );
+    });
 }
 
 /// Accumulators that run side by side: a sum in one order that vector instructions can keep up with.

@@ -46,7 +46,7 @@ impl Embeddings {
         let count = |rows: std::ops::Range<usize>| (0..rows.len()).map(|i| (self.first_position + i) as u32);
         let positions: Vec<u32> = segments.ranges().flat_map(count).collect();
         let x = words.add(&ops::gather(&[&self.positions], &positions.into()));
-        let x = self.norm.forward(&x.add(&ops::gather(&[&self.types], types)));
+        let x = self.norm.forward_sum(&x, &ops::gather(&[&self.types], types), None);
         pass.dropout(&x, 0, self.dropout)
     }
 }
@@ -90,9 +90,9 @@ impl Layer {
     /// (t, h) → (t, h)
     fn forward(&self, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
         let attended = self.attend(x, segments, pass);
-        let x = self.attention_norm.forward(&x.add(&pass.dropout(&attended, self.first_site + 1, self.dropout)));
-        let mixed = self.down.forward(&self.up.forward(&x).gelu()); // (t, inner) → (t, h)
-        self.output_norm.forward(&x.add(&pass.dropout(&mixed, self.first_site + 2, self.dropout)))
+        let x = self.attention_norm.forward_sum(x, &attended, pass.dropout_at(self.first_site + 1, self.dropout));
+        let mixed = self.down.forward_gelu(&self.up.forward(&x)); // (t, inner) → (t, h)
+        self.output_norm.forward_sum(&x, &mixed, pass.dropout_at(self.first_site + 2, self.dropout))
     }
 
     fn attend(&self, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {

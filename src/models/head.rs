@@ -8,6 +8,19 @@ use crate::{
     tensor::Tensor,
 };
 
+/// The most logits of a language model that exist at once, 64 MiB of them; more are taken chunk by chunk, which costs
+/// two products more.
+const LOGITS: usize = 1 << 24;
+
+/// What a head is to predict.
+#[derive(Clone, Copy, Debug)]
+pub struct Labels<'a> {
+    /// Rows of the hidden states that the head sees.
+    pub rows: &'a Ids,
+    /// The label or word of each.
+    pub labels: &'a Ids,
+}
+
 /// A head on the encoder.
 #[derive(Debug)]
 pub enum Head {
@@ -74,8 +87,8 @@ impl Head {
                 let x = if *drops_first { pass.dropout(&x, *site, *dropout) } else { x };
                 out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
             }
-            Head::MaskedLm { dense, norm, bias } => {
-                let x = norm.forward(&dense.forward(&x).gelu());
+            Head::MaskedLm { bias, .. } => {
+                let x = self.transform(&x);
                 let parts = words.windows.iter().enumerate().map(|(i, window)| {
                     let rows = words.window_rows(i);
                     ops::linear(&x, window, &bias.slice(rows.start, [rows.len()])) // (n, window)
@@ -86,6 +99,26 @@ impl Head {
                     parts => ops::concat_columns(&parts.iter().collect::<Vec<_>>()),
                 }
             }
+        }
+    }
+
+    /// `weight` times the summed cross-entropy of what [`Head::logits`] gives, with at most [`LOGITS`] of them at once.
+    pub fn loss(&self, hidden: &Tensor, target: &Labels, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
+        match self {
+            Head::MaskedLm { bias, .. } if target.rows.len() * words.rows > LOGITS => {
+                let x = self.transform(&ops::gather(&[hidden], target.rows));
+                let windows: Vec<&Tensor> = words.windows.iter().collect();
+                ops::linear_cross_entropy(&x, &windows, bias, target.labels, weight)
+            }
+            _ => self.logits(hidden, target.rows, words, pass).cross_entropy(target.labels, weight),
+        }
+    }
+
+    /// What a language model has before the word table: (n, h) → (n, h).
+    fn transform(&self, x: &Tensor) -> Tensor {
+        match self {
+            Head::MaskedLm { dense, norm, .. } => norm.forward(&dense.forward(x).gelu()),
+            Head::Classify { .. } => x.clone(),
         }
     }
 }

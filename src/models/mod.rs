@@ -7,5 +7,5 @@ mod model;
 
 pub use config::{Config, HeadKind};
 pub use encoder::Encoder;
-pub use head::Head;
+pub use head::{Head, Labels};
 pub use model::{Batch, Model, Place, Target, Words};

@@ -1,6 +1,6 @@
 //! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
 
-use super::{Config, Encoder, Head, HeadKind};
+use super::{Config, Encoder, Head, HeadKind, Labels};
 use crate::{
     array::{Ids, Segments},
     checkpoint::{self, Entry, Values, Weights},
@@ -167,11 +167,13 @@ impl Model {
 
     /// Activations (t, h) at a place → `weight` times the summed cross-entropy of the batch.
     pub fn loss_from(&self, at: Place, activations: &Tensor, batch: &Batch, weight: f32, pass: Pass) -> Tensor {
-        let labels = match &batch.target {
-            Target::Labels(labels) => labels,
-            Target::Masked { words, .. } => words,
+        let hidden = self.hidden_from(at, activations, batch, pass);
+        let first_rows = batch.segments.first_rows();
+        let target = match &batch.target {
+            Target::Labels(labels) => Labels { rows: &first_rows, labels },
+            Target::Masked { rows, words } => Labels { rows, labels: words },
         };
-        self.logits_from(at, activations, batch, pass).cross_entropy(labels, weight)
+        self.head.loss(&hidden, &target, &self.words, weight, pass)
     }
 
     fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {

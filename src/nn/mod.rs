@@ -77,6 +77,12 @@ impl Linear {
     pub fn forward(&self, x: &Tensor) -> Tensor {
         ops::linear(x, &self.weight, &self.bias)
     }
+
+    /// `forward(gelu(x))`: (t, in) → (t, out)
+    #[track_caller]
+    pub fn forward_gelu(&self, x: &Tensor) -> Tensor {
+        ops::gelu_linear(x, &self.weight, &self.bias)
+    }
 }
 
 /// Layer normalization.
@@ -101,5 +107,11 @@ impl LayerNorm {
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
         x.layer_norm(&self.gain, &self.bias, self.epsilon)
+    }
+
+    /// `forward(residual + dropout(x))`: (t, h), (t, h) → (t, h)
+    #[track_caller]
+    pub fn forward_sum(&self, residual: &Tensor, x: &Tensor, dropout: Option<(f32, Draw)>) -> Tensor {
+        residual.add_layer_norm(x, dropout, &self.gain, &self.bias, self.epsilon)
     }
 }

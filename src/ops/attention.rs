@@ -130,6 +130,15 @@ impl Attention {
         );
     }
 
+    /// What dropout multiplies the (s, s) probabilities of one sequence and head by; none without dropout.
+    fn block_mask(&self, s: usize, rows: &Range<usize>, head: usize) -> Option<Block> {
+        self.dropout?;
+        let mut mask = Block::uninitialized(s * s);
+        mask.fill(1.0);
+        self.drop_block(&mut mask, rows, head);
+        Some(mask)
+    }
+
     /// The words of the mask's bits for one query and head; keys are aligned, so that a sequence may begin in a word.
     fn mask_words(&self) -> usize {
         let words = |rows: Range<usize>| rows.end.div_ceil(32) - rows.start / 32;
@@ -305,12 +314,13 @@ impl Op for AttentionBackward {
             let s = rows.len();
             let [query, key, value, grad] = [0, 1, 2, 3].map(|i| how.part(inputs[i], width, &rows, head));
             let p = how.block_probabilities(query, key, s, width);
+            let mask = how.block_mask(s, &rows, head);
             let mut kept = Block::copy_of(&p);
-            how.drop_block(&mut kept, &rows, head);
+            multiply(&mut kept, mask.as_deref());
             dv.product(Output::Replace, s, 1.0, Matrix::rows(&kept, s).t(), grad);
             let mut ds = kept; // (s, s), to be overwritten
             Tile::whole(&mut ds, s, s).product(Output::Replace, width / how.heads, 1.0, grad, value.t());
-            how.drop_block(&mut ds, &rows, head);
+            multiply(&mut ds, mask.as_deref());
             softmax_backward(&mut ds, &p, s, how.scale(width) as f32);
             dq.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s), key);
             dk.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s).t(), query);
@@ -333,6 +343,15 @@ impl Op for AttentionBackward {
             false => general,
         }
     }
+}
+
+/// Multiplies by a mask, if there is one.
+fn multiply(x: &mut [f32], mask: Option<&[f32]>) {
+    let Some(mask) = mask else { return };
+    cpu::vectorized(
+        #[inline(always)]
+        || x.iter_mut().zip(mask).for_each(|(x, mask)| *x *= mask),
+    );
 }
 
 /// Turns `dP` into `dS` in place.

@@ -202,17 +202,25 @@ impl Op for ScatterAdd {
 
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]) {
         let columns = shapes[0].columns();
-        output.fill(0.0);
-        cpu::vectorized(
+        let lists: Vec<(usize, &[u32])> = self.lists().collect();
+        let add = |sum: &mut [f32], first: usize, list: &[u32]| {
+            for source in list {
+                let x = &inputs[0][*source as usize * columns + first..][..sum.len()];
+                for j in 0..sum.len() {
+                    sum[j] += x[j];
+                }
+            }
+        };
+        cpu::for_rows(
+            output,
+            columns,
             #[inline(always)]
-            || {
-                for (target, list) in self.lists() {
-                    let sum = &mut output[target * columns..][..columns];
-                    for source in list {
-                        let x = &inputs[0][*source as usize * columns..][..columns];
-                        for j in 0..columns {
-                            sum[j] += x[j];
-                        }
+            |row, sum| {
+                sum.fill(0.0);
+                if let Ok(at) = lists.binary_search_by_key(&row, |(target, _)| *target) {
+                    match lists[at].1 {
+                        list if list.len() < LONG => add(sum, 0, list),
+                        list => cpu::for_columns(sum, |part, sum| add(sum, part.start, list)),
                     }
                 }
             },
@@ -242,6 +250,9 @@ impl Op for ScatterAdd {
         Kernel { scratch: vec![count * columns], dispatches: vec![clear, parts, lists], ..Kernel::default() }
     }
 }
+
+/// Lists of so many rows are worth all cores of the CPU.
+const LONG: usize = 256;
 
 /// The rows that one workgroup sums; longer lists are summed piece by piece.
 const PIECE: u32 = 64;

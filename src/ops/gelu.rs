@@ -28,7 +28,7 @@ impl Tensor {
 }
 
 #[derive(Debug)]
-struct Gelu;
+pub(super) struct Gelu;
 
 impl Op for Gelu {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
@@ -40,15 +40,7 @@ impl Op for Gelu {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        cpu::map(
-            output,
-            inputs[0],
-            #[inline(always)]
-            |x| {
-                let bell = cpu::exp(-0.5 * x * x);
-                0.5 * x * (1.0 + cpu::erf(x * FRAC_1_SQRT_2, bell))
-            },
-        );
+        gelu_cpu(output, inputs[0]);
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
@@ -60,9 +52,22 @@ impl Op for Gelu {
     }
 }
 
+/// `x · Φ(x)` on the CPU.
+pub(super) fn gelu_cpu(output: &mut [f32], x: &[f32]) {
+    cpu::map(
+        output,
+        x,
+        #[inline(always)]
+        |x| {
+            let bell = cpu::exp(-0.5 * x * x);
+            0.5 * x * (1.0 + cpu::erf(x * FRAC_1_SQRT_2, bell))
+        },
+    );
+}
+
 /// `grad · (Φ(x) + x · φ(x))`.
 #[derive(Debug)]
-struct GeluBackward;
+pub(super) struct GeluBackward;
 
 impl Op for GeluBackward {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {

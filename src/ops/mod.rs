@@ -4,6 +4,7 @@
 
 mod adamw;
 mod add;
+mod add_layer_norm;
 mod attention;
 mod clamp;
 mod clip_factor;
@@ -13,8 +14,10 @@ mod cross_entropy;
 mod dropout;
 mod gather;
 mod gelu;
+mod gelu_linear;
 mod layer_norm;
 mod linear;
+mod linear_cross_entropy;
 mod loss_scale;
 mod matmul;
 mod noise;
@@ -30,7 +33,9 @@ pub use attention::{Attention, attention};
 pub use columns::concat_columns;
 pub use copy::Copy;
 pub use gather::{Sources, gather};
+pub use gelu_linear::gelu_linear;
 pub use linear::linear;
+pub use linear_cross_entropy::linear_cross_entropy;
 pub use loss_scale::LossScale;
 pub use matmul::{Layout, matmul};
 pub use noise::{Distribution, noise};
@@ -66,6 +71,7 @@ pub struct Case {
 /// Every differentiable operation.
 pub const ALL: &[&Spec] = &[
     &add::SPEC,
+    &add_layer_norm::SPEC,
     &attention::SPEC,
     &clamp::SPEC,
     &clip_factor::SPEC,
@@ -74,8 +80,10 @@ pub const ALL: &[&Spec] = &[
     &dropout::SPEC,
     &gather::SPEC,
     &gelu::SPEC,
+    &gelu_linear::SPEC,
     &layer_norm::SPEC,
     &linear::SPEC,
+    &linear_cross_entropy::SPEC,
     &matmul::SPEC,
     &noise::SPEC,
     &scale::SPEC,

@@ -41,18 +41,7 @@ impl Op for SumRows {
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
-        let columns = output.len();
-        cpu::vectorized(
-            #[inline(always)]
-            || {
-                output.fill(0.0);
-                for row in inputs[0].chunks_exact(columns.max(1)) {
-                    for i in 0..columns {
-                        output[i] += row[i];
-                    }
-                }
-            },
-        );
+        sum_rows(output, inputs[0]);
     }
 
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel {
@@ -64,6 +53,24 @@ impl Op for SumRows {
         let ones = Tensor::new(&vec![1.0; rows], [rows, 1], grad.device());
         vec![Some(outer(&ones, &grad.slice(0, [1, grad.shape().len()])))]
     }
+}
+
+/// The sum of the rows of `x`, in their order.
+pub(super) fn sum_rows(output: &mut [f32], x: &[f32]) {
+    let width = output.len();
+    cpu::for_columns(
+        output,
+        #[inline(always)]
+        |columns, sum| {
+            sum.fill(0.0);
+            for row in x.chunks_exact(width) {
+                let part = &row[columns.clone()];
+                for i in 0..sum.len() {
+                    sum[i] += part[i];
+                }
+            }
+        },
+    );
 }
 
 /// Sums the rows of a matrix into the output; tall ones block by block, with scratch buffer `scratch` in between.

@@ -120,7 +120,7 @@ impl Pgd {
         for _ in 0..self.steps {
             let leaf = nudge.tracked();
             let loss = scene.loss_from(self.at, &clean.add(&leaf));
-            let ascent = loss.gradients(&[&leaf]).remove(0);
+            let ascent = loss.into_gradients(&[&leaf]).1.remove(0);
             nudge = self.project(&nudge.add(&self.stride(&ascent, scene)), scene);
         }
         nudge
