@@ -313,3 +313,17 @@ fn the_log_of_operations_has_lines_and_sums() {
     let sums = err.lines().find_map(|line| line.strip_prefix("AdamW ")).expect("a sum of all updates");
     assert_eq!(sums.split_whitespace().next(), Some(lines.to_string().as_str()), "{sums}");
 }
+
+#[test]
+fn benchmarks_are_kept_and_compared() {
+    let folder = folder();
+    let path = folder.path();
+    check(path, &["bench", "--list"], 0, &["step/update\n", "linear/up/backward\n", "catch up\n"]);
+    check(path, &["bench", "nothing"], 2, &["nothing is called nothing; rxlt bench --list"]);
+    check(path, &["bench", "add", "copy", "--quick", "--json", "old.json"], 0, &["ceilings: ", "add/backward", "copy"]);
+    check(path, &["bench", "add", "--quick", "--compare", "old.json"], 0, &["times as fast", "add/forward"]);
+    let old = fs::read_to_string(path.join("old.json")).expect("written");
+    fs::write(path.join("other.json"), old.replace("\"device\": \"cpu\"", "\"device\": \"card\"")).expect("written");
+    check(path, &["bench", "add", "--quick", "--compare", "other.json"], 4, &["another device", "--across-devices"]);
+    check(path, &["bench", "add", "--quick", "--compare", "none.json"], 66, &["none.json"]);
+}

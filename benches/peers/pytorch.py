@@ -20,7 +20,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as cores")
-    parser.add_argument("--seconds", type=float, default=30.0, help="measure about so long; two rounds at least")
+    parser.add_argument("--seconds", type=float, default=30.0, help="measure about so long")
+    parser.add_argument("--rounds", type=int, default=2, help="rounds at least")
     return parser.parse_args()
 
 
@@ -81,7 +82,7 @@ def main() -> None:
     step(inputs[0])
     rounds: list[float] = []
     start = time.perf_counter()
-    while len(rounds) < 2 or time.perf_counter() - start < arguments.seconds:
+    while len(rounds) < arguments.rounds or time.perf_counter() - start < arguments.seconds:
         began = time.perf_counter()
         for batch in inputs:
             step(batch)

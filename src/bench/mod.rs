@@ -9,7 +9,7 @@ mod timing;
 
 pub use batches::{Lengths, Size};
 pub use ceiling::Ceilings;
-pub use report::{comparison, tables};
+pub use report::{check_comparable, comparison, tables};
 pub use timing::Timing;
 
 use crate::{
@@ -178,7 +178,7 @@ impl Bench<'_> {
         let mut model = Steps::new(self.options.size, self.options.lengths, self.device)?;
         let budget = match self.options.quick {
             true => Budget { time: Duration::ZERO, samples: 1 },
-            false => Budget { time: Duration::from_secs(8), samples: 3 },
+            false => Budget { time: Duration::from_secs(8), samples: 2 },
         };
         let entry = |step: &Step| {
             (self.progress)(step.name());

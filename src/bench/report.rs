@@ -1,6 +1,6 @@
 //! Figures for people to read: of one run, and of two side by side.
 
-use super::{Entry, Report, StepFigures};
+use super::{Entry, Machine, Options, Report, StepFigures};
 use crate::{
     error::{Error, Result},
     report::{Column, Table, percent},
@@ -70,20 +70,25 @@ fn giga(rate: f64) -> String {
     format!("{:.1}", rate / 1e9)
 }
 
-/// Two runs side by side; those of different devices only `across` them, which the text then says.
-pub fn comparison(old: &Report, new: &Report, across: bool) -> Result<String> {
-    if (&old.size, &old.lengths) != (&new.size, &new.lengths) {
-        let [old, new] = [old, new].map(|report| format!("{} with lengths {}", report.size, report.lengths));
-        return Err(Error::Usage(format!(
-            "the old figures are of {old}, the new ones of {new}; take the same for both"
-        )));
+/// Whether old figures can stand beside those to be measured: of the same shapes, and of the same device unless
+/// figures are compared `across` devices.
+pub fn check_comparable(old: &Report, machine: &Machine, options: &Options, across: bool) -> Result<()> {
+    let (size, lengths) = (options.size.to_string(), options.lengths.to_string());
+    if (&old.size, &old.lengths) != (&size, &lengths) {
+        let old = format!("--size {} --lengths {}", old.size, old.lengths);
+        let message = format!("the old figures are of {old}, these would be of --size {size} --lengths {lengths}");
+        return Err(Error::Usage(format!("{message}; take the same for both")));
     }
-    let [before, after] = [old, new].map(|report| format!("{:?}", report.machine));
-    let same = old.machine == new.machine;
-    if !same && !across {
-        let message = format!("the old figures are of another device: {before}, not {after}");
+    if old.machine != *machine && !across {
+        let [before, now] = [&old.machine, machine].map(|machine| format!("{machine:?}"));
+        let message = format!("the old figures are of another device: {before}, not {now}");
         return Err(Error::Mismatch(format!("{message}; --across-devices compares them anyway")));
     }
+    Ok(())
+}
+
+/// Two runs side by side; the text says where they are of two devices.
+pub fn comparison(old: &Report, new: &Report) -> String {
     let headings = ["old ms", "new ms", "times as fast", "beyond the spread"].map(Column::numbers);
     let mut table = Table::new(std::iter::once(Column::words("")).chain(headings));
     let mut missing = Vec::new();
@@ -97,10 +102,11 @@ pub fn comparison(old: &Report, new: &Report, across: bool) -> Result<String> {
     if !missing.is_empty() {
         text += &format!("not in the old figures: {}\n", missing.join(", "));
     }
-    if !same {
-        text += &format!("two different devices: old {before}\n                       new {after}\n");
+    if old.machine != new.machine {
+        text +=
+            &format!("two different devices: old {:?}\n                       new {:?}\n", old.machine, new.machine);
     }
-    Ok(text)
+    text
 }
 
 fn change(old: &Entry, new: &Entry) -> [String; 5] {
@@ -162,7 +168,7 @@ mod tests {
     fn changes_are_told_from_noise() {
         let old = report("cpu", &[("a", 0.002), ("b", 0.001)]);
         let new = report("cpu", &[("a", 0.001), ("b", 0.00105), ("c", 1.0)]);
-        let text = comparison(&old, &new, false).unwrap();
+        let text = comparison(&old, &new);
         let lines: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
         assert_eq!(lines[2], ["a", "2.000", "1.000", "2.00", "yes"]);
         assert_eq!(lines[3], ["b", "1.000", "1.050", "0.95", "no"]);
@@ -172,9 +178,11 @@ mod tests {
     #[test]
     fn devices_are_not_mixed_up() {
         let [old, new] = ["cpu", "card"].map(|device| report(device, &[("a", 1.0)]));
-        assert!(matches!(comparison(&old, &new, false), Err(Error::Mismatch(_))));
-        assert!(comparison(&old, &new, true).unwrap().contains("two different devices"));
-        let other = Report { size: "base".into(), ..old.clone() };
-        assert!(matches!(comparison(&other, &old, true), Err(Error::Usage(_))));
+        let options = |size| Options { size, lengths: Lengths::Xnli, filters: Vec::new(), quick: true };
+        let check = |size, across| check_comparable(&old, &new.machine, &options(size), across);
+        assert!(matches!(check(Size::Small, false), Err(Error::Mismatch(_))));
+        assert!(matches!(check(Size::Base, true), Err(Error::Usage(_))));
+        assert_eq!(check(Size::Small, true), Ok(()));
+        assert!(comparison(&old, &new).contains("two different devices"));
     }
 }

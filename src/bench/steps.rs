@@ -89,7 +89,7 @@ impl Steps {
         let batches = std::mem::take(&mut self.batches);
         let n = batches.len() as f64;
         forget_peak();
-        let ((), work) = profile::count(|| batches.iter().for_each(|batch| self.take(step, batch)));
+        let ((), work) = profile::count(|| batches.iter().for_each(|batch| self.take(step, batch))); // warms up, too
         let round = measure_waiting(&device, budget, || batches.iter().for_each(|batch| self.take(step, batch)));
         let Timing { seconds, low, high, n: samples } = round;
         let measured = Measured {

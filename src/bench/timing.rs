@@ -62,7 +62,7 @@ pub fn measure(device: &Device, budget: Budget, mut run: impl FnMut()) -> Timing
     Timing::of(samples)
 }
 
-/// Times `run` by the clock of the one who waits for it, host and device together.
+/// Times `run`, which was warmed up, by the clock of the one who waits for it: host and device together.
 pub fn measure_waiting(device: &Device, budget: Budget, mut run: impl FnMut()) -> Timing {
     let mut once = || {
         let start = Instant::now();
@@ -70,7 +70,6 @@ pub fn measure_waiting(device: &Device, budget: Budget, mut run: impl FnMut()) -
         device.wait();
         start.elapsed().as_secs_f64()
     };
-    once();
     let (start, mut samples) = (Instant::now(), Vec::new());
     while samples.len() < budget.samples || start.elapsed() < budget.time {
         samples.push(once());

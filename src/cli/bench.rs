@@ -2,7 +2,7 @@
 
 use super::{device::DeviceArgs, print, tell};
 use crate::{
-    bench::{self, Lengths, Options, Report, SCHEMA, Size},
+    bench::{self, Lengths, Machine, Options, Report, SCHEMA, Size},
     checkpoint,
     error::{Error, Result, catch},
 };
@@ -55,6 +55,9 @@ pub fn run(args: &Args) -> Result<()> {
     let old = args.compare.as_deref().map(read).transpose()?;
     let device = args.device.open()?;
     let options = Options { size: args.size, lengths: args.lengths, filters: args.filters.clone(), quick: args.quick };
+    if let Some(old) = &old {
+        bench::check_comparable(old, &Machine::of(&device.device), &options, args.across_devices)?;
+    }
     let progress = |next: &str| {
         if std::io::stderr().is_terminal() {
             tell(next);
@@ -67,7 +70,7 @@ pub fn run(args: &Args) -> Result<()> {
     }
     print(&bench::tables(&report))?;
     match old {
-        Some(old) => print(&format!("\n{}", bench::comparison(&old, &report, args.across_devices)?)),
+        Some(old) => print(&format!("\n{}", bench::comparison(&old, &report))),
         None => Ok(()),
     }
 }
