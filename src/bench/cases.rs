@@ -5,8 +5,8 @@ use crate::{
     array::{Ids, Shape},
     models::Batch,
     ops::{
-        AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, Target, attention, concat_columns, gather,
-        gelu_linear, linear, linear_cross_entropy, matmul, noise,
+        AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, LossScale, Target, attention, concat_columns,
+        gather, gelu_linear, linear, linear_cross_entropy, matmul, noise,
     },
     rng::Draw,
     tensor::{Tensor, Update},
@@ -183,6 +183,14 @@ fn attend(s: &Scene, x: &[Tensor], dropout: Option<(f32, Draw)>) -> Tensor {
 
 const HYPER: AdamW = AdamW { lr: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };
 
+fn loss_scale(_: &Scene) -> Vec<Shape> {
+    vec![[4].into(), [1].into()]
+}
+
+fn scaled(interval: u32) -> Box<dyn Update> {
+    Box::new(LossScale { max_norm: 1.0, interval })
+}
+
 /// Every update of the table.
 pub const UPDATES: &[UpdateCase] = &[
     UpdateCase {
@@ -215,6 +223,8 @@ pub const UPDATES: &[UpdateCase] = &[
             })
         },
     },
+    UpdateCase { update: "loss scale stays", state: loss_scale, inputs: |_| vec![], make: |_| scaled(2_000) },
+    UpdateCase { update: "loss scale grows", state: loss_scale, inputs: |_| vec![], make: |_| scaled(1) },
     UpdateCase { update: "copy", state: |s| vec![s.hidden()], inputs: |s| vec![s.hidden()], make: |_| Box::new(Copy) },
 ];
 
