@@ -58,7 +58,7 @@
 //!     let draw = Some(Draw { seed: 7, step, stream: 0 });
 //!     let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };
 //!     let loss = adv.loss(&scene);
-//!     let grads = loss.gradients(&Optimizer::leaves(&model, Some(&active)));
+//!     let (loss, grads) = optimizer.gradients(loss, &Optimizer::leaves(&model, Some(&active)));
 //!     optimizer.step(&model, Some(&active), &grads);
 //!     losses.push(loss.item());
 //! }

@@ -22,7 +22,7 @@ pub struct DeviceArgs {
     #[arg(long, value_name = "NAME|NUMBER|BACKEND:NUMBER")]
     device: Option<String>,
     /// What the operands of matrix products are rounded to. Sums, and all numbers stored, are f32. bf16 needs a
-    /// processor with AVX512-BF16.
+    /// processor with AVX512-BF16, f16 a GPU that computes in it.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
 }

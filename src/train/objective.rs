@@ -4,7 +4,7 @@
 //! of them. Robust training asks that function at perturbed activations (Huang et al., EMNLP 2021).
 
 use crate::{
-    array::Segments,
+    array::{Precision, Segments},
     models::{Batch, Model, Place, Words},
     nn::Pass,
     ops::{Distribution, Target, noise},
@@ -112,6 +112,9 @@ pub struct Pgd {
     pub clean_weight: f32,
 }
 
+/// What the loss is multiplied by for an ascent in f16, which would lose small gradients: only their direction counts.
+const ASCENT_SCALE: f32 = 1024.0;
+
 impl Pgd {
     /// The perturbation (t, h) that the ascent ends at.
     pub fn nudge(&self, scene: &Scene, activations: &Tensor) -> Tensor {
@@ -120,6 +123,7 @@ impl Pgd {
         for _ in 0..self.steps {
             let leaf = nudge.tracked();
             let loss = scene.loss_from(self.at, &clean.add(&leaf));
+            let loss = if loss.device().precision() == Precision::F16 { loss.scale(ASCENT_SCALE) } else { loss };
             let ascent = loss.into_gradients(&[&leaf]).1.remove(0);
             nudge = self.project(&nudge.add(&self.stride(&ascent, scene)), scene);
         }
