@@ -193,10 +193,10 @@ mod tests {
     fn what_is_computed_again_has_the_same_gradients() {
         for device in [Device::Reference, Device::cpu()] {
             let [x, w, unused] = [2.0, 3.0, 5.0].map(|value| Tensor::number(value, &device).tracked());
-            let draw = crate::rng::Draw { seed: 1, step: 2, stream: 3 };
+            let draw = crate::rng::Draw { seed: 1, step: 2, stream: 2 };
             let kept = w.clone();
             let f = move |x: &Tensor| x.add(&kept).gelu().dropout(0.5, draw).add(x);
-            let runs = [f(&x.scale(2.0)), recomputed(&x.scale(2.0), f)].map(|y| y.tanh());
+            let runs = [f(&x.scale(2.0)), recomputed(&x.scale(2.0), f)].map(|y| y.scale(0.1).tanh());
             let [once, again] = runs.map(|y| y.into_gradients(&[&x, &w, &unused]));
             assert_eq!(once.0.item(), again.0.item());
             assert!(once.1[1].item() != 0.0, "the mask of this draw keeps the number");
