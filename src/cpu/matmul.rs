@@ -1,16 +1,17 @@
-//! Matrix products by the `gemm` crate, and disjoint tiles of a matrix for parallel writing.
+//! Matrix products, in f32 by the `gemm` crate, and disjoint tiles of a matrix for parallel writing.
 
 #![expect(unsafe_code, reason = "gemm works on pointers; every extent is asserted against its slice first")]
 
+use super::bf16;
 use crate::array::Precision;
 use std::ops::Range;
 
 /// A matrix in a slice, by its strides: a transpose is the same numbers with the strides exchanged.
 #[derive(Clone, Copy)]
 pub struct Matrix<'a> {
-    data: &'a [f32],
-    row_stride: usize,
-    column_stride: usize,
+    pub(super) data: &'a [f32],
+    pub(super) row_stride: usize,
+    pub(super) column_stride: usize,
 }
 
 impl<'a> Matrix<'a> {
@@ -24,14 +25,18 @@ impl<'a> Matrix<'a> {
         Matrix { data: self.data, row_stride: self.column_stride, column_stride: self.row_stride }
     }
 
-    fn holds(&self, rows: usize, columns: usize) -> bool {
+    pub(super) fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0 || columns == 0 || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.data.len()
     }
 }
 
 /// Whether this processor multiplies matrices in a precision.
 pub fn supports(precision: Precision) -> bool {
-    precision == Precision::F32
+    match precision {
+        Precision::F32 => true,
+        Precision::Bf16 => bf16::is_available(),
+        Precision::F16 => false,
+    }
 }
 
 /// What happens to the numbers that the output holds already.
@@ -51,16 +56,20 @@ pub enum Output {
 pub fn matmul(output: &mut [f32], mode: Output, [m, n, k]: [usize; 3], precision: Precision, a: Matrix, b: Matrix) {
     assert!(supports(precision), "this processor has no products in {precision}");
     let mut whole = Tile::whole(output, m, n);
-    let parallelism = if m * n * k > 64 * 64 * 64 { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
-    product(&mut whole, mode, k, 1.0, a, b, parallelism);
+    let parallel = m * n * k > 64 * 64 * 64;
+    if precision == Precision::Bf16 {
+        return bf16::product(whole, mode, k, a, b, parallel);
+    }
+    let threads = if parallel { gemm::Parallelism::Rayon(0) } else { gemm::Parallelism::None };
+    product(&mut whole, mode, k, 1.0, a, b, threads);
 }
 
 /// A rectangle of a row-major matrix that nobody else can touch.
 pub struct Tile<'a> {
-    start: *mut f32,
-    rows: usize,
-    columns: usize,
-    stride: usize,
+    pub(super) start: *mut f32,
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) stride: usize,
     owner: std::marker::PhantomData<&'a mut [f32]>,
 }
 
@@ -96,6 +105,36 @@ impl<'a> Tile<'a> {
             }
         }
         tiles
+    }
+
+    /// The part of at most `height` rows and `width` columns that begins at a row and column of this tile.
+    pub(super) fn part(&mut self, row: usize, column: usize, height: usize, width: usize) -> Tile<'_> {
+        // SAFETY: this tile is borrowed for as long as the part lives.
+        unsafe { self.overlapping_part(row, column, height, width) }
+    }
+
+    /// Cuts the tile into blocks of at most `height` rows and `width` columns, each with the row and column where it
+    /// begins, one column of blocks after the other.
+    pub(super) fn blocks(&mut self, height: usize, width: usize) -> Vec<(usize, usize, Tile<'_>)> {
+        let mut blocks = Vec::new();
+        for column in (0..self.columns).step_by(width) {
+            for row in (0..self.rows).step_by(height) {
+                // SAFETY: blocks do not overlap, and this tile is borrowed for as long as they live.
+                blocks.push((row, column, unsafe { self.overlapping_part(row, column, height, width) }));
+            }
+        }
+        blocks
+    }
+
+    /// # Safety
+    ///
+    /// While the part lives, nothing else may touch its numbers.
+    unsafe fn overlapping_part<'b>(&self, row: usize, column: usize, height: usize, width: usize) -> Tile<'b> {
+        assert!(row < self.rows && column < self.columns, "({row}, {column}) lies outside of the tile");
+        // SAFETY: the offset is that of a number of this tile.
+        let start = unsafe { self.start.add(row * self.stride + column) };
+        let (rows, columns) = (height.min(self.rows - row), width.min(self.columns - column));
+        Tile { start, rows, columns, stride: self.stride, owner: std::marker::PhantomData }
     }
 
     /// `self (m, n) = scale · a (m, k) · b (k, n)`, on the calling thread.

@@ -1,8 +1,24 @@
-//! The native CPU backend: buffers, threads, vector loops, and matrix products by `gemm`.
+//! The native CPU backend: buffers, threads, vector loops, and matrix products.
 
+#[cfg(target_arch = "x86_64")]
+mod bf16;
 pub mod block;
 mod matmul;
 mod vector;
+
+#[cfg(not(target_arch = "x86_64"))]
+mod bf16 {
+    //! Other processors have no products in bf16.
+    use super::{Matrix, Output, Tile};
+
+    pub fn is_available() -> bool {
+        false
+    }
+
+    pub fn product(_: Tile, _: Output, _: usize, _: Matrix, _: Matrix, _: bool) {
+        unreachable!("a precision that is not there was refused")
+    }
+}
 
 pub use block::Block;
 pub use matmul::{Matrix, Output, Tile, matmul, supports};

@@ -1,0 +1,340 @@
+//! Matrix products with operands rounded to bf16 and sums in f32, by the `vdpbf16ps` of AVX512-BF16.
+//!
+//! Both operands are packed first. A word holds two bf16 that are neighbours along k; a panel holds the words of a few
+//! rows of the left matrix, or columns of the right one, those of one depth side by side. The inner loop walks down a
+//! panel of each and keeps their [`ROWS`] × [`COLUMNS`] sums in 24 registers.
+//!
+//! A sum runs over k in an order that depends on k alone: threads and the other extents do not change a bit of it.
+//! Numbers are rounded to the nearest, ties to even, and those below 2⁻¹²⁶ are 0, as the instructions have it.
+
+#![expect(
+    unsafe_code,
+    reason = "vector loads and stores take pointers; each comes from a slice or tile of that extent"
+)]
+
+use super::{
+    block::Block,
+    matmul::{Matrix, Output, Tile},
+};
+use rayon::prelude::*;
+use std::{arch::x86_64::*, mem::transmute, ops::Range};
+
+/// Rows of the inner tile: each takes a broadcast, which two products share.
+const ROWS: usize = 12;
+/// Columns of the inner tile: two registers. 24 of 32 registers hold sums; one row more would leave too few.
+const COLUMNS: usize = 2 * LANES;
+/// Words in a register.
+const LANES: usize = 16;
+/// Words along k that are worked on at once: the left panel's 18 KiB stay in the first cache.
+const DEPTH: usize = 384;
+/// Columns that one task works on: with [`DEPTH`], the 384 KiB of right panels stay in the second cache.
+const BLOCK_COLUMNS: usize = 8 * COLUMNS;
+/// Rows that one task works on: few enough that there are tasks for many threads.
+const BLOCK_ROWS: usize = 8 * ROWS;
+
+/// Whether this processor has the instructions.
+pub fn is_available() -> bool {
+    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+}
+
+/// `output (m, n) = a (m, k) · b (k, n)` with both rounded to bf16, on all cores if `parallel`.
+pub fn product(mut output: Tile, mode: Output, k: usize, a: Matrix, b: Matrix, parallel: bool) {
+    assert!(is_available(), "this processor has no AVX512-BF16");
+    let (m, n) = (output.rows, output.columns);
+    assert!(a.holds(m, k), "the left matrix is smaller than ({m}, {k})");
+    assert!(b.holds(k, n), "the right matrix is smaller than ({k}, {n})");
+    let left = Panels::<ROWS>::pack(a, m, k, parallel);
+    let right = Panels::<COLUMNS>::pack(b.t(), n, k, parallel);
+    let tasks = output.blocks(BLOCK_ROWS, BLOCK_COLUMNS);
+    let tasks = tasks.into_par_iter().with_min_len(if parallel { 1 } else { usize::MAX });
+    tasks.for_each(|(top, column, tile)| {
+        // SAFETY: the features were just asserted.
+        unsafe { block(tile, mode, left.at(top), right.at(column), k.div_ceil(2)) }
+    });
+}
+
+/// A packed operand in panels of `WIDTH` rows; the last one is filled up with zeros.
+struct Panels<const WIDTH: usize> {
+    words: Block,
+    /// Where the first cache line begins.
+    start: usize,
+    /// Words in a panel.
+    each: usize,
+}
+
+impl<const WIDTH: usize> Panels<WIDTH> {
+    /// Packs x (rows, k).
+    fn pack(x: Matrix, rows: usize, k: usize, parallel: bool) -> Panels<WIDTH> {
+        let each = k.div_ceil(2) * WIDTH;
+        let len = rows.div_ceil(WIDTH) * each;
+        let mut words = Block::uninitialized(len + LANES);
+        let start = words.as_ptr().align_offset(64).min(LANES);
+        let panels = bytemuck::cast_slice_mut::<f32, u32>(&mut words[start..start + len]);
+        let panels = panels.par_chunks_exact_mut(each.max(1)).enumerate();
+        panels.with_min_len(if parallel { 1 } else { usize::MAX }).for_each(|(i, panel)| {
+            let first = i * WIDTH;
+            let count = WIDTH.min(rows - first);
+            // SAFETY: only `product` packs, and it has asserted the features.
+            match x.column_stride {
+                1 => unsafe {
+                    pack_along::<WIDTH>(panel, |row| &x.data[(first + row) * x.row_stride..][..k], count, k)
+                },
+                stride => unsafe { pack_across::<WIDTH>(panel, |p| &x.data[first + p * stride..][..count], k) },
+            }
+        });
+        Panels { words, start, each }
+    }
+
+    /// The panels from a row on, which is the first of a panel.
+    fn at(&self, row: usize) -> &[u32] {
+        &bytemuck::cast_slice(&self.words[self.start..])[row / WIDTH * self.each..]
+    }
+}
+
+/// Packs `count` rows of k numbers, each contiguous: 16 words of 16 rows at a time, transposed.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pack_along<'a, const WIDTH: usize>(panel: &mut [u32], row: impl Fn(usize) -> &'a [f32], count: usize, k: usize) {
+    for group in (0..WIDTH).step_by(LANES) {
+        let width = (WIDTH - group).min(LANES);
+        for word in (0..k.div_ceil(2)).step_by(LANES) {
+            let mut words = [_mm512_setzero_si512(); LANES];
+            for (i, words) in words.iter_mut().enumerate().take(width.min(count.saturating_sub(group))) {
+                *words = neighbours(part(row(group + i), 2 * word..2 * (word + LANES)));
+            }
+            let depths = panel[word * WIDTH..].chunks_exact_mut(WIDTH);
+            for (depth, words) in depths.zip(transpose(words)) {
+                store(&mut depth[group..][..width], words);
+            }
+        }
+    }
+}
+
+/// Packs rows of k numbers that lie side by side: `line(p)` has number p of each.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn pack_across<'a, const WIDTH: usize>(panel: &mut [u32], line: impl Fn(usize) -> &'a [f32], k: usize) {
+    for (word, depth) in panel.chunks_exact_mut(WIDTH).enumerate() {
+        let (even, odd) = (line(2 * word), if 2 * word + 1 < k { line(2 * word + 1) } else { &[] });
+        for (i, words) in depth.chunks_mut(LANES).enumerate() {
+            let range = i * LANES..(i + 1) * LANES;
+            let (even, odd) = (narrow(part(even, range.clone())), narrow(part(odd, range)));
+            store(words, _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd)));
+        }
+    }
+}
+
+/// What a slice has of a range.
+fn part(x: &[f32], range: Range<usize>) -> &[f32] {
+    &x[range.start.min(x.len())..range.end.min(x.len())]
+}
+
+/// The first `n` lanes of a register.
+fn lanes(n: usize) -> __mmask16 {
+    if n >= LANES { !0 } else { (1 << n) - 1 }
+}
+
+/// At most 16 numbers, then zeros.
+#[target_feature(enable = "avx512f")]
+fn load(x: &[f32]) -> __m512 {
+    // SAFETY: the mask leaves out what lies behind the slice.
+    unsafe { _mm512_maskz_loadu_ps(lanes(x.len()), x.as_ptr()) }
+}
+
+/// As many words as the slice takes, at most 16.
+#[target_feature(enable = "avx512f")]
+fn store(to: &mut [u32], words: __m512i) {
+    // SAFETY: the mask leaves out what lies behind the slice.
+    unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), lanes(to.len()), words) }
+}
+
+/// At most 32 numbers as 16 words of two neighbours.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn neighbours(x: &[f32]) -> __m512i {
+    let (low, high) = (load(part(x, 0..LANES)), load(part(x, LANES..2 * LANES)));
+    // SAFETY: both types are 512 bits without meaning of their own.
+    unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
+}
+
+/// At most 16 numbers, each in the lower half of a word.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn narrow(x: &[f32]) -> __m512i {
+    // SAFETY: both types are 256 bits without meaning of their own.
+    _mm512_cvtepu16_epi32(unsafe { transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(load(x))) })
+}
+
+/// Exchanges the rows and columns of 16 × 16 words: by pairs, by fours, then whole quarters of registers.
+#[target_feature(enable = "avx512f")]
+fn transpose(x: [__m512i; LANES]) -> [__m512i; LANES] {
+    let (mut pairs, mut fours, mut result) = (x, x, x);
+    for i in (0..LANES).step_by(2) {
+        pairs[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
+        pairs[i + 1] = _mm512_unpackhi_epi32(x[i], x[i + 1]);
+    }
+    for i in (0..LANES).step_by(4) {
+        for j in 0..2 {
+            fours[i + 2 * j] = _mm512_unpacklo_epi64(pairs[i + j], pairs[i + j + 2]);
+            fours[i + 2 * j + 1] = _mm512_unpackhi_epi64(pairs[i + j], pairs[i + j + 2]);
+        }
+    }
+    // Quarter q of fours[4 i + c] has rows 4 i .. 4 i + 4 of column 4 q + c.
+    for c in 0..4 {
+        let even = |i: usize| _mm512_shuffle_i32x4::<0b10_00_10_00>(fours[i + c], fours[i + c + 4]);
+        let odd = |i: usize| _mm512_shuffle_i32x4::<0b11_01_11_01>(fours[i + c], fours[i + c + 4]);
+        result[c] = _mm512_shuffle_i32x4::<0b10_00_10_00>(even(0), even(8));
+        result[c + 4] = _mm512_shuffle_i32x4::<0b10_00_10_00>(odd(0), odd(8));
+        result[c + 8] = _mm512_shuffle_i32x4::<0b11_01_11_01>(even(0), even(8));
+        result[c + 12] = _mm512_shuffle_i32x4::<0b11_01_11_01>(odd(0), odd(8));
+    }
+    result
+}
+
+/// One task: a block of the output from its panels of `words` words along k.
+#[target_feature(enable = "avx512f,avx512bf16")]
+fn block(mut output: Tile, mode: Output, left: &[u32], right: &[u32], words: usize) {
+    let (m, n) = (output.rows, output.columns);
+    let parts = words.div_ceil(DEPTH).max(1);
+    let depth = words.div_ceil(parts);
+    for part in 0..parts {
+        let mode = if part == 0 { mode } else { Output::Add };
+        let range = (part * depth).min(words)..((part + 1) * depth).min(words);
+        for (i, top) in (0..m).step_by(ROWS).enumerate() {
+            let a = &left[i * words * ROWS..][range.start * ROWS..range.end * ROWS];
+            for (j, column) in (0..n).step_by(COLUMNS).enumerate() {
+                let b = &right[j * words * COLUMNS..][range.start * COLUMNS..range.end * COLUMNS];
+                write(&mut output.part(top, column, ROWS, COLUMNS), mode, sums(a, b));
+            }
+        }
+    }
+}
+
+/// The sums of a tile, from its two panels.
+#[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
+fn sums(a: &[u32], b: &[u32]) -> [[__m512; 2]; ROWS] {
+    let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
+    for (a, b) in a.as_chunks::<ROWS>().0.iter().zip(b.as_chunks::<COLUMNS>().0) {
+        // SAFETY: b has 32 words, and words are two bf16 each.
+        let b: [__m512bh; 2] = unsafe { [0, LANES].map(|at| transmute(_mm512_loadu_si512(b[at..].as_ptr().cast()))) };
+        for i in 0..ROWS {
+            // SAFETY: as above.
+            let a = unsafe { transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a[i].cast_signed())) };
+            sums[i] = [_mm512_dpbf16_ps(sums[i][0], a, b[0]), _mm512_dpbf16_ps(sums[i][1], a, b[1])];
+        }
+    }
+    sums
+}
+
+/// Writes as many of the sums as the tile has numbers.
+#[target_feature(enable = "avx512f")]
+#[inline]
+fn write(tile: &mut Tile, mode: Output, sums: [[__m512; 2]; ROWS]) {
+    for (i, row) in sums.into_iter().enumerate().take(tile.rows) {
+        for (j, sum) in row.into_iter().enumerate() {
+            let mask = lanes(tile.columns.saturating_sub(j * LANES));
+            // SAFETY: row i < rows is the tile's, and the mask leaves out the columns that are not.
+            unsafe {
+                let at = tile.start.add(i * tile.stride).wrapping_add(j * LANES);
+                let sum = match mode {
+                    Output::Replace => sum,
+                    Output::Add => _mm512_add_ps(_mm512_maskz_loadu_ps(mask, at), sum),
+                };
+                _mm512_mask_storeu_ps(at, mask, sum);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::Rng;
+
+    fn random(len: usize, seed: u64) -> Vec<f32> {
+        let mut rng = Rng::new(seed, 0);
+        (0..len).map(|_| rng.gaussian()).collect()
+    }
+
+    fn run(output: &mut [f32], mode: Output, [m, n, k]: [usize; 3], a: Matrix, b: Matrix) {
+        product(Tile::whole(output, m, n), mode, k, a, b, m * n * k > 50_000);
+    }
+
+    /// Every element against the f64 product of the rounded operands, and of those as they are.
+    fn check([m, n, k]: [usize; 3], layout: &str, mode: Output) {
+        let (a, b) = (random(m * k, 1), random(k * n, 2));
+        let a = if layout.starts_with('T') { Matrix::rows(&a, m).t() } else { Matrix::rows(&a, k) };
+        let b = if layout.ends_with('T') { Matrix::rows(&b, k).t() } else { Matrix::rows(&b, n) };
+        let mut output = vec![0.5; m * n];
+        run(&mut output, mode, [m, n, k], a, b);
+        let start = if mode == Output::Add { 0.5 } else { 0.0 };
+        let at = |x: Matrix, i: usize, j: usize| x.data[i * x.row_stride + j * x.column_stride];
+        let rounded = |x: f32| f64::from(half::bf16::from_f32(x).to_f32());
+        for (i, got) in output.iter().map(|x| f64::from(*x)).enumerate() {
+            let (mut close, mut exact, mut size) = (start, start, start);
+            for p in 0..k {
+                let (x, y) = (at(a, i / n, p), at(b, p, i % n));
+                close += rounded(x) * rounded(y);
+                exact += f64::from(x) * f64::from(y);
+                size += (f64::from(x) * f64::from(y)).abs();
+            }
+            // The first bound is f32's rounding of the sum; the second that of two operands to 8 bits, 2 · 2⁻⁸.
+            let what = format!("{m} x {n} x {k} {layout}, element {i}: got {got}");
+            assert!((got - close).abs() <= 3e-7 * size, "{what}, expected {close}, {size}");
+            assert!((got - exact).abs() <= 7.83e-3 * size, "{what}, expected about {exact}");
+        }
+    }
+
+    #[test]
+    fn products_are_right_at_every_edge() {
+        if !is_available() {
+            return;
+        }
+        let mut modes = [Output::Replace, Output::Add].into_iter().cycle();
+        for layout in ["NN", "NT", "TN", "TT"] {
+            for m in [0, 1, 2, 11, 12, 13, 27, 97] {
+                for n in [0, 1, 15, 16, 17, 31, 32, 33, 67] {
+                    for k in [0, 1, 2, 3, 31, 32, 33, 71] {
+                        check([m, n, k], layout, modes.next().unwrap());
+                    }
+                }
+            }
+            for extents in [[200, 300, 70], [13, 259, 769], [1, 33, 1538], [25, 1, 2305]] {
+                check(extents, layout, modes.next().unwrap());
+                check(extents, layout, modes.next().unwrap());
+            }
+        }
+    }
+
+    #[test]
+    fn threads_do_not_change_a_bit() {
+        if !is_available() {
+            return;
+        }
+        let extents @ [m, n, k] = [131, 277, 1003];
+        let (a, b) = (random(m * k, 1), random(k * n, 2));
+        let on = |threads| {
+            let mut output = vec![0.0; m * n];
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            pool.install(|| run(&mut output, Output::Replace, extents, Matrix::rows(&a, k), Matrix::rows(&b, n)));
+            output
+        };
+        assert_eq!(on(1), on(3));
+    }
+
+    #[test]
+    fn what_is_not_finite_stays_in_its_row_and_column() {
+        if !is_available() {
+            return;
+        }
+        let extents @ [m, n, k] = [13, 33, 5];
+        let (mut a, mut b) = (vec![1.0; m * k], vec![1.0; k * n]);
+        (a[12 * k + 4], b[32]) = (f32::NAN, f32::INFINITY);
+        let mut output = vec![0.0; m * n];
+        run(&mut output, Output::Replace, extents, Matrix::rows(&a, k), Matrix::rows(&b, n));
+        for (i, x) in output.iter().enumerate() {
+            match (i / n, i % n) {
+                (12, _) => assert!(x.is_nan(), "{i}: {x}"),
+                (_, 32) => assert_eq!(*x, f32::INFINITY, "{i}"),
+                _ => assert_eq!(*x, 5.0, "{i}"),
+            }
+        }
+    }
+}
