@@ -39,7 +39,11 @@ const MOST_TOKENS: usize = 120;
 
 fn main() {
     let labels = ["contradiction", "entailment", "neutral"].map(str::to_string).to_vec();
-    let heads = [("classifier", HeadKind::Classify(labels)), ("masked-lm", HeadKind::MaskedLm)];
+    let heads = [
+        ("classifier", HeadKind::Classify(labels)),
+        ("masked-lm", HeadKind::MaskedLm),
+        ("masked-lm-f16", HeadKind::MaskedLm),
+    ];
     let tests = heads.map(|(name, head)| Test::new(format!("{name} in transformers"), move || check(name, head)));
     harness::run(tests.into());
 }
@@ -64,9 +68,14 @@ fn export(folder: &Path, head: HeadKind) {
     let texts = TEXTS.iter().flat_map(|(a, b)| [Some(*a), *b]).flatten().map(str::to_string);
     let tokenizer = Tokenizer::train_unigram(texts.cycle().take(200), 300).expect("a tokenizer");
     tokenizer.save(folder).expect("it is saved");
+    let head_too = head.clone();
     let model = Model::fresh(config(tokenizer.n_ids()), head, 11, &Device::cpu()).expect("a model");
     unsettle(&model);
-    model.write(folder).expect("it is written");
+    let model = match folder.ends_with("masked-lm-f16") {
+        false => model.write(folder).map(|()| model),
+        true => model.write_half(folder).and_then(|()| Model::load(folder, head_too, 0, &Device::cpu())),
+    };
+    let model = model.expect("it is written");
     let encoded = tokenizer.encode_batch(&TEXTS, MOST_TOKENS).expect("texts are encoded");
     let line = |((a, b), encoded): (&(&str, Option<&str>), &Encoded)| {
         format!("{}\n", json!({ "a": a, "b": b, "ids": encoded.ids }))

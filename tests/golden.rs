@@ -116,7 +116,7 @@ impl Golden {
     fn scene<'a>(&'a self, model: &'a Model, words: Words<'a>, draw: Option<Draw>) -> Scene<'a> {
         let examples = match &self.batch.target {
             Target::Labels(labels) => labels.len(),
-            Target::Masked { words, .. } => words.len(),
+            Target::Masked { words, .. } | Target::Translated { words, .. } => words.len(),
         };
         Scene { model, words, batch: &self.batch, weight: 1.0 / examples as f32, draw }
     }
@@ -185,7 +185,7 @@ fn forward(golden: &Golden, device: &Device) {
     let logits = model.logits_from(Place::Embedding, &embedded, batch, pass).to_vec();
     let expected = match &batch.target {
         Target::Labels(_) => golden.read("logits"),
-        Target::Masked { rows, .. } => {
+        Target::Masked { rows, .. } | Target::Translated { rows, .. } => {
             let (all, v) = (golden.packed("logits"), model.config.vocab_size);
             rows.iter().flat_map(|row| all[*row as usize * v..(*row as usize + 1) * v].to_vec()).collect()
         }

@@ -32,6 +32,10 @@ max_eval_samples = 40
 [[stages]]
 task = "mlm"
 languages = ["en", "fi"]
+pairs = ["PAIRS"]
+pair_share = 0.5
+ranked_share = 0.5
+pack = true
 updates = 10
 max_train_samples = 120
 max_length = 40
@@ -72,7 +76,11 @@ fn main() {
 fn check(backend: &str, precision: &str, interruptions: usize) -> Outcome {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let recipe = folder.path().join("resume.toml");
-    fs::write(&recipe, RECIPE).expect("the recipe can be written");
+    let pairs = folder.path().join("pairs.en-fi.tsv");
+    let lines: String = (0..60).map(|i| format!("a red ball {i} rolls\tpunainen pallo {i} vierii\n")).collect();
+    fs::write(&pairs, lines).expect("the pairs can be written");
+    let text = RECIPE.replace("PAIRS", &pairs.display().to_string().replace('\\', "/"));
+    fs::write(&recipe, text).expect("the recipe can be written");
     let whole = folder.path().join("whole");
     let started = Instant::now();
     let status = start(&recipe, &whole, backend, precision).wait().expect("the run ends");

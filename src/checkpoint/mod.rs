@@ -14,7 +14,7 @@ pub use write::{Entry, Values, write};
 use std::{fs::File, io};
 
 /// Reads up to `buffer.len()` bytes that begin at byte `at`, without a shared cursor; fewer at the end of the file.
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
         #[cfg(unix)]

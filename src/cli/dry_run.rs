@@ -210,18 +210,23 @@ fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbou
 
 fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<()> {
     let texts = data.texts(stage)?;
-    let counts: Vec<String> = texts.iter().map(|(language, texts)| format!("{language} {}", texts.len())).collect();
+    let groups = &texts.groups;
+    let counts: Vec<String> = groups.iter().map(|(name, texts)| format!("{name} {}", texts.len())).collect();
     line(out, format_args!("  texts: {}", counts.join(", ")));
-    for (language, texts) in texts.iter().take(3) {
-        line(out, format_args!("  {language}: {}", texts.first().map_or("", String::as_str)));
+    for (task, n) in &texts.left_out {
+        line(out, format_args!("  {n} left out: {task} measures by them"));
     }
-    let total = texts.values().map(Vec::len).sum();
+    for (name, texts) in groups.iter().take(3) {
+        let sides: Vec<&str> = texts.first().into_iter().flat_map(|text| text.sides()).collect();
+        line(out, format_args!("  {name}: {}", sides.join(" | ")));
+    }
+    let total = groups.values().map(Vec::len).sum();
     line(out, format_args!("  at most {} updates of {} texts", stage.n_updates(total), stage.batch_size));
     Ok(())
 }
 
 fn describe_tests(recipe: &Recipe, data: &Data, out: &mut String) -> Result<()> {
-    let task = recipe.last_task()?;
+    let Some(task) = recipe.last_task()? else { return Ok(()) };
     let mut table = Table::new([Column::words("test"), Column::numbers("examples"), Column::numbers("left out")]);
     for language in data.languages(task)? {
         let loaded = data.test(task, &language)?;

@@ -6,15 +6,19 @@ use super::{device::DeviceArgs, print, tell};
 use crate::{
     checkpoint::write_file,
     error::{self, Error, Result},
+    models::{HeadKind, Model},
     report::results,
     tasks::{
         self, Loaded, Split, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
         predictions::{self, Prediction, confusion_file, score_file},
+        tatoeba,
     },
+    text::Tokenizer,
     train::{
-        measure::{Classifier, TOKENS_AT_ONCE, open_classifier},
+        measure::{Classifier, TOKENS_AT_ONCE, check_vocabulary, open_classifier},
         recipe::DEMO,
+        retrieve::Retriever,
     },
 };
 
@@ -24,6 +28,7 @@ use crate::{
   rxlt eval --model runs/xnli-adv-s7/1-xnli-adv/model --task xnli --data data
   rxlt eval --model … --task xnli --data data --languages de,sw --split dev
   rxlt eval --model … --task pawsx --data data --generalized
+  rxlt eval --model … --task tatoeba --data data --languages de,sw
   rxlt eval --predictions test-de.jsonl --task xnli")]
 pub struct Args {
     /// A model folder as Hugging Face lays it out.
@@ -32,7 +37,10 @@ pub struct Args {
     /// Predictions as JSON Lines with id, language, label and prediction, instead of a model.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "generalized", "languages", "output"])]
     predictions: Option<PathBuf>,
-    /// The task, by which labels are named.
+    /// The tokenizer where it does not lie beside the model, as in a checkpoint of a run; for tatoeba.
+    #[arg(long, value_name = "DIR")]
+    tokenizer: Option<PathBuf>,
+    /// The task, by which labels are named; tatoeba is retrieval, and needs no labels.
     #[arg(long)]
     task: Option<String>,
     /// The folder with the task's files, or `demo` for generated data.
@@ -53,6 +61,10 @@ pub struct Args {
     /// A new folder for the predictions.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// For tatoeba, the hidden states that make a sentence's vector: 0 is the layers' input, then one for each layer;
+    /// the last where not given.
+    #[arg(long)]
+    layer: Option<usize>,
     /// The most tokens of an example.
     #[arg(long, default_value_t = 128)]
     max_length: usize,
@@ -82,6 +94,9 @@ impl SplitName {
 
 /// `rxlt eval`
 pub fn run(args: &Args) -> Result<()> {
+    if let (Some(tatoeba::NAME), Some(model), Some(data)) = (args.task.as_deref(), &args.model, &args.data) {
+        return retrieve(args, model, data);
+    }
     let task = args.task.as_deref().map(tasks::find).transpose()?;
     match (&args.model, &args.predictions, task, &args.data) {
         (Some(model), _, Some(task), Some(data)) => evaluate(args, model, task, data),
@@ -122,6 +137,28 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
         }
         let grid = measure.grid(&loaded, &summary)?;
         print(&format!("\n{}\n{}", results::grid(&grid).to_text(), results::grid_means(&grid).to_text()))
+    })
+}
+
+/// Retrieval of translations in every language asked for.
+fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
+    let known = || tatoeba::LANGUAGES.iter().map(|(language, _)| (*language).to_owned()).collect();
+    let languages: Vec<String> = if args.languages.is_empty() { known() } else { args.languages.clone() };
+    let bitexts = languages.iter().map(|language| tatoeba::load(data, language)).collect::<Result<Vec<_>>>()?;
+    let chosen = args.device.open()?;
+    tell(&format!("device: {}: {}", chosen.name, chosen.why));
+    error::catch(|| {
+        let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(model))?;
+        let model = Model::load(model, HeadKind::MaskedLm, 0, &chosen.device)?;
+        check_vocabulary(&tokenizer, &model.config)?;
+        let (layers, max_length) = (model.config.num_hidden_layers, args.max_length.min(model.config.longest_input()));
+        if let Some(layer) = args.layer.filter(|layer| *layer > layers) {
+            return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
+        }
+        let (model, tokenizer, tokens) = (&model, &tokenizer, args.tokens);
+        let retriever = Retriever { model, tokenizer, layer: args.layer, max_length, tokens };
+        let found = bitexts.iter().map(|bitext| retriever.score(bitext)).collect::<Result<Vec<_>>>()?;
+        print(&results::retrieval(&found).to_text())
     })
 }
 

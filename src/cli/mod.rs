@@ -8,6 +8,7 @@ mod compare;
 mod device;
 mod dry_run;
 mod eval;
+mod export;
 mod flips;
 mod log;
 mod predict;
@@ -47,6 +48,7 @@ enum Command {
     Run(run::Args),
     Eval(eval::Args),
     Predict(predict::Args),
+    Export(export::Args),
     Augment(augment::Args),
     Bench(bench::Args),
     Report(report::Args),
@@ -63,6 +65,7 @@ impl Cli {
             Command::Run(args) => run::run(&args),
             Command::Eval(args) => eval::run(&args),
             Command::Predict(args) => predict::run(&args),
+            Command::Export(args) => export::run(&args),
             Command::Augment(args) => augment::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Report(args) => report::run(&args),

@@ -209,7 +209,7 @@ fn check_paths(resolved: &Resolved) -> Result<()> {
         ));
     }
     for (i, stage) in recipe.stages.iter().enumerate() {
-        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text)] {
+        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text), ("pairs", &stage.pairs)] {
             named.extend(paths.iter().map(|path| (format!("stages.{i}.{key}"), path, "set it to what is there")));
         }
     }
@@ -249,10 +249,10 @@ fn stop_on_signals() -> Result<Stop> {
 fn show(outcome: &Outcome, path: &Path) -> Result<()> {
     let mut text = String::new();
     if let [only] = &outcome.methods[..] {
-        text += &format!("{} with {}\n\n", outcome.task.name, only.name);
+        text += &format!("{} with {}\n\n", outcome.task, only.name);
         text += &results::one_run(&only.summary).to_text();
     } else {
-        text += &format!("{}: accuracy by language and method\n\n", outcome.task.name);
+        text += &format!("{}: accuracy by language and method\n\n", outcome.task);
         let methods: Vec<_> =
             outcome.methods.iter().map(|method| (method.name.clone(), method.summary.clone())).collect();
         text += &results::comparison(&methods).to_text();
@@ -260,7 +260,7 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
         let widest = scores.map(|score| (score.high - score.low) / 2.0).fold(0.0, f64::max);
         text += &format!("\none seed; 95 % interval of a cell: up to ±{} points\n", percent(widest));
     }
-    if outcome.task.name == recipe::DEMO {
+    if outcome.task == recipe::DEMO {
         text += "a demonstration on generated sentences: it shows transfer at work, not which method is best\n";
     }
     for method in &outcome.methods {

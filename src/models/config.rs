@@ -165,6 +165,15 @@ impl Config {
         self.max_position_embeddings.saturating_sub(self.first_position())
     }
 
+    /// The same with another dropout of hidden states and attention.
+    pub fn with_dropout(&self, rate: f32) -> Result<Config, String> {
+        let mut raw = self.raw.clone();
+        for name in ["hidden_dropout_prob", "attention_probs_dropout_prob"] {
+            raw.insert(name.into(), json!(rate));
+        }
+        Config::new(raw)
+    }
+
     /// The content of config.json for this encoder with a head, as transformers reads it.
     pub fn to_json(&self, head: &HeadKind) -> Value {
         let mut raw = self.raw.clone();

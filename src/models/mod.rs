@@ -4,6 +4,7 @@ mod config;
 mod encoder;
 mod head;
 mod model;
+pub mod ranking;
 
 pub use config::{Config, HeadKind};
 pub use encoder::Encoder;

@@ -1,6 +1,6 @@
 //! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
 
-use super::{Config, Encoder, Head, HeadKind, Labels};
+use super::{Config, Encoder, Head, HeadKind, Labels, ranking::ranking_loss};
 use crate::{
     array::{Ids, Segments},
     checkpoint::{self, Entry, Values, Weights},
@@ -21,6 +21,15 @@ pub enum Target {
         rows: Ids,
         /// The words that were there.
         words: Ids,
+    },
+    /// Masked words, and sequences of which each is followed by its translation, to be told from the others.
+    Translated {
+        /// Rows of the packed batch.
+        rows: Ids,
+        /// The words that were there.
+        words: Ids,
+        /// Numbers of the sequences whose successor translates them.
+        firsts: Vec<u32>,
     },
 }
 
@@ -160,7 +169,7 @@ impl Model {
         let hidden = self.hidden_from(at, activations, batch, pass);
         let rows = match &batch.target {
             Target::Labels(_) => &batch.segments.first_rows(),
-            Target::Masked { rows, .. } => rows,
+            Target::Masked { rows, .. } | Target::Translated { rows, .. } => rows,
         };
         self.head.logits(&hidden, rows, &self.words, pass)
     }
@@ -171,12 +180,17 @@ impl Model {
         let first_rows = batch.segments.first_rows();
         let target = match &batch.target {
             Target::Labels(labels) => Labels { rows: &first_rows, labels },
-            Target::Masked { rows, words } => Labels { rows, labels: words },
+            Target::Masked { rows, words } | Target::Translated { rows, words, .. } => Labels { rows, labels: words },
         };
-        self.head.loss(&hidden, &target, &self.words, weight, pass)
+        let loss = self.head.loss(&hidden, &target, &self.words, weight, pass);
+        match &batch.target {
+            Target::Translated { firsts, .. } => loss.add(&ranking_loss(&hidden, &batch.segments, firsts, weight)),
+            _ => loss,
+        }
     }
 
-    fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
+    /// Activations (t, h) at a place → the last hidden states (t, h).
+    pub fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
         let segments = &batch.segments;
         match at {
             Place::Word => self.encoder.encode(&self.encoder.embed(x, &batch.types, segments, pass), segments, pass),
@@ -225,8 +239,7 @@ impl Model {
 
     /// Writes config.json and model.safetensors into a folder, as transformers loads them.
     pub fn write(&self, folder: &Path) -> Result<()> {
-        let config = serde_json::to_string_pretty(&self.config.to_json(&self.head_kind)).expect("JSON can be printed");
-        checkpoint::write_file(&folder.join("config.json"), (config + "\n").as_bytes())?;
+        self.write_config(folder, "float32")?;
         let shape = [self.words.rows, self.words.columns];
         let table = Entry { name: &self.words.name, shape: &shape, values: Values::Tensors(&self.words.windows) };
         let others = self.parameters.iter().map(|Parameter { name, tensor }| Entry {
@@ -236,6 +249,22 @@ impl Model {
         });
         let entries: Vec<Entry> = std::iter::once(table).chain(others).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
+    }
+
+    /// The same in half the bytes: every number rounded to f16.
+    pub fn write_half(&self, folder: &Path) -> Result<()> {
+        self.write_config(folder, "float16")?;
+        let tensors = self.tensors();
+        let entries: Vec<Entry> =
+            tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F16(values) }).collect();
+        checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
+    }
+
+    fn write_config(&self, folder: &Path, dtype: &str) -> Result<()> {
+        let mut config = self.config.to_json(&self.head_kind);
+        config["dtype"] = dtype.into();
+        let text = serde_json::to_string_pretty(&config).expect("JSON can be printed");
+        checkpoint::write_file(&folder.join("config.json"), (text + "\n").as_bytes())
     }
 }
 

@@ -1,7 +1,10 @@
 //! Tables of results: one run, several methods side by side, pairs of languages, and confusions.
 
 use super::{Column, Table, percent};
-use crate::tasks::metrics::{Confusion, Grid, Score, Summary};
+use crate::{
+    tasks::metrics::{Confusion, Grid, Score, Summary},
+    train::retrieve::Found,
+};
 
 /// What stands where nothing was measured.
 const NOTHING: &str = "–";
@@ -20,6 +23,23 @@ pub fn one_run(summary: &Summary) -> Table {
     }
     let [_, rest @ ..] = measured(&summary.pooled);
     table.row(["all examples".to_owned()].into_iter().chain(rest))
+}
+
+/// Retrieval of translations: a row per language with both directions, then their means.
+pub fn retrieval(found: &[Found]) -> Table {
+    let headings = ["n", "to English", "from English", "mean", "95 % interval"].map(Column::numbers);
+    let mut table = Table::new([Column::words("language")].into_iter().chain(headings));
+    for Found { english, foreign, both } in found {
+        let [language, _, mean, interval] = measured(both);
+        let n = english.n.to_string();
+        table = table.row([language, n, percent(english.accuracy), percent(foreign.accuracy), mean, interval]);
+    }
+    let mean = |of: fn(&Found) -> &Score| {
+        percent(found.iter().map(|found| of(found).accuracy).sum::<f64>() / found.len().max(1) as f64)
+    };
+    let means = [mean(|found| &found.english), mean(|found| &found.foreign), mean(|found| &found.both)];
+    let [to, from, both] = means;
+    table.rule().row(["mean".to_owned(), String::new(), to, from, both])
 }
 
 /// Several methods: a row per language, a column per method, then means and transfer gaps.

@@ -295,7 +295,10 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
     let text = read_text(&run.join(CONFIG))?;
     let resolved = Resolved::parse(&text, &run.join(CONFIG).display().to_string(), &[])?;
     let recipe = &resolved.recipe;
-    let task = recipe.last_task()?;
+    let Some(task) = recipe.last_task()? else {
+        notes.push(format!("left out: {} ends in masked language modelling, which no task measures", run.display()));
+        return Ok(());
+    };
     let environment: Environment = serde_json::from_value(read_json(&run.join("env.json"))?)
         .map_err(|error| Error::Data(format!("{}: {error}", run.join("env.json").display())))?;
     let data = data_files(&run.join("data.lock.json"))?;

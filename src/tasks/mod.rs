@@ -10,6 +10,7 @@ mod pawsx;
 pub mod predictions;
 mod sib200;
 mod table;
+pub mod tatoeba;
 mod text_file;
 mod xnli;
 mod xsid;

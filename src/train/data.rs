@@ -1,12 +1,15 @@
 //! The data of a recipe: read from the data folder, or generated where that is `demo`.
 
-use super::recipe::{self, Recipe, Stage};
+use super::{
+    corpus::{Text, folded},
+    recipe::{self, Recipe, Stage},
+};
 use crate::{
     error::{Error, Result},
-    tasks::{Loaded, Split, Task, demo},
+    tasks::{self, Loaded, Split, Task, demo, tatoeba},
 };
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -87,54 +90,151 @@ impl<'a> Data<'a> {
         Ok(loaded)
     }
 
-    /// The sentences of a stage of masked language modelling, by language.
-    pub fn texts(&self, stage: &Stage) -> Result<BTreeMap<String, Vec<String>>> {
+    /// The texts of a stage of masked language modelling, by language or pair of languages.
+    pub fn texts(&self, stage: &Stage) -> Result<Texts> {
         let limit = stage.max_train_samples.unwrap_or(if self.is_demo() { DEMO_TEXTS } else { usize::MAX });
         let wanted = |code: &str| stage.languages.is_empty() || stage.languages.iter().any(|wanted| wanted == code);
-        let mut texts = BTreeMap::new();
+        let mut groups: BTreeMap<String, Vec<Text>> = BTreeMap::new();
         if self.is_demo() && stage.text.is_empty() {
             for code in demo::LANGUAGES.iter().filter(|code| wanted(code)) {
-                texts.insert((*code).to_string(), demo::text(code, DEMO_SEED, limit));
+                let texts = demo::text(code, DEMO_SEED, limit).into_iter().map(|a| Text { a, b: None });
+                groups.insert((*code).to_string(), texts.collect());
             }
         }
-        for path in text_files(stage)? {
-            let code = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+        for path in files(&stage.text, "txt")? {
+            let code = last_name(&path);
             if wanted(&code) {
-                let lines = read_lines(&path, limit)?;
-                texts.entry(code).or_insert_with(Vec::new).extend(lines);
+                let texts = read_lines(&path, limit)?.into_iter().map(|(_, a)| Text { a, b: None });
+                groups.entry(code).or_default().extend(texts);
             }
         }
-        let missing: Vec<&str> =
-            stage.languages.iter().map(String::as_str).filter(|code| !texts.contains_key(*code)).collect();
-        match (&missing[..], texts.values().all(Vec::is_empty)) {
-            ([], false) => Ok(texts),
-            ([], true) => Err(Error::Data(
-                "mlm: there is no text; name files or folders such as text = [\"corpus/de.txt\"]".into(),
-            )),
-            (missing, _) => Err(Error::Missing(format!("mlm: no text is called {}.txt", missing.join(".txt or ")))),
+        for path in files(&stage.pairs, "tsv")? {
+            let code = last_name(&path);
+            if code.split('-').all(wanted) {
+                let lines = read_lines(&path, limit)?;
+                let pairs = lines.iter().map(|(number, line)| pair(&path, *number, line));
+                groups.entry(code).or_default().extend(pairs.collect::<Result<Vec<_>>>()?);
+            }
         }
+        check_texts(stage, &groups)?;
+        let left_out = self.leave_out(stage, &mut groups)?;
+        Ok(Texts { groups, left_out })
+    }
+
+    /// Takes out every text of which a side is a sentence of the tasks that the stage names, however it is cased and
+    /// punctuated. Returns how many by task.
+    fn leave_out(&self, stage: &Stage, groups: &mut BTreeMap<String, Vec<Text>>) -> Result<BTreeMap<String, usize>> {
+        let mut owners: HashMap<String, usize> = HashMap::new();
+        for (number, name) in stage.leave_out.iter().enumerate() {
+            for sentence in self.measured(name)? {
+                owners.entry(folded(&sentence)).or_insert(number);
+            }
+        }
+        owners.remove("");
+        let mut counts = vec![0; stage.leave_out.len()];
+        for texts in groups.values_mut().filter(|_| !owners.is_empty()) {
+            texts.retain(|text| match text.sides().find_map(|side| owners.get(&folded(side))) {
+                Some(number) => {
+                    counts[*number] += 1;
+                    false
+                }
+                None => true,
+            });
+        }
+        Ok(stage.leave_out.iter().cloned().zip(counts).collect())
+    }
+
+    /// Every sentence by which models are selected or measured in a task.
+    fn measured(&self, name: &str) -> Result<Vec<String>> {
+        if name == tatoeba::NAME {
+            return tatoeba::all_sentences(self.folder());
+        }
+        let task = tasks::find(name)?;
+        let mut sentences = Vec::new();
+        for split in [Split::Dev, Split::Test] {
+            for language in task.languages_in(self.folder(), split)? {
+                let loaded = task.load_unlabelled(self.folder(), split, &language)?;
+                sentences
+                    .extend(loaded.examples.into_iter().flat_map(|example| [Some(example.a), example.b]).flatten());
+            }
+        }
+        Ok(sentences)
     }
 }
 
-/// The files of `text`, folders opened, in the order of their names.
-fn text_files(stage: &Stage) -> Result<Vec<PathBuf>> {
+/// The texts of a stage of masked language modelling.
+pub struct Texts {
+    /// By language, such as `de`, or by pair of languages, such as `de-en`.
+    pub groups: BTreeMap<String, Vec<Text>>,
+    /// How many were left out because a task measures by them, by task.
+    pub left_out: BTreeMap<String, usize>,
+}
+
+impl Texts {
+    /// Up to `most` characters of each language, evenly spread over its texts; pairs where there is nothing else.
+    pub fn spread(&self, most: usize) -> impl Iterator<Item = String> {
+        let alone = self.groups.values().any(|texts| texts.iter().any(|text| text.b.is_none()));
+        let groups = self.groups.values().filter(move |texts| !alone || texts.iter().any(|text| text.b.is_none()));
+        groups.flat_map(move |texts| {
+            let total: usize = texts.iter().flat_map(Text::sides).map(|side| side.chars().count()).sum();
+            let share = (most as f64 / total.max(1) as f64).min(1.0);
+            let kept = move |i: usize| ((i + 1) as f64 * share) as usize > (i as f64 * share) as usize;
+            let texts = texts.iter().enumerate().filter(move |(i, _)| kept(*i)).map(|(_, text)| text);
+            texts.flat_map(Text::sides).map(str::to_owned)
+        })
+    }
+}
+
+fn check_texts(stage: &Stage, groups: &BTreeMap<String, Vec<Text>>) -> Result<()> {
+    let missing: Vec<&str> =
+        stage.languages.iter().map(String::as_str).filter(|code| !groups.contains_key(*code)).collect();
+    match (&missing[..], groups.values().all(Vec::is_empty)) {
+        ([], false) => Ok(()),
+        ([], true) => {
+            Err(Error::Data("mlm: there is no text; name files or folders such as text = [\"corpus/de.txt\"]".into()))
+        }
+        (missing, _) => Err(Error::Missing(format!("mlm: no text is called {}.txt", missing.join(".txt or ")))),
+    }
+}
+
+/// The files named, folders opened, in the order of their names.
+fn files(named: &[String], ending: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
-    for path in stage.text.iter().map(PathBuf::from) {
+    for path in named.iter().map(PathBuf::from) {
         if !path.is_dir() {
             files.push(path);
             continue;
         }
         let entries = std::fs::read_dir(&path).map_err(|error| Error::read(&path, &error))?;
         let mut inside: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-        inside.retain(|path| path.extension().is_some_and(|extension| extension == "txt"));
+        inside.retain(|path| path.extension().is_some_and(|extension| extension == ending));
         inside.sort();
         files.extend(inside);
     }
     Ok(files)
 }
 
-/// The first lines of a file that hold something.
-fn read_lines(path: &Path, limit: usize) -> Result<Vec<String>> {
+/// What a file's name ends in: `de` of `de.txt`, `de-en` of `news.de-en.tsv`.
+fn last_name(path: &Path) -> String {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+    stem.rsplit('.').next().unwrap_or_default().to_owned()
+}
+
+/// A line of two sentences parted by a tab.
+fn pair(path: &Path, number: usize, line: &str) -> Result<Text> {
+    let fields: Vec<&str> = line.split('\t').map(str::trim).collect();
+    match fields[..] {
+        [a, b] if !a.is_empty() && !b.is_empty() => Ok(Text { a: a.to_owned(), b: Some(b.to_owned()) }),
+        _ => {
+            let (place, n) = (path.display(), fields.len());
+            let remedy = "put a sentence and its translation there, parted by a tab";
+            Err(Error::Data(format!("{place}:{number}: expected two texts, found {n} fields; {remedy}")))
+        }
+    }
+}
+
+/// The first lines of a file that hold something, with their numbers.
+fn read_lines(path: &Path, limit: usize) -> Result<Vec<(usize, String)>> {
     use std::io::BufRead;
     let file = std::fs::File::open(path).map_err(|error| Error::read(path, &error))?;
     let (mut lines, mut offset) = (Vec::new(), 0);
@@ -152,8 +252,64 @@ fn read_lines(path: &Path, limit: usize) -> Result<Vec<String>> {
         })?;
         offset += n;
         if !line.trim().is_empty() {
-            lines.push(line.trim().to_string());
+            lines.push((number, line.trim().to_string()));
         }
     }
     Ok(lines)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    #[test]
+    fn texts_that_a_task_measures_by_are_left_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        fs::create_dir(folder.path().join("tatoeba")).unwrap();
+        let files = [
+            ("tatoeba/tatoeba.deu-eng.deu", "Hallo, Welt!\n"),
+            ("tatoeba/tatoeba.deu-eng.eng", "Hello world.\n"),
+            ("de.txt", "hallo welt\nGuten Tag.\n"),
+            ("news.de-en.tsv", "Good day.\tGuten Tag.\nHello, WORLD\tServus!\n"),
+            ("broken.de-en.tsv", "Good day.\n"),
+        ];
+        for (name, text) in files {
+            fs::write(path(name), text).unwrap();
+        }
+        let mut recipe = Recipe::default();
+        recipe.data.folder = folder.path().display().to_string();
+        let mut stage = Stage {
+            text: vec![path("de.txt")],
+            pairs: vec![path("news.de-en.tsv")],
+            leave_out: vec!["tatoeba".to_string()],
+            ..Stage::default()
+        };
+        let texts = Data::new(&recipe).texts(&stage).unwrap();
+        assert_eq!(texts.left_out["tatoeba"], 2);
+        let day = |b: Option<&str>| Text { a: b.map_or("Guten Tag.", |_| "Good day.").into(), b: b.map(str::to_owned) };
+        assert_eq!(texts.groups["de"], [day(None)]);
+        assert_eq!(texts.groups["de-en"], [day(Some("Guten Tag."))]);
+
+        stage.pairs = vec![path("broken.de-en.tsv")];
+        let error = Data::new(&recipe).texts(&stage).err().unwrap();
+        assert!(error.message().contains("broken.de-en.tsv:1: expected two texts, found 1 fields"), "{error}");
+    }
+
+    #[test]
+    fn the_tokenizer_sees_as_much_of_each_language() {
+        let text = |a: &str| Text { a: a.to_owned(), b: None };
+        let groups = BTreeMap::from([
+            ("de".to_string(), vec![text("0123456789"); 100]),
+            ("de-en".to_string(), vec![Text { a: "x".into(), b: Some("y".into()) }]),
+            ("sw".to_string(), vec![text("abcde"); 10]),
+        ]);
+        let texts = Texts { groups, left_out: BTreeMap::new() };
+        let seen: Vec<String> = texts.spread(200).collect();
+        assert_eq!(seen.iter().filter(|text| text.starts_with('0')).count(), 20);
+        assert_eq!(seen.iter().filter(|text| text.starts_with('a')).count(), 10);
+        assert_eq!(seen.len(), 30);
+        assert_eq!(texts.spread(usize::MAX).count(), 110);
+    }
 }

@@ -11,6 +11,7 @@ use crate::{
     rng::Draw,
     tensor::{Tensor, without_graph},
 };
+use std::collections::BTreeMap;
 
 /// The probability of each label for each item, in the order of the items.
 pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f32>> {
@@ -20,8 +21,9 @@ pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f3
     })
 }
 
-/// How many of the masked words the model finds, and how many there are.
-pub fn masked_accuracy(model: &Model, items: &[Item], tokens: usize) -> (usize, usize) {
+/// How many of the masked words the model finds, and how many there are, by what the items' ids begin with (`de` of
+/// `de:held-out:7`).
+pub fn masked_accuracies(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
     let found = by_batches(items, tokens, |batch, items| {
         let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
         let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
@@ -33,7 +35,13 @@ pub fn masked_accuracy(model: &Model, items: &[Item], tokens: usize) -> (usize, 
         };
         items.iter().map(count).collect()
     });
-    found.iter().fold((0, 0), |(right, n), (right_here, n_here)| (right + right_here, n + n_here))
+    let mut sums = BTreeMap::new();
+    for (item, (right, n)) in items.iter().zip(found) {
+        let group = item.id.split(':').next().unwrap_or_default();
+        let sum: &mut (usize, usize) = sums.entry(group.to_owned()).or_default();
+        *sum = (sum.0 + right, sum.1 + n);
+    }
+    sums
 }
 
 /// The outcome of votes under noise (Cohen et al., 2019).
@@ -129,7 +137,7 @@ fn bisect(low: impl Fn(f64) -> bool) -> f64 {
 }
 
 /// Runs batches of items of like length, and puts what comes out back into the order of the items.
-fn by_batches<T>(items: &[Item], tokens: usize, mut run: impl FnMut(&Batch, &[Item]) -> Vec<T>) -> Vec<T> {
+pub(super) fn by_batches<T>(items: &[Item], tokens: usize, mut run: impl FnMut(&Batch, &[Item]) -> Vec<T>) -> Vec<T> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(items[*i].ids.len()), *i));
     let sorted: Vec<Item> = order.iter().map(|i| items[*i].clone()).collect();

@@ -1,7 +1,7 @@
 //! The training loop of one stage: deterministic, resumable after any update, and stopped by a loss that is not finite.
 
 use super::{
-    evaluate::{masked_accuracy, probabilities},
+    evaluate::{masked_accuracies, probabilities},
     folder::{RunFolder, StageFolder, number},
     memory::Forecast,
     objective::{Objective, Scene},
@@ -309,7 +309,10 @@ impl<'a> Training<'a> {
     fn accuracy(&self) -> Result<f64> {
         let (dev, tokens) = (self.plan.dev, self.plan.tokens);
         let (right, n) = match self.model.head_kind {
-            HeadKind::MaskedLm => masked_accuracy(self.model, dev, tokens),
+            HeadKind::MaskedLm => {
+                let found = masked_accuracies(self.model, dev, tokens);
+                found.values().fold((0, 0), |(right, n), (right_here, n_here)| (right + right_here, n + n_here))
+            }
             HeadKind::Classify(_) => {
                 let predicted = probabilities(self.model, dev, tokens);
                 if let Some(odd) = predicted.iter().position(|row| row.iter().any(|p| !p.is_finite())) {

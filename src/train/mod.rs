@@ -1,6 +1,7 @@
 //! Training: objectives, augmentation, the optimizer, and the loop that puts them to work.
 
 pub mod augment;
+pub mod corpus;
 pub mod data;
 pub mod evaluate;
 pub mod fit;
@@ -11,6 +12,7 @@ pub mod objective;
 pub mod optimizer;
 pub mod progress;
 pub mod recipe;
+pub mod retrieve;
 mod run;
 pub mod source;
 pub mod stop;

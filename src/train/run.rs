@@ -2,14 +2,16 @@
 
 use super::{
     augment::{self, Neighbours},
-    data::Data,
+    corpus::{Corpus, Layout},
+    data::{Data, Texts},
+    evaluate::masked_accuracies,
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, number},
     measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
     memory::{self, Bytes, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, Stage},
-    source::{Item, Labelled, Language, Masking, Perturbed, Source, Texts},
+    source::{Item, Labelled, Masking, Perturbed, Source},
     stop::Stop,
 };
 use crate::{
@@ -34,7 +36,7 @@ use std::{
 /// What a run found out.
 pub struct Outcome {
     /// The task of the last stage.
-    pub task: &'static Task,
+    pub task: String,
     /// One for each method.
     pub methods: Vec<MethodResult>,
 }
@@ -43,7 +45,7 @@ pub struct Outcome {
 pub struct MethodResult {
     /// Its name.
     pub name: String,
-    /// Accuracy by language.
+    /// Accuracy by language; of masked words where the last stage is masked language modelling.
     pub summary: Summary,
     /// Accuracy by pair of languages, in the generalized setting.
     pub grid: Option<Grid>,
@@ -75,10 +77,14 @@ pub fn run(
         }
         let mut methods = Vec::new();
         for method in &run.recipe.methods {
-            let (stage_folder, evaluations) = run.train(first.len(), last, method, Some(method), &start)?;
-            methods.push(run.measure(last, method, &stage_folder, &evaluations)?);
+            let variant = run.task.map(|_| method);
+            let (stage_folder, evaluations) = run.train(first.len(), last, method, variant, &start)?;
+            methods.push(match run.task {
+                Some(task) => run.measure(task, last, method, &stage_folder, &evaluations)?,
+                None => run.measure_masked(first.len(), last, method, &stage_folder, &evaluations)?,
+            });
         }
-        let outcome = Outcome { task: run.task, methods };
+        let outcome = Outcome { task: last.task.clone(), methods };
         folder.write_metrics(&outcome.to_json())?;
         Ok(outcome)
     })
@@ -98,14 +104,15 @@ struct Run<'a> {
     progress: &'a Progress,
     stop: &'a Stop,
     memory_limit: Option<Bytes>,
-    task: &'static Task,
+    /// The task of the last stage; none where that is masked language modelling.
+    task: Option<&'static Task>,
     tokenizer: Tokenizer,
     /// The test data by language, the source first.
     tests: Vec<Loaded>,
     /// The training and dev data of each stage that has labels.
     labelled: BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
-    /// The sentences of each stage of masked language modelling.
-    texts: BTreeMap<usize, BTreeMap<String, Vec<String>>>,
+    /// The texts of each stage of masked language modelling.
+    texts: BTreeMap<usize, Texts>,
 }
 
 impl<'a> Run<'a> {
@@ -125,8 +132,13 @@ impl<'a> Run<'a> {
                 None => _ = texts.insert(i, data.texts(stage)?),
             }
         }
-        let languages = data.languages(task)?;
-        let tests = languages.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?;
+        let tests = match task {
+            Some(task) => {
+                let languages = data.languages(task)?;
+                languages.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?
+            }
+            None => Vec::new(),
+        };
         let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
         let memory_limit = None;
         let run = Run { recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts };
@@ -155,6 +167,15 @@ impl<'a> Run<'a> {
                 "labels": loaded.histogram.iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
                 "dropped": loaded.dropped,
                 "files": files.collect::<Vec<_>>(),
+            }));
+        }
+        for texts in self.texts.values() {
+            for (task, n) in &texts.left_out {
+                self.progress.note(format_args!("mlm: {n} texts left out: {task} measures by them"));
+            }
+            let groups = texts.groups.iter().map(|(name, texts)| (name.clone(), json!(texts.len())));
+            lock.push(json!({
+                "split": "mlm", "texts": groups.collect::<Map<_, _>>(), "left_out": texts.left_out,
             }));
         }
         let text = serde_json::to_vec_pretty(&lock).expect("a record is plain data");
@@ -200,7 +221,7 @@ impl<'a> Run<'a> {
             self.progress.note(format_args!("{name} is done already"));
             return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
         }
-        let seed = self.recipe.seed ^ (index as u64 + 1) << 40;
+        let seed = self.stage_seed(index);
         let mut model = self.model(index, start, seed, &name)?;
         model.encoder.recompute = self.recipe.recompute;
         let (source, dev) = self.source(index, stage, method, &model, seed)?;
@@ -276,7 +297,12 @@ impl<'a> Run<'a> {
         model: &Model,
         seed: u64,
     ) -> Result<(Box<dyn Source>, Vec<Item>)> {
-        let Some((task, train, dev)) = self.labelled.get(&index) else { return self.text_source(index, stage, seed) };
+        let Some((task, train, dev)) = self.labelled.get(&index) else {
+            let corpus = self.corpus(index, stage, seed)?;
+            self.note_corpus(&corpus);
+            let dev = corpus.held_out()?;
+            return Ok((Box::new(corpus), dev));
+        };
         let labels = label_map(model, task)?;
         let tokenize = |examples: &[_]| Labelled::new(examples, &self.tokenizer, stage.max_length, &labels);
         let dev = tokenize(&dev.examples)?.items;
@@ -306,38 +332,39 @@ impl<'a> Run<'a> {
         Ok((Box::new(data), dev))
     }
 
-    /// Sentences to mask, and some that are held out of training.
-    fn text_source(&self, index: usize, stage: &Stage, seed: u64) -> Result<(Box<dyn Source>, Vec<Item>)> {
-        const HELD_OUT: usize = 50; // sentences of each language, at most a twentieth
-        let special: Vec<u32> =
-            (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id)).collect();
+    /// The corpus of a stage of masked language modelling, tokenized into the stage's folder.
+    fn corpus(&self, index: usize, stage: &Stage, seed: u64) -> Result<Corpus> {
+        let special = (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id));
         let masking = Masking {
             probability: stage.mask_probability.unwrap_or(0.15),
             mask: self.tokenizer.specials().mask,
-            special,
+            special: special.collect(),
             n_ids: self.tokenizer.n_ids() as u32,
         };
-        let (mut languages, mut dev) = (Vec::new(), Vec::new());
-        for (code, texts) in &self.texts[&index] {
-            let pairs: Vec<(&str, Option<&str>)> = texts.iter().map(|text| (text.as_str(), None)).collect();
-            let encoded = self.tokenizer.encode_batch(&pairs, stage.max_length)?;
-            let mut sentences: Vec<Vec<u32>> =
-                encoded.into_iter().map(|encoded| encoded.ids).filter(|ids| ids.len() > 2).collect();
-            let held_out = sentences.split_off(sentences.len() - HELD_OUT.min(sentences.len() / 20));
-            for (i, sentence) in held_out.iter().enumerate() {
-                let mut rng = Rng::for_purpose(seed, Purpose::Mask, u64::MAX - i as u64);
-                dev.push(masking.apply(format!("{code}:held-out:{i}"), sentence, &mut rng));
-            }
-            languages.push(Language { code: code.clone(), sentences });
-        }
-        let texts = Texts { languages, masking, alpha: stage.alpha.unwrap_or(0.3), seed };
-        if texts.is_empty() {
-            return Err(Error::Data("mlm: no text is longer than its special tokens".into()));
-        }
+        let layout = Layout {
+            max_length: stage.max_length,
+            pack: stage.pack.unwrap_or(false),
+            alpha: stage.alpha.unwrap_or(0.3),
+            pair_share: stage.pair_share.unwrap_or(0.5),
+            ranked_share: stage.ranked_share.unwrap_or(0.0),
+        };
+        let folder = self.folder.stage(&self.recipe.stage_name(index, None))?.path().join("corpus");
+        Corpus::write(&folder, &self.texts[&index].groups, &self.tokenizer, &layout)?;
+        Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)
+    }
+
+    /// Says how often each language is drawn.
+    fn note_corpus(&self, corpus: &Corpus) {
+        let n = corpus.len() as f64;
+        let shares = corpus.groups().iter().zip(corpus.quotas());
         let shares: Vec<String> =
-            texts.languages.iter().zip(texts.quotas()).map(|(l, n)| format!("{} {n}", l.code)).collect();
-        self.progress.note(format_args!("mlm: sentences per epoch: {}", shares.join(", ")));
-        Ok((Box::new(texts), dev))
+            shares.map(|(group, quota)| format!("{} {:.1} %", group.name, 100.0 * quota as f64 / n)).collect();
+        let tokens: usize = corpus.groups().iter().map(|group| group.tokens).sum();
+        self.progress.note(format_args!(
+            "mlm: an epoch has {} sequences of {tokens} tokens; drawn: {}",
+            corpus.len(),
+            shares.join(", ")
+        ));
     }
 
     fn note_text(&self, what: &str, n_truncated: usize, share_unknown: f64, stage: &Stage) {
@@ -353,16 +380,17 @@ impl<'a> Run<'a> {
     /// Predicts every language (and pair of languages) that has not been predicted yet, and scores them all.
     fn measure(
         &self,
+        task: &'static Task,
         stage: &Stage,
         method: &Method,
         folder: &StageFolder,
         evaluations: &[Evaluation],
     ) -> Result<MethodResult> {
-        let mut desk = Measuring { run: self, stage, method, folder, model: None, text: Map::new() };
+        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text: Map::new() };
         let scores = self.tests.iter().map(|test| desk.score(test)).collect::<Result<Vec<_>>>()?;
-        let summary = Summary::new(self.task.source, scores)?;
+        let summary = Summary::new(task.source, scores)?;
         let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
-        let source = self.task.source;
+        let source = task.source;
         let rule = selection_rule(stage.select, source, evaluations);
         let result =
             MethodResult { name: method.name.clone(), summary, grid, rule, folder: folder.path().to_path_buf() };
@@ -371,7 +399,39 @@ impl<'a> Run<'a> {
         folder.write_metrics(&json)?;
         Ok(result)
     }
+
+    /// Scores the model of a last stage of masked language modelling by the words it finds in held-out texts.
+    fn measure_masked(
+        &self,
+        index: usize,
+        stage: &Stage,
+        method: &Method,
+        folder: &StageFolder,
+        evaluations: &[Evaluation],
+    ) -> Result<MethodResult> {
+        let corpus = self.corpus(index, stage, self.stage_seed(index))?;
+        let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
+        let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
+        let scores = masked_accuracies(&model, &corpus.held_out()?, tokens);
+        let scores =
+            scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
+        let source = SOURCE_OF_TEXT;
+        let summary = Summary::new(source, scores)?;
+        let rule = selection_rule(stage.select, source, evaluations);
+        let result =
+            MethodResult { name: method.name.clone(), summary, grid: None, rule, folder: folder.path().to_path_buf() };
+        folder.write_metrics(&result.to_json())?;
+        Ok(result)
+    }
+
+    /// Of this all randomness of a stage is made.
+    fn stage_seed(&self, index: usize) -> u64 {
+        self.recipe.seed ^ (index as u64 + 1) << 40
+    }
 }
+
+/// The language against which the others are held where there is no task to say it.
+const SOURCE_OF_TEXT: &str = "en";
 
 /// The parts of the model that tensors belong to, each with its number of tensors: `classifier (4)`.
 fn tops(names: &[String]) -> String {
@@ -399,6 +459,7 @@ fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
 /// The measuring of one method: the model is loaded when the first prediction is asked for.
 struct Measuring<'a> {
     run: &'a Run<'a>,
+    task: &'static Task,
     stage: &'a Stage,
     method: &'a Method,
     folder: &'a StageFolder,
@@ -432,13 +493,13 @@ impl Measuring<'_> {
     fn predict(&mut self, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
         let run = self.run;
         if self.model.is_none() {
-            let labels = run.task.labels().iter().map(|label| (*label).to_string()).collect();
+            let labels = self.task.labels().iter().map(|label| (*label).to_string()).collect();
             self.model = Some(Model::load(&self.folder.model(), HeadKind::Classify(labels), 0, run.device)?);
         }
         let model = self.model.as_ref().expect("it was just loaded");
         let chosen = self.folder.choice()?.map(|choice| choice.tokens_per_micro_batch);
         let tokens = chosen.or(self.stage.tokens_per_micro_batch).unwrap_or(TOKENS_AT_ONCE);
-        let (tokenizer, task, max_length) = (&run.tokenizer, run.task, self.stage.max_length);
+        let (tokenizer, task, max_length) = (&run.tokenizer, self.task, self.stage.max_length);
         let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
             noise: rs_rp.objective(),
             samples: rs_rp.vote_samples as u32,
@@ -477,7 +538,7 @@ fn tokenizer(
     recipe: &Recipe,
     folder: &RunFolder,
     labelled: &BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
-    texts: &BTreeMap<usize, BTreeMap<String, Vec<String>>>,
+    texts: &BTreeMap<usize, Texts>,
 ) -> Result<Tokenizer> {
     if let Some(path) = recipe.model.tokenizer.as_ref().or(recipe.model.path.as_ref()) {
         return Tokenizer::load(Path::new(path));
@@ -488,7 +549,10 @@ fn tokenizer(
     }
     let vocab_size = recipe.model.fresh.as_ref().map_or(0, |fresh| fresh.vocab_size);
     let tokenizer = match texts.values().next() {
-        Some(texts) => Tokenizer::train_unigram(texts.values().flatten().cloned(), vocab_size)?,
+        Some(texts) => {
+            let most = recipe.model.fresh.as_ref().and_then(|fresh| fresh.tokenizer_characters);
+            Tokenizer::train_unigram(texts.spread(most.unwrap_or(usize::MAX)), vocab_size)?
+        }
         None => {
             let examples = labelled.values().flat_map(|(_, train, _)| &train.examples);
             let sentences = examples.flat_map(|example| std::iter::once(example.a.clone()).chain(example.b.clone()));
@@ -528,7 +592,7 @@ fn fresh_config(fresh: &Fresh, tokenizer: &Tokenizer) -> Result<Config> {
 impl Outcome {
     /// All results, for `metrics.json`.
     pub fn to_json(&self) -> Value {
-        json!({ "task": self.task.name, "methods": self.methods.iter().map(MethodResult::to_json).collect::<Vec<_>>() })
+        json!({ "task": self.task, "methods": self.methods.iter().map(MethodResult::to_json).collect::<Vec<_>>() })
     }
 }
 

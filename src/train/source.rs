@@ -35,6 +35,8 @@ pub enum Goal {
         positions: Vec<u32>,
         /// One for each.
         words: Vec<u32>,
+        /// Where the translation begins, if it is to be a sequence of its own that is told from others.
+        second: Option<usize>,
     },
 }
 
@@ -79,21 +81,30 @@ pub trait Source: Sync {
 
 /// Lays items end to end.
 pub fn pack(items: &[Item]) -> Batch {
-    let segments = Segments::new(items.iter().map(|item| item.ids.len()));
-    let (mut labels, mut rows, mut words) = (Vec::new(), Vec::new(), Vec::new());
-    for (item, start) in items.iter().zip(segments.offsets.iter()) {
+    let (mut labels, mut rows, mut words, mut firsts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut lengths, mut start) = (Vec::new(), 0);
+    for item in items {
         match &item.goal {
             Goal::Label(label) => labels.push(*label),
-            Goal::Masked { positions, words: there } => {
+            Goal::Masked { positions, words: there, second } => {
                 rows.extend(positions.iter().map(|position| start + position));
                 words.extend(there);
+                if let Some(second) = second {
+                    firsts.push(lengths.len() as u32);
+                    lengths.push(*second);
+                }
             }
         }
+        let before = if let Goal::Masked { second: Some(second), .. } = item.goal { second } else { 0 };
+        lengths.push(item.ids.len() - before);
+        start += item.ids.len() as u32;
     }
+    let segments = Segments::new(lengths);
     let masked = items.iter().any(|item| matches!(item.goal, Goal::Masked { .. }));
-    let target = match masked {
-        true => Target::Masked { rows: rows.into(), words: words.into() },
-        false => Target::Labels(labels.into()),
+    let target = match (masked, firsts.is_empty()) {
+        (false, _) => Target::Labels(labels.into()),
+        (true, true) => Target::Masked { rows: rows.into(), words: words.into() },
+        (true, false) => Target::Translated { rows: rows.into(), words: words.into(), firsts },
     };
     let join = |part: fn(&Item) -> &Vec<u32>| items.iter().flat_map(|item| part(item).clone()).collect::<Vec<u32>>();
     Batch { ids: join(|item| &item.ids).into(), types: join(|item| &item.types).into(), segments, target }
@@ -205,26 +216,6 @@ impl Source for Perturbed {
     }
 }
 
-/// Sentences in several languages, for masked language modelling.
-pub struct Texts {
-    /// Token ids by language, special ones included.
-    pub languages: Vec<Language>,
-    /// Special ids, of which none is masked.
-    pub masking: Masking,
-    /// Languages are drawn in proportion to their share of the text to this power (Conneau & Lample, 2019).
-    pub alpha: f64,
-    /// Of this masks are made.
-    pub seed: u64,
-}
-
-/// The sentences of one language.
-pub struct Language {
-    /// Its code.
-    pub code: String,
-    /// Token ids of each sentence.
-    pub sentences: Vec<Vec<u32>>,
-}
-
 /// How tokens are masked (Devlin et al., 2019): of those chosen 80 % become the mask, 10 % a random word, 10 % stay.
 #[derive(Clone, Debug)]
 pub struct Masking {
@@ -258,7 +249,7 @@ impl Masking {
             }
         }
         let positions = chosen.iter().map(|i| *i as u32).collect();
-        Item { id, types: vec![0; ids.len()], ids, goal: Goal::Masked { positions, words } }
+        Item { id, types: vec![0; ids.len()], ids, goal: Goal::Masked { positions, words, second: None } }
     }
 
     fn random_word(&self, rng: &mut Rng) -> u32 {
@@ -268,63 +259,6 @@ impl Masking {
                 return id;
             }
         }
-    }
-}
-
-impl Texts {
-    /// How many sentences of each language an epoch sees: shares to the power of α, of the same total.
-    pub fn quotas(&self) -> Vec<usize> {
-        let total = self.len() as f64;
-        let power = |language: &Language| (language.sentences.len() as f64 / total).powf(self.alpha);
-        let sum: f64 = self.languages.iter().map(power).sum();
-        self.languages.iter().map(|language| (total * power(language) / sum).round() as usize).collect()
-    }
-}
-
-impl Source for Texts {
-    fn len(&self) -> usize {
-        self.languages.iter().map(|language| language.sentences.len()).sum()
-    }
-
-    /// Each language's sentences in random order, again and again until its quota is met, all shuffled together.
-    fn order(&self, seed: u64, epoch: u64) -> Vec<usize> {
-        let mut rng = Rng::for_purpose(seed, Purpose::Shuffle, epoch);
-        let (mut order, mut first) = (Vec::new(), 0);
-        for (language, quota) in self.languages.iter().zip(self.quotas()) {
-            let mut sentences: Vec<usize> = (first..first + language.sentences.len()).collect();
-            rng.shuffle(&mut sentences);
-            order.extend(sentences.iter().cycle().take(quota));
-            first += language.sentences.len();
-        }
-        rng.shuffle(&mut order);
-        order.truncate(self.len());
-        while order.len() < self.len() {
-            order.push(rng.below(self.len() as u32) as usize); // quotas were rounded down
-        }
-        order
-    }
-
-    fn item(&self, mut index: usize, epoch: u64, place: usize) -> Result<Item> {
-        let mut rng = Rng::for_purpose(self.seed, Purpose::Mask, epoch << 32 | place as u64);
-        for language in &self.languages {
-            match language.sentences.get(index) {
-                Some(sentence) => {
-                    return Ok(self.masking.apply(format!("{}:{}", language.code, index + 1), sentence, &mut rng));
-                }
-                None => index -= language.sentences.len(),
-            }
-        }
-        panic!("there are fewer sentences")
-    }
-
-    fn n_tokens(&self, mut index: usize) -> usize {
-        for language in &self.languages {
-            match language.sentences.get(index) {
-                Some(sentence) => return sentence.len(),
-                None => index -= language.sentences.len(),
-            }
-        }
-        panic!("there are fewer sentences")
     }
 }
 
@@ -350,7 +284,7 @@ mod tests {
         for seed in 0..200 {
             let sentence = [0, 5, 6, 7, 2];
             let item = masking.apply(String::new(), &sentence, &mut Rng::new(seed, 0));
-            let Goal::Masked { positions, words } = &item.goal else { panic!("masked") };
+            let Goal::Masked { positions, words, .. } = &item.goal else { panic!("masked") };
             assert!(!positions.is_empty());
             assert_eq!(item.ids[0], 0);
             assert_eq!(item.ids[4], 2);
@@ -358,16 +292,5 @@ mod tests {
                 assert_eq!(sentence[*position as usize], *word);
             }
         }
-    }
-
-    #[test]
-    fn sampling_lifts_small_languages() {
-        let language = |code: &str, n| Language { code: code.into(), sentences: vec![vec![0, 5, 2]; n] };
-        let masking = Masking { probability: 0.15, mask: 9, special: vec![0, 2, 9], n_ids: 10 };
-        let texts = Texts { languages: vec![language("a", 900), language("b", 100)], masking, alpha: 0.3, seed: 1 };
-        let order = texts.order(1, 0);
-        let of_b = order.iter().filter(|i| **i >= 900).count();
-        assert_eq!(order.len(), 1000);
-        assert!((330..350).contains(&of_b), "{of_b}"); // 0.1^0.3 / (0.9^0.3 + 0.1^0.3) = 0.341
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Display;
 use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard};
 use crate::{
     error::{Error, Result, did_you_mean},
-    tasks::{self, TASKS, demo},
+    tasks::{self, TASKS, demo, tatoeba},
 };
 
 /// What is wrong, by key.
@@ -36,6 +36,11 @@ impl Recipe {
             if stage.is_mlm() {
                 stage.mask_probability.get_or_insert(0.15);
                 stage.alpha.get_or_insert(0.3);
+                stage.pack.get_or_insert(false);
+                if !stage.pairs.is_empty() {
+                    stage.pair_share.get_or_insert(0.5);
+                    stage.ranked_share.get_or_insert(0.0);
+                }
             }
         }
         if self.methods.is_empty() {
@@ -59,8 +64,7 @@ impl Recipe {
         self.check_whole(&mut problems);
         self.check_model(&mut problems);
         for (i, stage) in self.stages.iter().enumerate() {
-            let last = i + 1 == self.stages.len();
-            stage.check(&format!("stages.{i}"), last, self.data.folder == DEMO, &mut problems);
+            stage.check(&format!("stages.{i}"), self.data.folder == DEMO, &mut problems);
         }
         for (i, method) in self.methods.iter().enumerate() {
             let key = format!("methods.{i}");
@@ -85,6 +89,9 @@ impl Recipe {
         problems.say(self.stages.is_empty(), "stages", "expected at least one stage");
         problems.unless(self.data.max_eval_samples != Some(0), "data.max_eval_samples", POSITIVE, &0);
         problems.say(self.data.folder.is_empty(), "data.folder", "expected a folder, or \"demo\"");
+        let ends_in_text = self.stages.last().is_some_and(Stage::is_mlm);
+        let plain = self.methods.iter().all(|method| method.parts() == ["standard"]) && self.methods.len() == 1;
+        problems.say(ends_in_text && !plain, "methods", "methods are compared by a task, and the last stage is mlm");
         for language in &self.languages {
             problems.unless(is_name(language), "languages", "codes such as \"de\"", &quoted(language));
         }
@@ -93,7 +100,7 @@ impl Recipe {
             let hint = did_you_mean(language, demo::LANGUAGES.iter().copied());
             problems.say(!known, "languages", format!("the generated data have no language \"{language}\"; {hint}"));
         }
-        if self.generalized && self.last_task().is_ok_and(|task| !task.pairs) {
+        if self.generalized && self.last_task().is_ok_and(|task| task.is_none_or(|task| !task.pairs)) {
             problems.say(true, "generalized", "only tasks of sentence pairs have this setting");
         }
     }
@@ -136,9 +143,9 @@ impl Recipe {
 }
 
 impl Stage {
-    fn check(&self, key: &str, last: bool, demo: bool, problems: &mut Problems) {
+    fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
         let key = |name: &str| format!("{key}.{name}");
-        self.check_task(&key, last, demo, problems);
+        self.check_task(&key, demo, problems);
         let both = self.epochs.is_some() && self.updates.is_some();
         problems.say(both, &key("updates"), "expected either epochs or updates, found both");
         for (name, count) in [("epochs", self.epochs), ("updates", self.updates)] {
@@ -162,15 +169,24 @@ impl Stage {
         problems.unless(clip > 0.0, &key("max_grad_norm"), "a number above 0, or inf", &clip);
     }
 
-    fn check_task(&self, key: &impl Fn(&str) -> String, last: bool, demo: bool, problems: &mut Problems) {
+    fn check_task(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
         let names = || [MLM].into_iter().chain(TASKS.iter().map(|task| task.name));
         if self.is_mlm() {
-            problems.say(last, &key("task"), "the last stage is measured, and mlm has no labels");
-            problems.say(self.text.is_empty() && !demo, &key("text"), "mlm needs text: name files or folders");
+            let none = self.text.is_empty() && self.pairs.is_empty() && !demo;
+            problems.say(none, &key("text"), "mlm needs text: name files or folders");
             problems.say(!self.train_files.is_empty(), &key("train_files"), "mlm reads text, not train_files");
             let (mask, alpha) = (self.mask_probability.unwrap_or(0.15), self.alpha.unwrap_or(0.3));
             problems.unless(is_rate(mask) && mask > 0.0, &key("mask_probability"), "above 0 and below 1", &mask);
             problems.unless((0.0..=1.0).contains(&alpha), &key("alpha"), "a number from 0 to 1", &alpha);
+            let share = self.pair_share.unwrap_or(0.5);
+            problems.unless((0.0..=1.0).contains(&share), &key("pair_share"), "a number from 0 to 1", &share);
+            let share = self.ranked_share.unwrap_or(0.0);
+            problems.unless((0.0..=1.0).contains(&share), &key("ranked_share"), "a number from 0 to 1", &share);
+            for name in self.leave_out.iter().filter(|name| *name != tatoeba::NAME) {
+                let known = || TASKS.iter().map(|task| task.name).chain([tatoeba::NAME]);
+                let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
+                problems.say(tasks::find(name).is_err(), &key("leave_out"), message());
+            }
             return;
         }
         let found = tasks::find(&self.task);
@@ -181,6 +197,11 @@ impl Stage {
         problems.say(elsewhere, &key("task"), message);
         let given = [
             ("text", !self.text.is_empty()),
+            ("pairs", !self.pairs.is_empty()),
+            ("pair_share", self.pair_share.is_some()),
+            ("ranked_share", self.ranked_share.is_some()),
+            ("pack", self.pack.is_some()),
+            ("leave_out", !self.leave_out.is_empty()),
             ("languages", !self.languages.is_empty()),
             ("mask_probability", self.mask_probability.is_some()),
             ("alpha", self.alpha.is_some()),
