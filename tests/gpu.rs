@@ -6,7 +6,7 @@ use harness::{Outcome, Test};
 use rxlt::{
     array::{Array, Precision, Segments},
     error::{Error, catch},
-    gpu::{Gpu, Kernels, Kind, Opening},
+    gpu::{Autotune, Gpu, Kernel, Kernels, Kind, Opening, Product},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     ops::{ALL, Case, Layout, LossScale, matmul},
     rng::{Draw, Rng},
@@ -34,6 +34,9 @@ fn main() {
         ("a lost device is an error, and nothing waits for it", lost),
         ("a device lost in the middle of a run ends it", lost_run),
         ("a long inner extent is split between workgroups", split),
+        ("the fastest right kernel is chosen, kept and taken again", autotune),
+        ("a run follows the choices in its folder", recorded_choices),
+        ("tuned products are right", tuned_products),
         ("overflow halves the loss's scale and changes nothing else", overflow),
     ]
     .into_iter()
@@ -246,6 +249,116 @@ fn posing(device: &Device) -> Device {
     let name = &gpu(device).adapter().name;
     let opening = Opening { kernels: Kernels::For(Kind::Discrete), ..Opening::default() };
     Device::Gpu(Gpu::open_as(Some(name), opening).expect("it was opened before"))
+}
+
+const SIDES: [usize; 3] = [70, 36, 600];
+
+/// A product whose variants are itself, and one that sums half of k only: faster, and wrong.
+fn with_a_wrong_variant() -> Kernel {
+    let [m, n, k] = SIDES;
+    let summing = |k_summed: usize| {
+        let uniform = [m, n, k_summed, k, 1, n, 1, k_summed].map(|word| word as u32);
+        Kernel::one("matmul", "forward", 2, uniform.to_vec(), m.div_ceil(64) * n.div_ceil(64))
+    };
+    summing(k).product(Product {
+        name: "a product",
+        extents: SIDES,
+        bias: false,
+        precision: Precision::F32,
+        tolerance: 1e-5,
+        others: vec![("the same", summing(k)), ("half", summing(k / 2))],
+    })
+}
+
+/// How many numbers are summed, as a product of ones tells.
+fn summed(gpu: &Arc<Gpu>) -> f32 {
+    let [m, n, k] = SIDES;
+    let ones = |len| gpu.upload(&vec![1f32.to_bits(); len]);
+    let output = gpu.allocate(m * n);
+    gpu.run(&with_a_wrong_variant(), &[&output], &[&ones(m * k), &ones(k * n)]);
+    let numbers = gpu.read(&output);
+    assert!(numbers.iter().all(|x| *x == numbers[0]));
+    numbers[0]
+}
+
+fn files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
+    std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()).collect()
+}
+
+fn autotune(device: &Device) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let open = |effort| {
+        let own = own(device);
+        own.autotune(effort, Some(folder.path()));
+        own
+    };
+    let off = open(Autotune::Off);
+    assert_eq!((summed(&off), off.statistics().tunings, files(folder.path()).len()), (600.0, 0, 0));
+    let first = open(Autotune::Quick);
+    assert_eq!((summed(&first), summed(&first), first.statistics().tunings), (600.0, 600.0, 1));
+    let notes = first.take_notes();
+    assert!(notes.len() == 1 && notes[0].contains("\"half\"") && notes[0].contains("differs"), "{notes:?}");
+    let second = open(Autotune::Quick);
+    assert_eq!((summed(&second), second.statistics().tunings), (600.0, 0), "what was chosen is taken again");
+    let [file] = &files(folder.path())[..] else { panic!("one file is expected") };
+    let text = std::fs::read(file).expect("the choices");
+    std::fs::write(file, &text[..text.len() / 2]).expect("half of them");
+    let third = open(Autotune::Quick);
+    let notes = third.take_notes();
+    assert!(notes.len() == 1 && notes[0].contains("is damaged"), "{notes:?}");
+    assert_eq!((summed(&third), third.statistics().tunings), (600.0, 1), "what is damaged is made again");
+    let fourth = open(Autotune::Quick);
+    assert_eq!((summed(&fourth), fourth.statistics().tunings, fourth.take_notes().len()), (600.0, 0, 0));
+}
+
+fn recorded_choices(device: &Device) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("autotune.json");
+    let open = |effort, resumed| {
+        let own = own(device);
+        own.autotune(effort, None);
+        own.record_choices(&path, resumed).map(|()| own)
+    };
+    let before = open(Autotune::Quick, true);
+    assert!(matches!(before.err(), Some(Error::Usage(message)) if message.contains("begun without --autotune")));
+    let plain = open(Autotune::Off, false).expect("nothing is in its way");
+    assert_eq!((summed(&plain), path.exists()), (600.0, false));
+    let run = open(Autotune::Quick, false).expect("the folder is new");
+    assert_eq!((summed(&run), run.statistics().tunings), (600.0, 1));
+    // A choice that shows: whoever follows it sums half.
+    let text = std::fs::read_to_string(&path).expect("the choices");
+    let of = |name: &str| format!("\": \"{name}\"");
+    let other = ["plain", "the same"].iter().fold(text.clone(), |text, name| text.replace(&of(name), &of("half")));
+    assert_ne!(other, text);
+    std::fs::write(&path, other).expect("another choice");
+    for effort in [Autotune::Off, Autotune::Quick] {
+        let resumed = open(effort, true).expect("the choices are there");
+        assert_eq!((summed(&resumed), resumed.statistics().tunings), (300.0, 0), "{effort:?}");
+    }
+    std::fs::write(&path, &text[..text.len() / 2]).expect("half of them");
+    let damaged = open(Autotune::Quick, true);
+    assert!(matches!(damaged.err(), Some(Error::Data(message)) if message.contains("choices of kernels")));
+}
+
+/// Forward and backward, with this adapter's kernels and a real GPU's.
+fn tuned_products(device: &Device) {
+    for device in [Device::Gpu(own(device)), posing(device)] {
+        gpu(&device).autotune(Autotune::Quick, None);
+        for spec in ALL.iter().filter(|spec| ["linear", "gelu_linear", "matmul"].contains(&spec.name)) {
+            for case in spec.cases {
+                let [got, expected] = [&device, &Device::Reference].map(|device| products(case, device, |x| x));
+                let what = format!("{}: {}", spec.name, case.name);
+                got.iter().zip(&expected).for_each(|(got, expected)| close(&what, got, expected, spec.tolerance));
+            }
+        }
+        let mut rng = Rng::new(1, 0);
+        let mut random = |shape: [usize; 2]| Array::from_fn(shape, |_| f64::from(rng.gaussian()));
+        let (a, b) = (random([2_052, 8]), random([2_052, 12]));
+        let product = |device: &Device| matmul(&place(&a, device), &place(&b, device), Layout::TN).to_array();
+        close("long product", &product(&device), &product(&Device::Reference), 1e-4); // as much longer as the sum
+        assert!(gpu(&device).statistics().tunings > 0);
+        assert_eq!(gpu(&device).take_notes(), [""; 0]);
+    }
 }
 
 /// Every product, forward and backward: of operands that f16 holds it is that of f32, and of others nearly so.

@@ -64,6 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
         }
     };
     let report = catch(|| bench::run(&device.device, &options, progress))?;
+    device.tell_notes();
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&report).expect("figures can be printed") + "\n";
         checkpoint::write_file(path, text.as_bytes())?;

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::print;
+use super::{print, tell};
 use crate::{
     array::Precision,
     cpu,
     error::{Error, Result},
-    gpu::{Adapter, Gpu, Kind},
+    gpu::{self, Adapter, Autotune, Gpu, Kind},
     tensor::Device,
 };
 
@@ -25,6 +25,10 @@ pub struct DeviceArgs {
     /// processor with AVX512-BF16, f16 a GPU that computes in it.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
+    /// Time the kernels of matrix products on a GPU when shapes are first met, and take the fastest of those that are
+    /// right. Choices are kept in the user's cache folder, and in a run's own.
+    #[arg(long, value_enum, default_value_t = Autotune::Off)]
+    autotune: Autotune,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -44,9 +48,37 @@ pub struct Chosen {
     pub why: String,
 }
 
+impl Chosen {
+    /// What there is to say of the choice of kernels since this was last asked.
+    pub fn notes(&self) -> Vec<String> {
+        match &self.device {
+            Device::Gpu(gpu) => gpu.take_notes(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Tells it.
+    pub fn tell_notes(&self) {
+        self.notes().iter().for_each(|note| tell(note));
+    }
+}
+
 impl DeviceArgs {
     /// Opens the device asked for, or the best.
     pub fn open(&self) -> Result<Chosen> {
+        let chosen = self.choose()?;
+        match &chosen.device {
+            Device::Gpu(gpu) => gpu.autotune(self.autotune, gpu::cache_folder().as_deref()),
+            _ if self.autotune == Autotune::Off => {}
+            _ => {
+                let message = "--autotune chooses between kernels of a GPU: leave it out, or name a GPU by --device";
+                return Err(Error::Usage(format!("{}: {message}", chosen.name)));
+            }
+        }
+        Ok(chosen)
+    }
+
+    fn choose(&self) -> Result<Chosen> {
         let from_environment = || std::env::var("RXLT_DEVICE").ok().filter(|name| !name.is_empty());
         let (wanted, why) = match &self.device {
             Some(name) => (Some(name.clone()), format!("--device {name}")),

@@ -130,6 +130,7 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
             Classifier { model: &model, tokenizer: &tokenizer, task, max_length: args.max_length, tokens: args.tokens };
         let measure = Measure { classifier, output: args.output.as_deref(), split: args.split.split() };
         let scores = loaded.iter().map(|loaded| measure.score(loaded)).collect::<Result<Vec<_>>>()?;
+        chosen.tell_notes();
         let summary = Summary::new(task.source, scores)?;
         print(&results::one_run(&summary).to_text())?;
         if !args.generalized {
@@ -158,6 +159,7 @@ fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
         let (model, tokenizer, tokens) = (&model, &tokenizer, args.tokens);
         let retriever = Retriever { model, tokenizer, layer: args.layer, max_length, tokens };
         let found = bitexts.iter().map(|bitext| retriever.score(bitext)).collect::<Result<Vec<_>>>()?;
+        chosen.tell_notes();
         print(&results::retrieval(&found).to_text())
     })
 }

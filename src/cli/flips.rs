@@ -90,6 +90,7 @@ pub fn run(args: &Args) -> Result<()> {
         let perturbed = Loaded { examples: copies.examples.clone(), ..test.clone() };
         Ok((classifier.predict(&test, None)?.predictions, classifier.predict(&perturbed, None)?.predictions))
     })?;
+    chosen.tell_notes();
     let (text, flipped) = lines(task, &plain, &perturbed, args.copies as usize);
     write_file(&args.output, text.as_bytes())?;
     say(&copies, &plain, flipped);

@@ -62,6 +62,7 @@ pub fn run(args: &Args) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     let (labels, rows) = error::catch(|| label(args, &examples, &chosen.device))?;
+    chosen.tell_notes();
     let predicted: Vec<Prediction> =
         examples.iter().zip(&rows).map(|(example, row)| prediction(example, row, &labels, &args.language)).collect();
     let mut text = Vec::new();

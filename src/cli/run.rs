@@ -103,6 +103,7 @@ pub fn run(args: &Args) -> Result<()> {
     if let Device::Gpu(gpu) = &chosen.device {
         gpu.notes().iter().for_each(|note| progress.note(note));
     }
+    chosen.notes().iter().for_each(|note| progress.note(note));
     let stop = stop_on_signals()?;
     if let [only] = &seeds[..] {
         let path = args.output.clone().unwrap_or_else(|| default_output(only));
@@ -150,6 +151,9 @@ fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) 
     for note in folder.notes() {
         progress.note(note);
     }
+    if let Device::Gpu(gpu) = &chosen.device {
+        gpu.record_choices(&path.join("autotune.json"), folder.is_resumed())?;
+    }
     Ok(folder)
 }
 
@@ -165,6 +169,7 @@ fn work(
     folder.set_status(Status::Running, "")?;
     let outcome = train::run(resolved, &chosen.device, folder, progress, stop, memory_limit);
     progress.finish();
+    chosen.notes().iter().for_each(|note| progress.note(note));
     match &outcome {
         Ok(_) => folder.set_status(Status::Done, "")?,
         Err(error @ Error::Stopped(_)) => folder.set_status(Status::Paused, error.message())?,

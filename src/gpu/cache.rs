@@ -3,7 +3,11 @@
 
 use super::{Gpu, adapter::Adapter, faults::lock};
 use sha2::{Digest, Sha256};
-use std::{env, fs, io, path::PathBuf, process};
+use std::{
+    env, fs, io,
+    path::{Path, PathBuf},
+    process,
+};
 
 /// The file, and the cache in use.
 pub(super) struct Cache {
@@ -36,16 +40,21 @@ impl Cache {
 
     fn write(&self) -> io::Result<()> {
         let Some(data) = self.raw.get_data() else { return Ok(()) };
-        fs::create_dir_all(self.path.parent().unwrap_or(&self.path))?;
-        let temporary = self.path.with_extension(format!("tmp-{}", process::id()));
-        let written = fs::write(&temporary, [&Sha256::digest(&data)[..], &data].concat());
-        let renamed = written.and_then(|()| fs::rename(&temporary, &self.path));
-        if renamed.is_err() {
-            // What is left of it would lie there for ever.
-            let _ = fs::remove_file(&temporary);
-        }
-        renamed
+        write_whole(&self.path, &[&Sha256::digest(&data)[..], &data].concat())
     }
+}
+
+/// Writes a file, in a folder made where it is not there, so that no one ever sees a part of it.
+pub(super) fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    fs::create_dir_all(path.parent().unwrap_or(path))?;
+    let temporary = path.with_extension(format!("tmp-{}", process::id()));
+    let written = fs::write(&temporary, bytes);
+    let renamed = written.and_then(|()| fs::rename(&temporary, path));
+    if renamed.is_err() {
+        // What is left of it would lie there for ever.
+        let _ = fs::remove_file(&temporary);
+    }
+    renamed
 }
 
 /// The driver looks at whom its data are for; that they are as it wrote them, the checksum tells.
@@ -62,7 +71,7 @@ fn content(bytes: &[u8]) -> Option<&[u8]> {
 }
 
 /// The user's cache folder for us.
-fn folder() -> Option<PathBuf> {
+pub fn folder() -> Option<PathBuf> {
     let at = |name: &str| env::var_os(name).filter(|path| !path.is_empty()).map(PathBuf::from);
     let base = match () {
         () if cfg!(windows) => at("LOCALAPPDATA")?,
@@ -72,7 +81,7 @@ fn folder() -> Option<PathBuf> {
     Some(base.join("rxlt"))
 }
 
-fn hex(bytes: &[u8]) -> String {
+pub(super) fn hex(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

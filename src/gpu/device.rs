@@ -2,6 +2,7 @@
 
 use super::{
     adapter::{self, Adapter, Kind},
+    autotune::Tuner,
     bindings::Bindings,
     cache::Cache,
     faults::{Faults, lock},
@@ -41,6 +42,7 @@ pub struct Gpu {
     pub(super) timer: Option<Mutex<Timer>>,
     pub(super) faults: Arc<Faults>,
     pub(super) counters: Counters,
+    pub(super) tuner: Mutex<Tuner>,
     /// Small buffers that brought numbers to the host, for the next time.
     landings: Mutex<Vec<wgpu::Buffer>>,
     notes: Vec<String>,
@@ -95,6 +97,7 @@ impl Gpu {
             timer,
             faults,
             counters: Counters::default(),
+            tuner: Mutex::default(),
             landings: Mutex::default(),
             notes: note.into_iter().collect(),
             adapter,
@@ -110,6 +113,11 @@ impl Gpu {
     /// What was opened.
     pub fn adapter(&self) -> &Adapter {
         &self.adapter
+    }
+
+    /// How it was opened.
+    pub(super) fn opening(&self) -> Opening {
+        self.opening
     }
 
     /// What operands of matrix products are rounded to.
@@ -138,7 +146,7 @@ impl Gpu {
 
     /// What running a kernel takes: the lengths of its scratch buffers, its ids and its entry points.
     pub fn needs<'a>(&self, kernel: &'a Kernel) -> (&'a [usize], Vec<&'a Ids>, Vec<Entry>) {
-        let kernel = kernel.variant_for(|suits| self.adapter.suits(suits));
+        let kernel = self.chosen(kernel);
         let dispatches = || kernel.dispatches.iter().filter(|dispatch| dispatch.workgroups > 0);
         let ids = dispatches().flat_map(|dispatch| &dispatch.bindings).filter_map(|binding| match binding {
             Binding::Ids(ids) => Some(ids),
@@ -171,9 +179,13 @@ impl Gpu {
         }
     }
 
-    /// Records the dispatches of a kernel; of its variants, those made for this adapter.
+    /// Records the dispatches of a kernel; of its variants, those made for this adapter or found to be fastest.
     pub fn run(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
-        let kernel = kernel.variant_for(|suits| self.adapter.suits(suits));
+        self.run_variant(self.tuned(kernel), outputs, inputs);
+    }
+
+    /// Records the dispatches of just this kernel.
+    pub(super) fn run_variant(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
         let scratch: Vec<Buffer> = kernel.scratch.iter().map(|len| self.allocate(*len)).collect();
         let n_launches = kernel.dispatches.len();
         for (place, dispatch) in kernel.dispatches.iter().enumerate().filter(|(_, dispatch)| dispatch.workgroups > 0) {

@@ -1,6 +1,6 @@
 //! What an operation asks of the GPU: which entry points of which shader, over which buffers.
 
-use crate::array::Ids;
+use crate::array::{Ids, Precision};
 
 /// The dispatches that compute one operation, in order.
 #[derive(Debug, Default)]
@@ -11,6 +11,32 @@ pub struct Kernel {
     pub dispatches: Vec<Dispatch>,
     /// The same work written for particular adapters; the first that suits is taken.
     pub variants: Vec<(Suits, Kernel)>,
+    /// Of a matrix product: what it takes to try its variants.
+    pub product: Option<Product>,
+}
+
+/// A matrix product, for the autotuner.
+#[derive(Debug)]
+pub struct Product {
+    /// The operation, with its layout.
+    pub name: &'static str,
+    /// m, n and k: the inputs have m · k and n · k numbers, the output m · n.
+    pub extents: [usize; 3],
+    /// Whether there is a third input, of n numbers.
+    pub bias: bool,
+    /// What operands are rounded to.
+    pub precision: Precision,
+    /// How far a variant may be from the plain kernel, relative to numbers beyond 1.
+    pub tolerance: f32,
+    /// Further variants, by name, that run on every adapter but are taken only where they turn out to be fastest.
+    pub others: Vec<(&'static str, Kernel)>,
+}
+
+impl Product {
+    /// Whether there is nothing to compute.
+    pub(super) fn is_empty(&self) -> bool {
+        self.extents.contains(&0)
+    }
 }
 
 /// Which adapters a variant is written for.
@@ -20,6 +46,16 @@ pub enum Suits {
     Hardware,
     /// Drivers that run on the processor, with vector units of this many lanes as subgroups.
     SoftwareSubgroups(u32),
+}
+
+impl Suits {
+    /// What the autotuner calls such a variant.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Suits::Hardware => "hardware",
+            Suits::SoftwareSubgroups(_) => "lanes",
+        }
+    }
 }
 
 /// One launch of one entry point.
@@ -81,6 +117,12 @@ impl Kernel {
     /// The same with a variant for some adapters.
     pub fn or(mut self, suits: Suits, kernel: Kernel) -> Kernel {
         self.variants.push((suits, kernel));
+        self
+    }
+
+    /// The same, known to be a matrix product.
+    pub fn product(mut self, product: Product) -> Kernel {
+        self.product = Some(product);
         self
     }
 

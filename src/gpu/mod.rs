@@ -1,6 +1,7 @@
 //! The GPU backend: adapters, buffers, shaders and the queue. The only place that knows wgpu.
 
 mod adapter;
+mod autotune;
 mod bindings;
 mod cache;
 mod device;
@@ -14,7 +15,9 @@ pub mod shaders;
 mod timer;
 
 pub use adapter::{Adapter, Kind};
+pub use autotune::Autotune;
+pub use cache::folder as cache_folder;
 pub use device::{Entry, Gpu, Pending};
-pub use kernel::{Binding, Dispatch, Kernel, Suits};
+pub use kernel::{Binding, Dispatch, Kernel, Product, Suits};
 pub use opening::{Checks, Kernels, Opening};
 pub use pool::{Buffer, Statistics};

@@ -85,6 +85,8 @@ pub struct Statistics {
     pub pipelines: u64,
     /// Sets of bound buffers made; the others were used again.
     pub bind_groups: u64,
+    /// Choices between kernels made by timing them.
+    pub tunings: u64,
 }
 
 /// What is counted beside the pool's bytes.
@@ -95,6 +97,7 @@ pub(super) struct Counters {
     pub(super) dispatches: AtomicU64,
     pub(super) pipelines: AtomicU64,
     pub(super) bind_groups: AtomicU64,
+    pub(super) tunings: AtomicU64,
 }
 
 /// One more.
@@ -119,6 +122,7 @@ impl Gpu {
             dispatches: read(&counters.dispatches),
             pipelines: read(&counters.pipelines),
             bind_groups: read(&counters.bind_groups),
+            tunings: read(&counters.tunings),
         }
     }
 

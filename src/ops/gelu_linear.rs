@@ -69,7 +69,7 @@ impl Op for GeluLinear {
         };
         let mut kernel = linear_kernel(inputs, Binding::Scratch(0), self.0.precision);
         kernel.variants = kernel.variants.into_iter().map(|(suits, variant)| (suits, with_gelu(variant))).collect();
-        with_gelu(kernel)
+        with_gelu(kernel).product(self.0.product("gelu_linear", inputs))
     }
 
     fn work(&self, inputs: &[&Shape], output: &Shape) -> Work {

@@ -8,7 +8,7 @@ use super::{
 use crate::{
     array::{Array, Precision, Shape},
     cpu::{self, Matrix, Output},
-    gpu::{Binding, Dispatch, Kernel, Suits},
+    gpu::{Binding, Dispatch, Kernel, Product, Suits},
     profile::Work,
     tensor::{Op, Tensor},
 };
@@ -36,6 +36,15 @@ pub(super) struct Linear {
     pub(super) precision: Precision,
 }
 
+impl Linear {
+    /// What the autotuner knows of it.
+    pub(super) fn product(&self, name: &'static str, inputs: &[&Shape]) -> Product {
+        let extents = [inputs[0].rows(), inputs[1].rows(), inputs[1].columns()];
+        let tolerance = SPEC.tolerance as f32;
+        Product { name, extents, bias: true, precision: self.precision, tolerance, others: Vec::new() }
+    }
+}
+
 impl Op for Linear {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let [x, weight, bias] = expect(inputs)?;
@@ -60,7 +69,7 @@ impl Op for Linear {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        linear_kernel(inputs, Binding::Input(0), self.precision)
+        linear_kernel(inputs, Binding::Input(0), self.precision).product(self.product("linear", inputs))
     }
 
     fn work(&self, inputs: &[&Shape], output: &Shape) -> Work {

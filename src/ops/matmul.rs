@@ -4,7 +4,7 @@ use super::{Case, Spec, expect, matrix, sum_rows::sum_rows_kernel};
 use crate::{
     array::{Array, Precision, Shape},
     cpu::{self, Matrix, Output},
-    gpu::{Binding, Kernel, Suits},
+    gpu::{Binding, Kernel, Product, Suits},
     profile::Work,
     tensor::{Op, Tensor},
 };
@@ -91,7 +91,12 @@ impl MatMul {
     fn tiled(&self, [m, n, k]: [usize; 3]) -> Kernel {
         const ENOUGH: usize = 512; // workgroups that keep a large GPU busy
         let count = tiles([m, n], 64);
-        let parts = (ENOUGH / count.max(1)).clamp(1, k.div_ceil(512).max(1));
+        self.in_parts([m, n, k], (ENOUGH / count.max(1)).clamp(1, k.div_ceil(512).max(1)))
+    }
+
+    /// The same with k cut into about as many parts as told.
+    fn in_parts(&self, [m, n, k]: [usize; 3], parts: usize) -> Kernel {
+        let count = tiles([m, n], 64);
         let part = k.div_ceil(parts).max(1).next_multiple_of(16);
         let parts = k.div_ceil(part).max(1);
         let shader = if self.precision == Precision::F16 { "matmul_f16" } else { "matmul" };
@@ -104,6 +109,15 @@ impl MatMul {
         dispatches[0].bindings[0] = Binding::Scratch(0);
         dispatches.extend(sum.dispatches);
         Kernel { scratch: [vec![parts * m * n], sum.scratch].concat(), dispatches, ..Kernel::default() }
+    }
+
+    /// What the autotuner knows of it: that k can be left whole, or cut into a few parts.
+    fn product(&self, extents: [usize; 3]) -> Product {
+        let (name, precision) = (["matmul NN", "matmul NT", "matmul TN"][self.layout as usize], self.precision);
+        let long = extents[2] > 512;
+        let others = [("whole", 1), ("in 2 parts", 2), ("in 4 parts", 4)].into_iter().filter(|_| long);
+        let others = others.map(|(name, parts)| (name, self.in_parts(extents, parts))).collect();
+        Product { name, extents, bias: false, precision, tolerance: SPEC.tolerance as f32, others }
     }
 }
 
@@ -135,7 +149,7 @@ impl Op for MatMul {
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         let extents = self.extents(inputs).expect("checked");
         let [m, n, k] = extents;
-        let tiled = self.tiled(extents);
+        let tiled = self.tiled(extents).product(self.product(extents));
         let (shaders, aligned) = match self.layout {
             Layout::NN => (["matmul_nn", "matmul_nn_f16"], [n, k]),
             Layout::NT => (["matmul_nt", "matmul_nt_f16"], [n, k]),

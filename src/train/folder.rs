@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config.resolved.toml  config.sources.json  env.json  log.jsonl  STATUS.json  LOCK  metrics.json
+//! autotune.json                     with --autotune, the kernels chosen
 //! 1-mlm/                            one folder per stage, and per method of the last one
 //!   checkpoints/step-00000500/      whole or not there at all
 //!   LATEST                          the name of the newest

@@ -1,0 +1,305 @@
+//! The autotuner: which of a matrix product's kernels is fastest here, found by timing those that agree with the plain
+//! one, and kept for each class of shapes.
+
+use super::{
+    Buffer, Gpu, cache,
+    faults::lock,
+    kernel::{Kernel, Product},
+    pool::count,
+};
+use crate::{
+    error::{Error, Result, raise},
+    rng::Rng,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    sync::{Arc, MutexGuard},
+    time::Instant,
+};
+
+/// How much time goes into the choice between kernels of matrix products.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+pub enum Autotune {
+    /// None: the adapter's properties decide.
+    #[default]
+    Off,
+    /// A few runs of each kernel.
+    Quick,
+    /// More runs, where other work disturbs the device.
+    Full,
+}
+
+impl Autotune {
+    fn repeats(self) -> usize {
+        match self {
+            Autotune::Off => 0,
+            Autotune::Quick => 3,
+            Autotune::Full => 15,
+        }
+    }
+}
+
+/// A kernel that may be taken, and its name.
+type Candidate<'a> = (&'static str, &'a Kernel);
+
+/// What another kernel may take of the time of the adapter's own to be preferred: less would be noise.
+const CLEARLY_FASTER: f64 = 0.95;
+
+/// The choices made so far, and where they are kept.
+#[derive(Default)]
+pub(super) struct Tuner {
+    effort: Autotune,
+    /// The name of the kernel for each class that was met.
+    choices: BTreeMap<String, String>,
+    /// What earlier processes chose, and this one.
+    cache: Option<(PathBuf, Choices)>,
+    /// The run's own file.
+    record: Option<PathBuf>,
+    notes: Vec<String>,
+}
+
+/// A file of choices.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Choices {
+    /// The adapter, its driver and the version of rxlt.
+    made_by: String,
+    choices: BTreeMap<String, String>,
+}
+
+impl Choices {
+    /// The file's choices, if it is there; else why they cannot be taken.
+    fn read(path: &Path) -> Result<Option<Choices>, String> {
+        let bytes = match fs::read(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|error| error.to_string())?,
+        };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| error.to_string())
+    }
+
+    fn write(&self, path: &Path) -> io::Result<()> {
+        let text = serde_json::to_string_pretty(self).expect("text can be written as JSON") + "\n";
+        cache::write_whole(path, text.as_bytes())
+    }
+}
+
+impl Tuner {
+    /// What was chosen for a class, by this process or those before.
+    fn find(&self, class: &str) -> Option<&String> {
+        let cached = || self.cache.as_ref().and_then(|(_, cached)| cached.choices.get(class));
+        self.choices.get(class).or_else(cached)
+    }
+
+    /// Follows a choice from now on, and writes it down before anything is computed with it.
+    fn keep(&mut self, made_by: &str, class: String, name: &str) {
+        self.choices.insert(class.clone(), name.to_owned());
+        if let Some(path) = &self.record {
+            let file = Choices { made_by: made_by.to_owned(), choices: self.choices.clone() };
+            file.write(path).unwrap_or_else(|error| raise(Error::write(path, &error)));
+        }
+        let Some((path, cached)) = &mut self.cache else { return };
+        if cached.choices.insert(class, name.to_owned()).as_deref() == Some(name) {
+            return;
+        }
+        if let Err(error) = cached.write(path) {
+            let note = format!("choices of kernels are not kept for later: cannot write {}: {error}", path.display());
+            self.notes.push(note);
+            self.cache = None; // told once
+        }
+    }
+}
+
+impl Gpu {
+    /// From now on, chooses between the kernels of matrix products with this effort when a class of shapes is first
+    /// met. Choices are kept in `folder`, and those that are there already are taken.
+    pub fn autotune(&self, effort: Autotune, folder: Option<&Path>) {
+        let mut tuner = Tuner { effort, ..Tuner::default() };
+        if let Some(folder) = folder.filter(|_| effort != Autotune::Off) {
+            let made_by = format!("{}, {effort:?}", self.made_by());
+            let path = folder.join(format!("autotune-{}.json", &cache::hex(made_by.as_bytes())[..16]));
+            let found = Choices::read(&path).unwrap_or_else(|reason| {
+                tuner.notes.push(format!("{} is damaged ({reason}); kernels are timed anew", path.display()));
+                None
+            });
+            let found = found.filter(|found| found.made_by == made_by);
+            tuner.cache = Some((path, found.unwrap_or(Choices { made_by, choices: BTreeMap::new() })));
+        }
+        *lock(&self.tuner) = tuner;
+    }
+
+    /// Follows the choices in the file of a run, if there are any, and writes further ones there: a run that goes on
+    /// computes as it did before. A run begun without choices goes on without.
+    pub fn record_choices(&self, path: &Path, resumed: bool) -> Result<()> {
+        let found = Choices::read(path).map_err(|reason| {
+            let remedy = "restore the file, or begin the run anew in another folder";
+            Error::Data(format!("{}: choices of kernels cannot be read: {reason}; {remedy}", path.display()))
+        })?;
+        let mut tuner = lock(&self.tuner);
+        let (off, made_by) = (tuner.effort == Autotune::Off, self.made_by());
+        if found.is_none() && resumed && !off {
+            let message = "the run was begun without --autotune, which would change its numbers: leave it out";
+            return Err(Error::Usage(format!("there is no {}: {message}, or begin anew elsewhere", path.display())));
+        }
+        tuner.record = (found.is_some() || !off).then(|| path.to_owned());
+        let here = found.filter(|found| found.made_by == made_by);
+        let choices = here.unwrap_or(Choices { made_by, choices: BTreeMap::new() });
+        if !off {
+            // Even without choices it says that the run makes them.
+            choices.write(path).map_err(|error| Error::write(path, &error))?;
+        }
+        tuner.choices = choices.choices;
+        Ok(())
+    }
+
+    /// What there is to say of the choices since this was last asked.
+    pub fn take_notes(&self) -> Vec<String> {
+        std::mem::take(&mut lock(&self.tuner).notes)
+    }
+
+    /// What choices hold for.
+    fn made_by(&self) -> String {
+        let adapter = self.adapter();
+        let (version, opening) = (env!("CARGO_PKG_VERSION"), self.opening());
+        format!("rxlt {version}, {}, {}, {}, {opening:?}", adapter.name, adapter.backend, adapter.driver)
+    }
+
+    /// The kernel that runs here, as far as it is chosen; nothing is timed.
+    pub(super) fn chosen<'a>(&self, kernel: &'a Kernel) -> &'a Kernel {
+        let Some((tuner, candidates, class)) = self.choice(kernel) else { return self.own(kernel) };
+        let known = tuner.find(&class).and_then(|name| named(kernel, &candidates, name));
+        known.map_or_else(|| self.own(kernel), |(_, chosen)| chosen)
+    }
+
+    /// The kernel that runs here: the choice is made now, if it was not before.
+    pub(super) fn tuned<'a>(self: &Arc<Self>, kernel: &'a Kernel) -> &'a Kernel {
+        let Some((mut tuner, candidates, class)) = self.choice(kernel) else { return self.own(kernel) };
+        let known = tuner.find(&class).and_then(|name| named(kernel, &candidates, name));
+        let (name, chosen) = match known {
+            Some(known) => known,
+            None if tuner.effort == Autotune::Off => return self.own(kernel),
+            None => self.fastest(kernel, &class, &candidates, &mut tuner),
+        };
+        if tuner.choices.get(&class).is_none_or(|kept| kept != name) {
+            tuner.keep(&self.made_by(), class, name);
+        }
+        chosen
+    }
+
+    /// The variant for such an adapter.
+    fn own<'a>(&self, kernel: &'a Kernel) -> &'a Kernel {
+        kernel.variant_for(|suits| self.adapter().suits(suits))
+    }
+
+    /// What a choice is between, and for which class of shapes, where there is one.
+    fn choice<'a>(&self, kernel: &'a Kernel) -> Option<(MutexGuard<'_, Tuner>, Vec<Candidate<'a>>, String)> {
+        let product = kernel.product.as_ref().filter(|product| !product.is_empty())?;
+        let tuner = lock(&self.tuner);
+        if tuner.effort == Autotune::Off && tuner.choices.is_empty() {
+            return None;
+        }
+        let candidates = self.candidates(kernel);
+        let class = class(product, &candidates);
+        (candidates.len() > 1).then_some((tuner, candidates, class))
+    }
+
+    /// The kernels of a product that run here in the memory that the adapter's own takes, that one first.
+    fn candidates<'a>(&self, kernel: &'a Kernel) -> Vec<Candidate<'a>> {
+        let suiting = kernel.variants.iter().filter(|(suits, _)| self.adapter().suits(*suits));
+        let mut all: Vec<_> = suiting.map(|(suits, variant)| (suits.name(), variant)).collect();
+        all.push((PLAIN, kernel));
+        all.extend(kernel.product.iter().flat_map(|product| &product.others).map(|(name, other)| (*name, other)));
+        let words = |kernel: &Kernel| kernel.scratch.iter().sum::<usize>();
+        let most = words(all[0].1);
+        all.retain(|(_, candidate)| words(candidate) <= most);
+        all
+    }
+
+    /// The fastest of the kernels that agree with the plain one.
+    fn fastest<'a>(
+        self: &Arc<Self>,
+        plain: &'a Kernel,
+        class: &str,
+        candidates: &[Candidate<'a>],
+        tuner: &mut Tuner,
+    ) -> Candidate<'a> {
+        let product = plain.product.as_ref().expect("there is a choice only for products");
+        count(&self.counters.tunings);
+        let (inputs, output) = self.trial(product);
+        let inputs: Vec<&Buffer> = inputs.iter().collect();
+        let run = |kernel: &Kernel| self.run_variant(kernel, &[&output], &inputs);
+        let unwritten = vec![f32::NAN.to_bits(); output.len()];
+        let result = |kernel: &Kernel| {
+            self.overwrite(&output, &unwritten);
+            run(kernel);
+            self.read(&output)
+        };
+        let expected = result(plain);
+        let mut best = (f64::INFINITY, (PLAIN, plain));
+        for (name, candidate) in candidates {
+            let error = furthest(&result(candidate), &expected); // that was the warm-up, too
+            if error.is_nan() || error > product.tolerance {
+                tuner.notes.push(format!(
+                    "kernel \"{name}\" of {class} is not used on {}: it differs from the plain one by {error:.1e}, \
+                     expected at most {:.0e}",
+                    self.adapter().name,
+                    product.tolerance
+                ));
+                continue;
+            }
+            let times = (0..tuner.effort.repeats()).map(|_| self.seconds(|| run(candidate)));
+            let seconds = times.fold(f64::INFINITY, f64::min);
+            if seconds < CLEARLY_FASTER * best.0 {
+                best = (seconds, (*name, *candidate));
+            }
+        }
+        best.1
+    }
+
+    /// Random inputs of a product, and room for its output.
+    fn trial(self: &Arc<Self>, product: &Product) -> (Vec<Buffer>, Buffer) {
+        let [m, n, k] = product.extents;
+        let mut rng = Rng::new(1, 0);
+        let small = (k as f32).sqrt().recip(); // outputs stay near 1
+        let lengths = [m * k, n * k].into_iter().chain(product.bias.then_some(n));
+        let inputs = lengths.zip([1.0, small, 1.0]).map(|(len, scale)| {
+            let words: Vec<u32> = (0..len).map(|_| (scale * (2.0 * rng.uniform() - 1.0)).to_bits()).collect();
+            self.upload(&words)
+        });
+        (inputs.collect(), self.allocate(m * n))
+    }
+
+    /// How long the device takes for what `run` records: by its clock, or by ours where it has none to spare.
+    fn seconds(&self, run: impl Fn()) -> f64 {
+        self.time(&run).unwrap_or_else(|| {
+            self.synchronize();
+            let start = Instant::now();
+            run();
+            self.synchronize();
+            start.elapsed().as_secs_f64()
+        })
+    }
+}
+
+/// The name of the kernel that runs everywhere.
+const PLAIN: &str = "plain";
+
+/// Shapes for which one choice is made: extents up to the same powers of two, with the same kernels to choose from.
+fn class(product: &Product, candidates: &[Candidate]) -> String {
+    let [m, n, k] = product.extents.map(usize::next_power_of_two);
+    let names: Vec<&str> = candidates.iter().map(|(name, _)| *name).collect();
+    format!("{} {} {m}x{n}x{k}: {}", product.name, product.precision, names.join(", "))
+}
+
+/// The kernel with a name. The plain one is there even if it takes more memory: where no other was right.
+fn named<'a>(plain: &'a Kernel, candidates: &[Candidate<'a>], name: &str) -> Option<Candidate<'a>> {
+    candidates.iter().copied().chain([(PLAIN, plain)]).find(|(known, _)| *known == name)
+}
+
+/// The largest error, relative to numbers beyond 1; NaN where a number is none.
+fn furthest(got: &[f32], expected: &[f32]) -> f32 {
+    let errors = got.iter().zip(expected).map(|(got, expected)| (got - expected).abs() / (1.0 + expected.abs()));
+    errors.fold(0.0, |most, error| if most.is_nan() || error <= most { most } else { error })
+}
