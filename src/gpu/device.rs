@@ -133,6 +133,7 @@ impl Gpu {
     /// Gives the device back to the system, as a driver does that resets it: whatever is asked for afterwards is an
     /// error.
     pub fn destroy(&self) {
+        self.faults.lose();
         self.device.destroy();
         // The news comes with a poll; what that says of a device that is gone is no news.
         let _ =

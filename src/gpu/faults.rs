@@ -26,6 +26,10 @@ impl Faults {
         device.on_uncaptured_error(Arc::new(move |error| {
             uncaptured.add(match error {
                 wgpu::Error::OutOfMemory { source } => Fault::Memory(source.to_string()),
+                // A lost device makes what is recorded for it invalid, which may be reported before the loss is.
+                wgpu::Error::Validation { description, .. } if description.contains("device is lost") => {
+                    Fault::Lost(description)
+                }
                 wgpu::Error::Validation { description, .. } => Fault::Bug(description),
                 wgpu::Error::Internal { description, .. } => Fault::Bug(description),
             });
@@ -35,6 +39,11 @@ impl Faults {
             lost.add(Fault::Lost(format!("{reason}{message}").trim().to_string()));
         });
         faults
+    }
+
+    /// Notes that the device is about to be given up, so that whatever wgpu says of it from now on is understood.
+    pub(super) fn lose(&self) {
+        self.add(Fault::Lost("it was given back".into()));
     }
 
     fn add(&self, fault: Fault) {
