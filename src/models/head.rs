@@ -102,7 +102,7 @@ impl Head {
         }
     }
 
-    /// `weight` times the summed cross-entropy of what [`Head::logits`] gives, with at most [`LOGITS`] of them at once.
+    /// `weight` times the summed cross-entropy of what [`Head::logits`] gives, with at most 2²⁴ of them at once.
     pub fn loss(&self, hidden: &Tensor, target: &Labels, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
         match self {
             Head::MaskedLm { bias, .. } if target.rows.len() * words.rows > LOGITS => {
