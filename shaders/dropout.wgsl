@@ -1,9 +1,6 @@
-// Dropout: each element 0 or scaled, by one word of Philox each. Each invocation draws for four elements.
+// Dropout. Each invocation takes four elements.
 #import quads
-#import philox
-
-struct Params { n: u32, threshold: u32, factor: f32, step: u32, stream: u32, key_low: u32, key_high: u32 }
-@group(1) @binding(0) var<uniform> params: Params;
+#import dropout
 
 @group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // (n)
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // (n)
@@ -16,8 +13,6 @@ fn forward(
 ) {
     let i = quad_index(workgroup, workgroups, lane);
     if (i * 4u < params.n) {
-        let key = vec2<u32>(params.key_low, params.key_high);
-        let words = philox(vec4<u32>(i, 0u, params.step, params.stream), key);
-        y[i] = select(vec4<f32>(0.0), x[i] * params.factor, words >= vec4<u32>(params.threshold));
+        y[i] = dropped(x[i], i);
     }
 }

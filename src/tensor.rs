@@ -38,7 +38,7 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     ///
     /// What is itself the gradient of an operation leaves this out: no method needs second derivatives.
     fn backward(&self, _inputs: &[Tensor], _output: &Tensor, _grad: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
-        unimplemented!("{self:?} is a gradient, and second derivatives are not needed by any method")
+        unreachable!("{self:?} is a gradient, and second derivatives are not needed by any method")
     }
 }
 

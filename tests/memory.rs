@@ -177,7 +177,8 @@ fn foreseen(device: &Device) -> Outcome {
         let (device, base) = fresh(device);
         let plan = plan(&stage, objective, &source, tokens);
         let (config, head) = (config(64, 3), head());
-        let subject = Subject { config: &config, head: &head, device: &device, recompute };
+        let subject =
+            Subject { config: &config, head: &head, device: &device, recompute, depth: config.num_hidden_layers };
         let forecast = memory::forecast(&subject, &plan).expect("the stage fits");
         let parts = forecast.parts;
         let mut model = Model::fresh(config.clone(), head.clone(), 7, &device).expect("the model fits");
@@ -195,7 +196,8 @@ fn foreseen(device: &Device) -> Outcome {
 /// A limit between what the largest and what the smallest micro-batches take is met; one below is refused.
 fn limit() -> Outcome {
     let (config, head, device) = (config(64, 3), head(), Device::cpu());
-    let subject = Subject { config: &config, head: &head, device: &device, recompute: false };
+    let subject =
+        Subject { config: &config, head: &head, device: &device, recompute: false, depth: config.num_hidden_layers };
     let stage = Stage { task: "demo".into(), batch_size: 64, ..Stage::default() };
     let source = examples(128);
     let plan = plan(&stage, &Standard, &source, 4096);
@@ -221,7 +223,8 @@ fn constant(device: &Device) -> Outcome {
     let source = examples(400);
     let plan = plan(&stage, &Standard, &source, 4096);
     let (config, head) = (config(if matches!(device, Device::Gpu(_)) { 16 } else { 64 }, 1), head());
-    let subject = Subject { config: &config, head: &head, device: &device, recompute: false };
+    let subject =
+        Subject { config: &config, head: &head, device: &device, recompute: false, depth: config.num_hidden_layers };
     let forecast = memory::forecast(&subject, &plan).expect("the stage fits");
     let model = Model::fresh(config.clone(), head.clone(), 7, &device).expect("the model fits");
     let made = || match &device {

@@ -5,8 +5,8 @@ use crate::{
     array::{Ids, Shape},
     models::Batch,
     ops::{
-        AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, LossScale, Target, attention, concat_columns,
-        gather, gelu_linear, linear, linear_cross_entropy, matmul, noise,
+        AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, LossScale, Sources, Target, attention,
+        concat_columns, gather, gelu_linear, linear, linear_cross_entropy, matmul, noise,
     },
     rng::Draw,
     tensor::{Tensor, Update},
@@ -158,6 +158,12 @@ pub const CASES: &[Case] = &[
     ),
     case("slice", "", |s| vec![s.rows(3 * s.extents.hidden)], |s, x| x[0].slice(s.hidden().len(), s.hidden())),
     case("scale", "", |s| vec![s.hidden()], |_, x| x[0].scale(0.5)),
+    case(
+        "scatter_add",
+        "",
+        |s| vec![s.hidden()],
+        |s, x| x[0].scatter_add(Sources::of_ranges(s.batch.segments.ranges())),
+    ),
     case("clamp", "", |s| vec![s.hidden()], |_, x| x[0].clamp(0.1)),
     case(
         "noise",

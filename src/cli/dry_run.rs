@@ -148,7 +148,8 @@ fn describe_memory(
     let tokenize = |examples: &[Example]| Labelled::new(examples, tokenizer, stage.max_length, &labels);
     let (source, dev) = (tokenize(&data.train(task, stage)?.examples)?, tokenize(&data.dev(task)?.examples)?.items);
     let head = HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect());
-    let subject = Subject { config, head: &head, device: &chosen.device, recompute: recipe.recompute };
+    let (device, depth) = (&chosen.device, config.num_hidden_layers);
+    let subject = Subject { config, head: &head, device, recompute: recipe.recompute, depth };
     let plain = [Method::default()];
     let methods = if index + 1 == recipe.stages.len() { &recipe.methods[..] } else { &plain };
     for method in methods {

@@ -108,6 +108,8 @@ impl Layer {
 pub struct Encoder {
     /// Whether layers keep only their input for the backward pass, and run again in it.
     pub recompute: bool,
+    /// How many layers take part, from the first on.
+    pub depth: usize,
     embeddings: Embeddings,
     layers: Vec<Arc<Layer>>,
 }
@@ -117,7 +119,12 @@ impl Encoder {
         let embeddings = Embeddings::build(builder, config);
         let layer = |builder: &mut Builder, i| Arc::new(Layer::build(builder, config, i));
         let layers = |builder: &mut Builder| (0..config.num_hidden_layers).map(|i| layer(builder, i)).collect();
-        Encoder { recompute: false, embeddings, layers: builder.within("encoder", layers) }
+        Encoder {
+            recompute: false,
+            depth: config.num_hidden_layers,
+            embeddings,
+            layers: builder.within("encoder", layers),
+        }
     }
 
     /// The first dropout site after the encoder's own.
@@ -130,18 +137,18 @@ impl Encoder {
         self.embeddings.forward(words, types, segments, pass)
     }
 
-    /// The layers' input (t, h) → the input and each layer's output.
+    /// The layers' input (t, h) → the input and the output of each layer that takes part.
     pub fn hidden_states(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Vec<Tensor> {
         let mut states = vec![embedded.clone()];
-        for layer in &self.layers {
+        for layer in &self.layers[..self.depth] {
             states.push(self.run(layer, &states[states.len() - 1], segments, pass));
         }
         states
     }
 
-    /// The layers' input (t, h) → the last layer's output (t, h).
+    /// The layers' input (t, h) → the output (t, h) of the last layer that takes part.
     pub fn encode(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
-        self.layers.iter().fold(embedded.clone(), |x, layer| self.run(layer, &x, segments, pass))
+        self.layers[..self.depth].iter().fold(embedded.clone(), |x, layer| self.run(layer, &x, segments, pass))
     }
 
     fn run(&self, layer: &Arc<Layer>, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
@@ -150,5 +157,46 @@ impl Encoder {
         }
         let (layer, segments) = (layer.clone(), segments.clone());
         recomputed(x, move |x| layer.forward(x, &segments, pass))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        models::{HeadKind, Model},
+        tensor::Device,
+    };
+    use serde_json::json;
+
+    #[test]
+    fn layers_beyond_the_depth_take_no_part() {
+        let config = json!({
+            "model_type": "xlm-roberta", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 3,
+            "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 12, "type_vocab_size": 1,
+            "hidden_act": "gelu", "layer_norm_eps": 1e-5, "pad_token_id": 1, "hidden_dropout_prob": 0.0,
+            "attention_probs_dropout_prob": 0.0,
+        });
+        let config = Config::new(config.as_object().unwrap().clone()).unwrap();
+        let mut model = Model::fresh(config, HeadKind::MaskedLm, 7, &Device::Reference).unwrap();
+        let segments = Segments::new([3, 2]);
+        let x = Tensor::new(&(0..20).map(|i| (i as f32).sin()).collect::<Vec<_>>(), [5, 4], &Device::Reference);
+        let states = model.encoder.hidden_states(&x, &segments, Pass::evaluation());
+        let layer = |i: usize| {
+            let of_layer = model.parameters.iter().filter(|p| p.name.contains(&format!("layer.{i}.")));
+            of_layer.map(|p| p.tensor.clone()).collect::<Vec<_>>()
+        };
+        let layers: Vec<Vec<Tensor>> = (0..3).map(layer).collect();
+        for depth in 0..4 {
+            model.encoder.depth = depth;
+            let encoded = model.encoder.encode(&x, &segments, Pass::evaluation());
+            assert_eq!(encoded.to_vec(), states[depth].to_vec());
+            for (i, leaves) in layers.iter().enumerate() {
+                let square = encoded.sum_squares(&Tensor::zeros([1], &Device::Reference));
+                let grads = square.gradients(&leaves.iter().collect::<Vec<_>>());
+                let moved = grads.iter().any(|grad| grad.to_vec().iter().any(|x| *x != 0.0));
+                assert_eq!(moved, i < depth, "layer {i} at depth {depth}");
+            }
+        }
     }
 }

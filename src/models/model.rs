@@ -177,15 +177,14 @@ impl Model {
     /// Activations (t, h) at a place → `weight` times the summed cross-entropy of the batch.
     pub fn loss_from(&self, at: Place, activations: &Tensor, batch: &Batch, weight: f32, pass: Pass) -> Tensor {
         let hidden = self.hidden_from(at, activations, batch, pass);
-        let first_rows = batch.segments.first_rows();
-        let target = match &batch.target {
-            Target::Labels(labels) => Labels { rows: &first_rows, labels },
-            Target::Masked { rows, words } | Target::Translated { rows, words, .. } => Labels { rows, labels: words },
-        };
-        let loss = self.head.loss(&hidden, &target, &self.words, weight, pass);
+        let of_head = |rows, labels| self.head.loss(&hidden, &Labels { rows, labels }, &self.words, weight, pass);
         match &batch.target {
-            Target::Translated { firsts, .. } => loss.add(&ranking_loss(&hidden, &batch.segments, firsts, weight)),
-            _ => loss,
+            Target::Labels(labels) => of_head(&batch.segments.first_rows(), labels),
+            Target::Masked { rows, words } => of_head(rows, words),
+            Target::Translated { rows, words, firsts } => {
+                let ranking = ranking_loss(&hidden, &batch.segments, firsts, weight);
+                if words.is_empty() { ranking } else { of_head(rows, words).add(&ranking) }
+            }
         }
     }
 

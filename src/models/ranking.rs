@@ -3,12 +3,12 @@
 
 use crate::{
     array::{Ids, Segments},
-    ops::{self, Layout},
+    ops::{self, Layout, Sources},
     tensor::Tensor,
 };
 
-/// How much a sentence found counts against a masked word: a batch has far fewer sentences than words.
-const WEIGHT: f32 = 10.0;
+/// How many masked words a pair of sentences counts as: a batch has far fewer sentences than words.
+pub const WORDS_PER_PAIR: usize = 10;
 
 /// What cosines are multiplied by before the softmax: the inverse of a temperature of 0.05.
 const SHARPNESS: f32 = 20.0;
@@ -17,8 +17,8 @@ const SHARPNESS: f32 = 20.0;
 /// of finding it, in both directions and by two vectors: the mean of the states, and the state of the first token.
 pub fn ranking_loss(hidden: &Tensor, segments: &Segments, firsts: &[u32], weight: f32) -> Tensor {
     let seconds: Vec<u32> = firsts.iter().map(|first| first + 1).collect();
-    let (a, b) = (means(hidden, segments, firsts), means(hidden, segments, &seconds));
-    let by_mean = contrast(&a, &b, weight);
+    let (a, b) = (sums(hidden, segments, firsts), sums(hidden, segments, &seconds));
+    let by_mean = contrast(&a, &b, weight); // centred and of one length, a sum is as good as a mean
     let starts = segments.first_rows();
     let first_states = |which: &[u32]| {
         let rows: Vec<u32> = which.iter().map(|i| starts[*i as usize]).collect();
@@ -27,17 +27,11 @@ pub fn ranking_loss(hidden: &Tensor, segments: &Segments, firsts: &[u32], weight
     by_mean.add(&contrast(&first_states(firsts), &first_states(&seconds), weight))
 }
 
-/// The mean state of some of the sequences: (t, h) → (n, h).
-pub fn means(hidden: &Tensor, segments: &Segments, which: &[u32]) -> Tensor {
-    let t = segments.rows();
+/// The sum of the states of some of the sequences: (t, h) → (n, h).
+pub fn sums(hidden: &Tensor, segments: &Segments, which: &[u32]) -> Tensor {
     let ranges: Vec<_> = segments.ranges().collect();
-    let mut shares = vec![0.0; which.len() * t];
-    for (row, i) in which.iter().enumerate() {
-        let range = ranges[*i as usize].clone();
-        let share = 1.0 / range.len().max(1) as f32;
-        shares[row * t + range.start..row * t + range.end].fill(share);
-    }
-    ops::matmul(&Tensor::new(&shares, [which.len(), t], hidden.device()), hidden, Layout::NN)
+    let rows = which.iter().map(|i| ranges[*i as usize].clone());
+    hidden.scatter_add(Sources::of_ranges(rows))
 }
 
 /// Cosines of centred vectors (n, h), (n, h), the right pairs on the diagonal → cross-entropy both ways.
@@ -48,7 +42,7 @@ fn contrast(a: &Tensor, b: &Tensor, weight: f32) -> Tensor {
     let bias = Tensor::zeros([h], a.device());
     let (a, b) = (a.layer_norm(&gain, &bias, 1e-5), b.layer_norm(&gain, &bias, 1e-5));
     let diagonal: Ids = (0..n as u32).collect::<Vec<_>>().into();
-    let each = weight * WEIGHT / 4.0;
+    let each = weight * WORDS_PER_PAIR as f32 / 4.0;
     let there = ops::matmul(&a, &b, Layout::NT).cross_entropy(&diagonal, each);
     there.add(&ops::matmul(&b, &a, Layout::NT).cross_entropy(&diagonal, each))
 }

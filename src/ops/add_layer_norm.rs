@@ -2,12 +2,18 @@
 //!
 //! Nothing is stored for the backward pass but the inputs: the sum and its mask are computed again.
 
-use super::{Case, Spec, dropout::drop_part, expect, layer_norm::LayerNorm, same_shape};
+use super::{
+    Case, Spec,
+    dropout::{drop_part, dropped, uniform},
+    expect,
+    layer_norm::LayerNorm,
+    same_shape,
+};
 use crate::{
     array::{Array, Shape},
     cpu::{self, Block},
     gpu::{Binding, Dispatch, Kernel},
-    rng::{Draw, drop_threshold},
+    rng::Draw,
     tensor::{Op, Tensor},
 };
 
@@ -55,10 +61,8 @@ struct AddLayerNorm {
 impl AddLayerNorm {
     /// `residual + dropout(x)`.
     fn sum(&self, residual: &Array, x: &Array) -> Array {
-        let Some((rate, draw)) = self.dropout else { return residual.zip(x, |r, x| r + x) };
-        let keep = |i: usize| draw.words(i as u32 / 4, 0)[i % 4] >= drop_threshold(rate);
-        let dropped = |i: usize| if keep(i) { x.values[i] / (1.0 - f64::from(rate)) } else { 0.0 };
-        Array::from_fn(x.shape.clone(), |i| residual.values[i] + dropped(i))
+        let sum = |x: &Array| residual.zip(x, |r, x| r + x);
+        self.dropout.map_or_else(|| sum(x), |(rate, draw)| sum(&dropped(x, rate, draw)))
     }
 
     /// The part of the sum that begins at `start`.
@@ -77,12 +81,11 @@ impl AddLayerNorm {
     /// The sum of inputs 0 and 1 into scratch buffer 0.
     fn sum_dispatch(&self, x: &Shape) -> Dispatch {
         let (rate, draw) = self.dropout.unwrap_or((0.0, Draw { seed: 0, step: 0, stream: 0 }));
-        let ([low, high], factor) = (draw.key(), 1.0 / (1.0 - rate));
         Dispatch {
             shader: "add_layer_norm",
             entry: "sum",
             bindings: vec![Binding::Scratch(0), Binding::Input(0), Binding::Input(1)],
-            uniform: vec![x.len() as u32, drop_threshold(rate), factor.to_bits(), draw.step, draw.stream, low, high],
+            uniform: [&[x.len() as u32], &uniform(rate, draw)[..]].concat(),
             workgroups: x.len().div_ceil(256),
         }
     }

@@ -41,10 +41,7 @@ impl Op for Dropout {
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
-        let x = inputs[0];
-        let keep = |i: usize| self.draw.words(i as u32 / 4, 0)[i % 4] >= drop_threshold(self.rate);
-        let factor = 1.0 / (1.0 - f64::from(self.rate));
-        Array::from_fn(x.shape.clone(), |i| if keep(i) { x.values[i] * factor } else { 0.0 })
+        dropped(inputs[0], self.rate, self.draw)
     }
 
     fn cpu(&self, inputs: &[&[f32]], _: &[&Shape], output: &mut [f32]) {
@@ -59,15 +56,25 @@ impl Op for Dropout {
     }
 
     fn kernel(&self, _: &[&Shape], output: &Shape) -> Kernel {
-        let (Draw { step, stream, .. }, [low, high]) = (self.draw, self.draw.key());
-        let factor = 1.0 / (1.0 - self.rate);
-        let words = [drop_threshold(self.rate), factor.to_bits(), step, stream, low, high];
-        Kernel::elementwise("dropout", "forward", 1, output.len()).with(&words)
+        Kernel::elementwise("dropout", "forward", 1, output.len()).with(&uniform(self.rate, self.draw))
     }
 
     fn backward(&self, _: &[Tensor], _: &Tensor, grad: &Tensor, _: &[bool]) -> Vec<Option<Tensor>> {
         vec![Some(grad.dropout(self.rate, self.draw))]
     }
+}
+
+/// What dropout leaves of an array.
+pub(super) fn dropped(x: &Array, rate: f32, draw: Draw) -> Array {
+    let keep = |i: usize| draw.words(i as u32 / 4, 0)[i % 4] >= drop_threshold(rate);
+    let factor = 1.0 / (1.0 - f64::from(rate));
+    Array::from_fn(x.shape.clone(), |i| if keep(i) { x.values[i] * factor } else { 0.0 })
+}
+
+/// What `shared/dropout.wgsl` is told behind the number of elements.
+pub(super) fn uniform(rate: f32, draw: Draw) -> [u32; 6] {
+    let ([low, high], factor) = (draw.key(), 1.0 / (1.0 - rate));
+    [drop_threshold(rate), factor.to_bits(), draw.step, draw.stream, low, high]
 }
 
 /// Drops elements of a row in place; its first element uses the first word of `first_block`.

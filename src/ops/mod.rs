@@ -22,6 +22,7 @@ mod loss_scale;
 mod matmul;
 mod noise;
 mod scale;
+mod scatter_add;
 mod segment_scale;
 mod slice;
 mod sum_rows;
@@ -32,13 +33,14 @@ pub use adamw::{AdamW, AdamWRows, CatchUp, SCHEDULE_WORDS};
 pub use attention::{Attention, attention};
 pub use columns::concat_columns;
 pub use copy::Copy;
-pub use gather::{Sources, gather};
+pub use gather::gather;
 pub use gelu_linear::gelu_linear;
 pub use linear::linear;
 pub use linear_cross_entropy::linear_cross_entropy;
 pub use loss_scale::LossScale;
 pub use matmul::{Layout, matmul};
 pub use noise::{Distribution, noise};
+pub use scatter_add::Sources;
 pub use segment_scale::Target;
 
 use crate::{
@@ -87,6 +89,7 @@ pub const ALL: &[&Spec] = &[
     &matmul::SPEC,
     &noise::SPEC,
     &scale::SPEC,
+    &scatter_add::SPEC,
     &segment_scale::SPEC,
     &slice::SPEC,
     &sum_rows::SPEC,

@@ -138,7 +138,7 @@ impl Corpus {
             Error::Data(format!("{}: {what}; remove the folder, and it is written again", folder.display()))
         };
         let groups: Vec<Group> = serde_json::from_slice(&read(GROUPS)?).map_err(|error| damaged(&error))?;
-        let starts: Vec<u64> = read(STARTS)?.chunks_exact(8).map(|b| u64::from_le_bytes(eight(b))).collect();
+        let starts: Vec<u64> = read(STARTS)?.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
         let sequences: usize = groups.iter().map(|group| group.sequences + group.held_out).sum();
         if starts.len() != sequences + 1 {
             return Err(damaged(&format_args!("{sequences} sequences, and {} starts", starts.len())));
@@ -186,7 +186,7 @@ impl Corpus {
             for i in 0..group.held_out {
                 let mut rng = Rng::for_purpose(self.seed, Purpose::Mask, u64::MAX - (first + i) as u64);
                 let id = format!("{}:held-out:{}", group.name, i + 1);
-                items.push(self.masked(id, first + group.sequences + i, 0.0, &mut rng)?);
+                items.push(self.read(id, first + group.sequences + i, 0.0, &mut rng)?);
             }
             first += group.sequences + group.held_out;
         }
@@ -194,8 +194,8 @@ impl Corpus {
     }
 
     /// Reads a sequence and masks it. A pair is turned round half of the time; it becomes one sequence, or two that are
-    /// told from others.
-    fn masked(&self, id: String, record: usize, ranked_share: f64, rng: &mut Rng) -> Result<Item> {
+    /// not masked but told from others.
+    fn read(&self, id: String, record: usize, ranked_share: f64, rng: &mut Rng) -> Result<Item> {
         let ids = self.record(record)?;
         let longest = self.layout.max_length;
         let Some(at) = ids.iter().position(|id| *id == BETWEEN) else {
@@ -207,11 +207,8 @@ impl Corpus {
             return Ok(self.masking.apply(id, &self.tokenizer.assemble(a, Some(b), longest)?.ids, rng));
         }
         let (a, b) = (self.tokenizer.assemble(a, None, longest)?.ids, self.tokenizer.assemble(b, None, longest)?.ids);
-        let mut item = self.masking.apply(id, &[&a[..], &b].concat(), rng);
-        if let Goal::Masked { second, .. } = &mut item.goal {
-            *second = Some(a.len());
-        }
-        Ok(item)
+        let ids = [&a[..], &b].concat();
+        Ok(Item { id, types: vec![0; ids.len()], ids, goal: Goal::Ranked { second: a.len() } })
     }
 
     fn record(&self, record: usize) -> Result<Vec<u32>> {
@@ -219,7 +216,7 @@ impl Corpus {
         let mut bytes = vec![0; (end - start) as usize * 4];
         let read = checkpoint::read_at(&self.ids, &mut bytes, start * 4);
         match read {
-            Ok(n) if n == bytes.len() => Ok(bytes.chunks_exact(4).map(|b| u32::from_le_bytes(four(b))).collect()),
+            Ok(n) if n == bytes.len() => Ok(bytes.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect()),
             Ok(_) => {
                 Err(Error::Data("the corpus of the run ends too early; remove it, and it is written again".into()))
             }
@@ -261,7 +258,7 @@ impl Source for Corpus {
             }
             first += group.sequences + group.held_out;
         }
-        self.masked(format!("{name}:{}", record - first + 1), record, self.layout.ranked_share, &mut rng)
+        self.read(format!("{name}:{}", record - first + 1), record, self.layout.ranked_share, &mut rng)
     }
 
     fn n_tokens(&self, record: usize) -> usize {
@@ -362,14 +359,6 @@ impl Writer<'_> {
         let bytes: Vec<u8> = self.starts.iter().flat_map(|start| start.to_le_bytes()).collect();
         checkpoint::write_file(&self.folder.join(STARTS), &bytes)
     }
-}
-
-fn four(bytes: &[u8]) -> [u8; 4] {
-    bytes.try_into().expect("chunks have their length")
-}
-
-fn eight(bytes: &[u8]) -> [u8; 8] {
-    bytes.try_into().expect("chunks have their length")
 }
 
 #[cfg(test)]
@@ -487,7 +476,7 @@ mod tests {
         let (mut orders, mut sides) = ([0, 0], [0, 0]);
         for place in 0..200 {
             let item = corpus.item(place % corpus.len(), 0, place).unwrap();
-            let Goal::Masked { positions, words, second: None } = &item.goal else { panic!("{:?}", item.goal) };
+            let Goal::Masked { positions, words } = &item.goal else { panic!("{:?}", item.goal) };
             let mut ids = item.ids.clone();
             positions.iter().zip(words).for_each(|(at, word)| ids[*at as usize] = *word);
             let turned = usize::from(ids != expected(&a, &b));
@@ -508,11 +497,11 @@ mod tests {
         let batch = pack(&items);
         let Target::Translated { firsts, rows, words } = &batch.target else { panic!("{:?}", batch.target) };
         assert_eq!(firsts, &[0, 2, 4]);
-        assert_eq!((batch.segments.count(), rows.len()), (6, words.len()));
+        assert_eq!((batch.segments.count(), rows.len(), words.len()), (6, 0, 0));
         let start = corpus.tokenizer.specials().first;
         assert!(batch.segments.first_rows().iter().all(|row| batch.ids[*row as usize] == start));
         let lengths = items.iter().flat_map(|item| {
-            let Goal::Masked { second: Some(second), .. } = item.goal else { panic!("{:?}", item.goal) };
+            let Goal::Ranked { second } = item.goal else { panic!("{:?}", item.goal) };
             [second, item.ids.len() - second]
         });
         assert_eq!(batch.segments.offsets[..], Segments::new(lengths).offsets[..]);

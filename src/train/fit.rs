@@ -324,7 +324,7 @@ impl<'a> Training<'a> {
                 }
                 let right = dev.iter().zip(&predicted).filter(|(item, row)| match item.goal {
                     Goal::Label(label) => super::evaluate::largest(row) == label as usize,
-                    Goal::Masked { .. } => false,
+                    Goal::Masked { .. } | Goal::Ranked { .. } => false,
                 });
                 (right.count(), dev.len())
             }

@@ -119,6 +119,8 @@ pub struct Subject<'a> {
     pub device: &'a Device,
     /// Whether layers keep only their input.
     pub recompute: bool,
+    /// How many layers take part.
+    pub depth: usize,
 }
 
 /// Foresees a stage.
@@ -130,6 +132,7 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
     catch(|| {
         let mut model = Model::fresh(subject.config.clone(), subject.head.clone(), 0, &device)?;
         model.encoder.recompute = subject.recompute;
+        model.encoder.depth = subject.depth;
         let weights = motions.usage().held;
         let mut optimizer = plan.optimizer(&model);
         let (before, state) = (motions.blocks(), motions.usage().held - weights);

@@ -187,6 +187,10 @@ pub struct Stage {
     /// The languages of the text to use for `mlm`; none named: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub languages: Vec<String>,
+    /// How many of the encoder's layers take part in `mlm`, from the first on: 0 trains the embeddings alone, which is
+    /// a quick start. Not given: all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers: Option<usize>,
     /// Share of the tokens to be predicted in `mlm`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mask_probability: Option<f64>,
@@ -362,6 +366,7 @@ impl Default for Stage {
             pack: None,
             leave_out: Vec::new(),
             languages: Vec::new(),
+            layers: None,
             mask_probability: None,
             alpha: None,
         }
@@ -409,6 +414,21 @@ impl Default for RsRp {
 impl Default for RsDa {
     fn default() -> RsDa {
         RsDa { neighbours: None, copies: 10, compute_matched: false }
+    }
+}
+
+impl Recipe {
+    /// The first stage that trains on the same texts, cut in the same way, as a stage of masked language modelling.
+    pub fn first_with_texts_of(&self, index: usize) -> usize {
+        let stage = &self.stages[index];
+        let same = |other: &Stage| {
+            other.task == stage.task
+                && (&other.text, &other.pairs) == (&stage.text, &stage.pairs)
+                && (&other.leave_out, &other.languages) == (&stage.leave_out, &stage.languages)
+                && other.max_train_samples == stage.max_train_samples
+                && (other.max_length, other.pack) == (stage.max_length, stage.pack)
+        };
+        self.stages.iter().position(same).unwrap_or(index)
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    models::{Batch, Model, Place, Words, ranking::means},
+    models::{Batch, Model, Place, Words, ranking::sums},
     nn::Pass,
     tasks::{metrics::Score, tatoeba::Bitext},
     text::Tokenizer,
@@ -61,8 +61,8 @@ impl Retriever<'_> {
         let items: Vec<Item> = encoded.into_iter().map(item).collect();
         Ok(by_batches(&items, self.tokens, |batch, items| {
             let which: Vec<u32> = (0..items.len() as u32).collect();
-            let means = means(&self.states(batch), &batch.segments, &which).to_vec();
-            means.chunks(means.len() / items.len()).map(unit).collect()
+            let sums = sums(&self.states(batch), &batch.segments, &which).to_vec();
+            sums.chunks(sums.len() / items.len()).map(unit).collect() // of length 1 they are equal to means
         }))
     }
 

@@ -129,7 +129,8 @@ impl<'a> Run<'a> {
         for (i, stage) in recipe.stages.iter().enumerate() {
             match stage.task()? {
                 Some(task) => _ = labelled.insert(i, (task, data.train(task, stage)?, data.dev(task)?)),
-                None => _ = texts.insert(i, data.texts(stage)?),
+                None if recipe.first_with_texts_of(i) == i => _ = texts.insert(i, data.texts(stage)?),
+                None => {}
             }
         }
         let tests = match task {
@@ -193,6 +194,10 @@ impl<'a> Run<'a> {
             (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
         };
         check_vocabulary(&self.tokenizer, &config)?;
+        let depth = config.num_hidden_layers;
+        if let Some(i) = self.recipe.stages.iter().position(|stage| stage.layers.is_some_and(|layers| layers > depth)) {
+            return Err(Error::Config(format!("stages.{i}.layers: the model has {depth} layers, and that is more")));
+        }
         let most = config.longest_input();
         match self.recipe.stages.iter().position(|stage| stage.max_length > most) {
             None => Ok(start),
@@ -224,6 +229,7 @@ impl<'a> Run<'a> {
         let seed = self.stage_seed(index);
         let mut model = self.model(index, start, seed, &name)?;
         model.encoder.recompute = self.recipe.recompute;
+        model.encoder.depth = stage.layers.unwrap_or(model.encoder.depth);
         let (source, dev) = self.source(index, stage, method, &model, seed)?;
         let objective = method.objective();
         let updates = stage.n_updates(source.len());
@@ -244,8 +250,8 @@ impl<'a> Run<'a> {
 
     /// What the stage takes, which is said; its micro-batches are those that were recorded, else as large as fit.
     fn foresee(&self, model: &Model, plan: &mut Plan, folder: &StageFolder) -> Result<Forecast> {
-        let recompute = model.encoder.recompute;
-        let subject = Subject { config: &model.config, head: &model.head_kind, device: self.device, recompute };
+        let (recompute, depth) = (model.encoder.recompute, model.encoder.depth);
+        let subject = Subject { config: &model.config, head: &model.head_kind, device: self.device, recompute, depth };
         let recorded = folder.choice()?;
         let limit = recorded.map_or(self.memory_limit, |recorded| {
             plan.tokens = recorded.tokens_per_micro_batch;
@@ -332,7 +338,7 @@ impl<'a> Run<'a> {
         Ok((Box::new(data), dev))
     }
 
-    /// The corpus of a stage of masked language modelling, tokenized into the stage's folder.
+    /// The corpus of a stage of masked language modelling, tokenized into the folder of the first stage that has it.
     fn corpus(&self, index: usize, stage: &Stage, seed: u64) -> Result<Corpus> {
         let special = (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id));
         let masking = Masking {
@@ -348,8 +354,9 @@ impl<'a> Run<'a> {
             pair_share: stage.pair_share.unwrap_or(0.5),
             ranked_share: stage.ranked_share.unwrap_or(0.0),
         };
-        let folder = self.folder.stage(&self.recipe.stage_name(index, None))?.path().join("corpus");
-        Corpus::write(&folder, &self.texts[&index].groups, &self.tokenizer, &layout)?;
+        let first = self.recipe.first_with_texts_of(index);
+        let folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().join("corpus");
+        Corpus::write(&folder, &self.texts[&first].groups, &self.tokenizer, &layout)?;
         Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)
     }
 

@@ -4,7 +4,7 @@ use super::augment::{Neighbours, perturb, stream_of};
 use crate::{
     array::Segments,
     error::Result,
-    models::{Batch, Target},
+    models::{Batch, Target, ranking::WORDS_PER_PAIR},
     rng::{Purpose, Rng},
     tasks::Example,
     text::{Encoded, Tokenizer},
@@ -35,8 +35,11 @@ pub enum Goal {
         positions: Vec<u32>,
         /// One for each.
         words: Vec<u32>,
-        /// Where the translation begins, if it is to be a sequence of its own that is told from others.
-        second: Option<usize>,
+    },
+    /// The translation, which begins at this token and is a sequence of its own, among all those of the batch.
+    Ranked {
+        /// The length of the first sequence.
+        second: usize,
     },
 }
 
@@ -46,6 +49,7 @@ impl Goal {
         match self {
             Goal::Label(_) => 1,
             Goal::Masked { words, .. } => words.len(),
+            Goal::Ranked { .. } => WORDS_PER_PAIR,
         }
     }
 }
@@ -84,27 +88,30 @@ pub fn pack(items: &[Item]) -> Batch {
     let (mut labels, mut rows, mut words, mut firsts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut lengths, mut start) = (Vec::new(), 0);
     for item in items {
+        let length = item.ids.len();
         match &item.goal {
-            Goal::Label(label) => labels.push(*label),
-            Goal::Masked { positions, words: there, second } => {
+            Goal::Label(label) => {
+                labels.push(*label);
+                lengths.push(length);
+            }
+            Goal::Masked { positions, words: there } => {
                 rows.extend(positions.iter().map(|position| start + position));
                 words.extend(there);
-                if let Some(second) = second {
-                    firsts.push(lengths.len() as u32);
-                    lengths.push(*second);
-                }
+                lengths.push(length);
+            }
+            Goal::Ranked { second } => {
+                firsts.push(lengths.len() as u32);
+                lengths.extend([*second, length - second]);
             }
         }
-        let before = if let Goal::Masked { second: Some(second), .. } = item.goal { second } else { 0 };
-        lengths.push(item.ids.len() - before);
-        start += item.ids.len() as u32;
+        start += length as u32;
     }
     let segments = Segments::new(lengths);
-    let masked = items.iter().any(|item| matches!(item.goal, Goal::Masked { .. }));
-    let target = match (masked, firsts.is_empty()) {
-        (false, _) => Target::Labels(labels.into()),
-        (true, true) => Target::Masked { rows: rows.into(), words: words.into() },
-        (true, false) => Target::Translated { rows: rows.into(), words: words.into(), firsts },
+    let labelled = items.iter().all(|item| matches!(item.goal, Goal::Label(_)));
+    let target = match (labelled, firsts.is_empty()) {
+        (true, _) => Target::Labels(labels.into()),
+        (false, true) => Target::Masked { rows: rows.into(), words: words.into() },
+        (false, false) => Target::Translated { rows: rows.into(), words: words.into(), firsts },
     };
     let join = |part: fn(&Item) -> &Vec<u32>| items.iter().flat_map(|item| part(item).clone()).collect::<Vec<u32>>();
     Batch { ids: join(|item| &item.ids).into(), types: join(|item| &item.types).into(), segments, target }
@@ -249,7 +256,7 @@ impl Masking {
             }
         }
         let positions = chosen.iter().map(|i| *i as u32).collect();
-        Item { id, types: vec![0; ids.len()], ids, goal: Goal::Masked { positions, words, second: None } }
+        Item { id, types: vec![0; ids.len()], ids, goal: Goal::Masked { positions, words } }
     }
 
     fn random_word(&self, rng: &mut Rng) -> u32 {

@@ -180,8 +180,11 @@ impl Stage {
             problems.unless((0.0..=1.0).contains(&alpha), &key("alpha"), "a number from 0 to 1", &alpha);
             let share = self.pair_share.unwrap_or(0.5);
             problems.unless((0.0..=1.0).contains(&share), &key("pair_share"), "a number from 0 to 1", &share);
-            let share = self.ranked_share.unwrap_or(0.0);
-            problems.unless((0.0..=1.0).contains(&share), &key("ranked_share"), "a number from 0 to 1", &share);
+            let ranked = self.ranked_share.unwrap_or(0.0);
+            problems.unless((0.0..=1.0).contains(&ranked), &key("ranked_share"), "a number from 0 to 1", &ranked);
+            let decays = self.layers.is_some() && self.weight_decay != 0.0;
+            let message = "with layers, expected 0: those that take no part would shrink";
+            problems.say(decays, &key("weight_decay"), message);
             for name in self.leave_out.iter().filter(|name| *name != tatoeba::NAME) {
                 let known = || TASKS.iter().map(|task| task.name).chain([tatoeba::NAME]);
                 let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
@@ -203,6 +206,7 @@ impl Stage {
             ("pack", self.pack.is_some()),
             ("leave_out", !self.leave_out.is_empty()),
             ("languages", !self.languages.is_empty()),
+            ("layers", self.layers.is_some()),
             ("mask_probability", self.mask_probability.is_some()),
             ("alpha", self.alpha.is_some()),
         ];

@@ -6,7 +6,6 @@ use crate::error::{Error, Result, did_you_mean};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("demo", include_str!("../../../recipes/demo.toml")),
     ("pretrain-open", include_str!("../../../recipes/pretrain-open.toml")),
-    ("pretrain-open-decay", include_str!("../../../recipes/pretrain-open-decay.toml")),
     ("xnli-standard", include_str!("../../../recipes/xnli-standard.toml")),
     ("xnli-adv", include_str!("../../../recipes/xnli-adv.toml")),
     ("xnli-rs-rp", include_str!("../../../recipes/xnli-rs-rp.toml")),

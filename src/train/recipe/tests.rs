@@ -109,6 +109,11 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
         ("[[stages]]\ntask = \"mlm\"", &["t.toml:7: stages.1.text: mlm needs text"]),
         ("[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\n[[methods]]\nadv = {}", &["methods are compared by a task"]),
         ("[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\npair_share = 2", &["pair_share: expected a number from 0 to 1"]),
+        ("layers = 1", &["t.toml:6: stages.0.layers: only mlm has this setting"]),
+        (
+            "[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nlayers = 0\nweight_decay = 0.1",
+            &["weight_decay: with layers, expected 0: those that take no part would shrink"],
+        ),
         (
             "[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nleave_out = [\"xnil\"]",
             &["no task \"xnil\"; did you mean \"xnli\"?"],
