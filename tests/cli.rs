@@ -3,21 +3,12 @@
 use std::{
     fs::{self, File},
     path::Path,
-    process::{Command, Output, Stdio},
+    process::{Command, Stdio},
 };
 
-/// Runs `rxlt` in a folder; no GPU is looked for.
-fn rxlt(folder: &Path, args: &[&str]) -> Output {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
-    command
-        .current_dir(folder)
-        .args(args)
-        .env("RXLT_DEVICE", "cpu")
-        .env("NO_COLOR", "1")
-        .env_remove("RUST_BACKTRACE")
-        .stdin(Stdio::null());
-    command.output().expect("the binary runs")
-}
+mod harness;
+
+use harness::rxlt;
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8(bytes.to_vec()).expect("rxlt writes UTF-8")
@@ -26,7 +17,7 @@ fn text(bytes: &[u8]) -> String {
 /// Runs `rxlt`; the exit code must be as expected, and stderr (after a failure) or stdout must say all `parts`.
 #[track_caller]
 fn check(folder: &Path, args: &[&str], code: i32, parts: &[&str]) -> String {
-    let output = rxlt(folder, args);
+    let output = rxlt(folder, args).output().expect("the binary runs");
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert_eq!(output.status.code(), Some(code), "{args:?}\nstdout: {out}\nstderr: {err}");
     let said = if code == 0 { &out } else { &err };
@@ -167,13 +158,8 @@ fn devices_are_listed() {
 #[test]
 fn a_reader_may_leave() {
     let folder = folder();
-    let mut child = Command::new(env!("CARGO_BIN_EXE_rxlt"))
-        .current_dir(folder.path())
-        .args(["recipe", "show", "demo"])
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child =
+        rxlt(folder.path(), &["recipe", "show", "demo"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
@@ -211,7 +197,7 @@ fn a_run_leaves_its_record_and_goes_on() {
     assert_eq!(log.lines().filter(|line| line.contains("\"event\":\"step\"")).count(), 12, "{log}");
 
     // The same again: nothing is trained, the same table is printed.
-    let again = rxlt(folder.path(), &args);
+    let again = rxlt(folder.path(), &args).output().unwrap();
     assert_eq!(text(&again.stdout), table);
     assert!(text(&again.stderr).contains("is done already"), "{}", text(&again.stderr));
     assert_eq!(fs::read_to_string(out.join("log.jsonl")).unwrap(), log);
@@ -256,8 +242,7 @@ fn a_signal_saves_and_the_run_ends_as_if_never_stopped() {
     let whole = check(folder.path(), &run("whole"), 0, &[]);
 
     let spawn = || {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
-        let command = command.current_dir(folder.path()).args(run("parts")).env("RXLT_DEVICE", "cpu");
+        let mut command = rxlt(folder.path(), &run("parts"));
         command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
     };
     let log = folder.path().join("parts/log.jsonl");
@@ -300,9 +285,7 @@ fn the_log_of_operations_has_lines_and_sums() {
     let folder = folder();
     fs::write(folder.path().join("small.toml"), SMALL).expect("written");
     let run = |log: &str, args: &[&str]| {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
-        command.current_dir(folder.path()).args(args).env("RXLT_DEVICE", "cpu").env("RXLT_LOG", log);
-        let output = command.stdin(Stdio::null()).output().expect("the binary runs");
+        let output = rxlt(folder.path(), args).env("RXLT_LOG", log).output().expect("the binary runs");
         (output.status.code(), text(&output.stderr))
     };
     let (code, err) = run("op", &["recipe", "ls"]);

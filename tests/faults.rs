@@ -1,12 +1,11 @@
 //! What breaks in the world outside, one row per fault: the exit code, and a message that names the culprit, what was
 //! expected, what was found and what to do. Nothing here may panic.
 
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output, Stdio},
-};
+use std::{fs, path::Path, process::Output};
 
+mod harness;
+
+use harness::rxlt;
 use rxlt::{
     checkpoint::{self, Weights},
     models::{Config, HeadKind, Model},
@@ -71,21 +70,13 @@ fn hold(rows: &[Row]) {
 /// Runs the command, checks its exit code, and returns what it says: stderr, after a success stdout too.
 #[track_caller]
 fn said(folder: &Path, args: &[&str], code: i32, fault: &str) -> String {
-    let Output { status, stdout, stderr } = command(folder, args).output().expect("the binary runs");
+    let Output { status, stdout, stderr } = rxlt(folder, args).output().expect("the binary runs");
     let (out, err) = (String::from_utf8_lossy(&stdout), String::from_utf8_lossy(&stderr));
     assert_eq!(status.code(), Some(code), "{fault}: {args:?}\n{out}\n{err}");
     assert!(!err.contains("internal") && !err.contains("panicked"), "{fault}: {err}");
     assert!(code == 0 || out.is_empty(), "{fault}: a failure wrote to stdout: {out}");
     assert_eq!(code != 0, err.contains("error: "), "{fault}: {err}");
     format!("{err}{out}")
-}
-
-fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
-    let device = args.iter().any(|arg| ["run", "eval", "predict"].contains(arg)) && !args.contains(&"--backend");
-    command.current_dir(folder).args(args).args(if device { &["--backend", "cpu"][..] } else { &[] });
-    command.env("NO_COLOR", "1").env_remove("RUST_BACKTRACE").env_remove("RXLT_DEVICE").stdin(Stdio::null());
-    command
 }
 
 /// A folder with a recipe, a tiny XLM-R that classifies, and XNLI in three languages.
@@ -790,7 +781,7 @@ fn folders_of_others_are_left_alone() {
 #[test]
 fn a_full_disk_is_said() {
     let folder = world();
-    let output = command(folder.path(), PREDICT).stdout(fs::File::create("/dev/full").unwrap()).output().unwrap();
+    let output = rxlt(folder.path(), PREDICT).stdout(fs::File::create("/dev/full").unwrap()).output().unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(74), "{err}");
     assert!(err.contains("error: cannot write to stdout: No space left on device"), "{err}");
@@ -801,7 +792,7 @@ fn a_full_disk_is_said() {
 fn a_machine_without_adapters_says_so() {
     let folder = world();
     for more in [&["--backend", "wgpu"][..], &["--backend", "wgpu", "--device", "rtx"]] {
-        let mut command = command(folder.path(), &run_with(more));
+        let mut command = rxlt(folder.path(), &run_with(more));
         for name in ["VK_DRIVER_FILES", "VK_ICD_FILENAMES"] {
             command.env(name, "/nonexistent");
         }

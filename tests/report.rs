@@ -4,8 +4,9 @@ use std::{
     collections::BTreeMap,
     fs,
     path::{Path, PathBuf},
-    process::Command,
 };
+
+mod harness;
 
 use rxlt::{
     report::{
@@ -366,9 +367,7 @@ fn words(text: &str) -> String {
 }
 
 fn rxlt(folder: &Path, args: &[&str]) -> (i32, String, String) {
-    let output =
-        Command::new(env!("CARGO_BIN_EXE_rxlt")).current_dir(folder).args(args).env("RXLT_DEVICE", "cpu").output();
-    let output = output.expect("the binary runs");
+    let output = harness::rxlt(folder, args).output().expect("the binary runs");
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("rxlt writes UTF-8");
     (output.status.code().unwrap_or(-1), text(output.stdout), text(output.stderr))
 }
@@ -462,8 +461,7 @@ fn a_grid_goes_on_where_it_was_killed() {
         "{whole}\n{err}"
     );
 
-    let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
-    let command = command.current_dir(folder.path()).args(run("parts")).env("RXLT_DEVICE", "cpu");
+    let mut command = harness::rxlt(folder.path(), &run("parts"));
     let mut child = command.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
     let second = folder.path().join("parts/s2/log.jsonl");
     while !fs::read_to_string(&second).is_ok_and(|log| log.lines().count() > 30) {

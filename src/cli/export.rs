@@ -15,7 +15,7 @@ use crate::{
 /// Write a model with its tokenizer as f16 safetensors, which transformers loads and `rxlt` goes on from.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
-  rxlt export --model runs/pretrain-open-s7/1-mlm/model --dropout 0.1 --output encoder")]
+  rxlt export --model runs/pretrain-open/3-mlm/model --dropout 0.1 --output encoder")]
 pub struct Args {
     /// A model folder as Hugging Face lays it out, or a checkpoint of a run.
     #[arg(long, value_name = "DIR")]
@@ -25,7 +25,7 @@ pub struct Args {
     tokenizer: Option<PathBuf>,
     /// The dropout that config.json prescribes for training that goes on; as it is where not given.
     #[arg(long)]
-    dropout: Option<f32>,
+    dropout: Option<f64>,
     /// The folder to write; it must not hold anything of others.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,

@@ -166,7 +166,7 @@ impl Config {
     }
 
     /// The same with another dropout of hidden states and attention.
-    pub fn with_dropout(&self, rate: f32) -> Result<Config, String> {
+    pub fn with_dropout(&self, rate: f64) -> Result<Config, String> {
         let mut raw = self.raw.clone();
         for name in ["hidden_dropout_prob", "attention_probs_dropout_prob"] {
             raw.insert(name.into(), json!(rate));

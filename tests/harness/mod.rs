@@ -7,7 +7,7 @@
 use std::env;
 use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::process::{Command, exit};
+use std::process::{Command, Stdio, exit};
 use std::time::Instant;
 
 /// How a test ended that did not panic.
@@ -27,6 +27,14 @@ impl Test {
     pub fn new(name: impl Into<String>, run: impl FnOnce() -> Outcome + 'static) -> Test {
         Test { name: name.into(), run: Box::new(run) }
     }
+}
+
+/// `rxlt` in a folder, on the CPU unless the arguments name a device, without colour and backtraces.
+pub fn rxlt(folder: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
+    command.current_dir(folder).args(args).stdin(Stdio::null());
+    command.env("RXLT_DEVICE", "cpu").env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+    command
 }
 
 /// What the command line asks for.

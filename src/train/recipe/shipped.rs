@@ -6,6 +6,8 @@ use crate::error::{Error, Result, did_you_mean};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("demo", include_str!("../../../recipes/demo.toml")),
     ("pretrain-open", include_str!("../../../recipes/pretrain-open.toml")),
+    ("open-xsid", include_str!("../../../recipes/open-xsid.toml")),
+    ("open-sib200", include_str!("../../../recipes/open-sib200.toml")),
     ("xnli-standard", include_str!("../../../recipes/xnli-standard.toml")),
     ("xnli-adv", include_str!("../../../recipes/xnli-adv.toml")),
     ("xnli-rs-rp", include_str!("../../../recipes/xnli-rs-rp.toml")),
