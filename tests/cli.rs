@@ -310,3 +310,12 @@ fn benchmarks_are_kept_and_compared() {
     check(path, &["bench", "add", "--quick", "--compare", "other.json"], 4, &["another device", "--across-devices"]);
     check(path, &["bench", "add", "--quick", "--compare", "none.json"], 66, &["none.json"]);
 }
+
+#[test]
+fn the_demo_needs_the_encoder_that_ships() {
+    let folder = folder();
+    check(folder.path(), &["run"], 66, &["model.path: there is no \"weights/xlmr-open\"", "repository"]);
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let dry = check(here, &["run", "--dry-run"], 0, &["weights/xlmr-open", "demo"]);
+    assert!(!dry.contains("tokens unknown"), "{dry}");
+}

@@ -203,8 +203,10 @@ fn check_paths(resolved: &Resolved) -> Result<()> {
     let mut named: Vec<(String, &String, &str)> = Vec::new();
     let model = [("model.path", &recipe.model.path), ("model.tokenizer", &recipe.model.tokenizer)];
     for (key, path) in model {
-        let remedy = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
-        named.extend(path.iter().map(|path| (key.to_owned(), path, remedy)));
+        let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
+        let shipped = "it ships in rxlt's repository: run this in its folder, or name the model by --model";
+        let remedy = |path: &str| if path.starts_with("weights/") { shipped } else { fetch };
+        named.extend(path.iter().map(|path| (key.to_owned(), path, remedy(path))));
     }
     if recipe.data.folder != recipe::DEMO {
         named.push((

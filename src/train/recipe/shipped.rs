@@ -8,6 +8,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("pretrain-open", include_str!("../../../recipes/pretrain-open.toml")),
     ("open-xsid", include_str!("../../../recipes/open-xsid.toml")),
     ("open-sib200", include_str!("../../../recipes/open-sib200.toml")),
+    ("open-xnli", include_str!("../../../recipes/open-xnli.toml")),
     ("xnli-standard", include_str!("../../../recipes/xnli-standard.toml")),
     ("xnli-adv", include_str!("../../../recipes/xnli-adv.toml")),
     ("xnli-rs-rp", include_str!("../../../recipes/xnli-rs-rp.toml")),
