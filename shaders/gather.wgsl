@@ -1,6 +1,6 @@
-// Rows picked by ids, and sums of rows by target. The entries on `quads` are for widths that are multiples of four.
+// Rows picked by ids. The entry on quads is for widths that are multiples of four.
 
-// Gather: `n` picks of rows of `width` elements (or groups of four). Sum: `n` targets. Clear: `n` elements.
+// `n` picks of rows of `width` elements (or groups of four).
 struct Params { n: u32, width: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -37,42 +37,5 @@ fn forward_quads(
         let pick = picks[i / params.width];
         let column = i % params.width;
         y4[pick.x * params.width + column] = x4[pick.y * params.width + column];
-    }
-}
-
-// Zero everywhere: rows without sources. Each invocation clears four elements.
-@compute @workgroup_size(64)
-fn clear(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let i = (workgroup.y * workgroups.x + workgroup.x) * 64u + lane;
-    if (i * 4u < params.n) {
-        y4[i] = vec4<f32>(0.0);
-    }
-}
-
-@group(0) @binding(2) var<storage, read> targets: array<u32>; // (n): row of y
-@group(0) @binding(3) var<storage, read> starts: array<u32>; // (n + 1): into sources
-@group(0) @binding(4) var<storage, read> sources: array<u32>; // rows of x
-
-// The sum of each target's source rows, in their order. A workgroup of 64 sums 64 columns of one target.
-@compute @workgroup_size(64)
-fn sum(
-    @builtin(workgroup_id) workgroup: vec3<u32>,
-    @builtin(num_workgroups) workgroups: vec3<u32>,
-    @builtin(local_invocation_index) lane: u32,
-) {
-    let index = workgroup.y * workgroups.x + workgroup.x;
-    let stripes = (params.width + 63u) / 64u;
-    let list = index / stripes;
-    let column = index % stripes * 64u + lane;
-    if (list < params.n && column < params.width) {
-        var total = 0.0;
-        for (var i = starts[list]; i < starts[list + 1u]; i++) {
-            total += x[sources[i] * params.width + column];
-        }
-        y[targets[list] * params.width + column] = total;
     }
 }

@@ -50,18 +50,8 @@ pub struct Sources {
 impl Sources {
     /// Sums row `i` into row `ids[i] − range.start`, for ids inside `range`.
     pub fn new(ids: &[u32], range: Range<u32>) -> Sources {
-        let mut order: Vec<u32> = (0..ids.len() as u32).filter(|i| range.contains(&ids[*i as usize])).collect();
-        order.sort_by_key(|i| (ids[*i as usize], *i));
-        let (mut targets, mut starts) = (Vec::new(), Vec::new());
-        for (place, source) in order.iter().enumerate() {
-            let target = ids[*source as usize] - range.start;
-            if targets.last() != Some(&target) {
-                targets.push(target);
-                starts.push(place as u32);
-            }
-        }
-        starts.push(order.len() as u32);
-        Sources { rows: range.len(), targets: targets.into(), starts: starts.into(), sources: order.into() }
+        let inside = ids.iter().enumerate().filter(|(_, id)| range.contains(id));
+        Sources::of_pairs(range.len(), inside.map(|(row, id)| (id - range.start, row as u32)).collect())
     }
 
     /// Sums each range of rows into a row of its own.
@@ -78,22 +68,24 @@ impl Sources {
 
     /// The way back: into each of `rows` rows the sum of those that it was summed into.
     fn transposed(&self, rows: usize) -> Sources {
-        let lists = self.targets.iter().zip(self.starts.windows(2));
-        let of_list = |(target, ends): (&u32, &[u32])| {
-            let (target, sources) = (*target, &self.sources[ends[0] as usize..ends[1] as usize]);
-            sources.iter().map(move |source| (*source, target)).collect::<Vec<_>>()
-        };
-        let mut pairs: Vec<(u32, u32)> = lists.flat_map(of_list).collect();
+        let sources = |ends: &[u32]| &self.sources[ends[0] as usize..ends[1] as usize];
+        let lists = self.targets.iter().zip(self.starts.windows(2).map(sources));
+        let pairs = lists.flat_map(|(target, sources)| sources.iter().map(move |source| (*source, *target)));
+        Sources::of_pairs(rows, pairs.collect())
+    }
+
+    /// Sums into the first row of each pair its second.
+    fn of_pairs(rows: usize, mut pairs: Vec<(u32, u32)>) -> Sources {
         pairs.sort_unstable();
         let (mut targets, mut starts) = (Vec::new(), Vec::new());
-        for (place, (source, _)) in pairs.iter().enumerate() {
-            if targets.last() != Some(source) {
-                targets.push(*source);
+        for (place, (target, _)) in pairs.iter().enumerate() {
+            if targets.last() != Some(target) {
+                targets.push(*target);
                 starts.push(place as u32);
             }
         }
         starts.push(pairs.len() as u32);
-        let sources = pairs.iter().map(|(_, target)| *target).collect::<Vec<_>>();
+        let sources = pairs.iter().map(|(_, source)| *source).collect::<Vec<_>>();
         Sources { rows, targets: targets.into(), starts: starts.into(), sources: sources.into() }
     }
 }
@@ -169,7 +161,7 @@ impl Op for ScatterAdd {
         let (columns, n) = (inputs[0].columns(), output.len());
         let Sources { targets, starts, sources, .. } = &self.sources;
         let clear = Dispatch {
-            shader: "gather",
+            shader: "scatter_add",
             entry: "clear",
             bindings: vec![Binding::Output(0)],
             uniform: vec![n as u32],
@@ -217,7 +209,7 @@ fn pieces(starts: &[u32]) -> (Vec<u32>, Vec<u32>) {
 /// Sums lists of rows of `from` into the target rows of `to`.
 fn sum_lists(to: Binding, from: Binding, columns: usize, [targets, starts, sources]: [&Ids; 3]) -> Dispatch {
     Dispatch {
-        shader: "gather",
+        shader: "scatter_add",
         entry: "sum",
         uniform: vec![targets.len() as u32, columns as u32],
         workgroups: targets.len() * columns.div_ceil(64),

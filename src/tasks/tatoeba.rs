@@ -3,7 +3,7 @@
 //! Nothing is trained on it. The release has a pair of files for each language, `tatoeba.swh-eng.swh` and
 //! `tatoeba.swh-eng.eng`, whose lines translate each other.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::TextFile;
 use crate::error::{Error, Result, did_you_mean};
@@ -64,14 +64,19 @@ pub struct Bitext {
     pub english: Vec<String>,
 }
 
+/// Where the files lie: in a subfolder of the task's name or the release's, or in the folder itself.
+fn base(folder: &Path) -> PathBuf {
+    let own = [NAME, "tatoeba_laser"].map(|name| folder.join(name)).into_iter().find(|own| own.is_dir());
+    own.unwrap_or_else(|| folder.to_owned())
+}
+
 /// Reads the pairs of a language from `folder` or its subfolder `tatoeba`.
 pub fn load(folder: &Path, language: &str) -> Result<Bitext> {
     let Some((_, code)) = LANGUAGES.iter().find(|(short, long)| *short == language || *long == language) else {
         let hint = did_you_mean(language, LANGUAGES.iter().map(|(short, _)| *short));
         return Err(Error::Usage(format!("{NAME} has no language \"{language}\"; {hint}")));
     };
-    let own = [NAME, "tatoeba_laser"].map(|name| folder.join(name)).into_iter().find(|own| own.is_dir());
-    let base = own.unwrap_or_else(|| folder.to_owned());
+    let base = base(folder);
     let path = |side: &str| base.join(format!("tatoeba.{code}-eng.{side}"));
     if !path(code).is_file() {
         let remedy = "fetch data/tatoeba/v1 of facebookresearch/LASER, and name its folder by --data";
@@ -92,8 +97,7 @@ pub fn load(folder: &Path, language: &str) -> Result<Bitext> {
 /// Every sentence of the release that lies in `folder`, of whatever language: what no encoder may have seen that is
 /// measured by it.
 pub fn all_sentences(folder: &Path) -> Result<Vec<String>> {
-    let own = [NAME, "tatoeba_laser"].map(|name| folder.join(name)).into_iter().find(|own| own.is_dir());
-    let base = own.unwrap_or_else(|| folder.to_owned());
+    let base = base(folder);
     let entries = std::fs::read_dir(&base).map_err(|error| Error::read(&base, &error))?;
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("tatoeba.")));
