@@ -66,7 +66,7 @@ fn check(name: &str, head: HeadKind) -> Outcome {
 fn export(folder: &Path, head: HeadKind) {
     fs::create_dir_all(folder).expect("a folder can be made");
     let texts = TEXTS.iter().flat_map(|(a, b)| [Some(*a), *b]).flatten().map(str::to_string);
-    let tokenizer = Tokenizer::train_unigram(texts.cycle().take(200), 300).expect("a tokenizer");
+    let tokenizer = Tokenizer::train_unigram(texts.cycle().take(200), 300, false).expect("a tokenizer");
     tokenizer.save(folder).expect("it is saved");
     let head_too = head.clone();
     let model = Model::fresh(config(tokenizer.n_ids()), head, 11, &Device::cpu()).expect("a model");

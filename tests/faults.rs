@@ -90,7 +90,7 @@ fn world() -> tempfile::TempDir {
     for (file, lines) in [("train-en", 12), ("dev-en", 6), ("test-en", 6), ("test-de", 6), ("test-fr", 6)] {
         fs::write(at(&format!("data/xnli/{file}.tsv")), pairs(lines)).unwrap();
     }
-    let tokenizer = Tokenizer::train_unigram(pairs(40).lines().map(str::to_string), 120).expect("a tokenizer");
+    let tokenizer = Tokenizer::train_unigram(pairs(40).lines().map(str::to_string), 120, false).expect("a tokenizer");
     tokenizer.save(&at("model")).expect("it is saved");
     let labels = LABELS.map(str::to_string).to_vec();
     let model = Model::fresh(config(tokenizer.n_ids()), HeadKind::Classify(labels), 5, &Device::cpu());

@@ -119,9 +119,14 @@ impl Tokenizer {
 
     /// Trains a SentencePiece-style Unigram vocabulary in XLM-R's layout: `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3,
     /// pieces, `<mask>` last. Has exactly `vocab_size` ids, or fewer ([`Tokenizer::n_ids`] tells) where the texts
-    /// hold no more pieces that pay. The same texts in the same order give the same bytes.
-    pub fn train_unigram(texts: impl Iterator<Item = String>, vocab_size: usize) -> Result<Tokenizer> {
-        let engine = train::unigram(texts, vocab_size)?;
+    /// hold no more pieces that pay. With `do_lower_case` it reads every text in lower case. The same texts in the same
+    /// order give the same bytes.
+    pub fn train_unigram(
+        texts: impl Iterator<Item = String>,
+        vocab_size: usize,
+        do_lower_case: bool,
+    ) -> Result<Tokenizer> {
+        let engine = train::unigram(texts, vocab_size, do_lower_case)?;
         let tokenizer = Tokenizer::new(engine, &Value::Null, "the trained tokenizer".to_string());
         tokenizer.map_err(|reason| Error::Data(format!("the trained tokenizer is not usable: {reason}")))
     }

@@ -106,7 +106,7 @@ fn a_saved_tokenizer_is_the_same_tokenizer() {
     let [from, to, again] = [folder(), folder(), folder()];
     let bert = folder();
     write(bert.path(), "vocab.txt", VOCAB);
-    let trained = Tokenizer::train_unigram(corpus(), 60).unwrap();
+    let trained = Tokenizer::train_unigram(corpus(), 60, false).unwrap();
     for tokenizer in [xlmr(from.path()), Tokenizer::load(bert.path()).unwrap(), trained] {
         tokenizer.save(to.path()).unwrap();
         let loaded = Tokenizer::load(to.path()).unwrap();
@@ -131,11 +131,11 @@ fn corpus() -> impl Iterator<Item = String> {
 #[test]
 fn training_is_deterministic_and_fills_the_vocabulary() {
     let bytes = |tokenizer: &Tokenizer| tokenizer.inner.engine.to_string(false).unwrap();
-    let first = Tokenizer::train_unigram(corpus(), 60).unwrap();
+    let first = Tokenizer::train_unigram(corpus(), 60, false).unwrap();
     assert_eq!(first.n_ids(), 60);
     assert_eq!(first.specials(), Specials { first: 0, pad: 1, last: 2, unknown: 3, mask: 59 });
     for _ in 0..3 {
-        assert_eq!(bytes(&first), bytes(&Tokenizer::train_unigram(corpus(), 60).unwrap()));
+        assert_eq!(bytes(&first), bytes(&Tokenizer::train_unigram(corpus(), 60, false).unwrap()));
     }
     let encoded = first.encode("kamo\u{a0} rißedun <mask>", Some("犬 quo"), 99).unwrap();
     assert_eq!((encoded.n_unknown, encoded.ids[0]), (0, 0));
@@ -143,9 +143,13 @@ fn training_is_deterministic_and_fills_the_vocabulary() {
     let pieces: HashSet<_> = first.inner.engine.get_vocab(true).into_keys().collect();
     assert_eq!(pieces.len(), 60);
 
-    assert!(Tokenizer::train_unigram(corpus(), 100_000).unwrap().n_ids() < 10_000);
-    assert!(matches!(Tokenizer::train_unigram(corpus(), 20), Err(Error::Config(_))));
-    assert!(matches!(Tokenizer::train_unigram(std::iter::empty(), 60), Err(Error::Data(_))));
+    let lower = Tokenizer::train_unigram(corpus(), 60, true).unwrap();
+    assert_eq!(lower.tokens("KAMO RißEDUN").unwrap(), lower.tokens("kamo rißedun").unwrap());
+    assert_ne!(first.tokens("KAMO").unwrap(), first.tokens("kamo").unwrap());
+
+    assert!(Tokenizer::train_unigram(corpus(), 100_000, false).unwrap().n_ids() < 10_000);
+    assert!(matches!(Tokenizer::train_unigram(corpus(), 20, false), Err(Error::Config(_))));
+    assert!(matches!(Tokenizer::train_unigram(std::iter::empty(), 60, false), Err(Error::Data(_))));
 }
 
 /// A tokenizer.json with one part replaced.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use tokenizers::models::unigram::{Unigram, UnigramTrainer};
-use tokenizers::normalizers::{NFKC, NormalizerWrapper, Sequence, Strip};
+use tokenizers::normalizers::{Lowercase, NFKC, NormalizerWrapper, Sequence, Strip};
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
 use tokenizers::{NormalizedString, Normalizer};
 
@@ -19,29 +19,33 @@ const COVERAGE: f64 = 0.9995;
 const LONGEST_WORD: usize = 512;
 
 /// Trains an engine in XLM-R's layout with `vocab_size` ids, or fewer if the text has no more pieces.
-pub(super) fn unigram(texts: impl Iterator<Item = String>, vocab_size: usize) -> Result<Engine> {
+pub(super) fn unigram(texts: impl Iterator<Item = String>, vocab_size: usize, do_lower_case: bool) -> Result<Engine> {
     let room = vocab_size.saturating_sub(XLMR.len());
     if room < 16 {
         let least = XLMR.len() + 16;
         return Err(Error::Config(format!("vocab_size is {vocab_size}; give at least {least}")));
     }
     let failed = |reason| Error::Data(format!("cannot train a tokenizer: {reason}; check the texts"));
-    let words = covered_words(count_words(texts).map_err(failed)?, room / 2);
+    let normalizers = normalizers(do_lower_case).map_err(failed)?;
+    let words = covered_words(count_words(texts, &Sequence::new(normalizers.clone())).map_err(failed)?, room / 2);
     if words.is_empty() {
         return Err(failed("the texts hold no words".to_string()));
     }
     let pieces = train(words, room).map_err(failed)?;
-    engine::xlmr_layout(pieces, false, normalizers().map_err(failed)?, PrependScheme::Always).map_err(failed)
+    engine::xlmr_layout(pieces, false, normalizers, PrependScheme::Always).map_err(failed)
 }
 
-/// NFKC, then every run of spaces, tabs and control characters is one space.
-fn normalizers() -> Result<Vec<NormalizerWrapper>, String> {
-    Ok(vec![NFKC.into(), engine::replace(r"[\s\p{Cc}]+", " ")?, Strip::new(true, true).into()])
+/// NFKC, lower case if asked for, then every run of spaces, tabs and control characters is one space.
+fn normalizers(do_lower_case: bool) -> Result<Vec<NormalizerWrapper>, String> {
+    let mut normalizers = vec![NFKC.into(), engine::replace(r"[\s\p{Cc}]+", " ")?, Strip::new(true, true).into()];
+    if do_lower_case {
+        normalizers.insert(1, Lowercase.into());
+    }
+    Ok(normalizers)
 }
 
 /// How often each word occurs, in the order of the words.
-fn count_words(texts: impl Iterator<Item = String>) -> Result<BTreeMap<String, u32>, String> {
-    let normalizer = Sequence::new(normalizers()?);
+fn count_words(texts: impl Iterator<Item = String>, normalizer: &Sequence) -> Result<BTreeMap<String, u32>, String> {
     let mut words: BTreeMap<String, u32> = BTreeMap::new();
     for text in texts {
         let mut normalized = NormalizedString::from(without_specials(text));

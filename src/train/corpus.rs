@@ -390,7 +390,7 @@ mod tests {
 
     fn tokenizer(texts: &BTreeMap<String, Vec<Text>>) -> Tokenizer {
         let sides = texts.values().flatten().flat_map(Text::sides).map(str::to_owned);
-        Tokenizer::train_unigram(sides.collect::<Vec<_>>().into_iter(), 200).unwrap()
+        Tokenizer::train_unigram(sides.collect::<Vec<_>>().into_iter(), 200, false).unwrap()
     }
 
     fn corpus(texts: &BTreeMap<String, Vec<Text>>, layout: Layout) -> (tempfile::TempDir, Corpus) {

@@ -93,6 +93,9 @@ pub struct Fresh {
     /// The most characters of a language that the tokenizer is trained on, spread over its texts; not given: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tokenizer_characters: Option<usize>,
+    /// Whether the tokenizer reads text in lower case: a small vocabulary then holds more words.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub do_lower_case: bool,
     /// Width of a token.
     pub hidden_size: usize,
     /// Number of layers.
@@ -320,6 +323,7 @@ impl Default for Fresh {
         Fresh {
             vocab_size: 4000,
             tokenizer_characters: None,
+            do_lower_case: false,
             hidden_size: 128,
             num_hidden_layers: 4,
             num_attention_heads: 4,

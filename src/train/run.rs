@@ -554,16 +554,17 @@ fn tokenizer(
     if checkpoint::is_complete(&kept) {
         return Tokenizer::load(&kept);
     }
-    let vocab_size = recipe.model.fresh.as_ref().map_or(0, |fresh| fresh.vocab_size);
+    let fresh = recipe.model.fresh.clone().unwrap_or_default();
+    let (vocab_size, do_lower_case) = (fresh.vocab_size, fresh.do_lower_case);
     let tokenizer = match texts.values().next() {
         Some(texts) => {
-            let most = recipe.model.fresh.as_ref().and_then(|fresh| fresh.tokenizer_characters);
-            Tokenizer::train_unigram(texts.spread(most.unwrap_or(usize::MAX)), vocab_size)?
+            let texts = texts.spread(fresh.tokenizer_characters.unwrap_or(usize::MAX));
+            Tokenizer::train_unigram(texts, vocab_size, do_lower_case)?
         }
         None => {
             let examples = labelled.values().flat_map(|(_, train, _)| &train.examples);
             let sentences = examples.flat_map(|example| std::iter::once(example.a.clone()).chain(example.b.clone()));
-            Tokenizer::train_unigram(sentences, vocab_size)?
+            Tokenizer::train_unigram(sentences, vocab_size, do_lower_case)?
         }
     };
     checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))?;
