@@ -1,10 +1,17 @@
-//! Lists the files below `shaders/`, so that a new shader needs no line elsewhere.
+//! Lists the files below `shaders/`, so that a new shader needs no line elsewhere, and names the commit that is built.
 
-use std::{env, error::Error, fs, path::Path};
+use std::{env, error::Error, fs, path::Path, process::Command};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    println!("cargo::rerun-if-changed=shaders");
+    // A commit alone is no reason to build again: the name is that of the checkout when there was something to build.
+    println!("cargo::rerun-if-changed=shaders\ncargo::rerun-if-changed=src\ncargo::rerun-if-env-changed=RXLT_COMMIT");
     let root = env::var("CARGO_MANIFEST_DIR")?;
+    let mut version = env::var("CARGO_PKG_VERSION")?;
+    if let Some(commit) = env::var("RXLT_COMMIT").ok().or_else(|| commit(&root)) {
+        version = format!("{version} ({commit})");
+        println!("cargo::rustc-env=RXLT_COMMIT={commit}");
+    }
+    println!("cargo::rustc-env=RXLT_VERSION={version}");
     let mut entries = Vec::new();
     for folder in ["", "shared/"] {
         for entry in fs::read_dir(Path::new(&root).join("shaders").join(folder))? {
@@ -19,4 +26,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let table = Path::new(&env::var("OUT_DIR")?).join("sources.rs");
     fs::write(table, format!("&[\n{}]\n", entries.concat()))?;
     Ok(())
+}
+
+/// The commit that is checked out, `-dirty` where files differ from it; nothing outside of a checkout of its own.
+fn commit(root: &str) -> Option<String> {
+    let git = |arguments: &[&str]| {
+        let output = Command::new("git").arg("-C").arg(root).args(arguments).output().ok()?;
+        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    };
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    let own = fs::canonicalize(top).ok()? == fs::canonicalize(root).ok()?;
+    if own { git(&["describe", "--always", "--dirty", "--exclude=*"]) } else { None }
 }

@@ -58,7 +58,7 @@
 //!     let draw = Some(Draw { seed: 7, step, stream: 0 });
 //!     let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };
 //!     let loss = adv.loss(&scene);
-//!     let (loss, grads) = optimizer.gradients(loss, &Optimizer::leaves(&model, Some(&active)));
+//!     let (loss, grads) = optimizer.gradients(loss, &optimizer.leaves(&model, Some(&active)));
 //!     optimizer.step(&model, Some(&active), &grads);
 //!     losses.push(loss.item());
 //! }
@@ -68,6 +68,9 @@
 //! # Layers
 //!
 //! The modules stand in the order of their layers: each uses those above it, never those below.
+
+/// The version, with the commit that it was built from where that is known: `0.1.0 (bd096bd)`.
+pub const VERSION: &str = env!("RXLT_VERSION");
 
 pub mod error;
 pub mod rng;

@@ -50,10 +50,10 @@ fn report(panic: &panic::PanicHookInfo) {
     if backtrace.status() == std::backtrace::BacktraceStatus::Captured {
         tell(&backtrace.to_string());
     }
-    let version = env!("CARGO_PKG_VERSION");
     let system = format!("{} {}", std::env::consts::OS, std::env::consts::ARCH);
     tell(&format!(
-        "this is a bug of rxlt {version} on {system}; please report these lines (process {})",
+        "this is a bug of rxlt {} on {system}; please report these lines (process {})",
+        rxlt::VERSION,
         process::id()
     ));
 }

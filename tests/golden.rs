@@ -191,7 +191,7 @@ fn check_rounded(folder: &Path) -> Outcome {
         let embedded = model.activations(Place::Embedding, &golden.batch, Words::Table, Pass::evaluation());
         let logits = model.logits_from(Place::Embedding, &embedded, &golden.batch, Pass::evaluation()).to_vec();
         let loss = Standard.loss(&golden.scene(&model, Words::Table, None));
-        let grads = loss.gradients(&Optimizer::leaves(&model, None));
+        let grads = loss.gradients(&model.leaves());
         (logits, grads.iter().flat_map(Tensor::to_vec).collect::<Vec<f32>>())
     };
     let ((logits, grads), (exact_logits, exact_grads)) = (run(Precision::Bf16), run(Precision::F32));
@@ -235,7 +235,7 @@ fn gradients(golden: &Golden, model: &Model) {
     let words = scene.activations(Place::Word);
     let loss = scene.loss_from(Place::Word, &words);
     close("loss", &loss.to_vec(), &golden.read("loss"), 2e-5);
-    let mut wanted = Optimizer::leaves(model, None);
+    let mut wanted = model.leaves();
     wanted.push(&words);
     let mut grads = loss.gradients(&wanted);
     let by_words = grads.pop().expect("it was asked for");
@@ -264,7 +264,7 @@ fn training(golden: &Golden, model: &Model, dense: bool) {
         let active = optimizer.activate(model, golden.batch.ids.iter().copied());
         let words = active.as_ref().map_or(Words::Table, Words::Active);
         let loss = Standard.loss(&golden.scene(model, words, None));
-        let grads = loss.gradients(&Optimizer::leaves(model, active.as_ref()));
+        let grads = loss.gradients(&optimizer.leaves(model, active.as_ref()));
         losses.push(loss.item());
         optimizer.step(model, active.as_ref(), &grads);
         model.device().submit();

@@ -464,7 +464,7 @@ fn steady_step(device: &Device) {
         let draw = Some(Draw { seed: 1, step: number, stream: 0 });
         let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };
         let loss = adv.loss(&scene);
-        let grads = loss.gradients(&Optimizer::leaves(&model, Some(&active)));
+        let grads = loss.gradients(&optimizer.leaves(&model, Some(&active)));
         optimizer.step(&model, Some(&active), &grads);
         let pending = loss.read_later();
         device.submit();

@@ -89,7 +89,7 @@ fn recompute(device: &Device) -> Outcome {
         let active = optimizer.activate(&model, batch.ids.iter().copied()).expect("the table is lazy");
         let draw = Some(Draw { seed: 1, step: 4, stream: 0 });
         let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };
-        let leaves = Optimizer::leaves(&model, Some(&active));
+        let leaves = optimizer.leaves(&model, Some(&active));
         let (loss, grads) = objective.loss(&scene).into_gradients(&leaves);
         (loss.to_array(), grads.iter().map(|grad| grad.to_array()).collect::<Vec<_>>())
     };

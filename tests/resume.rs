@@ -6,7 +6,10 @@
 mod harness;
 
 use harness::{Outcome, Test};
-use rxlt::{checkpoint::sha256_file, rng::Rng};
+use rxlt::{
+    checkpoint::{Weights, sha256_file},
+    rng::Rng,
+};
 use std::{
     collections::BTreeMap,
     fs,
@@ -48,6 +51,7 @@ evaluate_every = 0
 task = "mlm"
 languages = ["en", "fi"]
 pairs = ["PAIRS"]
+freeze_word_embeddings = true
 pair_share = 0.5
 ranked_share = 0.5
 pack = true
@@ -80,12 +84,23 @@ name = "average"
 rs-da = { compute_matched = true }
 "#;
 
+const WORDS: &str = "roberta.embeddings.word_embeddings.weight";
+const POSITIONS: &str = "roberta.embeddings.position_embeddings.weight";
+
 fn main() {
     harness::run(vec![
         Test::new("resume::cpu", || check("cpu", "f32", 12)),
         Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", "f32", 3))),
         Test::new("resume::wgpu, f16", || harness::on_gpu(|_| check("wgpu", "f16", 2))),
     ]);
+}
+
+fn tensor(model: &Path, name: &str) -> Vec<f32> {
+    let weights = Weights::open(model).expect("the model can be read");
+    let n = weights.shape(name).expect(name).iter().product();
+    let mut values = vec![0.0; n];
+    weights.read_into(name, &mut values).expect(name);
+    values
 }
 
 fn check(backend: &str, precision: &str, interruptions: usize) -> Outcome {
@@ -102,6 +117,9 @@ fn check(backend: &str, precision: &str, interruptions: usize) -> Outcome {
     assert!(status.success(), "{status}");
     let expected = hashes(&whole);
     assert!(expected.len() >= 4, "{expected:?}");
+    let [before, after] = ["1-mlm", "2-mlm"].map(|stage| whole.join(stage).join("model"));
+    assert!(tensor(&before, WORDS) == tensor(&after, WORDS), "frozen word embeddings moved");
+    assert!(tensor(&before, POSITIONS) != tensor(&after, POSITIONS), "position embeddings learned nothing");
 
     let broken = folder.path().join("broken");
     let mut random = Rng::new(interruptions as u64, 0);

@@ -61,7 +61,7 @@ pub struct Report {
     pub schema: u32,
     /// Of rxlt.
     pub version: String,
-    /// Of the repository that it ran in, if it was rxlt's.
+    /// That it was built from, where that is known.
     pub commit: Option<String>,
     /// Where it ran.
     pub machine: Machine,
@@ -145,7 +145,7 @@ pub fn run(device: &Device, options: &Options, progress: impl Fn(&str)) -> Resul
     Ok(Report {
         schema: SCHEMA,
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: commit(),
+        commit: option_env!("RXLT_COMMIT").map(str::to_owned),
         machine: Machine::of(device),
         size: options.size.to_string(),
         lengths: options.lengths.to_string(),
@@ -286,15 +286,4 @@ fn processor() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-/// The commit that is checked out, if this folder is rxlt's.
-fn commit() -> Option<String> {
-    let manifest = std::fs::read_to_string("Cargo.toml").ok()?;
-    if !manifest.lines().any(|line| line == "name = \"rxlt\"") {
-        return None;
-    }
-    let output = std::process::Command::new("git").args(["describe", "--always", "--dirty"]).output().ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    Some(text.trim().to_owned()).filter(|text| output.status.success() && !text.is_empty())
 }

@@ -119,7 +119,7 @@ impl Steps {
         let draw = Some(Draw { seed: 7, step: self.taken, stream: 0 });
         let weight = 1.0 / batch.segments.count() as f32;
         let loss = Standard.loss(&Scene { model, words, batch, weight, draw });
-        let (loss, grads) = self.optimizer.gradients(loss, &Optimizer::leaves(model, active.as_ref()));
+        let (loss, grads) = self.optimizer.gradients(loss, &self.optimizer.leaves(model, active.as_ref()));
         if step == Step::Update {
             self.optimizer.step(model, active.as_ref(), &grads);
         }

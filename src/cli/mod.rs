@@ -24,7 +24,7 @@ use crate::error::{Error, Result};
 
 /// Fine-tune multilingual encoders robustly in one language, and measure them honestly in all.
 #[derive(Debug, Parser)]
-#[command(name = "rxlt", version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(name = "rxlt", version = crate::VERSION, about, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -113,6 +113,11 @@ impl Model {
         Model::build(config, head, None, true, seed, device)
     }
 
+    /// All that can be learned: the parameters, then the windows of the word table.
+    pub fn leaves(&self) -> Vec<&Tensor> {
+        self.parameters.iter().map(|parameter| &parameter.tensor).chain(&self.words.windows).collect()
+    }
+
     fn build(
         config: Config,
         head: HeadKind,

@@ -52,6 +52,7 @@ impl Plan<'_> {
     pub fn optimizer(&self, model: &Model) -> Optimizer {
         let settings = self.stage.optimizer(self.updates as u32);
         match model.head_kind {
+            _ if self.stage.freeze_word_embeddings => Optimizer::frozen(model, settings),
             HeadKind::MaskedLm => Optimizer::dense(model, settings),
             HeadKind::Classify(_) => {
                 let mut optimizer = Optimizer::lazy(model, settings);
@@ -91,7 +92,7 @@ pub fn loss_and_gradients(
     let predictions: usize = items.iter().map(|item| item.goal.count()).sum();
     let weight = 1.0 / predictions.max(1) as f32;
     let words = active.map_or(Words::Table, Words::Active);
-    let leaves = Optimizer::leaves(model, active);
+    let leaves = optimizer.leaves(model, active);
     let (mut loss, mut grads): (Option<Tensor>, Vec<Tensor>) = (None, Vec::new());
     for (i, part) in cut(items, plan.tokens).into_iter().enumerate() {
         let draw = Some(Draw { seed: plan.seed, step, stream: i as u32 * STREAMS_PER_MICRO_BATCH });

@@ -66,7 +66,7 @@ pub enum Status {
 /// Where a run happens, for its record: versions, system, device, and how it was called.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Environment {
-    /// The version of rxlt, with the commit where it was built with `RXLT_COMMIT` set.
+    /// The version of rxlt, with its commit.
     pub rxlt: String,
     /// Operating system and architecture.
     pub system: String,
@@ -85,9 +85,8 @@ pub struct Environment {
 impl Environment {
     /// This process's, computing on `device`.
     pub fn here(device: &str) -> Environment {
-        let version = env!("CARGO_PKG_VERSION");
         Environment {
-            rxlt: option_env!("RXLT_COMMIT").map_or(version.into(), |commit| format!("{version} ({commit})")),
+            rxlt: crate::VERSION.to_owned(),
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cpu: cpu_name().unwrap_or_else(|| "unknown".into()),
             threads: rayon::current_num_threads(),

@@ -1,4 +1,5 @@
-//! AdamW over a model: dense for most parameters, exact and lazy for the word table where its gradient is sparse.
+//! AdamW over a model: dense for most parameters, exact and lazy for the word table where its gradient is sparse, or not
+//! at all where it is frozen.
 
 use crate::{
     array::{Ids, Precision},
@@ -86,6 +87,8 @@ const GROWTH_INTERVAL: u32 = 2_000;
 enum Table {
     Dense(Vec<[Tensor; 2]>),
     Lazy(Vec<LazyWindow>),
+    /// It stays as it is.
+    Frozen,
 }
 
 /// The whole state by name: moments, and by window where the rows of a lazy table have theirs.
@@ -105,6 +108,11 @@ impl Optimizer {
     pub fn dense(model: &Model, settings: Settings) -> Optimizer {
         let windows = model.words.windows.iter().map(two_zeros).collect();
         Optimizer::new(model, settings, Table::Dense(windows))
+    }
+
+    /// For a table that stays as it is, while all else learns.
+    pub fn frozen(model: &Model, settings: Settings) -> Optimizer {
+        Optimizer::new(model, settings, Table::Frozen)
     }
 
     fn new(model: &Model, settings: Settings, table: Table) -> Optimizer {
@@ -149,7 +157,7 @@ impl Optimizer {
         self.settings.learning_rate_after(self.taken)
     }
 
-    /// Lifts out the rows that a step's tokens use, after they have caught up; none under dense updates.
+    /// Lifts out the rows that a step's tokens use, after they have caught up; none where the table is dense or frozen.
     pub fn activate(&mut self, model: &Model, tokens: impl Iterator<Item = u32>) -> Option<ActiveRows> {
         let Table::Lazy(windows) = &mut self.table else { return None };
         let active = {
@@ -167,10 +175,11 @@ impl Optimizer {
     }
 
     /// What gradients are asked with respect to, in the order in which [`Optimizer::step`] expects them.
-    pub fn leaves<'a>(model: &'a Model, active: Option<&'a ActiveRows>) -> Vec<&'a Tensor> {
-        let table = match active {
-            Some(rows) => std::slice::from_ref(&rows.table),
-            None => &model.words.windows[..],
+    pub fn leaves<'a>(&self, model: &'a Model, active: Option<&'a ActiveRows>) -> Vec<&'a Tensor> {
+        let table = match (&self.table, active) {
+            (Table::Frozen, _) => &[],
+            (_, Some(rows)) => std::slice::from_ref(&rows.table),
+            (_, None) => &model.words.windows[..],
         };
         model.parameters.iter().map(|parameter| &parameter.tensor).chain(table).collect()
     }
@@ -196,7 +205,8 @@ impl Optimizer {
                 }
             }
             (Table::Lazy(windows), Some(rows)) => step_rows(windows, &model.words, rows, &table[0], &factor, hyper),
-            _ => panic!("a lazy table is updated by its active rows, a dense one as a whole"),
+            (Table::Frozen, None) => {}
+            _ => panic!("a lazy table is updated by its active rows, a dense one as a whole, a frozen one not at all"),
         }
         self.taken += 1;
         total
@@ -251,6 +261,7 @@ impl Optimizer {
                     places.push((format!("{name}.{i}.taken"), window.taken.clone()));
                 }
             }
+            Table::Frozen => {}
         }
         (tensors, places)
     }
@@ -282,6 +293,7 @@ impl Optimizer {
                     window.used = window.slots.iter().filter(|slot| **slot != NO_SLOT).count();
                 }
             }
+            Table::Frozen => {}
         }
         self.taken = taken;
         Ok(())

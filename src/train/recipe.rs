@@ -190,6 +190,10 @@ pub struct Stage {
     /// The languages of the text to use for `mlm`; none named: all.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub languages: Vec<String>,
+    /// Whether the word table stays as it is, so that words keep the places that pretraining gave them: training in one
+    /// language moves only that one's (Wu & Dredze, 2019, freeze it with the lowest layers).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub freeze_word_embeddings: bool,
     /// How many of the encoder's layers take part in `mlm`, from the first on: 0 trains the embeddings alone, which is
     /// a quick start. Not given: all.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -370,6 +374,7 @@ impl Default for Stage {
             pack: None,
             leave_out: Vec::new(),
             languages: Vec::new(),
+            freeze_word_embeddings: false,
             layers: None,
             mask_probability: None,
             alpha: None,

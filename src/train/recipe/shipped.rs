@@ -7,6 +7,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("demo", include_str!("../../../recipes/demo.toml")),
     ("pretrain-open", include_str!("../../../recipes/pretrain-open.toml")),
     ("open-xsid", include_str!("../../../recipes/open-xsid.toml")),
+    ("open-xsid-grid", include_str!("../../../recipes/open-xsid-grid.toml")),
     ("open-sib200", include_str!("../../../recipes/open-sib200.toml")),
     ("open-xnli", include_str!("../../../recipes/open-xnli.toml")),
     ("xnli-standard", include_str!("../../../recipes/xnli-standard.toml")),
