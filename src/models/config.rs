@@ -87,9 +87,6 @@ pub struct Config {
     pub classifier_dropout: f32,
     /// Standard deviation of fresh weights.
     pub initializer_range: f32,
-    /// Whether the last weights of each fresh residual branch are 0, so that a layer begins by changing nothing; a key
-    /// of our own, which transformers passes over.
-    pub zero_init_residual: bool,
     /// The id of padding, after which XLM-R's positions start.
     pub pad_token_id: usize,
     /// Labels of the checkpoint's classifier, if it has one.
@@ -141,7 +138,6 @@ impl Config {
             attention_probs_dropout_prob: fields.rate("attention_probs_dropout_prob", 0.1)?,
             classifier_dropout: fields.rate("classifier_dropout", hidden_dropout_prob)?,
             initializer_range: fields.number("initializer_range", 0.02)?,
-            zero_init_residual: raw.get("zero_init_residual") == Some(&Value::Bool(true)),
             pad_token_id: fields.number("pad_token_id", 0.0)? as usize,
             labels: labels(&raw)?,
             raw,

@@ -66,13 +66,8 @@ pub struct Linear {
 impl Linear {
     /// Loads `NAME.weight` and `NAME.bias`.
     pub fn build(builder: &mut Builder, name: &str, inputs: usize, outputs: usize) -> Linear {
-        Linear::build_filled(builder, name, inputs, outputs, Fill::Normal)
-    }
-
-    /// The same with fresh weights of one's own choice.
-    pub fn build_filled(builder: &mut Builder, name: &str, inputs: usize, outputs: usize, fill: Fill) -> Linear {
         builder.within(name, |builder| Linear {
-            weight: builder.parameter("weight", &[outputs, inputs], fill),
+            weight: builder.parameter("weight", &[outputs, inputs], Fill::Normal),
             bias: builder.parameter("bias", &[outputs], Fill::Zeros),
         })
     }

@@ -110,9 +110,6 @@ pub struct Fresh {
     pub hidden_dropout_prob: f64,
     /// Dropout of attention.
     pub attention_probs_dropout_prob: f64,
-    /// Whether layers begin by changing nothing: what they add to their input is multiplied by weights that start at 0.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub zero_init_residual: bool,
 }
 
 /// Where the data lie.
@@ -197,9 +194,8 @@ pub struct Stage {
     /// language moves only that one's (Wu & Dredze, 2019, freeze it with the lowest layers).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub freeze_word_embeddings: bool,
-    /// How many of the encoder's layers take part in `mlm`, from the first on, before the last LayerNorm: 0 trains the
-    /// embeddings alone, which is a quick start for layers that begin by changing nothing (`zero_init_residual`). Not
-    /// given: all.
+    /// How many of the encoder's layers take part in `mlm`, from the first on: 0 trains the embeddings alone, which is
+    /// a quick start. Not given: all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers: Option<usize>,
     /// Share of the tokens to be predicted in `mlm`.
@@ -339,7 +335,6 @@ impl Default for Fresh {
             max_position_embeddings: 130,
             hidden_dropout_prob: 0.1,
             attention_probs_dropout_prob: 0.1,
-            zero_init_residual: false,
         }
     }
 }

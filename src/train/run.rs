@@ -588,7 +588,6 @@ fn fresh_config(fresh: &Fresh, tokenizer: &Tokenizer) -> Result<Config> {
         "hidden_dropout_prob": fresh.hidden_dropout_prob,
         "attention_probs_dropout_prob": fresh.attention_probs_dropout_prob,
         "initializer_range": 0.02,
-        "zero_init_residual": fresh.zero_init_residual,
         "bos_token_id": specials.first,
         "pad_token_id": specials.pad,
         "eos_token_id": specials.last,
