@@ -3,8 +3,12 @@
 use std::{env, error::Error, fs, path::Path, process::Command};
 
 fn main() -> Result<(), Box<dyn Error>> {
-    // A commit alone is no reason to build again: the name is that of the checkout when there was something to build.
-    println!("cargo::rerun-if-changed=shaders\ncargo::rerun-if-changed=src\ncargo::rerun-if-env-changed=RXLT_COMMIT");
+    // All that the program is made of. A commit alone is no reason to build again: the name is that of the checkout when
+    // there was something to build.
+    for part in ["src", "shaders", "recipes", "build.rs", "Cargo.toml", "Cargo.lock"] {
+        println!("cargo::rerun-if-changed={part}");
+    }
+    println!("cargo::rerun-if-env-changed=RXLT_COMMIT");
     let root = env::var("CARGO_MANIFEST_DIR")?;
     let mut version = env::var("CARGO_PKG_VERSION")?;
     if let Some(commit) = env::var("RXLT_COMMIT").ok().or_else(|| commit(&root)) {
