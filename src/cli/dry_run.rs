@@ -4,7 +4,7 @@ use std::{fmt::Write, path::Path};
 
 use super::{device::Chosen, print};
 use crate::{
-    error::{Error, Result},
+    error::Result,
     models::{Config, HeadKind},
     report::{Column, Table},
     rng::{Purpose, Rng},
@@ -66,13 +66,7 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
         if let Some(tokenizer) = &tokenizer {
             check_vocabulary(tokenizer, &config)?;
         }
-        let longest = recipe.stages.iter().map(|stage| stage.max_length).max().unwrap_or(0);
-        if longest > config.longest_input() {
-            let most = config.longest_input();
-            return Err(Error::Config(format!(
-                "max_length {longest}: the model at {path} takes at most {most} tokens; set it to that or less"
-            )));
-        }
+        recipe.check_sizes(&config)?;
         let (layers, width) = (config.num_hidden_layers, config.hidden_size);
         let kind = config.architecture.model_type;
         line(out, format_args!("\nmodel: {path}: {kind}, {layers} layers of {width}, {} ids", config.vocab_size));

@@ -157,20 +157,24 @@ impl Corpus {
         &self.groups
     }
 
+    /// The share of sequences that are pairs: all or none where there is nothing else.
+    fn pair_share(&self) -> f64 {
+        let any = |pairs: bool| self.groups.iter().any(|group| group.pairs == pairs && group.sequences > 0);
+        match (any(false), any(true)) {
+            (false, _) => 1.0,
+            (_, false) => 0.0,
+            _ => self.layout.pair_share,
+        }
+    }
+
     /// How many sequences of each group an epoch sees: shares to the power of α, within sentences and within pairs.
     pub fn quotas(&self) -> Vec<usize> {
-        let total = self.len() as f64;
-        let of_kind = |pairs: bool| move |group: &&Group| group.pairs == pairs && group.sequences > 0;
+        let (total, pair_share) = (self.len() as f64, self.pair_share());
         let sum = |pairs: bool| -> f64 {
-            let groups = self.groups.iter().filter(of_kind(pairs));
+            let groups = self.groups.iter().filter(|group| group.pairs == pairs && group.sequences > 0);
             groups.map(|group| (group.sequences as f64).powf(self.layout.alpha)).sum()
         };
         let sums = [sum(false), sum(true)];
-        let pair_share = match sums {
-            [0.0, _] => 1.0,
-            [_, 0.0] => 0.0,
-            _ => self.layout.pair_share,
-        };
         let quota = |group: &Group| {
             let share = if group.pairs { pair_share } else { 1.0 - pair_share };
             let power = (group.sequences as f64).powf(self.layout.alpha) / sums[usize::from(group.pairs)];
@@ -179,14 +183,17 @@ impl Corpus {
         self.groups.iter().map(quota).collect()
     }
 
-    /// The held-out sequences of every group, masked the same way each time.
+    /// The held-out sequences of every group, masked the same way each time. Where training masks nothing, they are the
+    /// pairs, whose sides are to be told from others.
     pub fn held_out(&self) -> Result<Vec<Item>> {
+        let only_ranked = self.layout.ranked_share >= 1.0 && self.pair_share() >= 1.0;
+        let ranked_share = if only_ranked { 1.0 } else { 0.0 };
         let (mut items, mut first) = (Vec::new(), 0);
         for group in &self.groups {
-            for i in 0..group.held_out {
+            for i in (0..group.held_out).filter(|_| group.pairs || !only_ranked) {
                 let mut rng = Rng::for_purpose(self.seed, Purpose::Mask, u64::MAX - (first + i) as u64);
                 let id = format!("{}:held-out:{}", group.name, i + 1);
-                items.push(self.read(id, first + group.sequences + i, 0.0, &mut rng)?);
+                items.push(self.read(id, first + group.sequences + i, ranked_share, &mut rng)?);
             }
             first += group.sequences + group.held_out;
         }
@@ -447,6 +454,15 @@ mod tests {
         let english = texts["en"].iter().zip(&texts["de-en"]);
         assert!(english.clone().any(|(line, _)| line.is_held_out()));
         assert!(english.clone().all(|(line, pair)| !line.is_held_out() || pair.is_held_out()));
+    }
+
+    #[test]
+    fn where_nothing_is_masked_translations_are_held_out() {
+        let only_ranked = Layout { pair_share: 1.0, ranked_share: 1.0, ..layout() };
+        let (_folder, corpus) = corpus(&texts(), only_ranked);
+        let held_out = corpus.held_out().unwrap();
+        assert!(held_out.iter().any(|item| item.id.starts_with("de-en:")));
+        assert!(held_out.iter().all(|item| matches!(item.goal, Goal::Ranked { .. }) && item.id.contains("-en:")));
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Predictions of a model: class probabilities, masked accuracy, and votes under noise.
+//! Predictions of a model: class probabilities, masked words and translations found, and votes under noise.
 
 use super::{
     objective::RandomPerturbation,
-    source::{Item, cut, pack},
+    retrieve::{n_found, vectors},
+    source::{Goal, Item, cut, pack},
 };
 use crate::{
     models::{Batch, Model, Place, Target, Words},
@@ -21,10 +22,27 @@ pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f3
     })
 }
 
-/// How many of the masked words the model finds, and how many there are, by what the items' ids begin with (`de` of
-/// `de:held-out:7`).
-pub fn masked_accuracies(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
-    let found = by_batches(items, tokens, |batch, items| {
+/// How much of a held-out corpus the model finds, and how much there is, by what the items' ids begin with (`de` of
+/// `de:held-out:7`): masked words, or translations among those of the group.
+pub fn held_out_accuracies(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
+    let is_ranked = |item: &Item| matches!(item.goal, Goal::Ranked { .. });
+    let (ranked, masked): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(is_ranked);
+    let words = masked.iter().map(group_of).zip(masked_words_found(model, &masked, tokens));
+    let mut sums: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for (group, (right, n)) in words.chain(translations_found(model, &ranked, tokens)) {
+        let sum = sums.entry(group).or_default();
+        *sum = (sum.0 + right, sum.1 + n);
+    }
+    sums
+}
+
+fn group_of(item: &Item) -> String {
+    item.id.split(':').next().unwrap_or_default().to_owned()
+}
+
+/// How many of the masked words of each item the model finds, and how many there are.
+fn masked_words_found(model: &Model, items: &[Item], tokens: usize) -> Vec<(usize, usize)> {
+    by_batches(items, tokens, |batch, items| {
         let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
         let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
         let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
@@ -34,14 +52,23 @@ pub fn masked_accuracies(model: &Model, items: &[Item], tokens: usize) -> BTreeM
             (right.by_ref().take(n).filter(|right| *right).count(), n)
         };
         items.iter().map(count).collect()
+    })
+}
+
+/// For how many sentences of each group the translation is the nearest of the group, and for how many it could be.
+fn translations_found(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
+    let vectors = by_batches(items, tokens, |batch, items| {
+        let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
+        let which: Vec<u32> = (0..2 * items.len() as u32).collect(); // each sentence, then its translation
+        vectors(&hidden, &batch.segments, &which).as_chunks().0.to_vec()
     });
-    let mut sums = BTreeMap::new();
-    for (item, (right, n)) in items.iter().zip(found) {
-        let group = item.id.split(':').next().unwrap_or_default();
-        let sum: &mut (usize, usize) = sums.entry(group.to_owned()).or_default();
-        *sum = (sum.0 + right, sum.1 + n);
+    let mut groups: BTreeMap<String, [Vec<Vec<f32>>; 2]> = BTreeMap::new();
+    for (item, pair) in items.iter().zip(vectors) {
+        let sides = groups.entry(group_of(item)).or_default();
+        sides.iter_mut().zip::<[_; 2]>(pair).for_each(|(side, vector)| side.push(vector));
     }
-    sums
+    let found = |[a, b]: [Vec<Vec<f32>>; 2]| (n_found(&a, &b) + n_found(&b, &a), a.len() + b.len());
+    groups.into_iter().map(|(group, sides)| (group, found(sides))).collect()
 }
 
 /// The outcome of votes under noise (Cohen et al., 2019).

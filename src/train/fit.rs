@@ -1,7 +1,7 @@
 //! The training loop of one stage: deterministic, resumable after any update, and stopped by a loss that is not finite.
 
 use super::{
-    evaluate::{masked_accuracies, probabilities},
+    evaluate::{held_out_accuracies, probabilities},
     folder::{RunFolder, StageFolder, number},
     memory::Forecast,
     objective::{Objective, Scene},
@@ -290,8 +290,9 @@ impl<'a> Training<'a> {
         let best = self.state.best().is_none_or(|best| accuracy > best.accuracy);
         self.state.evaluations.push(Evaluation { step, accuracy });
         let measure = match self.model.head_kind {
-            HeadKind::MaskedLm => "masked accuracy",
             HeadKind::Classify(_) => "dev accuracy",
+            HeadKind::MaskedLm if matches!(self.plan.dev[0].goal, Goal::Ranked { .. }) => "translations found",
+            HeadKind::MaskedLm => "masked accuracy",
         };
         self.desk.progress.evaluated(self.plan.name, step, measure, accuracy, best);
         self.desk.folder.log("evaluation", self.plan.name, step, &[("accuracy", number(accuracy))])?;
@@ -311,7 +312,7 @@ impl<'a> Training<'a> {
         let (dev, tokens) = (self.plan.dev, self.plan.tokens);
         let (right, n) = match self.model.head_kind {
             HeadKind::MaskedLm => {
-                let found = masked_accuracies(self.model, dev, tokens);
+                let found = held_out_accuracies(self.model, dev, tokens);
                 found.values().fold((0, 0), |(right, n), (right_here, n_here)| (right + right_here, n + n_here))
             }
             HeadKind::Classify(_) => {

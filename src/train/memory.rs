@@ -3,7 +3,7 @@
 //! The stage's heaviest update goes through its motions on a planned device: the same code, the same pools, no numbers.
 
 use super::{
-    evaluate::{masked_accuracies, probabilities},
+    evaluate::{held_out_accuracies, probabilities},
     fit::{Plan, loss_and_gradients},
     source::{Item, cut, runs},
 };
@@ -191,7 +191,7 @@ fn measure_first(model: &Model, plan: &Plan) {
     longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
     let Some(first) = cut(&longest, plan.tokens).first().copied() else { return };
     match model.head_kind {
-        HeadKind::MaskedLm => drop(masked_accuracies(model, first, plan.tokens)),
+        HeadKind::MaskedLm => drop(held_out_accuracies(model, first, plan.tokens)),
         HeadKind::Classify(_) => drop(probabilities(model, first, plan.tokens)),
     }
 }

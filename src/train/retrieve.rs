@@ -5,10 +5,12 @@ use super::{
     source::{Goal, Item},
 };
 use crate::{
+    array::Segments,
     error::Result,
     models::{Batch, Model, Place, Words, ranking::sums},
     nn::Pass,
     tasks::{metrics::Score, tatoeba::Bitext},
+    tensor::Tensor,
     text::Tokenizer,
 };
 
@@ -61,16 +63,21 @@ impl Retriever<'_> {
         let items: Vec<Item> = encoded.into_iter().map(item).collect();
         Ok(by_batches(&items, self.tokens, |batch, items| {
             let which: Vec<u32> = (0..items.len() as u32).collect();
-            let sums = sums(&self.states(batch), &batch.segments, &which).to_vec();
-            sums.chunks(sums.len() / items.len()).map(unit).collect() // of length 1 they are equal to means
+            vectors(&self.states(batch), &batch.segments, &which)
         }))
     }
 
-    fn states(&self, batch: &Batch) -> crate::tensor::Tensor {
+    fn states(&self, batch: &Batch) -> Tensor {
         let embedded = self.model.activations(Place::Embedding, batch, Words::Table, Pass::evaluation());
         let mut states = self.model.encoder.hidden_states(&embedded, &batch.segments, Pass::evaluation());
         states.swap_remove(self.layer.unwrap_or(states.len() - 1))
     }
+}
+
+/// Hidden states (t, h) → the vectors of some of the sequences.
+pub(super) fn vectors(hidden: &Tensor, segments: &Segments, which: &[u32]) -> Vec<Vec<f32>> {
+    let sums = sums(hidden, segments, which).to_vec();
+    sums.chunks(sums.len() / which.len()).map(unit).collect() // of length 1 they are equal to means
 }
 
 fn unit(row: &[f32]) -> Vec<f32> {
@@ -79,7 +86,7 @@ fn unit(row: &[f32]) -> Vec<f32> {
 }
 
 /// For how many of `a` the row of `b` with the same number is the nearest, the first of equals counting.
-fn n_found(a: &[Vec<f32>], b: &[Vec<f32>]) -> usize {
+pub(super) fn n_found(a: &[Vec<f32>], b: &[Vec<f32>]) -> usize {
     let cosine = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
     let is_found = |(i, x): (usize, &Vec<f32>)| {
         let right = cosine(x, &b[i]);

@@ -4,7 +4,7 @@ use super::{
     augment::{self, Neighbours},
     corpus::{Corpus, Layout},
     data::{Data, Texts},
-    evaluate::masked_accuracies,
+    evaluate::held_out_accuracies,
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, number},
     measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
@@ -45,7 +45,7 @@ pub struct Outcome {
 pub struct MethodResult {
     /// Its name.
     pub name: String,
-    /// Accuracy by language; of masked words where the last stage is masked language modelling.
+    /// Accuracy by language; of what is found in held-out texts where the last stage is masked language modelling.
     pub summary: Summary,
     /// Accuracy by pair of languages, in the generalized setting.
     pub grid: Option<Grid>,
@@ -194,21 +194,8 @@ impl<'a> Run<'a> {
             (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
         };
         check_vocabulary(&self.tokenizer, &config)?;
-        let depth = config.num_hidden_layers;
-        if let Some(i) = self.recipe.stages.iter().position(|stage| stage.layers.is_some_and(|layers| layers > depth)) {
-            return Err(Error::Config(format!("stages.{i}.layers: the model has {depth} layers, and that is more")));
-        }
-        let most = config.longest_input();
-        match self.recipe.stages.iter().position(|stage| stage.max_length > most) {
-            None => Ok(start),
-            Some(i) => {
-                let asked = self.recipe.stages[i].max_length;
-                let remedy = format!("set it to {most} or less");
-                Err(Error::Config(format!(
-                    "stages.{i}.max_length is {asked}, the model takes at most {most} tokens; {remedy}"
-                )))
-            }
-        }
+        self.recipe.check_sizes(&config)?;
+        Ok(start)
     }
 
     /// Trains a stage, or finds that it is done. Leaves its model in its folder.
@@ -407,7 +394,7 @@ impl<'a> Run<'a> {
         Ok(result)
     }
 
-    /// Scores the model of a last stage of masked language modelling by the words it finds in held-out texts.
+    /// Scores the model of a last stage of masked language modelling by what it finds in held-out texts.
     fn measure_masked(
         &self,
         index: usize,
@@ -419,7 +406,7 @@ impl<'a> Run<'a> {
         let corpus = self.corpus(index, stage, self.stage_seed(index))?;
         let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let scores = masked_accuracies(&model, &corpus.held_out()?, tokens);
+        let scores = held_out_accuracies(&model, &corpus.held_out()?, tokens);
         let scores =
             scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
         let source = SOURCE_OF_TEXT;

@@ -5,6 +5,7 @@ use std::fmt::Display;
 use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard};
 use crate::{
     error::{Error, Result, did_you_mean},
+    models::Config,
     tasks::{self, TASKS, demo, tatoeba},
 };
 
@@ -81,6 +82,25 @@ impl Recipe {
         if lines.is_empty() { Ok(()) } else { Err(Error::Config(lines.join("\n"))) }
     }
 
+    /// Refuses stages that a model is too small for.
+    pub fn check_sizes(&self, config: &Config) -> Result<()> {
+        let (depth, longest) = (config.num_hidden_layers, config.longest_input());
+        for (i, stage) in self.stages.iter().enumerate() {
+            if stage.layers.is_some_and(|layers| layers > depth) {
+                let asked = stage.layers.unwrap_or(depth);
+                let message = format!("stages.{i}.layers is {asked}, and the model has {depth}; leave it out for all");
+                return Err(Error::Config(message));
+            }
+            if stage.max_length > longest {
+                return Err(Error::Config(format!(
+                    "stages.{i}.max_length is {}, the model takes at most {longest} tokens; set it to {longest} or less",
+                    stage.max_length
+                )));
+            }
+        }
+        Ok(())
+    }
+
     fn check_whole(&self, problems: &mut Problems) {
         problems.unless(self.schema == SCHEMA, "schema", &SCHEMA.to_string(), &self.schema);
         problems.unless(is_name(&self.name), "name", NAME, &quoted(&self.name));
@@ -114,6 +134,12 @@ impl Recipe {
         };
         problems.say(!message.is_empty(), "model", message);
         let Some(fresh) = &model.fresh else { return };
+        for (key, given) in
+            [("do_lower_case", fresh.do_lower_case), ("tokenizer_characters", fresh.tokenizer_characters.is_some())]
+        {
+            let message = "this is of a tokenizer to be trained, and model.tokenizer names one: leave out either";
+            problems.say(given && model.tokenizer.is_some(), &format!("model.fresh.{key}"), message);
+        }
         let sizes = [
             ("vocab_size", fresh.vocab_size),
             ("hidden_size", fresh.hidden_size),
@@ -123,6 +149,10 @@ impl Recipe {
         ];
         for (name, size) in sizes {
             problems.unless(size > 0, &format!("model.fresh.{name}"), POSITIVE, &size);
+        }
+        for (i, stage) in self.stages.iter().enumerate() {
+            let (asked, expected) = (stage.layers.unwrap_or(0), format!("at most {}", fresh.num_hidden_layers));
+            problems.unless(asked <= fresh.num_hidden_layers, &format!("stages.{i}.layers"), &expected, &asked);
         }
         let divides = fresh.hidden_size.is_multiple_of(fresh.num_attention_heads.max(1));
         let multiple = format!("a multiple of num_attention_heads ({})", fresh.num_attention_heads);

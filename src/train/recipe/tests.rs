@@ -139,6 +139,14 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
         ("schema = 2\nname = \"t\"", "t.toml:1: schema: expected 1, found 2"),
         ("name = \"../x\"", "t.toml:1: name: expected letters, digits"),
         ("name = \"t\"\n[model]\n", "expected model.path"),
+        (
+            "name = \"t\"\n[model]\ntokenizer = \"t\"\nfresh = { do_lower_case = true }\n[[stages]]\ntask = \"xsid\"",
+            "model.fresh.do_lower_case: this is of a tokenizer to be trained, and model.tokenizer names one",
+        ),
+        (
+            "name = \"t\"\n[model]\nfresh = { num_hidden_layers = 2 }\n[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nlayers = 3",
+            "t.toml:7: stages.0.layers: expected at most 2, found 3",
+        ),
         ("name = \"t\"\nseed = -1", "t.toml:2: "),
         ("name = \"t\"\ngeneralized = true\n[[stages]]\ntask = \"xsid\"", "t.toml:2: generalized: only tasks of"),
     ] {
