@@ -15,6 +15,7 @@ pub use timing::Timing;
 use crate::{
     array::Shape,
     error::{Error, Result},
+    gpu::Autotune,
     profile::{self, Work},
     tensor::{Device, Tensor, without_graph},
 };
@@ -65,6 +66,9 @@ pub struct Report {
     pub commit: Option<String>,
     /// Where it ran.
     pub machine: Machine,
+    /// Whether a GPU's kernels were chosen by timing them.
+    #[serde(default)]
+    pub autotune: Autotune,
     /// The encoder.
     pub size: String,
     /// The sequences.
@@ -147,6 +151,10 @@ pub fn run(device: &Device, options: &Options, progress: impl Fn(&str)) -> Resul
         version: env!("CARGO_PKG_VERSION").to_owned(),
         commit: option_env!("RXLT_COMMIT").map(str::to_owned),
         machine: Machine::of(device),
+        autotune: match device {
+            Device::Gpu(gpu) => gpu.effort(),
+            _ => Autotune::Off,
+        },
         size: options.size.to_string(),
         lengths: options.lengths.to_string(),
         ceilings,

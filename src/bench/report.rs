@@ -3,6 +3,7 @@
 use super::{Entry, Machine, Options, Report, StepFigures};
 use crate::{
     error::{Error, Result},
+    gpu::Autotune,
     report::{Column, Table, percent},
 };
 
@@ -11,8 +12,13 @@ pub fn tables(report: &Report) -> String {
     let (machine, ceilings) = (&report.machine, &report.ceilings);
     let driver = machine.driver.as_ref().map_or(String::new(), |driver| format!(", {driver}"));
     let processor = machine.processor.as_ref().map_or(String::new(), |name| format!(" on {name}"));
+    let autotune = match report.autotune {
+        Autotune::Off => "",
+        Autotune::Quick => ", autotune quick",
+        Autotune::Full => ", autotune full",
+    };
     let mut text = format!(
-        "{} ({}{driver}, {}, {} threads{processor}), {} encoder, lengths {}\n",
+        "{} ({}{driver}, {}{autotune}, {} threads{processor}), {} encoder, lengths {}\n",
         machine.device, machine.backend, machine.precision, machine.threads, report.size, report.lengths
     );
     text += &format!(
@@ -144,6 +150,7 @@ mod tests {
             version: "0".into(),
             commit: None,
             machine,
+            autotune: Autotune::Off,
             size: "small".into(),
             lengths: "xnli".into(),
             ceilings: Ceilings { flops: 2e11, bytes: 1e10, products: 1e11 },

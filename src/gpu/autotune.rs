@@ -21,7 +21,8 @@ use std::{
 };
 
 /// How much time goes into the choice between kernels of matrix products.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub enum Autotune {
     /// None: the adapter's properties decide.
     #[default]
@@ -128,6 +129,11 @@ impl Gpu {
             tuner.cache = Some((path, found.unwrap_or(Choices { made_by, choices: BTreeMap::new() })));
         }
         *lock(&self.tuner) = tuner;
+    }
+
+    /// How much time goes into the choice between kernels.
+    pub fn effort(&self) -> Autotune {
+        lock(&self.tuner).effort
     }
 
     /// Follows the choices in the file of a run, if there are any, and writes further ones there: a run that goes on
