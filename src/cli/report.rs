@@ -73,7 +73,8 @@ pub(super) struct AnalysisArgs {
     /// says what they are.
     #[arg(long, value_name = "FILE")]
     distances: Option<PathBuf>,
-    /// How much text of each language the encoder was trained on, in the same form, for low-resource languages.
+    /// How much text of each language the encoder was trained on, in the same form: the third of the languages with the
+    /// least is called low-resource.
     #[arg(long, value_name = "FILE")]
     text: Option<PathBuf>,
     /// Items to look at apart, as rxlt flips writes them.

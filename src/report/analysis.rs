@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The method to compare with where nobody says.
 const STANDARD: &str = "standard";
 
-/// Languages with less than this share of the text are called low-resource.
-const LOW_RESOURCE: f64 = 0.01;
+/// One in so many languages, those with the least text, is called low-resource.
+const LOW_RESOURCE: usize = 3;
 
 /// How to analyze.
 #[derive(Debug, Clone)]
@@ -395,8 +395,12 @@ fn groups(facts: &[LanguageFacts], others: &[usize]) -> Vec<(String, Vec<usize>)
     add("families other than Indo-European".into(), &|fact| fact.family.is_some_and(|own| own != "Indo-European"));
     add("morphologically rich (SPMRL)".into(), &|fact| known(fact).is_some_and(Language::is_morphologically_rich));
     add("agglutinative".into(), &|fact| known(fact).is_some_and(Language::is_agglutinative));
-    let low = |fact: &LanguageFacts| fact.text_share.is_some_and(|share| share < LOW_RESOURCE);
-    add(format!("low-resource (under {} % of the text)", 100.0 * LOW_RESOURCE), &low);
+    let mut shares: Vec<f64> = others.iter().filter_map(|i| facts[*i].text_share).collect();
+    shares.sort_by(f64::total_cmp);
+    let bound = (shares.len() / LOW_RESOURCE).checked_sub(1).map(|last| shares[last]);
+    let low = |fact: &LanguageFacts| bound.is_some_and(|bound| fact.text_share.is_some_and(|share| share <= bound));
+    let most = 100.0 * bound.unwrap_or(0.0);
+    add(format!("low-resource (the third with the least text, up to {most:.1} %)"), &low);
     add("not low-resource".into(), &|fact| fact.text_share.is_some() && !low(fact));
     groups
 }
