@@ -1,18 +1,16 @@
-//! Predictions of a model: class probabilities, masked words and translations found, and votes under noise.
+//! Predictions of a model: class probabilities, and votes under noise.
 
 use super::{
     objective::RandomPerturbation,
-    retrieve::{n_found, vectors},
-    source::{Goal, Item, cut, pack},
+    source::{Item, cut, pack},
 };
 use crate::{
-    models::{Batch, Model, Place, Target, Words},
+    models::{Batch, Model, Place, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
     tensor::{Tensor, without_graph},
 };
-use std::collections::BTreeMap;
 
 /// The probability of each label for each item, in the order of the items.
 pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f32>> {
@@ -20,55 +18,6 @@ pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f3
         let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
         rows_of(&model.logits_from(Place::Word, &activations, batch, Pass::evaluation())).map(softmax).collect()
     })
-}
-
-/// How much of a held-out corpus the model finds, and how much there is, by what the items' ids begin with (`de` of
-/// `de:held-out:7`): masked words, or translations among those of the group.
-pub fn held_out_accuracies(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
-    let is_ranked = |item: &Item| matches!(item.goal, Goal::Ranked { .. });
-    let (ranked, masked): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(is_ranked);
-    let words = masked.iter().map(group_of).zip(masked_words_found(model, &masked, tokens));
-    let mut sums: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for (group, (right, n)) in words.chain(translations_found(model, &ranked, tokens)) {
-        let sum = sums.entry(group).or_default();
-        *sum = (sum.0 + right, sum.1 + n);
-    }
-    sums
-}
-
-fn group_of(item: &Item) -> String {
-    item.id.split(':').next().unwrap_or_default().to_owned()
-}
-
-/// How many of the masked words of each item the model finds, and how many there are.
-fn masked_words_found(model: &Model, items: &[Item], tokens: usize) -> Vec<(usize, usize)> {
-    by_batches(items, tokens, |batch, items| {
-        let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
-        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
-        let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
-        let mut right = rows_of(&logits).zip(words.iter()).map(|(row, word)| largest(&row) == *word as usize);
-        let count = |item: &Item| {
-            let n = item.goal.count();
-            (right.by_ref().take(n).filter(|right| *right).count(), n)
-        };
-        items.iter().map(count).collect()
-    })
-}
-
-/// For how many sentences of each group the translation is the nearest of the group, and for how many it could be.
-fn translations_found(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
-    let vectors = by_batches(items, tokens, |batch, items| {
-        let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
-        let which: Vec<u32> = (0..2 * items.len() as u32).collect(); // each sentence, then its translation
-        vectors(&hidden, &batch.segments, &which).as_chunks().0.to_vec()
-    });
-    let mut groups: BTreeMap<String, [Vec<Vec<f32>>; 2]> = BTreeMap::new();
-    for (item, pair) in items.iter().zip(vectors) {
-        let sides = groups.entry(group_of(item)).or_default();
-        sides.iter_mut().zip::<[_; 2]>(pair).for_each(|(side, vector)| side.push(vector));
-    }
-    let found = |[a, b]: [Vec<Vec<f32>>; 2]| (n_found(&a, &b) + n_found(&b, &a), a.len() + b.len());
-    groups.into_iter().map(|(group, sides)| (group, found(sides))).collect()
 }
 
 /// The outcome of votes under noise (Cohen et al., 2019).
@@ -179,7 +128,7 @@ pub(super) fn by_batches<T>(items: &[Item], tokens: usize, mut run: impl FnMut(&
 }
 
 /// The rows of a matrix, on the host.
-fn rows_of(matrix: &Tensor) -> impl Iterator<Item = Vec<f32>> {
+pub(super) fn rows_of(matrix: &Tensor) -> impl Iterator<Item = Vec<f32>> {
     let (values, columns) = (matrix.to_vec(), matrix.shape().columns());
     (0..matrix.shape().rows()).map(move |i| values[i * columns..(i + 1) * columns].to_vec())
 }

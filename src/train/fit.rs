@@ -1,8 +1,9 @@
 //! The training loop of one stage: deterministic, resumable after any update, and stopped by a loss that is not finite.
 
 use super::{
-    evaluate::{held_out_accuracies, probabilities},
+    evaluate::probabilities,
     folder::{RunFolder, StageFolder, number},
+    held_out::held_out_accuracies,
     memory::Forecast,
     objective::{Objective, Scene},
     optimizer::{Optimizer, Saved},

@@ -3,8 +3,9 @@
 //! The stage's heaviest update goes through its motions on a planned device: the same code, the same pools, no numbers.
 
 use super::{
-    evaluate::{held_out_accuracies, probabilities},
+    evaluate::probabilities,
     fit::{Plan, loss_and_gradients},
+    held_out::held_out_accuracies,
     source::{Item, cut, runs},
 };
 use crate::{

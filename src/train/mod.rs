@@ -6,6 +6,7 @@ pub mod data;
 pub mod evaluate;
 pub mod fit;
 pub mod folder;
+pub mod held_out;
 pub mod measure;
 pub mod memory;
 pub mod objective;

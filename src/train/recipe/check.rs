@@ -86,8 +86,8 @@ impl Recipe {
     pub fn check_sizes(&self, config: &Config) -> Result<()> {
         let (depth, longest) = (config.num_hidden_layers, config.longest_input());
         for (i, stage) in self.stages.iter().enumerate() {
-            if stage.layers.is_some_and(|layers| layers > depth) {
-                let asked = stage.layers.unwrap_or(depth);
+            let asked = stage.layers.unwrap_or(depth);
+            if asked > depth {
                 let message = format!("stages.{i}.layers is {asked}, and the model has {depth}; leave it out for all");
                 return Err(Error::Config(message));
             }
