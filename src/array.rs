@@ -202,6 +202,11 @@ impl Segments {
         self.offsets.windows(2).map(|ends| ends[0] as usize..ends[1] as usize)
     }
 
+    /// The place of each row within its segment, from 0.
+    pub fn positions(&self) -> Ids {
+        self.ranges().flat_map(|rows| 0..rows.len() as u32).collect::<Vec<_>>().into()
+    }
+
     /// The first row of each sequence.
     pub fn first_rows(&self) -> Ids {
         self.offsets[..self.count()].to_vec().into()

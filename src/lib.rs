@@ -39,10 +39,12 @@
 //! let model = Model::fresh(config, head, 7, &Device::cpu()).unwrap();
 //!
 //! // Two sequences, of three and of two tokens.
+//! let segments = Segments::new([3, 2]);
 //! let batch = Batch {
 //!     ids: vec![0, 9, 2, 0, 2].into(),
+//!     positions: segments.positions(),
 //!     types: vec![0; 5].into(),
-//!     segments: Segments::new([3, 2]),
+//!     segments,
 //!     target: Target::Labels(vec![1, 0].into()),
 //! };
 //! let adv = Pgd {

@@ -119,7 +119,7 @@ fn write_probe(path: &Path, model: &Model, encoded: &[Encoded], pad: u32) {
     };
     let types = vec![0; packed.len()].into();
     let segments = Segments::new(encoded.iter().map(|one| one.ids.len()));
-    let batch = Batch { ids: packed.into(), types, segments, target };
+    let batch = Batch { ids: packed.into(), positions: segments.positions(), types, segments, target };
     let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
     let logits = model.logits_from(Place::Word, &words, &batch, Pass::evaluation());
     let width = logits.shape()[1];

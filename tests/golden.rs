@@ -143,7 +143,9 @@ fn batch(numbers: &Weights, head: &HeadKind) -> (Batch, Vec<usize>) {
             Target::Masked { rows: masked.iter().map(|i| *i as u32).collect::<Vec<_>>().into(), words: words.into() }
         }
     };
-    let batch = Batch { ids: pick(&ids).into(), types: pick(&types).into(), segments: Segments::new(lengths), target };
+    let segments = Segments::new(lengths);
+    let (ids, positions, types) = (pick(&ids).into(), segments.positions(), pick(&types).into());
+    let batch = Batch { ids, positions, types, segments, target };
     (batch, rows)
 }
 

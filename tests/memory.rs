@@ -71,7 +71,8 @@ fn batch(lengths: &[usize], number: usize) -> Batch {
     let ids: Vec<u32> = (0..tokens).map(|i| 6 + ((i * 5 + number) % 50) as u32).collect();
     let labels: Vec<u32> = (0..lengths.len() as u32).map(|i| i % 2).collect();
     let segments = Segments::new(lengths.to_vec());
-    Batch { ids: ids.into(), types: vec![0; tokens].into(), segments, target: Target::Labels(labels.into()) }
+    let (positions, types) = (segments.positions(), vec![0; tokens].into());
+    Batch { ids: ids.into(), positions, types, segments, target: Target::Labels(labels.into()) }
 }
 
 /// Every kind of objective at once, with dropout: loss and gradients have the same bits, kept or computed again.
@@ -108,7 +109,7 @@ fn examples(n: usize) -> Labelled {
     let item = |i: usize| {
         let length = 11 + rng.below(20) as usize;
         let ids: Vec<u32> = (0..length).map(|_| 6 + rng.below(50)).collect();
-        Item { id: i.to_string(), types: vec![0; length], ids, goal: Goal::Label(i as u32 % 2) }
+        Item { id: i.to_string(), types: vec![0; length], ids, restart: None, goal: Goal::Label(i as u32 % 2) }
     };
     Labelled { items: (0..n).map(item).collect(), n_truncated: 0, share_unknown: 0.0 }
 }

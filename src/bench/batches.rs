@@ -140,10 +140,12 @@ fn batch(lengths: &[usize], mut word: impl FnMut() -> u32) -> Batch {
         ids.extend((2..*length).map(|_| word()));
         ids.push(END);
     }
+    let segments = Segments::new(lengths.iter().copied());
     Batch {
         types: vec![0; ids.len()].into(),
         ids: ids.into(),
-        segments: Segments::new(lengths.iter().copied()),
+        positions: segments.positions(),
+        segments,
         target: Target::Labels((0..lengths.len() as u32).map(|i| i % 3).collect::<Vec<_>>().into()),
     }
 }

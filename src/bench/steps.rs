@@ -1,4 +1,4 @@
-//! Whole steps of a model with fresh weights: forward, forward and backward, and the full update.
+//! Whole steps of a model with fresh weights: forward, forward and backward, and full updates by the methods of training.
 
 use super::{
     batches::{Lengths, Size, batches},
@@ -8,11 +8,12 @@ use crate::{
     error::Result,
     models::{Batch, HeadKind, Model, Place, Words},
     nn::Pass,
+    ops::Distribution,
     profile::{self, Work},
     rng::Draw,
     tensor::{Device, without_graph},
     train::{
-        objective::{Objective, Scene, Standard},
+        objective::{Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
         optimizer::{Decay, Optimizer, Settings},
     },
 };
@@ -26,11 +27,21 @@ pub enum Step {
     Backward,
     /// The same, clipping, and AdamW.
     Update,
+    /// An update by adversarial training: [`ASCENT_STEPS`] steps of ascent in a ball of the L2 norm around the words.
+    Adv,
+    /// An update by random perturbation: the loss at [`SAMPLES`] points around the last hidden states.
+    RsRp,
 }
+
+/// Steps of ascent of `step/adv`, which goes forward and backward this many times more than `step/update`.
+const ASCENT_STEPS: usize = 2;
+
+/// Points of `step/rs-rp`.
+const SAMPLES: usize = 3;
 
 impl Step {
     /// All, in the order in which memory grows.
-    pub const ALL: [Step; 3] = [Step::Forward, Step::Backward, Step::Update];
+    pub const ALL: [Step; 5] = [Step::Forward, Step::Backward, Step::Update, Step::Adv, Step::RsRp];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -38,6 +49,31 @@ impl Step {
             Step::Forward => "step/forward",
             Step::Backward => "step/backward",
             Step::Update => "step/update",
+            Step::Adv => "step/adv",
+            Step::RsRp => "step/rs-rp",
+        }
+    }
+
+    /// What is minimized.
+    fn objective(self) -> Box<dyn Objective> {
+        let (radius, step_size) = (0.3, 0.15);
+        match self {
+            Step::Forward | Step::Backward | Step::Update => Box::new(Standard),
+            Step::Adv => Box::new(Pgd {
+                norm: Norm::L2,
+                radius,
+                step_size,
+                steps: ASCENT_STEPS,
+                start: Start::Zero,
+                at: Place::Word,
+                clean_weight: 0.0,
+            }),
+            Step::RsRp => Box::new(RandomPerturbation {
+                distribution: Distribution::Uniform,
+                scale: radius,
+                samples: SAMPLES,
+                at: Place::Encoder,
+            }),
         }
     }
 }
@@ -118,9 +154,9 @@ impl Steps {
         let words = active.as_ref().map_or(Words::Table, Words::Active);
         let draw = Some(Draw { seed: 7, step: self.taken, stream: 0 });
         let weight = 1.0 / batch.segments.count() as f32;
-        let loss = Standard.loss(&Scene { model, words, batch, weight, draw });
+        let loss = step.objective().loss(&Scene { model, words, batch, weight, draw });
         let (loss, grads) = self.optimizer.gradients(loss, &self.optimizer.leaves(model, active.as_ref()));
-        if step == Step::Update {
+        if step != Step::Backward {
             self.optimizer.step(model, active.as_ref(), &grads);
         }
         self.taken += 1;

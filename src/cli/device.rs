@@ -186,6 +186,7 @@ fn described(position: usize, adapter: &Adapter) -> String {
         Some((least, most)) if least == most => format!("subgroups of {least}"),
         Some((least, most)) => format!("subgroups of {least} to {most}"),
     });
+    facts.extend(adapter.cooperative.first().map(|side| format!("cooperative matrices of {side}")));
     facts.extend(adapter.duplicate_of.map(|other| format!("the same card as {other}")));
     facts.extend((adapter.kind == Kind::Software).then(|| "taken only if named".to_string()));
     format!("{position:>3}  {}\n     {}\n", adapter.name, facts.join(", "))
@@ -203,6 +204,7 @@ fn as_json(position: usize, adapter: &Adapter) -> serde_json::Value {
         "max_buffer_bytes": adapter.max_buffer_bytes,
         "f16": adapter.f16,
         "subgroups": adapter.subgroups,
+        "cooperative_matrices": adapter.cooperative,
         "same_as": adapter.duplicate_of,
     })
 }

@@ -56,14 +56,17 @@ pub struct Adapter {
     pub f16: bool,
     /// The smallest and the largest subgroup, where shaders may use subgroups.
     pub subgroups: Option<(u32, u32)>,
+    /// The sides of the square matrices of f16 that a subgroup multiplies together with sums in f32, the largest first.
+    pub cooperative: Vec<u32>,
     /// The position of an adapter before this one that is the same card under another driver.
     pub duplicate_of: Option<usize>,
 }
 
 impl Adapter {
-    /// Whether a kernel's variant was written for such an adapter.
+    /// Whether a kernel's variant was written for such an adapter; cooperative matrices must have passed a test first.
     pub(super) fn suits(&self, suits: Suits) -> bool {
         match suits {
+            Suits::Cooperative(_) => false,
             Suits::Hardware => self.kind != Kind::Software,
             Suits::SoftwareSubgroups(size) => self.kind == Kind::Software && self.subgroups == Some((size, size)),
         }
@@ -91,10 +94,27 @@ impl Adapter {
             subgroups: features
                 .contains(wgpu::Features::SUBGROUP)
                 .then_some((info.subgroup_min_size, info.subgroup_max_size)),
+            cooperative: cooperative(adapter),
             duplicate_of: None,
             name: info.name,
         }
     }
+}
+
+/// The sides of the square matrices of f16 with sums in f32 that subgroups multiply, the largest first.
+fn cooperative(adapter: &wgpu::Adapter) -> Vec<u32> {
+    if !adapter.features().contains(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX) {
+        return Vec::new();
+    }
+    let side = |found: &wgpu::CooperativeMatrixProperties| {
+        let types =
+            [found.ab_type, found.cr_type] == [wgpu::CooperativeScalarType::F16, wgpu::CooperativeScalarType::F32];
+        (types && [found.m_size, found.n_size] == [found.k_size; 2]).then_some(found.k_size)
+    };
+    let mut sides: Vec<u32> = adapter.cooperative_matrix_properties().iter().filter_map(side).collect();
+    sides.sort_unstable_by(|a, b| b.cmp(a));
+    sides.dedup();
+    sides
 }
 
 /// The processor's memory in bytes, where the system tells.
@@ -196,6 +216,7 @@ mod tests {
             workgroup_memory: 16_384,
             f16: false,
             subgroups: None,
+            cooperative: Vec::new(),
             duplicate_of: None,
         }
     }

@@ -196,7 +196,7 @@ impl Gpu {
 
     /// The variant for such an adapter.
     fn own<'a>(&self, kernel: &'a Kernel) -> &'a Kernel {
-        kernel.variant_for(|suits| self.adapter().suits(suits))
+        kernel.variant_for(|suits| self.suits(suits))
     }
 
     /// What a choice is between, and for which class of shapes, where there is one.
@@ -213,7 +213,7 @@ impl Gpu {
 
     /// The kernels of a product that run here in the memory that the adapter's own takes, that one first.
     fn candidates<'a>(&self, kernel: &'a Kernel) -> Vec<Candidate<'a>> {
-        let suiting = kernel.variants.iter().filter(|(suits, _)| self.adapter().suits(*suits));
+        let suiting = kernel.variants.iter().filter(|(suits, _)| self.suits(*suits));
         let mut all: Vec<_> = suiting.map(|(suits, variant)| (suits.name(), variant)).collect();
         all.push((PLAIN, kernel));
         all.extend(kernel.product.iter().flat_map(|product| &product.others).map(|(name, other)| (*name, other)));
@@ -305,7 +305,7 @@ fn named<'a>(plain: &'a Kernel, candidates: &[Candidate<'a>], name: &str) -> Opt
 }
 
 /// The largest error, relative to numbers beyond 1; NaN where a number is none.
-fn furthest(got: &[f32], expected: &[f32]) -> f32 {
+pub(super) fn furthest(got: &[f32], expected: &[f32]) -> f32 {
     let errors = got.iter().zip(expected).map(|(got, expected)| (got - expected).abs() / (1.0 + expected.abs()));
     errors.fold(0.0, |most, error| if most.is_nan() || error <= most { most } else { error })
 }

@@ -6,7 +6,7 @@ use super::{
     bindings::Bindings,
     cache::Cache,
     faults::{Faults, lock},
-    kernel::{Binding, Dispatch, Kernel},
+    kernel::{Binding, Dispatch, Kernel, Suits},
     opening::Opening,
     pipeline::{Pipeline, Pipelines},
     pool::{Buffer, Buffers, Counters, count},
@@ -43,11 +43,24 @@ pub struct Gpu {
     pub(super) faults: Arc<Faults>,
     pub(super) counters: Counters,
     pub(super) tuner: Mutex<Tuner>,
+    /// The side of the cooperative matrices that passed the test on opening.
+    pub(super) cooperative: OnceLock<u32>,
     /// Small buffers that brought numbers to the host, for the next time.
     landings: Mutex<Vec<wgpu::Buffer>>,
-    notes: Vec<String>,
+    notes: OnceLock<Vec<String>>,
     adapter: Adapter,
     opening: Opening,
+}
+
+/// wgpu's leave to use what it calls experimental.
+#[expect(unsafe_code, reason = "cooperative matrices are behind it")]
+fn experimental(wanted: bool) -> wgpu::ExperimentalFeatures {
+    match wanted {
+        // SAFETY: the one such feature that is asked for is cooperative matrices, which are tested on opening; what could
+        // go wrong beside results is for the driver, as with any shader.
+        true => unsafe { wgpu::ExperimentalFeatures::enabled() },
+        false => wgpu::ExperimentalFeatures::disabled(),
+    }
 }
 
 impl Gpu {
@@ -76,8 +89,9 @@ impl Gpu {
         opening.check_adapter(&adapter)?;
         let (device, queue) = pollster::block_on(raw.request_device(&wgpu::DeviceDescriptor {
             label: Some("rxlt"),
-            required_features: opening.features(raw.features()),
+            required_features: opening.features(raw.features(), &adapter),
             required_limits: opening.limits(raw.limits()),
+            experimental_features: experimental(opening.may_cooperate(&adapter)),
             ..Default::default()
         }))
         .map_err(|error| Error::Device(format!("cannot open {}: {error}", adapter.name)))?;
@@ -87,7 +101,8 @@ impl Gpu {
         let pipelines = Pipelines::new(&device, opening.checks, cache);
         let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
         let timer = Timer::new(&device).map(Mutex::new);
-        Ok(Arc::new(Gpu {
+        let cooperates = opening.may_cooperate(&adapter);
+        let gpu = Arc::new(Gpu {
             device,
             queue,
             pipelines,
@@ -98,16 +113,33 @@ impl Gpu {
             faults,
             counters: Counters::default(),
             tuner: Mutex::default(),
+            cooperative: OnceLock::new(),
             landings: Mutex::default(),
-            notes: note.into_iter().collect(),
+            notes: OnceLock::new(),
             adapter,
             opening,
-        }))
+        });
+        let refusal = if cooperates { gpu.try_cooperative() } else { None };
+        gpu.notes.set(note.into_iter().chain(refusal).collect()).expect("a GPU is opened once");
+        Ok(gpu)
     }
 
     /// What there was to say on opening it.
     pub fn notes(&self) -> &[String] {
-        &self.notes
+        self.notes.get().map_or(&[], Vec::as_slice)
+    }
+
+    /// The side of the cooperative matrices that products are made of, if any passed the test.
+    pub fn cooperative(&self) -> Option<u32> {
+        self.cooperative.get().copied()
+    }
+
+    /// Whether a kernel's variant was written for this adapter.
+    pub(super) fn suits(&self, suits: Suits) -> bool {
+        match suits {
+            Suits::Cooperative(side) => self.cooperative() == Some(side),
+            other => self.adapter.suits(other),
+        }
     }
 
     /// What was opened.

@@ -42,6 +42,8 @@ impl Product {
 /// Which adapters a variant is written for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Suits {
+    /// Adapters whose subgroups multiply square matrices of f16 with this side together.
+    Cooperative(u32),
     /// Real GPUs, which want many workgroups and share loads in workgroup memory.
     Hardware,
     /// Drivers that run on the processor, with vector units of this many lanes as subgroups.
@@ -52,6 +54,7 @@ impl Suits {
     /// What the autotuner calls such a variant.
     pub(super) fn name(self) -> &'static str {
         match self {
+            Suits::Cooperative(_) => "cooperative",
             Suits::Hardware => "hardware",
             Suits::SoftwareSubgroups(_) => "lanes",
         }

@@ -4,6 +4,7 @@ mod adapter;
 mod autotune;
 mod bindings;
 mod cache;
+mod cooperative;
 mod device;
 mod faults;
 mod kernel;

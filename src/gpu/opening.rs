@@ -66,15 +66,27 @@ impl Opening {
         }
     }
 
-    pub(super) fn features(&self, available: wgpu::Features) -> wgpu::Features {
+    pub(super) fn features(&self, available: wgpu::Features, adapter: &Adapter) -> wgpu::Features {
         let f16 = if self.precision == Precision::F16 { wgpu::Features::SHADER_F16 } else { wgpu::Features::empty() };
         match self.kernels {
             Kernels::Portable => f16,
             _ => {
-                let wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+                let mut wanted = wgpu::Features::SUBGROUP | wgpu::Features::TIMESTAMP_QUERY;
+                wanted.set(wgpu::Features::EXPERIMENTAL_COOPERATIVE_MATRIX, self.may_cooperate(adapter));
                 f16 | available & (wanted | wgpu::Features::PIPELINE_CACHE)
             }
         }
+    }
+
+    /// Whether products in f16 may be made of the adapter's cooperative matrices. Drivers on the processor have better
+    /// kernels, and use them only where those of real GPUs are tried.
+    pub(super) fn may_cooperate(&self, adapter: &Adapter) -> bool {
+        let kind = match self.kernels {
+            Kernels::Own => adapter.kind,
+            Kernels::For(kind) => kind,
+            Kernels::Portable => Kind::Software,
+        };
+        kind != Kind::Software && self.precision == Precision::F16 && !adapter.cooperative.is_empty()
     }
 
     /// wgpu's defaults are the limits that WebGPU promises everywhere.
@@ -97,6 +109,7 @@ impl Opening {
                 let limits = self.limits(wgpu::Limits::default());
                 adapter.kind = Kind::Software; // no variant for hardware
                 adapter.subgroups = None;
+                adapter.cooperative = Vec::new();
                 adapter.max_binding_bytes = limits.max_storage_buffer_binding_size;
                 adapter.max_buffer_bytes = limits.max_buffer_size;
                 adapter.storage_buffers = limits.max_storage_buffers_per_shader_stage;

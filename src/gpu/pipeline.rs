@@ -3,9 +3,15 @@
 use super::{Gpu, cache::Cache, faults::lock, opening::Checks, shaders};
 use std::{
     collections::HashMap,
-    sync::{Arc, Mutex, atomic::Ordering},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use wgpu::naga;
+
+/// The constant of shaders that have to know how many lanes a subgroup has.
+const LANES: &str = "lanes";
 
 /// One entry point, ready to run.
 pub(super) struct Pipeline {
@@ -29,6 +35,8 @@ pub(super) struct Slot {
 pub(super) struct Pipelines {
     pub(super) uniform_layout: wgpu::BindGroupLayout,
     checks: Checks,
+    /// Lanes of a subgroup, for shaders that have to know.
+    lanes: AtomicU32,
     /// What earlier processes made.
     pub(super) cache: Mutex<Option<Cache>>,
     modules: Mutex<HashMap<&'static str, Arc<Module>>>,
@@ -47,7 +55,17 @@ impl Pipelines {
         let uniform_layout = device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &[entry] });
         let (cache, modules) = (Mutex::new(cache), Mutex::default());
-        Pipelines { uniform_layout, checks, cache, modules, pipelines: Mutex::default() }
+        Pipelines { uniform_layout, checks, lanes: AtomicU32::new(0), cache, modules, pipelines: Mutex::default() }
+    }
+
+    /// From now on, shaders are told that a subgroup has so many lanes.
+    pub(super) fn set_lanes(&self, lanes: u32) {
+        self.lanes.store(lanes, Ordering::Relaxed);
+    }
+
+    /// Forgets what was made of a shader.
+    pub(super) fn forget(&self, shader: &str) {
+        lock(&self.pipelines).retain(|(made_of, _), _| *made_of != shader);
     }
 }
 
@@ -89,13 +107,15 @@ impl Gpu {
             immediate_size: 0,
         });
         let cache = lock(&self.pipelines.cache).as_ref().map(|cache| cache.raw.clone());
+        let told = module.ir.overrides.iter().any(|(_, constant)| constant.name.as_deref() == Some(LANES));
+        let constants = [(LANES, f64::from(self.pipelines.lanes.load(Ordering::Relaxed)))];
         let raw = self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
             label: Some(&label),
             layout: Some(&pipeline_layout),
             module: &module.raw,
             entry_point: Some(entry),
             compilation_options: wgpu::PipelineCompilationOptions {
-                constants: &[],
+                constants: if told { &constants } else { &[] },
                 zero_initialize_workgroup_memory: self.pipelines.checks == Checks::Checked,
             },
             cache: cache.as_ref(),

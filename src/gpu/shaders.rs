@@ -28,14 +28,12 @@ const OPERANDS: &str = "shared/operands";
 /// The complete WGSL module of a shader.
 pub fn compose(name: &str) -> Result<String, String> {
     let mut text = String::new();
-    match name.strip_suffix("_f16").filter(|stem| in_f16(stem)) {
-        Some(stem) => {
-            text.push_str("enable f16;\n");
-            paste(stem, "shared/operands_f16", &mut Vec::new(), &mut text)?;
-        }
-        None => paste(name, OPERANDS, &mut Vec::new(), &mut text)?,
-    }
-    unroll(&text)
+    let f16 = name.strip_suffix("_f16").filter(|stem| in_f16(stem));
+    let operands = if f16.is_some() { "shared/operands_f16" } else { OPERANDS };
+    paste(f16.unwrap_or(name), operands, &mut Vec::new(), &mut text)?;
+    let enables = [("f16", text.contains("f16")), ("wgpu_cooperative_matrix", text.contains("coop_mat"))];
+    let enables = enables.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| format!("enable {name};\n"));
+    unroll(&(enables.collect::<String>() + &text))
 }
 
 /// The same module, except that the memory of a workgroup starts as large numbers: a kernel that reads what it did not

@@ -41,10 +41,9 @@ impl Embeddings {
         })
     }
 
-    /// Word embeddings (t, h) and token types (t) → (t, h)
-    fn forward(&self, words: &Tensor, types: &Ids, segments: &Segments, pass: Pass) -> Tensor {
-        let count = |rows: std::ops::Range<usize>| (0..rows.len()).map(|i| (self.first_position + i) as u32);
-        let positions: Vec<u32> = segments.ranges().flat_map(count).collect();
+    /// Word embeddings (t, h), positions from 0 (t) and token types (t) → (t, h)
+    fn forward(&self, words: &Tensor, positions: &Ids, types: &Ids, pass: Pass) -> Tensor {
+        let positions: Vec<u32> = positions.iter().map(|position| self.first_position as u32 + position).collect();
         let x = words.add(&ops::gather(&[&self.positions], &positions.into()));
         let x = self.norm.forward_sum(&x, &ops::gather(&[&self.types], types), None);
         pass.dropout(&x, 0, self.dropout)
@@ -133,8 +132,8 @@ impl Encoder {
     }
 
     /// Word embeddings (t, h) → the layers' input (t, h).
-    pub fn embed(&self, words: &Tensor, types: &Ids, segments: &Segments, pass: Pass) -> Tensor {
-        self.embeddings.forward(words, types, segments, pass)
+    pub fn embed(&self, words: &Tensor, positions: &Ids, types: &Ids, pass: Pass) -> Tensor {
+        self.embeddings.forward(words, positions, types, pass)
     }
 
     /// The layers' input (t, h) → the input and the output of each layer that takes part.

@@ -38,6 +38,8 @@ pub enum Target {
 pub struct Batch {
     /// Token ids: (t).
     pub ids: Ids,
+    /// Positions, from 0: (t). Those of [`Segments::positions`], or others where the sides of a pair count anew.
+    pub positions: Ids,
     /// Token types: (t).
     pub types: Ids,
     /// Where sequences start.
@@ -164,7 +166,7 @@ impl Model {
         };
         match at {
             Place::Word => embeddings,
-            Place::Embedding => self.encoder.embed(&embeddings, &batch.types, &batch.segments, pass),
+            Place::Embedding => self.encoder.embed(&embeddings, &batch.positions, &batch.types, pass),
             Place::Encoder => self.hidden_from(Place::Word, &embeddings, batch, pass),
         }
     }
@@ -197,7 +199,10 @@ impl Model {
     pub fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
         let segments = &batch.segments;
         match at {
-            Place::Word => self.encoder.encode(&self.encoder.embed(x, &batch.types, segments, pass), segments, pass),
+            Place::Word => {
+                let embedded = self.encoder.embed(x, &batch.positions, &batch.types, pass);
+                self.encoder.encode(&embedded, segments, pass)
+            }
             Place::Embedding => self.encoder.encode(x, segments, pass),
             Place::Encoder => x.clone(),
         }

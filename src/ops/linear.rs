@@ -2,7 +2,7 @@
 
 use super::{
     Case, Layout, Spec, expect, matmul,
-    matmul::{tile_uniform, tiles},
+    matmul::{by_tiles, tile_uniform, tiles, tolerance},
     matrix,
 };
 use crate::{
@@ -40,8 +40,8 @@ impl Linear {
     /// What the autotuner knows of it.
     pub(super) fn product(&self, name: &'static str, inputs: &[&Shape]) -> Product {
         let extents = [inputs[0].rows(), inputs[1].rows(), inputs[1].columns()];
-        let tolerance = SPEC.tolerance as f32;
-        Product { name, extents, bias: true, precision: self.precision, tolerance, others: Vec::new() }
+        let precision = self.precision;
+        Product { name, extents, bias: true, precision, tolerance: tolerance(precision), others: Vec::new() }
     }
 }
 
@@ -94,11 +94,8 @@ pub(super) fn linear_kernel(inputs: &[&Shape], x: Binding, precision: Precision)
         let dispatch = Dispatch { shader, entry: "forward", bindings, uniform, workgroups: tiles([m, n], side) };
         Kernel { dispatches: vec![dispatch], ..Kernel::default() }
     };
-    let [tile, lane] = match precision {
-        Precision::F16 => ["linear_f16", "linear_lanes_f16"],
-        _ => ["linear", "linear_lanes"],
-    };
-    let tiled = launch(tile, tile_uniform([m, n, k], Layout::NT, k), 64);
+    let lane = if precision == Precision::F16 { "linear_lanes_f16" } else { "linear_lanes" };
+    let tiled = by_tiles(precision, |by| launch(by.linear, tile_uniform([m, n, k], Layout::NT, k), by.side));
     match n.is_multiple_of(4) && k.is_multiple_of(4) {
         true => {
             let lanes = launch(lane, vec![m as u32, n as u32, k as u32], 64);

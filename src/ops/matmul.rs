@@ -70,6 +70,12 @@ impl MatMul {
     }
 }
 
+/// How far products on a GPU may be from one another, relative to numbers beyond 1: sums are in f32, but matrix units,
+/// which take operands in f16, may cut their last bits.
+pub(super) fn tolerance(precision: Precision) -> f32 {
+    if precision == Precision::F16 { 1e-4 } else { SPEC.tolerance as f32 }
+}
+
 /// How many tiles with sides of `side` cover a matrix.
 pub(super) fn tiles([m, n]: [usize; 2], side: usize) -> usize {
     m.div_ceil(side) * n.div_ceil(side)
@@ -85,21 +91,56 @@ pub(super) fn tile_uniform([m, n, k]: [usize; 3], layout: Layout, part: usize) -
     [[m, n, k].as_slice(), &strides, &[part]].concat().into_iter().map(|extent| extent as u32).collect()
 }
 
+/// Shaders that compute products by tiles of `side` × `side`.
+#[derive(Clone, Copy)]
+pub(super) struct Tiled {
+    pub(super) matmul: &'static str,
+    pub(super) linear: &'static str,
+    pub(super) side: usize,
+}
+
+impl Tiled {
+    /// Those that run on all adapters.
+    fn plain(precision: Precision) -> Tiled {
+        match precision {
+            Precision::F16 => Tiled { matmul: "matmul_f16", linear: "linear_f16", side: 64 },
+            _ => Tiled { matmul: "matmul", linear: "linear", side: 64 },
+        }
+    }
+}
+
+/// Those by cooperative matrices, of f16, by the side of these.
+const COOPERATIVE: [(u32, Tiled); 2] = [
+    (16, Tiled { matmul: "matmul_cooperative16", linear: "linear_cooperative16", side: 64 }),
+    (8, Tiled { matmul: "matmul_cooperative8", linear: "linear_cooperative8", side: 32 }),
+];
+
+/// The kernel that runs on all adapters, in f16 with variants by cooperative matrices.
+pub(super) fn by_tiles(precision: Precision, kernel: impl Fn(Tiled) -> Kernel) -> Kernel {
+    let plain = kernel(Tiled::plain(precision));
+    match precision {
+        Precision::F16 => {
+            COOPERATIVE.iter().fold(plain, |plain, (side, by)| plain.or(Suits::Cooperative(*side), kernel(*by)))
+        }
+        _ => plain,
+    }
+}
+
 impl MatMul {
-    /// The product by tiles of 64 × 64. Where these are few and k is long, as for the gradient of a weight, several
-    /// workgroups share a tile, each summing a part of k.
-    fn tiled(&self, [m, n, k]: [usize; 3]) -> Kernel {
+    /// The product by tiles. Where these are few and k is long, as for the gradient of a weight, several workgroups
+    /// share a tile, each summing a part of k.
+    fn tiled(&self, [m, n, k]: [usize; 3], by: Tiled) -> Kernel {
         const ENOUGH: usize = 512; // workgroups that keep a large GPU busy
-        let count = tiles([m, n], 64);
-        self.in_parts([m, n, k], (ENOUGH / count.max(1)).clamp(1, k.div_ceil(512).max(1)))
+        let count = tiles([m, n], by.side);
+        self.in_parts([m, n, k], (ENOUGH / count.max(1)).clamp(1, k.div_ceil(512).max(1)), by)
     }
 
     /// The same with k cut into about as many parts as told.
-    fn in_parts(&self, [m, n, k]: [usize; 3], parts: usize) -> Kernel {
-        let count = tiles([m, n], 64);
+    fn in_parts(&self, [m, n, k]: [usize; 3], parts: usize, by: Tiled) -> Kernel {
+        let count = tiles([m, n], by.side);
         let part = k.div_ceil(parts).max(1).next_multiple_of(16);
         let parts = k.div_ceil(part).max(1);
-        let shader = if self.precision == Precision::F16 { "matmul_f16" } else { "matmul" };
+        let shader = by.matmul;
         let product = Kernel::one(shader, "forward", 2, tile_uniform([m, n, k], self.layout, part), count * parts);
         if parts == 1 {
             return product;
@@ -116,8 +157,9 @@ impl MatMul {
         let (name, precision) = (["matmul NN", "matmul NT", "matmul TN"][self.layout as usize], self.precision);
         let long = extents[2] > 512;
         let others = [("whole", 1), ("in 2 parts", 2), ("in 4 parts", 4)].into_iter().filter(|_| long);
-        let others = others.map(|(name, parts)| (name, self.in_parts(extents, parts))).collect();
-        Product { name, extents, bias: false, precision, tolerance: SPEC.tolerance as f32, others }
+        let plain = Tiled::plain(precision);
+        let others = others.map(|(name, parts)| (name, self.in_parts(extents, parts, plain))).collect();
+        Product { name, extents, bias: false, precision, tolerance: tolerance(precision), others }
     }
 }
 
@@ -149,7 +191,7 @@ impl Op for MatMul {
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         let extents = self.extents(inputs).expect("checked");
         let [m, n, k] = extents;
-        let tiled = self.tiled(extents).product(self.product(extents));
+        let tiled = by_tiles(self.precision, |by| self.tiled(extents, by)).product(self.product(extents));
         let (shaders, aligned) = match self.layout {
             Layout::NN => (["matmul_nn", "matmul_nn_f16"], [n, k]),
             Layout::NT => (["matmul_nt", "matmul_nt_f16"], [n, k]),

@@ -36,6 +36,8 @@ pub struct Encoded {
     pub ids: Vec<u32>,
     /// The segment of each token: 0, or 1 for the second sequence in models that tell them apart.
     pub types: Vec<u32>,
+    /// By how many tokens the second sequence comes after the first.
+    pub second: usize,
     /// How many of the ids are the unknown token.
     pub n_unknown: usize,
     /// How many tokens were cut off.
@@ -206,11 +208,18 @@ impl Tokenizer {
         let b = b.unwrap_or_default();
         let (n_a, n_b) = longest_first(a.len(), b.len(), room);
         let mut encoded = Encoded { n_truncated: a.len() - n_a + b.len() - n_b, ..Encoded::default() };
+        let mut first = 0;
         for slot in slots {
             let (ids, kind) = match slot {
                 Slot::Special(id, kind) => (std::slice::from_ref(id), kind),
-                Slot::First(kind) => (&a[..n_a], kind),
-                Slot::Second(kind) => (&b[..n_b], kind),
+                Slot::First(kind) => {
+                    first = encoded.ids.len();
+                    (&a[..n_a], kind)
+                }
+                Slot::Second(kind) => {
+                    encoded.second = encoded.ids.len() - first;
+                    (&b[..n_b], kind)
+                }
             };
             encoded.ids.extend_from_slice(ids);
             encoded.types.resize(encoded.ids.len(), *kind);

@@ -93,6 +93,8 @@ pub struct Layout {
     pub pair_share: f64,
     /// The share of pairs that become two sequences, each to be told from others, instead of one.
     pub ranked_share: f64,
+    /// Whether the words of a joined pair's second side have the positions that they would have alone.
+    pub restart_positions: bool,
 }
 
 /// A corpus on disk.
@@ -211,11 +213,13 @@ impl Corpus {
         let (a, b) = (&ids[..at], &ids[at + 1..]);
         let (a, b) = if rng.below(2) == 0 { (a, b) } else { (b, a) };
         if f64::from(rng.uniform()) >= ranked_share {
-            return Ok(self.masking.apply(id, &self.tokenizer.assemble(a, Some(b), longest)?.ids, rng));
+            let joined = self.tokenizer.assemble(a, Some(b), longest)?;
+            let restart = self.layout.restart_positions.then_some(joined.second);
+            return Ok(Item { restart, ..self.masking.apply(id, &joined.ids, rng) });
         }
         let (a, b) = (self.tokenizer.assemble(a, None, longest)?.ids, self.tokenizer.assemble(b, None, longest)?.ids);
         let ids = [&a[..], &b].concat();
-        Ok(Item { id, types: vec![0; ids.len()], ids, goal: Goal::Ranked { second: a.len() } })
+        Ok(Item { id, types: vec![0; ids.len()], ids, restart: None, goal: Goal::Ranked { second: a.len() } })
     }
 
     fn record(&self, record: usize) -> Result<Vec<u32>> {
@@ -374,7 +378,7 @@ mod tests {
     use crate::{array::Segments, models::Target, train::source::pack};
 
     fn layout() -> Layout {
-        Layout { max_length: 24, pack: false, alpha: 0.3, pair_share: 0.6, ranked_share: 0.0 }
+        Layout { max_length: 24, pack: false, alpha: 0.3, pair_share: 0.6, ranked_share: 0.0, restart_positions: false }
     }
 
     fn text(a: String) -> Text {
@@ -503,6 +507,22 @@ mod tests {
             assert_eq!(item.ids, corpus.item(place % corpus.len(), 0, place).unwrap().ids);
         }
         assert!(orders.iter().all(|n| *n > 60) && sides.iter().all(|n| *n > 60), "{orders:?} {sides:?}");
+    }
+
+    #[test]
+    fn positions_of_the_second_side_may_begin_anew() {
+        let texts = BTreeMap::from([("de-en".to_string(), vec![pair("the first line".into(), "die Zeile".into()); 8])]);
+        let positions = |restart_positions| {
+            let (_folder, corpus) = corpus(&texts, Layout { max_length: 48, restart_positions, ..layout() });
+            let item = corpus.item(0, 0, 0).unwrap();
+            let end = corpus.tokenizer.specials().last;
+            let second = item.ids.windows(2).position(|two| two == [end, end]).unwrap() + 1; // its `</s>` is as `<s>`
+            (pack(&[item]).positions.to_vec(), second as u32)
+        };
+        let (running, _) = positions(false);
+        assert_eq!(running, (0..running.len() as u32).collect::<Vec<_>>());
+        let (anew, second) = positions(true);
+        assert_eq!(anew, (0..second).chain(0..anew.len() as u32 - second).collect::<Vec<_>>());
     }
 
     #[test]

@@ -83,7 +83,13 @@ mod tests {
         let sentence = |i: u32| [0, 5 + i, 20 + 2 * i, 2];
         let item = |group: &str, i: u32, second: u32| {
             let ids = [sentence(i), sentence(second)].concat();
-            Item { id: format!("{group}:{i}"), types: vec![0; ids.len()], ids, goal: Goal::Ranked { second: 4 } }
+            Item {
+                id: format!("{group}:{i}"),
+                types: vec![0; ids.len()],
+                ids,
+                restart: None,
+                goal: Goal::Ranked { second: 4 },
+            }
         };
         let same = (0..5).map(|i| item("same", i, i));
         let others = (0..4).map(|i| item("others", i, (i + 1) % 4));

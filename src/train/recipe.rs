@@ -181,6 +181,10 @@ pub struct Stage {
     /// by its translation; the rest are one sequence, in which words are guessed from their translation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ranked_share: Option<f64>,
+    /// Whether the words of the second side of such a sequence have the positions that they would have alone (Conneau &
+    /// Lample, 2019), rather than going on from the first side's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub restart_positions: Option<bool>,
     /// Whether consecutive sentences of a language share a sequence in `mlm`, up to `max_length`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pack: Option<bool>,
@@ -371,6 +375,7 @@ impl Default for Stage {
             pairs: Vec::new(),
             pair_share: None,
             ranked_share: None,
+            restart_positions: None,
             pack: None,
             leave_out: Vec::new(),
             languages: Vec::new(),

@@ -58,6 +58,7 @@ impl Retriever<'_> {
             id: String::new(),
             ids: encoded.ids,
             types: encoded.types,
+            restart: None,
             goal: Goal::Label(0),
         };
         let items: Vec<Item> = encoded.into_iter().map(item).collect();

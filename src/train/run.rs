@@ -340,6 +340,7 @@ impl<'a> Run<'a> {
             alpha: stage.alpha.unwrap_or(0.3),
             pair_share: stage.pair_share.unwrap_or(0.5),
             ranked_share: stage.ranked_share.unwrap_or(0.0),
+            restart_positions: stage.restart_positions.unwrap_or(false),
         };
         let first = self.recipe.first_with_texts_of(index);
         let folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().join("corpus");

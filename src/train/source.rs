@@ -20,6 +20,8 @@ pub struct Item {
     pub ids: Vec<u32>,
     /// Token types.
     pub types: Vec<u32>,
+    /// The token at which positions begin anew, if they do: that of the second side of a pair.
+    pub restart: Option<usize>,
     /// What the model should say.
     pub goal: Goal,
 }
@@ -86,9 +88,10 @@ pub trait Source: Sync {
 /// Lays items end to end.
 pub fn pack(items: &[Item]) -> Batch {
     let (mut labels, mut rows, mut words, mut firsts) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut lengths, mut start) = (Vec::new(), 0);
+    let (mut lengths, mut positions, mut start) = (Vec::new(), Vec::new(), 0);
     for item in items {
         let length = item.ids.len();
+        let mut second = item.restart.unwrap_or(length);
         match &item.goal {
             Goal::Label(label) => {
                 labels.push(*label);
@@ -99,11 +102,13 @@ pub fn pack(items: &[Item]) -> Batch {
                 words.extend(there);
                 lengths.push(length);
             }
-            Goal::Ranked { second } => {
+            Goal::Ranked { second: there } => {
+                second = *there;
                 firsts.push(lengths.len() as u32);
-                lengths.extend([*second, length - second]);
+                lengths.extend([second, length - second]);
             }
         }
+        positions.extend((0..second as u32).chain(0..(length - second) as u32));
         start += length as u32;
     }
     let segments = Segments::new(lengths);
@@ -114,7 +119,8 @@ pub fn pack(items: &[Item]) -> Batch {
         (false, false) => Target::Translated { rows: rows.into(), words: words.into(), firsts },
     };
     let join = |part: fn(&Item) -> &Vec<u32>| items.iter().flat_map(|item| part(item).clone()).collect::<Vec<u32>>();
-    Batch { ids: join(|item| &item.ids).into(), types: join(|item| &item.types).into(), segments, target }
+    let (ids, types) = (join(|item| &item.ids).into(), join(|item| &item.types).into());
+    Batch { ids, positions: positions.into(), types, segments, target }
 }
 
 /// Cuts items into runs of at most `tokens` tokens, in order; an item that is longer by itself stands alone.
@@ -164,7 +170,7 @@ impl Labelled {
 
 fn labelled(example: &Example, encoded: Encoded, labels: &[u32]) -> Item {
     let label = example.label.map_or(0, |label| labels[label]);
-    Item { id: example.id.clone(), ids: encoded.ids, types: encoded.types, goal: Goal::Label(label) }
+    Item { id: example.id.clone(), ids: encoded.ids, types: encoded.types, restart: None, goal: Goal::Label(label) }
 }
 
 impl Source for Labelled {
@@ -256,7 +262,7 @@ impl Masking {
             }
         }
         let positions = chosen.iter().map(|i| *i as u32).collect();
-        Item { id, types: vec![0; ids.len()], ids, goal: Goal::Masked { positions, words } }
+        Item { id, types: vec![0; ids.len()], ids, restart: None, goal: Goal::Masked { positions, words } }
     }
 
     fn random_word(&self, rng: &mut Rng) -> u32 {
@@ -274,7 +280,7 @@ mod tests {
     use super::*;
 
     fn item(length: usize) -> Item {
-        Item { id: String::new(), ids: vec![7; length], types: vec![0; length], goal: Goal::Label(1) }
+        Item { id: String::new(), ids: vec![7; length], types: vec![0; length], restart: None, goal: Goal::Label(1) }
     }
 
     #[test]

@@ -41,6 +41,7 @@ impl Recipe {
                 if !stage.pairs.is_empty() {
                     stage.pair_share.get_or_insert(0.5);
                     stage.ranked_share.get_or_insert(0.0);
+                    stage.restart_positions.get_or_insert(false);
                 }
             }
         }
@@ -233,6 +234,7 @@ impl Stage {
             ("pairs", !self.pairs.is_empty()),
             ("pair_share", self.pair_share.is_some()),
             ("ranked_share", self.ranked_share.is_some()),
+            ("restart_positions", self.restart_positions.is_some()),
             ("pack", self.pack.is_some()),
             ("leave_out", !self.leave_out.is_empty()),
             ("languages", !self.languages.is_empty()),

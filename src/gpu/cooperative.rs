@@ -1,0 +1,77 @@
+//! Cooperative matrices: products by the matrix units of a GPU, taken only where they were seen to be right.
+//!
+//! wgpu calls them experimental, and how many lanes a subgroup has is for the driver to choose; so each GPU that claims
+//! them multiplies two matrices in both ways when it is opened, and keeps to the ordinary kernels if results differ.
+
+use super::{Buffer, Gpu, Kernel, autotune::furthest};
+use crate::rng::Rng;
+use std::sync::Arc;
+
+/// m, n and k of the products that are tried: several tiles with ragged edges.
+const TRIAL: [usize; 3] = [150, 139, 100];
+
+/// How often they are tried: what races shows itself only now and then.
+const TRIALS: usize = 20;
+
+/// How far the sums may be from those of the ordinary kernel, relative to numbers beyond 1: they are made in another
+/// order, and matrix units may cut the last bits of f32.
+const TOLERANCE: f32 = 1e-4;
+
+/// The shader that is tried for matrices with a side.
+fn shader(side: u32) -> Option<&'static str> {
+    match side {
+        16 => Some("matmul_cooperative16"),
+        8 => Some("matmul_cooperative8"),
+        _ => None,
+    }
+}
+
+impl Gpu {
+    /// Tries the adapter's cooperative matrices, the largest first; what passes is taken from now on. Returns what there
+    /// is to say where none does.
+    pub(super) fn try_cooperative(self: &Arc<Self>) -> Option<String> {
+        let (least, most) = self.adapter().subgroups?;
+        let sizes = if least == most { vec![most] } else { vec![most, least] };
+        let mut note = None;
+        let shaders = self.adapter().cooperative.iter().filter_map(|side| Some((*side, shader(*side)?)));
+        for ((side, shader), lanes) in shaders.flat_map(|tried| sizes.iter().map(move |lanes| (tried, *lanes))) {
+            self.pipelines.forget(shader);
+            self.pipelines.set_lanes(lanes);
+            let error = self.cooperative_error(shader, side);
+            if error <= TOLERANCE {
+                self.cooperative.set(side).expect("a GPU is opened once");
+                return None;
+            }
+            note = Some(format!(
+                "cooperative matrices are not used on {}: products of {side} x {side} by subgroups of {lanes} differ by \
+                 {error:.1e} from the ordinary ones, expected at most {TOLERANCE:.0e}",
+                self.adapter().name,
+            ));
+        }
+        note
+    }
+
+    /// The largest difference between products by this shader and by the ordinary one; NaN where one is no number.
+    fn cooperative_error(self: &Arc<Self>, shader: &'static str, side: u32) -> f32 {
+        let [m, n, k] = TRIAL;
+        let mut rng = Rng::new(1, 0);
+        let mut random = |len: usize| {
+            let words: Vec<u32> = (0..len).map(|_| (2.0 * rng.uniform() - 1.0).to_bits()).collect();
+            self.upload(&words)
+        };
+        let (a, b) = (random(m * k), random(k * n));
+        let output = self.allocate(m * n);
+        let unwritten = vec![f32::NAN.to_bits(); m * n];
+        let product = |shader: &'static str, side: usize| {
+            let uniform = [m, n, k, k, 1, n, 1, k].map(|extent| extent as u32).to_vec();
+            let tiles = m.div_ceil(side) * n.div_ceil(side);
+            let kernel = Kernel::one(shader, "forward", 2, uniform, tiles);
+            self.overwrite(&output, &unwritten);
+            self.run_variant(&kernel, &[&output], &[&a, &b] as &[&Buffer]);
+            self.read(&output)
+        };
+        let expected = product("matmul_f16", 64);
+        let errors = (0..TRIALS).map(|_| furthest(&product(shader, 4 * side as usize), &expected));
+        errors.fold(0.0, |most: f32, error| if most.is_nan() || error <= most { most } else { error })
+    }
+}
