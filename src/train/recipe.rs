@@ -43,6 +43,9 @@ pub const DEMO: &str = "demo";
 pub struct Recipe {
     /// The version of the keys.
     pub schema: u32,
+    /// A recipe that ships, or a file beside this one: what is not given here, it says. Lists are taken over whole.
+    #[serde(skip_serializing)]
+    pub extends: Option<String>,
     /// What it is called, also in folder names.
     pub name: String,
     /// One sentence for people.
@@ -311,6 +314,7 @@ impl Default for Recipe {
     fn default() -> Recipe {
         Recipe {
             schema: SCHEMA,
+            extends: None,
             name: String::new(),
             about: String::new(),
             seed: 7,

@@ -104,6 +104,7 @@ impl Recipe {
 
     fn check_whole(&self, problems: &mut Problems) {
         problems.unless(self.schema == SCHEMA, "schema", &SCHEMA.to_string(), &self.schema);
+        problems.say(self.extends.is_some(), "extends", "only a recipe's file extends another, and no --set");
         problems.unless(is_name(&self.name), "name", NAME, &quoted(&self.name));
         let twice = self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed));
         problems.say(twice.is_some(), "seeds", format!("expected each seed once, found {:?}", self.seeds));

@@ -1,6 +1,6 @@
 //! From TOML and `--set` to a table, with the place of every value.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fs, path::Path};
 
 use serde::Deserialize;
 use toml::{
@@ -11,8 +11,55 @@ use toml::{
 use super::{Recipe, Setting};
 use crate::error::{Error, Result, did_you_mean};
 
-/// The table in `text`, checked for keys and types, and the place of each value.
+/// The table in `text`, checked for keys and types, and the place of each value; what it does not say, the recipe says
+/// that it extends.
 pub(super) fn read(text: &str, name: &str) -> Result<(Table, BTreeMap<String, String>)> {
+    let (mut table, mut places) = read_alone(text, name)?;
+    let Some(Value::String(extended)) = table.remove(EXTENDS) else { return Ok((table, places)) };
+    let place = places.remove(EXTENDS).unwrap_or_default();
+    let (base, base_places) = read_extended(&extended, name)
+        .map_err(|error| Error::Config(format!("{place}: {EXTENDS} = \"{extended}\": {}", error.message())))?;
+    for (key, value) in base.into_iter().filter(|(key, _)| !["name", "about"].contains(&key.as_str())) {
+        inherit(&mut table, key, value);
+    }
+    let known = flatten(&table);
+    for (key, place) in base_places.into_iter().filter(|(key, _)| known.contains_key(key)) {
+        places.entry(key).or_insert(place);
+    }
+    Ok((table, places))
+}
+
+/// The key that names the recipe to build on.
+const EXTENDS: &str = "extends";
+
+/// A recipe that ships, by its name, or a file beside the one that names it.
+fn read_extended(extended: &str, name: &str) -> Result<(Table, BTreeMap<String, String>)> {
+    let (text, name) = if extended.ends_with(".toml") {
+        let path = Path::new(name).with_file_name(extended);
+        (fs::read_to_string(&path).map_err(|error| Error::read(&path, &error))?, path.display().to_string())
+    } else {
+        (super::find(extended)?.to_owned(), extended.to_owned())
+    };
+    let (table, places) = read_alone(&text, &name)?;
+    match table.contains_key(EXTENDS) {
+        true => Err(Error::Config(format!("{name} extends another itself; name that one, and repeat what differs"))),
+        false => Ok((table, places)),
+    }
+}
+
+/// Takes over a value that is not given: of a table each that is not given, of a list all or nothing.
+fn inherit(table: &mut Table, key: String, value: Value) {
+    match (table.get_mut(&key), value) {
+        (None, value) => _ = table.insert(key, value),
+        (Some(Value::Table(own)), Value::Table(base)) => {
+            base.into_iter().for_each(|(key, value)| inherit(own, key, value));
+        }
+        (Some(_), _) => {}
+    }
+}
+
+/// The same of this text alone.
+fn read_alone(text: &str, name: &str) -> Result<(Table, BTreeMap<String, String>)> {
     let refused = |error: toml::de::Error| {
         let line = error.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
         refuse(name, &line, &error)

@@ -14,6 +14,8 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("open-sib200-average", include_str!("../../../recipes/open-sib200-average.toml")),
     ("open-sib200-intents", include_str!("../../../recipes/open-sib200-intents.toml")),
     ("open-xnli", include_str!("../../../recipes/open-xnli.toml")),
+    ("open-xnli-sib200", include_str!("../../../recipes/open-xnli-sib200.toml")),
+    ("open-xnli-mlm", include_str!("../../../recipes/open-xnli-mlm.toml")),
     ("open-pawsx", include_str!("../../../recipes/open-pawsx.toml")),
     ("xnli-standard", include_str!("../../../recipes/xnli-standard.toml")),
     ("xnli-adv", include_str!("../../../recipes/xnli-adv.toml")),

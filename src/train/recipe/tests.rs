@@ -53,6 +53,44 @@ fn every_value_has_its_source() {
 }
 
 #[test]
+fn a_recipe_extends_another() {
+    let text = "name = \"mine\"\nextends = \"open-sib200\"\nseeds = [4]\n[data]\nmax_eval_samples = 9\n[[methods]]\nadv = {}\n";
+    let mine = parse(text, &["stages.0.epochs=2"]).unwrap();
+    let base = Resolved::parse(find("open-sib200").unwrap(), "open-sib200", &[]).unwrap().recipe;
+    assert_eq!((mine.recipe.name.as_str(), mine.recipe.about.as_str(), &mine.recipe.seeds[..]), ("mine", "", &[4][..]));
+    assert_eq!((&mine.recipe.languages, &mine.recipe.model), (&base.languages, &base.model));
+    assert_eq!(mine.recipe.data, Data { max_eval_samples: Some(9), ..base.data });
+    assert_eq!(mine.recipe.stages, [Stage { epochs: Some(2), ..base.stages[0].clone() }]);
+    assert_eq!(mine.recipe.methods.iter().map(|method| method.name.as_str()).collect::<Vec<_>>(), ["adv"]);
+    let source = |key: &str| mine.sources[key].split(':').next().unwrap().to_owned();
+    assert_eq!(
+        ["seeds", "model.path", "stages.0.batch_size", "stages.0.epochs"].map(source),
+        ["t.toml", "open-sib200", "open-sib200", "--set"]
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let beside = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Resolved::load(&path, &[])
+    };
+    beside("base.toml", BASE).unwrap();
+    let own = beside("own.toml", "name = \"own\"\nextends = \"base.toml\"\nseed = 1\n").unwrap();
+    assert!(own.sources["stages.0.task"].ends_with("base.toml:5"), "{:?}", own.sources);
+    for (text, expected) in [
+        ("extends = \"own.toml\"", "own.toml extends another itself"),
+        ("extends = \"none.toml\"", "none.toml"),
+        ("extends = \"open-sib\"", "no recipe \"open-sib\""),
+        ("extends = \"base.toml\"", "name: expected"),
+        ("extends = 3", "expected a string"),
+    ] {
+        let error = beside("wrong.toml", text).unwrap_err();
+        assert!(error.message().contains(expected), "{text}: {}", error.message());
+    }
+    assert!(parse(BASE, &["extends=open-sib200"]).unwrap_err().message().contains("only a recipe's file"));
+}
+
+#[test]
 fn settings_reach_every_value() {
     type Look = fn(&Recipe) -> bool;
     let cases: &[(&str, Look)] = &[
