@@ -37,18 +37,32 @@ impl Gpu {
         for ((side, shader), lanes) in shaders.flat_map(|tried| sizes.iter().map(move |lanes| (tried, *lanes))) {
             self.pipelines.forget(shader);
             self.pipelines.set_lanes(lanes);
-            let error = self.cooperative_error(shader, side);
-            if error <= TOLERANCE {
+            let wrong = self.refusal(shader).or_else(|| {
+                let error = self.cooperative_error(shader, side);
+                let wrong = error.is_nan() || error > TOLERANCE;
+                wrong.then(|| {
+                    format!("they differ by {error:.1e} from the ordinary ones, expected at most {TOLERANCE:.0e}")
+                })
+            });
+            let Some(wrong) = wrong else {
                 self.cooperative.set(side).expect("a GPU is opened once");
                 return None;
-            }
-            note = Some(format!(
-                "cooperative matrices are not used on {}: products of {side} x {side} by subgroups of {lanes} differ by \
-                 {error:.1e} from the ordinary ones, expected at most {TOLERANCE:.0e}",
-                self.adapter().name,
-            ));
+            };
+            let name = &self.adapter().name;
+            let tried = format!("products of {side} x {side} by subgroups of {lanes}");
+            note = Some(format!("cooperative matrices are not used on {name}: {tried}: {wrong}"));
         }
         note
+    }
+
+    /// What the driver has against the shader, if it does not take it.
+    fn refusal(&self, shader: &'static str) -> Option<String> {
+        let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
+        let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
+        self.pipeline(shader, "forward");
+        let errors = [pollster::block_on(validation.pop()), pollster::block_on(internal.pop())];
+        let in_one_line = |error: wgpu::Error| error.to_string().split_whitespace().collect::<Vec<_>>().join(" ");
+        errors.into_iter().flatten().next().map(|error| format!("the driver refuses them: {}", in_one_line(error)))
     }
 
     /// The largest difference between products by this shader and by the ordinary one; NaN where one is no number.

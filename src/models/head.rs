@@ -10,7 +10,7 @@ use crate::{
 
 /// The most logits of a language model that exist at once, 64 MiB of them; more are taken chunk by chunk, which costs
 /// two products more.
-const LOGITS: usize = 1 << 24;
+pub const LOGITS: usize = 1 << 24;
 
 /// What a head is to predict.
 #[derive(Clone, Copy, Debug)]

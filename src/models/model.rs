@@ -178,7 +178,12 @@ impl Model {
             Target::Labels(_) => &batch.segments.first_rows(),
             Target::Masked { rows, .. } | Target::Translated { rows, .. } => rows,
         };
-        self.head.logits(&hidden, rows, &self.words, pass)
+        self.logits_at(&hidden, rows, pass)
+    }
+
+    /// Last hidden states (t, h) → the head's logits at some rows (n): (n, k)
+    pub fn logits_at(&self, hidden: &Tensor, rows: &Ids, pass: Pass) -> Tensor {
+        self.head.logits(hidden, rows, &self.words, pass)
     }
 
     /// Activations (t, h) at a place → `weight` times the summed cross-entropy of the batch.

@@ -6,7 +6,7 @@ use super::{
     source::{Goal, Item},
 };
 use crate::{
-    models::{Model, Place, Target, Words},
+    models::{LOGITS, Model, Place, Target, Words},
     nn::Pass,
 };
 use std::collections::BTreeMap;
@@ -29,13 +29,17 @@ fn group_of(item: &Item) -> String {
     item.id.split(':').next().unwrap_or_default().to_owned()
 }
 
-/// How many of the masked words of each item the model finds, and how many there are.
+/// How many of the masked words of each item the model finds, and how many there are; with at most [`LOGITS`] logits at
+/// once.
 fn masked_words_found(model: &Model, items: &[Item], tokens: usize) -> Vec<(usize, usize)> {
     by_batches(items, tokens, |batch, items| {
-        let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
-        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
-        let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
-        let mut right = rows_of(&logits).zip(words.iter()).map(|(row, word)| largest(&row) == *word as usize);
+        let Target::Masked { rows, words } = &batch.target else { panic!("masked words are counted in masked text") };
+        let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
+        let guesses = rows.chunks((LOGITS / model.config.vocab_size).max(1)).flat_map(|rows| {
+            let logits = model.logits_at(&hidden, &rows.to_vec().into(), Pass::evaluation());
+            rows_of(&logits).map(|row| largest(&row)).collect::<Vec<_>>()
+        });
+        let mut right = guesses.zip(words.iter()).map(|(guess, word)| guess == *word as usize);
         let count = |item: &Item| {
             let n = item.goal.count();
             (right.by_ref().take(n).filter(|right| *right).count(), n)
