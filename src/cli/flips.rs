@@ -21,7 +21,8 @@ use crate::{
 /// Find the test items that a model gets right in the source language, but not in every copy with synonyms.
 ///
 /// Each line of the output is one such item; rxlt report takes the file as --subset and follows the items into all
-/// languages. Take the model of plain training, so that the subset favors no other method.
+/// languages. Take the model of plain training, so that the subset favors no other method. Items that it gets right
+/// favor that model itself, the more the less it knows: with --wrong-too any item counts whose answer changes.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   rxlt flips --model runs/xnli-standard-s1/1-xnli-standard/model --task xnli --data data \\
@@ -42,6 +43,9 @@ pub struct Args {
     /// Copies of each item.
     #[arg(long, default_value_t = 10, value_parser = clap::value_parser!(u32).range(1..))]
     copies: u32,
+    /// Whether items that the model gets wrong count, too.
+    #[arg(long)]
+    wrong_too: bool,
     /// Of this the synonyms are drawn.
     #[arg(long, default_value_t = 7)]
     seed: u64,
@@ -91,19 +95,19 @@ pub fn run(args: &Args) -> Result<()> {
         Ok((classifier.predict(&test, None)?.predictions, classifier.predict(&perturbed, None)?.predictions))
     })?;
     chosen.tell_notes();
-    let (text, flipped) = lines(task, &plain, &perturbed, args.copies as usize);
+    let (text, flipped) = lines(task, &plain, &perturbed, args);
     write_file(&args.output, text.as_bytes())?;
     say(&copies, &plain, flipped);
     Ok(())
 }
 
-/// A line for each item that is right and does not stay so, and how many there are.
-fn lines(task: &Task, plain: &[Prediction], perturbed: &[Prediction], copies: usize) -> (String, usize) {
+/// A line for each item whose prediction does not stay, and how many there are.
+fn lines(task: &Task, plain: &[Prediction], perturbed: &[Prediction], args: &Args) -> (String, usize) {
     let (mut text, mut flipped) = (String::new(), 0);
-    for (item, copies) in plain.iter().zip(perturbed.chunks(copies)) {
-        let right = item.label.as_ref() == Some(&item.prediction);
+    for (item, copies) in plain.iter().zip(perturbed.chunks(args.copies as usize)) {
+        let counts = args.wrong_too || item.label.as_ref() == Some(&item.prediction);
         let overturned = copies.iter().filter(|copy| copy.prediction != item.prediction).count();
-        if right && overturned > 0 {
+        if counts && overturned > 0 {
             let line = json!({
                 "task": task.name, "id": item.id, "row": item.row, "copies": copies.len(), "flipped": overturned,
             });

@@ -11,7 +11,7 @@ use burn::{
         transformer::{TransformerEncoder, TransformerEncoderConfig, TransformerEncoderInput},
     },
     optim::{AdamWConfig, GradientsParams},
-    tensor::{Bool, Device, DeviceKind, Int, Tensor, TensorData, activation},
+    tensor::{Bool, Device, Int, Tensor, TensorData, activation},
 };
 use plan::{Padded, Plan, Size, Work};
 
@@ -82,9 +82,11 @@ impl Inputs {
 fn main() {
     let plan = Plan::parse();
     let plain = match plan.device.as_str() {
+        #[cfg(feature = "flex")]
         "flex" => Device::flex(),
-        "wgpu" => Device::wgpu(DeviceKind::DefaultDevice),
-        other => panic!("--device flex or wgpu, not {other}"),
+        #[cfg(feature = "wgpu")]
+        "wgpu" => Device::wgpu(burn::tensor::DeviceKind::DefaultDevice),
+        other => panic!("--device flex or wgpu, and a feature of the build, not {other}"),
     };
     let device = if plan.work == Work::Forward { plain } else { plain.autodiff() };
     let mut model = Classifier::new(&plan.size, &device);
