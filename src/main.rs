@@ -29,12 +29,14 @@ fn main() -> ExitCode {
 
 /// Starts the process again (under its number) without Mesa's device-select layer where there is no desktop: the layer
 /// would look for one and write "error: XDG_RUNTIME_DIR is invalid" whenever Vulkan is opened. The layer only sorts
-/// adapters, and is switched off by the environment that a process begins with. If that fails, we go on as we are.
+/// adapters, and is switched off by the environment that a process begins with. If that fails, we go on as we are; so we
+/// do under valgrind and the like, which preload a library of theirs and would lose sight of a process that begins again.
 #[cfg(target_os = "linux")]
 fn begin_again_without_device_select() {
     use std::{env, os::unix::process::CommandExt};
     const SWITCH: &str = "NODEVICE_SELECT";
-    if env::var_os("XDG_RUNTIME_DIR").is_none() && env::var_os(SWITCH).is_none() {
+    let unset = |name: &str| env::var_os(name).is_none();
+    if unset("XDG_RUNTIME_DIR") && unset(SWITCH) && unset("LD_PRELOAD") {
         let mut args = env::args_os();
         let name = args.next().unwrap_or_else(|| "rxlt".into());
         let _ = process::Command::new("/proc/self/exe").arg0(name).args(args).env(SWITCH, "1").exec();
