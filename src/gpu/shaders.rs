@@ -31,7 +31,8 @@ pub fn compose(name: &str) -> Result<String, String> {
     let f16 = name.strip_suffix("_f16").filter(|stem| in_f16(stem));
     let operands = if f16.is_some() { "shared/operands_f16" } else { OPERANDS };
     paste(f16.unwrap_or(name), operands, &mut Vec::new(), &mut text)?;
-    let enables = [("f16", text.contains("f16")), ("wgpu_cooperative_matrix", text.contains("coop_mat"))];
+    let cooperates = text.contains("coop_mat"); // always of f16
+    let enables = [("f16", f16.is_some() || cooperates), ("wgpu_cooperative_matrix", cooperates)];
     let enables = enables.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| format!("enable {name};\n"));
     unroll(&(enables.collect::<String>() + &text))
 }
