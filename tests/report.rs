@@ -513,7 +513,8 @@ fn flips_are_found_and_reported_on_apart() {
     let (code, _, err) = rxlt(folder.path(), &[&flips[..], &["--wrong-too", "--output", "any.jsonl"]].concat());
     assert_eq!(code, 0, "{err}");
     let any = fs::read_to_string(folder.path().join("any.jsonl")).unwrap();
-    let of_right = any.lines().filter(|line| right[serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap()]);
+    let of_right =
+        any.lines().filter(|line| right[serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap()]);
     assert_eq!(of_right.collect::<Vec<_>>(), lines.lines().collect::<Vec<_>>());
     assert!(any.len() > lines.len(), "none of the wrong items flips");
     let report = ["report", "out", "--subset", "flips.jsonl", "--replicates", "100", "--format", "json"];
