@@ -1,8 +1,3 @@
 // The affine map of a layer: x times the transposed weight, plus a bias.
 #import matmul_tile
-
-@group(0) @binding(3) var<storage, read> bias: array<f32>; // (n)
-
-fn start(column: u32) -> f32 {
-    return bias[column];
-}
+#import bias

@@ -1,33 +1,12 @@
 // A matrix product by tiles of 64 x 64, for any layout. A workgroup of 256 computes one tile of the result over one part
 // of k: it stages 64 x 16 of a and 16 x 64 of b in workgroup memory, k outermost; each invocation holds 4 x 4 sums.
-// Elements lie at a[row * a_row + k * a_k] and b[k * b_k + column * b_column]. The file that imports this says where
-// sums start: `fn start(column: u32) -> f32`.
+// The file that imports this says where sums start: `fn start(column: u32) -> f32`.
 #import operands
-
-struct Params { m: u32, n: u32, k: u32, a_row: u32, a_k: u32, b_k: u32, b_column: u32, k_part: u32 }
-@group(1) @binding(0) var<uniform> params: Params;
-
-@group(0) @binding(0) var<storage, read_write> y: array<f32>; // (parts, m, n)
-@group(0) @binding(1) var<storage, read> a: array<f32>;
-@group(0) @binding(2) var<storage, read> b: array<f32>;
+#import strided
 
 // Rows of 17 groups of four: the padding spreads the writes over the banks.
 var<workgroup> a_tile: array<vec4<operand>, 272>; // (16, 17)
 var<workgroup> b_tile: array<vec4<operand>, 272>; // (16, 17)
-
-fn a_at(row: u32, k: u32, end: u32) -> f32 {
-    if (row < params.m && k < end) {
-        return a[row * params.a_row + k * params.a_k];
-    }
-    return 0.0;
-}
-
-fn b_at(k: u32, column: u32, end: u32) -> f32 {
-    if (column < params.n && k < end) {
-        return b[k * params.b_k + column * params.b_column];
-    }
-    return 0.0;
-}
 
 fn store(row: u32, column: u32, at: u32, sums: vec4<f32>) {
     if (row < params.m) {

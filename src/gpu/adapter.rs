@@ -1,6 +1,5 @@
 //! The adapters of this machine: what they can do, and which one a user means.
 
-use super::kernel::Suits;
 use crate::error::{Error, Result};
 use std::fmt;
 
@@ -63,15 +62,6 @@ pub struct Adapter {
 }
 
 impl Adapter {
-    /// Whether a kernel's variant was written for such an adapter; cooperative matrices must have passed a test first.
-    pub(super) fn suits(&self, suits: Suits) -> bool {
-        match suits {
-            Suits::Cooperative(_) => false,
-            Suits::Hardware => self.kind != Kind::Software,
-            Suits::SoftwareSubgroups(size) => self.kind == Kind::Software && self.subgroups == Some((size, size)),
-        }
-    }
-
     fn describe(adapter: &wgpu::Adapter) -> Adapter {
         let (info, limits, features) = (adapter.get_info(), adapter.limits(), adapter.features());
         let kind = match info.device_type {

@@ -233,19 +233,11 @@ impl Gpu {
     ) -> Candidate<'a> {
         let product = plain.product.as_ref().expect("there is a choice only for products");
         count(&self.counters.tunings);
-        let (inputs, output) = self.trial(product);
-        let inputs: Vec<&Buffer> = inputs.iter().collect();
-        let run = |kernel: &Kernel| self.run_variant(kernel, &[&output], &inputs);
-        let unwritten = vec![f32::NAN.to_bits(); output.len()];
-        let result = |kernel: &Kernel| {
-            self.overwrite(&output, &unwritten);
-            run(kernel);
-            self.read(&output)
-        };
-        let expected = result(plain);
+        let trial = self.trial(product.extents, product.bias);
+        let expected = trial.result(plain);
         let mut best = (f64::INFINITY, (PLAIN, plain));
         for (name, candidate) in candidates {
-            let error = furthest(&result(candidate), &expected); // that was the warm-up, too
+            let error = furthest(&trial.result(candidate), &expected); // that was the warm-up, too
             if error.is_nan() || error > product.tolerance {
                 tuner.notes.push(format!(
                     "kernel \"{name}\" of {class} is not used on {}: it differs from the plain one by {error:.1e}, \
@@ -255,7 +247,7 @@ impl Gpu {
                 ));
                 continue;
             }
-            let times = (0..tuner.effort.repeats()).map(|_| self.seconds(|| run(candidate)));
+            let times = (0..tuner.effort.repeats()).map(|_| self.seconds(|| trial.run(candidate)));
             let seconds = times.fold(f64::INFINITY, f64::min);
             if seconds < CLEARLY_FASTER * best.0 {
                 best = (seconds, (*name, *candidate));
@@ -264,17 +256,16 @@ impl Gpu {
         best.1
     }
 
-    /// Random inputs of a product, and room for its output.
-    fn trial(self: &Arc<Self>, product: &Product) -> (Vec<Buffer>, Buffer) {
-        let [m, n, k] = product.extents;
+    /// A product of random inputs.
+    pub(super) fn trial(self: &Arc<Self>, [m, n, k]: [usize; 3], bias: bool) -> Trial {
         let mut rng = Rng::new(1, 0);
         let small = (k as f32).sqrt().recip(); // outputs stay near 1
-        let lengths = [m * k, n * k].into_iter().chain(product.bias.then_some(n));
+        let lengths = [m * k, n * k].into_iter().chain(bias.then_some(n));
         let inputs = lengths.zip([1.0, small, 1.0]).map(|(len, scale)| {
             let words: Vec<u32> = (0..len).map(|_| (scale * (2.0 * rng.uniform() - 1.0)).to_bits()).collect();
             self.upload(&words)
         });
-        (inputs.collect(), self.allocate(m * n))
+        Trial { gpu: self.clone(), inputs: inputs.collect(), output: self.allocate(m * n) }
     }
 
     /// How long the device takes for what `run` records: by its clock, or by ours where it has none to spare.
@@ -286,6 +277,27 @@ impl Gpu {
             self.synchronize();
             start.elapsed().as_secs_f64()
         })
+    }
+}
+
+/// Inputs of a product, and room for its output.
+pub(super) struct Trial {
+    gpu: Arc<Gpu>,
+    inputs: Vec<Buffer>,
+    output: Buffer,
+}
+
+impl Trial {
+    /// Records just this kernel.
+    fn run(&self, kernel: &Kernel) {
+        self.gpu.run_variant(kernel, &[&self.output], &self.inputs.iter().collect::<Vec<_>>());
+    }
+
+    /// What the kernel computes; NaN where it writes nothing.
+    pub(super) fn result(&self, kernel: &Kernel) -> Vec<f32> {
+        self.gpu.overwrite(&self.output, &vec![f32::NAN.to_bits(); self.output.len()]);
+        self.run(kernel);
+        self.gpu.read(&self.output)
     }
 }
 

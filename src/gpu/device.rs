@@ -87,11 +87,12 @@ impl Gpu {
         let descriptions: Vec<Adapter> = found.iter().map(|(_, description)| description.clone()).collect();
         let (raw, mut adapter) = found.swap_remove(adapter::select(&descriptions, wanted)?);
         opening.check_adapter(&adapter)?;
+        let cooperates = opening.may_cooperate(&adapter);
         let (device, queue) = pollster::block_on(raw.request_device(&wgpu::DeviceDescriptor {
             label: Some("rxlt"),
             required_features: opening.features(raw.features(), &adapter),
             required_limits: opening.limits(raw.limits()),
-            experimental_features: experimental(opening.may_cooperate(&adapter)),
+            experimental_features: experimental(cooperates),
             ..Default::default()
         }))
         .map_err(|error| Error::Device(format!("cannot open {}: {error}", adapter.name)))?;
@@ -101,7 +102,6 @@ impl Gpu {
         let pipelines = Pipelines::new(&device, opening.checks, cache);
         let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
         let timer = Timer::new(&device).map(Mutex::new);
-        let cooperates = opening.may_cooperate(&adapter);
         let gpu = Arc::new(Gpu {
             device,
             queue,
@@ -138,7 +138,10 @@ impl Gpu {
     pub(super) fn suits(&self, suits: Suits) -> bool {
         match suits {
             Suits::Cooperative(side) => self.cooperative() == Some(side),
-            other => self.adapter.suits(other),
+            Suits::Hardware => self.adapter.kind != Kind::Software,
+            Suits::SoftwareSubgroups(size) => {
+                self.adapter.kind == Kind::Software && self.adapter.subgroups == Some((size, size))
+            }
         }
     }
 
