@@ -6,7 +6,7 @@ use crate::{
     models::Batch,
     ops::{
         AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, LossScale, Sources, Target, attention,
-        concat_columns, gather, gelu_linear, linear, linear_cross_entropy, matmul, noise,
+        concat_columns, gather, gelu_linear, linear, linear_cross_entropy, matmul, noise, sum_squares,
     },
     rng::Draw,
     tensor::{Tensor, Update},
@@ -178,6 +178,12 @@ pub const CASES: &[Case] = &[
         "",
         |s| vec![[s.extents.inner, s.extents.hidden].into(), [1].into()],
         |_, x| x[0].sum_squares(&x[1]),
+    ),
+    case(
+        "sum_squares",
+        "tensors",
+        |s| [vec![[s.extents.hidden].into(); 16], vec![[1].into()]].concat(),
+        |_, x| sum_squares(&x[..16].iter().collect::<Vec<_>>(), &x[16]),
     ),
     case("clip_factor", "", |_| vec![[1].into()], |_, x| x[0].clip_factor(1.0)),
 ];

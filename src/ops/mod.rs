@@ -42,6 +42,7 @@ pub use matmul::{Layout, matmul};
 pub use noise::{Distribution, noise};
 pub use scatter_add::Sources;
 pub use segment_scale::Target;
+pub use sum_squares::sum_squares;
 
 use crate::{
     array::Shape,

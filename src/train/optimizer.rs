@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result},
     models::Model,
     nn::{ActiveRows, WordTable, is_undecayed},
-    ops::{AdamW, AdamWRows, CatchUp, Copy, LossScale},
+    ops::{AdamW, AdamWRows, CatchUp, Copy, LossScale, sum_squares},
     tensor::{Device, Tensor},
 };
 
@@ -190,7 +190,7 @@ impl Optimizer {
     /// An update that is skipped for its scale still counts in the schedule, since the host does not wait to know.
     pub fn step(&mut self, model: &Model, active: Option<&ActiveRows>, grads: &[Tensor]) -> Tensor {
         let zero = Tensor::zeros([1], model.device());
-        let total = grads.iter().fold(zero, |total, grad| grad.sum_squares(&total));
+        let total = sum_squares(&grads.iter().collect::<Vec<_>>(), &zero);
         let (factor, total) = self.clip(total);
         let (own, table) = grads.split_at(model.parameters.len());
         for ((parameter, [m, v]), grad) in model.parameters.iter().zip(&self.moments).zip(own) {
