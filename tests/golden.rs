@@ -316,7 +316,7 @@ fn identities(golden: &Golden, device: &Device) {
         let random = Pgd { steps: 2, start: Start::Random, ..pgd };
         let nudge = random.nudge(&scene, &scene.activations(at)).to_vec();
         let columns = model.config.hidden_size;
-        for rows in golden.batch.segments.ranges() {
+        for rows in golden.batch.segments_at(at).ranges() {
             let block = &nudge[rows.start * columns..rows.end * columns];
             let norm = block.iter().map(|x| x * x).sum::<f32>().sqrt();
             assert!(norm <= 0.5 + 1e-5, "a nudge of norm {norm} leaves the ball");

@@ -86,19 +86,22 @@ impl Layer {
         })
     }
 
-    /// (t, h) → (t, h)
-    fn forward(&self, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
-        let attended = self.attend(x, segments, pass);
-        let x = self.attention_norm.forward_sum(x, &attended, pass.dropout_at(self.first_site + 1, self.dropout));
-        let mixed = self.down.forward_gelu(&self.up.forward(&x)); // (t, inner) → (t, h)
+    /// (t, h) → (n, h): the output at some rows, or at all of them. The others take part in attention only.
+    fn forward(&self, x: &Tensor, segments: &Segments, rows: Option<&Ids>, pass: Pass) -> Tensor {
+        let at_rows = |x: &Tensor| rows.map_or_else(|| x.clone(), |rows| ops::gather(&[x], rows));
+        let attended = self.out.forward(&at_rows(&self.attend(x, segments, pass)));
+        let dropout = pass.dropout_at(self.first_site + 1, self.dropout);
+        let x = self.attention_norm.forward_sum(&at_rows(x), &attended, dropout);
+        let mixed = self.down.forward_gelu(&self.up.forward(&x)); // (n, inner) → (n, h)
         self.output_norm.forward_sum(&x, &mixed, pass.dropout_at(self.first_site + 2, self.dropout))
     }
 
+    /// What each token gathers from its sequence: (t, h) → (t, h)
     fn attend(&self, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
         let (query, key, value) = (self.query.forward(x), self.key.forward(x), self.value.forward(x)); // (t, h)
         let dropout = pass.dropout_at(self.first_site, self.attention_dropout);
         let how = Attention { segments: segments.clone(), heads: self.heads, dropout };
-        self.out.forward(&ops::attention(&query, &key, &value, how))
+        ops::attention(&query, &key, &value, how)
     }
 }
 
@@ -140,22 +143,29 @@ impl Encoder {
     pub fn hidden_states(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Vec<Tensor> {
         let mut states = vec![embedded.clone()];
         for layer in &self.layers[..self.depth] {
-            states.push(self.run(layer, &states[states.len() - 1], segments, pass));
+            states.push(self.run(layer, &states[states.len() - 1], segments, None, pass));
         }
         states
     }
 
-    /// The layers' input (t, h) → the output (t, h) of the last layer that takes part.
-    pub fn encode(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
-        self.layers[..self.depth].iter().fold(embedded.clone(), |x, layer| self.run(layer, &x, segments, pass))
+    /// The layers' input (t, h) → the output (n, h) of the last layer that takes part, at some rows or at all.
+    ///
+    /// The last layer computes nothing for other rows but their keys and values. Dropout masks go by place among the
+    /// rows.
+    pub fn encode(&self, embedded: &Tensor, segments: &Segments, rows: Option<&Ids>, pass: Pass) -> Tensor {
+        let Some((last, layers)) = self.layers[..self.depth].split_last() else {
+            return rows.map_or_else(|| embedded.clone(), |rows| ops::gather(&[embedded], rows));
+        };
+        let x = layers.iter().fold(embedded.clone(), |x, layer| self.run(layer, &x, segments, None, pass));
+        self.run(last, &x, segments, rows, pass)
     }
 
-    fn run(&self, layer: &Arc<Layer>, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
+    fn run(&self, layer: &Arc<Layer>, x: &Tensor, segments: &Segments, rows: Option<&Ids>, pass: Pass) -> Tensor {
         if !self.recompute {
-            return layer.forward(x, segments, pass);
+            return layer.forward(x, segments, rows, pass);
         }
-        let (layer, segments) = (layer.clone(), segments.clone());
-        recomputed(x, move |x| layer.forward(x, &segments, pass))
+        let (layer, segments, rows) = (layer.clone(), segments.clone(), rows.cloned());
+        recomputed(x, move |x| layer.forward(x, &segments, rows.as_ref(), pass))
     }
 }
 
@@ -168,8 +178,7 @@ mod tests {
     };
     use serde_json::json;
 
-    #[test]
-    fn layers_beyond_the_depth_take_no_part() {
+    fn model() -> Model {
         let config = json!({
             "model_type": "xlm-roberta", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 3,
             "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 12, "type_vocab_size": 1,
@@ -177,9 +186,38 @@ mod tests {
             "attention_probs_dropout_prob": 0.0,
         });
         let config = Config::new(config.as_object().unwrap().clone()).unwrap();
-        let mut model = Model::fresh(config, HeadKind::MaskedLm, 7, &Device::Reference).unwrap();
+        Model::fresh(config, HeadKind::MaskedLm, 7, &Device::Reference).unwrap()
+    }
+
+    fn input() -> Tensor {
+        Tensor::new(&(0..20).map(|i| (i as f32).sin()).collect::<Vec<_>>(), [5, 4], &Device::Reference)
+    }
+
+    #[test]
+    fn rows_that_nobody_reads_change_nothing() {
+        let (mut model, segments, x) = (model(), Segments::new([3, 2]), input().tracked());
+        let rows: Ids = vec![0, 2, 3].into();
+        for (depth, recompute) in [(0, false), (1, false), (3, false), (3, true)] {
+            (model.encoder.depth, model.encoder.recompute) = (depth, recompute);
+            let encode = |rows| model.encoder.encode(&x, &segments, rows, Pass::evaluation());
+            let runs = [encode(Some(&rows)), ops::gather(&[&encode(None)], &rows)].map(|y| {
+                let wanted: Vec<&Tensor> = model.leaves().into_iter().chain([&x]).collect();
+                let grads = y.tanh().sum_squares(&Tensor::zeros([1], &Device::Reference)).gradients(&wanted);
+                (y.to_array().values, grads.iter().map(|grad| grad.to_array().values).collect::<Vec<_>>())
+            });
+            let [few, all] = &runs;
+            assert_eq!(few.0, all.0);
+            for (few, all) in few.1.iter().zip(&all.1).flat_map(|(few, all)| few.iter().zip(all)) {
+                assert!((few - all).abs() < 1e-12, "{few} {all} at depth {depth}");
+            }
+        }
+    }
+
+    #[test]
+    fn layers_beyond_the_depth_take_no_part() {
+        let mut model = model();
         let segments = Segments::new([3, 2]);
-        let x = Tensor::new(&(0..20).map(|i| (i as f32).sin()).collect::<Vec<_>>(), [5, 4], &Device::Reference);
+        let x = input();
         let states = model.encoder.hidden_states(&x, &segments, Pass::evaluation());
         let layer = |i: usize| {
             let of_layer = model.parameters.iter().filter(|p| p.name.contains(&format!("layer.{i}.")));
@@ -188,7 +226,7 @@ mod tests {
         let layers: Vec<Vec<Tensor>> = (0..3).map(layer).collect();
         for (depth, state) in states.iter().enumerate() {
             model.encoder.depth = depth;
-            let encoded = model.encoder.encode(&x, &segments, Pass::evaluation());
+            let encoded = model.encoder.encode(&x, &segments, None, Pass::evaluation());
             assert_eq!(encoded.to_vec(), state.to_vec());
             for (i, leaves) in layers.iter().enumerate() {
                 let square = encoded.sum_squares(&Tensor::zeros([1], &Device::Reference));

@@ -12,15 +12,6 @@ use crate::{
 /// two products more.
 pub const LOGITS: usize = 1 << 24;
 
-/// What a head is to predict.
-#[derive(Clone, Copy, Debug)]
-pub struct Labels<'a> {
-    /// Rows of the hidden states that the head sees.
-    pub rows: &'a Ids,
-    /// The label or word of each.
-    pub labels: &'a Ids,
-}
-
 /// A head on the encoder.
 #[derive(Debug)]
 pub enum Head {
@@ -77,18 +68,15 @@ impl Head {
         })
     }
 
-    /// Hidden states (t, h), of which the head sees `rows` (n) → logits (n, k).
-    ///
-    /// `rows` are the first tokens of sequences for a classifier, masked positions for a language model.
-    pub fn logits(&self, hidden: &Tensor, rows: &Ids, words: &WordTable, pass: Pass) -> Tensor {
-        let x = ops::gather(&[hidden], rows); // (n, h)
+    /// Hidden states (n, h) → logits (n, k): those of first tokens for a classifier, of masked ones for a language model.
+    pub fn logits(&self, x: &Tensor, words: &WordTable, pass: Pass) -> Tensor {
         match self {
             Head::Classify { dense, out, dropout, drops_first, site } => {
-                let x = if *drops_first { pass.dropout(&x, *site, *dropout) } else { x };
+                let x = if *drops_first { pass.dropout(x, *site, *dropout) } else { x.clone() };
                 out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
             }
             Head::MaskedLm { bias, .. } => {
-                let x = self.transform(&x);
+                let x = self.transform(x);
                 let parts = words.windows.iter().enumerate().map(|(i, window)| {
                     let rows = words.window_rows(i);
                     ops::linear(&x, window, &bias.slice(rows.start, [rows.len()])) // (n, window)
@@ -103,14 +91,13 @@ impl Head {
     }
 
     /// `weight` times the summed cross-entropy of what [`Head::logits`] gives, with at most 2²⁴ of them at once.
-    pub fn loss(&self, hidden: &Tensor, target: &Labels, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
+    pub fn loss(&self, x: &Tensor, labels: &Ids, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
         match self {
-            Head::MaskedLm { bias, .. } if target.rows.len() * words.rows > LOGITS => {
-                let x = self.transform(&ops::gather(&[hidden], target.rows));
+            Head::MaskedLm { bias, .. } if labels.len() * words.rows > LOGITS => {
                 let windows: Vec<&Tensor> = words.windows.iter().collect();
-                ops::linear_cross_entropy(&x, &windows, bias, target.labels, weight)
+                ops::linear_cross_entropy(&self.transform(x), &windows, bias, labels, weight)
             }
-            _ => self.logits(hidden, target.rows, words, pass).cross_entropy(target.labels, weight),
+            _ => self.logits(x, words, pass).cross_entropy(labels, weight),
         }
     }
 

@@ -8,5 +8,5 @@ pub mod ranking;
 
 pub use config::{Config, HeadKind};
 pub use encoder::Encoder;
-pub use head::{Head, LOGITS, Labels};
+pub use head::{Head, LOGITS};
 pub use model::{Batch, Model, Place, Target, Words};

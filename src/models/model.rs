@@ -1,14 +1,15 @@
 //! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
 
-use super::{Config, Encoder, Head, HeadKind, Labels, ranking::ranking_loss};
+use super::{Config, Encoder, Head, HeadKind, ranking::ranking_loss};
 use crate::{
     array::{Ids, Segments},
     checkpoint::{self, Entry, Values, Weights},
     error::{Error, Result},
     nn::{ActiveRows, Builder, Parameter, Pass, WordTable},
+    ops,
     tensor::{Device, Tensor},
 };
-use std::path::Path;
+use std::{ops::Range, path::Path};
 
 /// What each sequence of a batch should give.
 #[derive(Clone, Debug)]
@@ -48,6 +49,28 @@ pub struct Batch {
     pub target: Target,
 }
 
+impl Batch {
+    /// The rows of the last hidden states that the target needs; none where it needs all.
+    fn rows_read(&self) -> Option<Ids> {
+        match &self.target {
+            Target::Labels(_) => Some(self.segments.first_rows()),
+            Target::Masked { rows, .. } => Some(rows.clone()),
+            Target::Translated { .. } => None,
+        }
+    }
+
+    /// Where sequences start in the activations at a place.
+    pub fn segments_at(&self, at: Place) -> Segments {
+        match self.rows_read() {
+            Some(rows) if at == Place::Encoder => {
+                let inside = |range: Range<usize>| rows.iter().filter(|row| range.contains(&(**row as usize))).count();
+                Segments::new(self.segments.ranges().map(inside))
+            }
+            _ => self.segments.clone(),
+        }
+    }
+}
+
 /// Where in the model a perturbation enters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -56,7 +79,7 @@ pub enum Place {
     Word,
     /// The embedding layer's output.
     Embedding,
-    /// The last hidden states.
+    /// The last hidden states that the head sees: first tokens, masked ones, or all where sentences are ranked.
     Encoder,
 }
 
@@ -158,7 +181,7 @@ impl Model {
         self.words.windows[0].device()
     }
 
-    /// The activations at a place: (t, h).
+    /// The activations at a place: (t, h), at the encoder's end (n, h).
     pub fn activations(&self, at: Place, batch: &Batch, words: Words, pass: Pass) -> Tensor {
         let embeddings = match words {
             Words::Active(rows) => rows.look_up(&batch.ids),
@@ -171,44 +194,39 @@ impl Model {
         }
     }
 
-    /// Activations (t, h) at a place → logits: (s, k) of a classifier, (masked, v) of a language model.
+    /// Activations at a place → logits: (s, k) of a classifier, (masked, v) of a language model.
     pub fn logits_from(&self, at: Place, activations: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
         let hidden = self.hidden_from(at, activations, batch, pass);
-        let rows = match &batch.target {
-            Target::Labels(_) => &batch.segments.first_rows(),
-            Target::Masked { rows, .. } | Target::Translated { rows, .. } => rows,
-        };
-        self.logits_at(&hidden, rows, pass)
+        match &batch.target {
+            Target::Labels(_) | Target::Masked { .. } => self.logits(&hidden, pass),
+            Target::Translated { rows, .. } => self.logits(&ops::gather(&[&hidden], rows), pass),
+        }
     }
 
-    /// Last hidden states (t, h) → the head's logits at some rows (n): (n, k)
-    pub fn logits_at(&self, hidden: &Tensor, rows: &Ids, pass: Pass) -> Tensor {
-        self.head.logits(hidden, rows, &self.words, pass)
+    /// Last hidden states (n, h) at rows that the head sees → logits (n, k).
+    pub fn logits(&self, hidden: &Tensor, pass: Pass) -> Tensor {
+        self.head.logits(hidden, &self.words, pass)
     }
 
-    /// Activations (t, h) at a place → `weight` times the summed cross-entropy of the batch.
+    /// Activations at a place → `weight` times the summed cross-entropy of the batch.
     pub fn loss_from(&self, at: Place, activations: &Tensor, batch: &Batch, weight: f32, pass: Pass) -> Tensor {
         let hidden = self.hidden_from(at, activations, batch, pass);
-        let of_head = |rows, labels| self.head.loss(&hidden, &Labels { rows, labels }, &self.words, weight, pass);
+        let of_head = |hidden: &Tensor, labels| self.head.loss(hidden, labels, &self.words, weight, pass);
         match &batch.target {
-            Target::Labels(labels) => of_head(&batch.segments.first_rows(), labels),
-            Target::Masked { rows, words } => of_head(rows, words),
+            Target::Labels(labels) | Target::Masked { words: labels, .. } => of_head(&hidden, labels),
             Target::Translated { rows, words, firsts } => {
                 let ranking = ranking_loss(&hidden, &batch.segments, firsts, weight);
-                if words.is_empty() { ranking } else { of_head(rows, words).add(&ranking) }
+                if words.is_empty() { ranking } else { of_head(&ops::gather(&[&hidden], rows), words).add(&ranking) }
             }
         }
     }
 
-    /// Activations (t, h) at a place → the last hidden states (t, h).
+    /// Activations at a place → those at the encoder's end: (n, h).
     pub fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
-        let segments = &batch.segments;
+        let encode = |x: &Tensor| self.encoder.encode(x, &batch.segments, batch.rows_read().as_ref(), pass);
         match at {
-            Place::Word => {
-                let embedded = self.encoder.embed(x, &batch.positions, &batch.types, pass);
-                self.encoder.encode(&embedded, segments, pass)
-            }
-            Place::Embedding => self.encoder.encode(x, segments, pass),
+            Place::Word => encode(&self.encoder.embed(x, &batch.positions, &batch.types, pass)),
+            Place::Embedding => encode(x),
             Place::Encoder => x.clone(),
         }
     }
@@ -289,4 +307,29 @@ fn is_permutation(wanted: &[String], found: &[String]) -> bool {
         labels
     };
     sorted(wanted) == sorted(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn at_the_encoders_end_sequences_have_the_rows_that_are_read() {
+        let none: Ids = vec![0; 9].into();
+        let batch = |target| Batch {
+            ids: none.clone(),
+            positions: none.clone(),
+            types: none.clone(),
+            segments: Segments::new([4, 2, 3]),
+            target,
+        };
+        let lengths = |target, at| batch(target).segments_at(at).ranges().map(|rows| rows.len()).collect::<Vec<_>>();
+        let labels = || Target::Labels(vec![0, 1, 0].into());
+        let masked = || Target::Masked { rows: vec![1, 2, 6, 8].into(), words: vec![0; 4].into() };
+        let translated = || Target::Translated { rows: vec![].into(), words: vec![].into(), firsts: vec![0] };
+        assert_eq!(lengths(labels(), Place::Encoder), [1, 1, 1]);
+        assert_eq!(lengths(masked(), Place::Encoder), [2, 0, 2]);
+        assert_eq!(lengths(translated(), Place::Encoder), [4, 2, 3]);
+        assert_eq!(lengths(masked(), Place::Embedding), [4, 2, 3]);
+    }
 }

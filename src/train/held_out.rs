@@ -33,10 +33,13 @@ fn group_of(item: &Item) -> String {
 /// once.
 fn masked_words_found(model: &Model, items: &[Item], tokens: usize) -> Vec<(usize, usize)> {
     by_batches(items, tokens, |batch, items| {
-        let Target::Masked { rows, words } = &batch.target else { panic!("masked words are counted in masked text") };
+        let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
-        let guesses = rows.chunks((LOGITS / model.config.vocab_size).max(1)).flat_map(|rows| {
-            let logits = model.logits_at(&hidden, &rows.to_vec().into(), Pass::evaluation());
+        let (n, h) = (words.len(), model.config.hidden_size);
+        let at_once = (LOGITS / model.config.vocab_size).max(1);
+        let guesses = (0..n).step_by(at_once).flat_map(|start| {
+            let part = hidden.slice(start * h, [at_once.min(n - start), h]);
+            let logits = model.logits(&part, Pass::evaluation());
             rows_of(&logits).map(|row| largest(&row)).collect::<Vec<_>>()
         });
         let mut right = guesses.zip(words.iter()).map(|(guess, word)| guess == *word as usize);

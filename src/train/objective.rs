@@ -4,7 +4,7 @@
 //! of them. Robust training asks that function at perturbed activations (Huang et al., EMNLP 2021).
 
 use crate::{
-    array::{Precision, Segments},
+    array::Precision,
     models::{Batch, Model, Place, Words},
     nn::Pass,
     ops::{Distribution, Target, noise},
@@ -31,17 +31,12 @@ pub struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// Where sequences start.
-    pub fn segments(&self) -> &Segments {
-        &self.batch.segments
-    }
-
-    /// The activations at a place: (t, h).
+    /// The activations at a place, as [`Model::activations`].
     pub fn activations(&self, at: Place) -> Tensor {
         self.model.activations(at, self.batch, self.words, self.pass())
     }
 
-    /// The loss as a function of the activations (t, h) at a place. Every call shares its dropout masks.
+    /// The loss as a function of the activations at a place. Every call shares its dropout masks.
     pub fn loss_from(&self, at: Place, activations: &Tensor) -> Tensor {
         self.model.loss_from(at, activations, self.batch, self.weight, self.pass())
     }
@@ -116,7 +111,7 @@ pub struct Pgd {
 const ASCENT_SCALE: f32 = 1024.0;
 
 impl Pgd {
-    /// The perturbation (t, h) that the ascent ends at.
+    /// The perturbation of the activations that the ascent ends at.
     pub fn nudge(&self, scene: &Scene, activations: &Tensor) -> Tensor {
         let clean = activations.detach();
         let mut nudge = self.first_nudge(scene, &clean);
@@ -143,14 +138,14 @@ impl Pgd {
 
     fn stride(&self, ascent: &Tensor, scene: &Scene) -> Tensor {
         match self.norm {
-            Norm::L2 => ascent.segment_scale(scene.segments(), Target::Norm(self.step_size)),
+            Norm::L2 => ascent.segment_scale(&scene.batch.segments_at(self.at), Target::Norm(self.step_size)),
             Norm::Linf => ascent.sign().scale(self.step_size),
         }
     }
 
     fn project(&self, nudge: &Tensor, scene: &Scene) -> Tensor {
         match self.norm {
-            Norm::L2 => nudge.segment_scale(scene.segments(), Target::Ball(self.radius)),
+            Norm::L2 => nudge.segment_scale(&scene.batch.segments_at(self.at), Target::Ball(self.radius)),
             Norm::Linf => nudge.clamp(self.radius),
         }
     }
@@ -183,7 +178,7 @@ pub struct RandomPerturbation {
 }
 
 impl RandomPerturbation {
-    /// `activations` (t, h) under fresh noise.
+    /// `activations` under fresh noise.
     pub fn perturbed(&self, activations: &Tensor, draw: Draw) -> Tensor {
         activations.add(&noise(activations.shape(), self.distribution, self.scale, draw, activations.device()))
     }
