@@ -1,14 +1,17 @@
 // Attention within each sequence of a packed batch, for any width of a head. Each invocation of a workgroup of 64 takes
-// one row and head, and walks over its sequence; nothing of the size of the scores is stored.
+// one row and head, and walks over its sequence for each 32 columns, whose sums it holds in registers; nothing of the size
+// of the scores is stored.
 #import attention_rows
+#import stored
+#import result
 
-@group(0) @binding(0) var<storage, read_write> y: array<f32>; // (t, h); backward: (3 t, h)
-@group(0) @binding(1) var<storage, read> query: array<f32>; // (t, h)
-@group(0) @binding(2) var<storage, read> key: array<f32>; // (t, h)
-@group(0) @binding(3) var<storage, read> value: array<f32>; // (t, h)
+@group(0) @binding(0) var<storage, read_write> y: array<result>; // (t, h); backward: (3 t, h)
+@group(0) @binding(1) var<storage, read> query: array<stored>; // (t, h)
+@group(0) @binding(2) var<storage, read> key: array<stored>; // (t, h)
+@group(0) @binding(3) var<storage, read> value: array<stored>; // (t, h)
 @group(0) @binding(4) var<storage, read> offsets: array<u32>; // (s + 1)
 @group(0) @binding(5) var<storage, read> saved: array<u32>; // the mask (t, heads, words), then (t, heads, 2)
-@group(0) @binding(6) var<storage, read> grad: array<f32>; // (t, h)
+@group(0) @binding(6) var<storage, read> grad: array<stored>; // (t, h)
 
 /// Where a row's part for a head begins.
 fn part(row: u32, head: u32) -> u32 {
@@ -20,7 +23,7 @@ fn score(i: u32, j: u32, head: u32) -> f32 {
     let b = part(j, head);
     var sum = 0.0;
     for (var c = 0u; c < params.d; c++) {
-        sum += query[a + c] * key[b + c];
+        sum += f32(query[a + c]) * f32(key[b + c]);
     }
     return sum * params.scale;
 }
@@ -31,7 +34,7 @@ fn dprobability(i: u32, j: u32, head: u32) -> f32 {
     let b = part(j, head);
     var sum = 0.0;
     for (var c = 0u; c < params.d; c++) {
-        sum += grad[a + c] * value[b + c];
+        sum += f32(grad[a + c]) * f32(value[b + c]);
     }
     return sum;
 }
@@ -58,16 +61,22 @@ fn forward(
         sum = sum * exp(most - top) + exp(s - top);
         most = top;
     }
-    let out = part(i, head);
-    for (var c = 0u; c < params.d; c++) {
-        y[out + c] = 0.0;
-    }
-    for (var j = rows.x; j < rows.y; j++) {
-        let word = saved[mask_word(i, head, j, rows.x)];
-        let p = kept(word, j) * exp(score(i, j, head) - most) / sum;
-        let source = part(j, head);
-        for (var c = 0u; c < params.d; c++) {
-            y[out + c] += p * value[source + c];
+    for (var first = 0u; first < params.d; first += 32u) {
+        #unroll c in 0..32 {
+        var sum{c} = 0.0;
+        }
+        for (var j = rows.x; j < rows.y; j++) {
+            let word = saved[mask_word(i, head, j, rows.x)];
+            let p = kept(word, j) * exp(score(i, j, head) - most) / sum;
+            let source = part(j, head);
+            #unroll c in 0..32 {
+            sum{c} += p * f32(value[source + min(first + {c}u, params.d - 1u)]);
+            }
+        }
+        #unroll c in 0..32 {
+        if (first + {c}u < params.d) {
+            y[part(i, head) + first + {c}u] = result(sum{c});
+        }
         }
     }
 }
@@ -129,15 +138,21 @@ fn dquery(
         return;
     }
     let rows = sequence_of(i);
-    let out = part(i, head);
-    for (var c = 0u; c < params.d; c++) {
-        y[out + c] = 0.0;
-    }
-    for (var j = rows.x; j < rows.y; j++) {
-        let ds = gradients(i, j, head, rows.x).y;
-        let source = part(j, head);
-        for (var c = 0u; c < params.d; c++) {
-            y[out + c] += ds * key[source + c];
+    for (var first = 0u; first < params.d; first += 32u) {
+        #unroll c in 0..32 {
+        var sum{c} = 0.0;
+        }
+        for (var j = rows.x; j < rows.y; j++) {
+            let ds = gradients(i, j, head, rows.x).y;
+            let source = part(j, head);
+            #unroll c in 0..32 {
+            sum{c} += ds * f32(key[source + min(first + {c}u, params.d - 1u)]);
+            }
+        }
+        #unroll c in 0..32 {
+        if (first + {c}u < params.d) {
+            y[part(i, head) + first + {c}u] = result(sum{c});
+        }
         }
     }
 }
@@ -156,18 +171,24 @@ fn dkey_dvalue(
         return;
     }
     let rows = sequence_of(j);
-    let dk = part(params.t + j, head);
-    let dv = part(2u * params.t + j, head);
-    for (var c = 0u; c < params.d; c++) {
-        y[dk + c] = 0.0;
-        y[dv + c] = 0.0;
-    }
-    for (var i = rows.x; i < rows.y; i++) {
-        let g = gradients(i, j, head, rows.x);
-        let source = part(i, head);
-        for (var c = 0u; c < params.d; c++) {
-            y[dk + c] += g.y * query[source + c];
-            y[dv + c] += g.x * grad[source + c];
+    for (var first = 0u; first < params.d; first += 32u) {
+        #unroll c in 0..32 {
+        var dk{c} = 0.0;
+        var dv{c} = 0.0;
+        }
+        for (var i = rows.x; i < rows.y; i++) {
+            let g = gradients(i, j, head, rows.x);
+            let source = part(i, head);
+            #unroll c in 0..32 {
+            dk{c} += g.y * f32(query[source + min(first + {c}u, params.d - 1u)]);
+            dv{c} += g.x * f32(grad[source + min(first + {c}u, params.d - 1u)]);
+            }
+        }
+        #unroll c in 0..32 {
+        if (first + {c}u < params.d) {
+            y[part(params.t + j, head) + first + {c}u] = result(dk{c});
+            y[part(2u * params.t + j, head) + first + {c}u] = result(dv{c});
+        }
         }
     }
 }

@@ -3,15 +3,17 @@
 // registers. The rows of the other side come eight at a time: each lane loads one, and broadcasts fan them out, since
 // loads are what costs there. Formulas as in `attention`.
 #import attention_rows
+#import stored
+#import result
 
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // (t, h); backward: (3 t, h)
-@group(0) @binding(1) var<storage, read> query: array<vec4<f32>>; // (t, h)
-@group(0) @binding(2) var<storage, read> key: array<vec4<f32>>; // (t, h)
-@group(0) @binding(3) var<storage, read> value: array<vec4<f32>>; // (t, h)
+@group(0) @binding(0) var<storage, read_write> y: array<vec4<result>>; // (t, h); backward: (3 t, h)
+@group(0) @binding(1) var<storage, read> query: array<vec4<stored>>; // (t, h)
+@group(0) @binding(2) var<storage, read> key: array<vec4<stored>>; // (t, h)
+@group(0) @binding(3) var<storage, read> value: array<vec4<stored>>; // (t, h)
 @group(0) @binding(4) var<storage, read> offsets: array<u32>; // (s + 1)
 @group(0) @binding(5) var<storage, read> saved: array<u32>; // the mask (t, heads, words), then (t, heads, 2)
 @group(0) @binding(5) var<storage, read_write> saving: array<u32>; // as `saved`
-@group(0) @binding(6) var<storage, read> grad: array<vec4<f32>>; // (t, h)
+@group(0) @binding(6) var<storage, read> grad: array<vec4<stored>>; // (t, h)
 
 /// The largest of eight.
 fn max8(a: vec4<f32>, b: vec4<f32>) -> f32 {
@@ -35,7 +37,8 @@ fn forward(
     let width = params.h / 4u;
     let column = head * quads;
     #unroll c in 0..16 {
-    let q{c} = select(vec4<f32>(0.0), params.scale * query[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
+    let own_q{c} = params.scale * vec4<f32>(query[own * width + column + min({c}u, quads - 1u)]);
+    let q{c} = select(vec4<f32>(0.0), own_q{c}, {c}u < quads);
     }
     #unroll c in 0..16 {
     var acc{c} = vec4<f32>(0.0);
@@ -53,7 +56,7 @@ fn forward(
         var s{l} = 0.0;
         }
         #unroll c in 0..16 {
-            let k{c} = key[mine + min({c}u, quads - 1u)];
+            let k{c} = vec4<f32>(key[mine + min({c}u, quads - 1u)]);
             #unroll l in 0..8 {
             s{l} += dot(q{c}, subgroupBroadcast(k{c}, {l}u));
             }
@@ -74,7 +77,7 @@ fn forward(
         let p{l} = e{l} * kept(word, j + {l}u);
         }
         #unroll c in 0..16 {
-            let v{c} = value[mine + min({c}u, quads - 1u)];
+            let v{c} = vec4<f32>(value[mine + min({c}u, quads - 1u)]);
             var next{c} = acc{c} * shrink;
             #unroll l in 0..8 {
             next{c} += p{l} * subgroupBroadcast(v{c}, {l}u);
@@ -84,7 +87,7 @@ fn forward(
     }
     #unroll c in 0..16 {
     if (row < params.t && {c}u < quads) {
-        y[row * width + column + {c}u] = acc{c} / sum;
+        y[row * width + column + {c}u] = vec4<result>(acc{c} / sum);
     }
     }
 }
@@ -106,8 +109,10 @@ fn dquery(
     let width = params.h / 4u;
     let column = head * quads;
     #unroll c in 0..16 {
-    let q{c} = select(vec4<f32>(0.0), params.scale * query[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
-    let g{c} = select(vec4<f32>(0.0), grad[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
+    let own_q{c} = params.scale * vec4<f32>(query[own * width + column + min({c}u, quads - 1u)]);
+    let q{c} = select(vec4<f32>(0.0), own_q{c}, {c}u < quads);
+    let own_g{c} = vec4<f32>(grad[own * width + column + min({c}u, quads - 1u)]);
+    let g{c} = select(vec4<f32>(0.0), own_g{c}, {c}u < quads);
     }
     #unroll c in 0..16 {
     var steep{c} = vec4<f32>(0.0);
@@ -130,8 +135,8 @@ fn dquery(
         var dp{l} = 0.0;
         }
         #unroll c in 0..16 {
-            let k{c} = key[mine + min({c}u, quads - 1u)];
-            let v{c} = value[mine + min({c}u, quads - 1u)];
+            let k{c} = vec4<f32>(key[mine + min({c}u, quads - 1u)]);
+            let v{c} = vec4<f32>(value[mine + min({c}u, quads - 1u)]);
             #unroll l in 0..8 {
             s{l} += dot(q{c}, subgroupBroadcast(k{c}, {l}u));
             dp{l} += dot(g{c}, subgroupBroadcast(v{c}, {l}u));
@@ -155,7 +160,7 @@ fn dquery(
         inner += f{l};
         }
         #unroll c in 0..16 {
-            let n{c} = key[mine + min({c}u, quads - 1u)];
+            let n{c} = vec4<f32>(key[mine + min({c}u, quads - 1u)]);
             var slope{c} = steep{c} * shrink;
             var level{c} = flat{c} * shrink;
             #unroll l in 0..8 {
@@ -169,7 +174,7 @@ fn dquery(
     let d = inner / sum;
     #unroll c in 0..16 {
     if (row < params.t && {c}u < quads) {
-        y[row * width + column + {c}u] = params.scale / sum * (steep{c} - d * flat{c});
+        y[row * width + column + {c}u] = vec4<result>(params.scale / sum * (steep{c} - d * flat{c}));
     }
     }
     if (row < params.t) {
@@ -194,8 +199,10 @@ fn dkey_dvalue(
     let width = params.h / 4u;
     let column = head * quads;
     #unroll c in 0..16 {
-    let k{c} = select(vec4<f32>(0.0), params.scale * key[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
-    let v{c} = select(vec4<f32>(0.0), value[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
+    let own_k{c} = params.scale * vec4<f32>(key[own * width + column + min({c}u, quads - 1u)]);
+    let k{c} = select(vec4<f32>(0.0), own_k{c}, {c}u < quads);
+    let own_v{c} = vec4<f32>(value[own * width + column + min({c}u, quads - 1u)]);
+    let v{c} = select(vec4<f32>(0.0), own_v{c}, {c}u < quads);
     }
     #unroll c in 0..16 {
     var dk{c} = vec4<f32>(0.0);
@@ -222,8 +229,8 @@ fn dkey_dvalue(
         var dp{l} = 0.0;
         }
         #unroll c in 0..16 {
-            let q{c} = query[mine + min({c}u, quads - 1u)];
-            let g{c} = grad[mine + min({c}u, quads - 1u)];
+            let q{c} = vec4<f32>(query[mine + min({c}u, quads - 1u)]);
+            let g{c} = vec4<f32>(grad[mine + min({c}u, quads - 1u)]);
             #unroll l in 0..8 {
             s{l} += dot(k{c}, subgroupBroadcast(q{c}, {l}u));
             dp{l} += dot(v{c}, subgroupBroadcast(g{c}, {l}u));
@@ -236,8 +243,8 @@ fn dkey_dvalue(
         let ds{l} = e{l} * (mask{l} * dp{l} - subgroupBroadcast(d, {l}u));
         }
         #unroll c in 0..16 {
-            let m{c} = query[mine + min({c}u, quads - 1u)];
-            let n{c} = grad[mine + min({c}u, quads - 1u)];
+            let m{c} = vec4<f32>(query[mine + min({c}u, quads - 1u)]);
+            let n{c} = vec4<f32>(grad[mine + min({c}u, quads - 1u)]);
             var to_key{c} = dk{c};
             var to_value{c} = dv{c};
             #unroll l in 0..8 {
@@ -250,8 +257,8 @@ fn dkey_dvalue(
     }
     #unroll c in 0..16 {
     if (row < params.t && {c}u < quads) {
-        y[(params.t + row) * width + column + {c}u] = params.scale * dk{c};
-        y[(2u * params.t + row) * width + column + {c}u] = dv{c};
+        y[(params.t + row) * width + column + {c}u] = vec4<result>(params.scale * dk{c});
+        y[(2u * params.t + row) * width + column + {c}u] = vec4<result>(dv{c});
     }
     }
 }

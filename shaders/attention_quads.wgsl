@@ -2,15 +2,17 @@
 // head, which it holds in registers, and walks over its sequence eight rows at a time; neighbours mostly read the same
 // rows, so that loads are shared in the cache. Formulas as in `attention`.
 #import attention_rows
+#import stored
+#import result
 
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // (t, h); backward: (3 t, h)
-@group(0) @binding(1) var<storage, read> query: array<vec4<f32>>; // (t, h)
-@group(0) @binding(2) var<storage, read> key: array<vec4<f32>>; // (t, h)
-@group(0) @binding(3) var<storage, read> value: array<vec4<f32>>; // (t, h)
+@group(0) @binding(0) var<storage, read_write> y: array<vec4<result>>; // (t, h); backward: (3 t, h)
+@group(0) @binding(1) var<storage, read> query: array<vec4<stored>>; // (t, h)
+@group(0) @binding(2) var<storage, read> key: array<vec4<stored>>; // (t, h)
+@group(0) @binding(3) var<storage, read> value: array<vec4<stored>>; // (t, h)
 @group(0) @binding(4) var<storage, read> offsets: array<u32>; // (s + 1)
 @group(0) @binding(5) var<storage, read> saved: array<u32>; // the mask (t, heads, words), then (t, heads, 2)
 @group(0) @binding(5) var<storage, read_write> saving: array<u32>; // as `saved`
-@group(0) @binding(6) var<storage, read> grad: array<vec4<f32>>; // (t, h)
+@group(0) @binding(6) var<storage, read> grad: array<vec4<stored>>; // (t, h)
 
 /// The largest of eight.
 fn max8(a: vec4<f32>, b: vec4<f32>) -> f32 {
@@ -34,7 +36,8 @@ fn forward(
     let width = params.h / 4u;
     let column = head * quads;
     #unroll c in 0..16 {
-    let q{c} = select(vec4<f32>(0.0), params.scale * query[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
+    let own_q{c} = params.scale * vec4<f32>(query[own * width + column + min({c}u, quads - 1u)]);
+    let q{c} = select(vec4<f32>(0.0), own_q{c}, {c}u < quads);
     }
     #unroll c in 0..16 {
     var acc{c} = vec4<f32>(0.0);
@@ -54,7 +57,7 @@ fn forward(
         }
         #unroll c in 0..16 {
             #unroll l in 0..8 {
-            s{l} += dot(q{c}, key[at{l} + min({c}u, quads - 1u)]);
+            s{l} += dot(q{c}, vec4<f32>(key[at{l} + min({c}u, quads - 1u)]));
             }
         }
         #unroll l in 0..8 {
@@ -75,14 +78,14 @@ fn forward(
         #unroll c in 0..16 {
             var next{c} = acc{c} * shrink;
             #unroll l in 0..8 {
-            next{c} += p{l} * value[at{l} + min({c}u, quads - 1u)];
+            next{c} += p{l} * vec4<f32>(value[at{l} + min({c}u, quads - 1u)]);
             }
             acc{c} = next{c};
         }
     }
     #unroll c in 0..16 {
     if (row < params.t && {c}u < quads) {
-        y[row * width + column + {c}u] = acc{c} / sum;
+        y[row * width + column + {c}u] = vec4<result>(acc{c} / sum);
     }
     }
 }
@@ -104,8 +107,10 @@ fn dquery(
     let width = params.h / 4u;
     let column = head * quads;
     #unroll c in 0..16 {
-    let q{c} = select(vec4<f32>(0.0), params.scale * query[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
-    let g{c} = select(vec4<f32>(0.0), grad[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
+    let own_q{c} = params.scale * vec4<f32>(query[own * width + column + min({c}u, quads - 1u)]);
+    let q{c} = select(vec4<f32>(0.0), own_q{c}, {c}u < quads);
+    let own_g{c} = vec4<f32>(grad[own * width + column + min({c}u, quads - 1u)]);
+    let g{c} = select(vec4<f32>(0.0), own_g{c}, {c}u < quads);
     }
     #unroll c in 0..16 {
     var steep{c} = vec4<f32>(0.0);
@@ -130,8 +135,8 @@ fn dquery(
         }
         #unroll c in 0..16 {
             #unroll l in 0..8 {
-            s{l} += dot(q{c}, key[at{l} + min({c}u, quads - 1u)]);
-            dp{l} += dot(g{c}, value[at{l} + min({c}u, quads - 1u)]);
+            s{l} += dot(q{c}, vec4<f32>(key[at{l} + min({c}u, quads - 1u)]));
+            dp{l} += dot(g{c}, vec4<f32>(value[at{l} + min({c}u, quads - 1u)]));
             }
         }
         #unroll l in 0..8 {
@@ -155,8 +160,8 @@ fn dquery(
             var slope{c} = steep{c} * shrink;
             var level{c} = flat{c} * shrink;
             #unroll l in 0..8 {
-            slope{c} += f{l} * key[at{l} + min({c}u, quads - 1u)];
-            level{c} += e{l} * key[at{l} + min({c}u, quads - 1u)];
+            slope{c} += f{l} * vec4<f32>(key[at{l} + min({c}u, quads - 1u)]);
+            level{c} += e{l} * vec4<f32>(key[at{l} + min({c}u, quads - 1u)]);
             }
             steep{c} = slope{c};
             flat{c} = level{c};
@@ -165,7 +170,7 @@ fn dquery(
     let d = inner / sum;
     #unroll c in 0..16 {
     if (row < params.t && {c}u < quads) {
-        y[row * width + column + {c}u] = params.scale / sum * (steep{c} - d * flat{c});
+        y[row * width + column + {c}u] = vec4<result>(params.scale / sum * (steep{c} - d * flat{c}));
     }
     }
     if (row < params.t) {
@@ -190,8 +195,10 @@ fn dkey_dvalue(
     let width = params.h / 4u;
     let column = head * quads;
     #unroll c in 0..16 {
-    let k{c} = select(vec4<f32>(0.0), params.scale * key[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
-    let v{c} = select(vec4<f32>(0.0), value[own * width + column + min({c}u, quads - 1u)], {c}u < quads);
+    let own_k{c} = params.scale * vec4<f32>(key[own * width + column + min({c}u, quads - 1u)]);
+    let k{c} = select(vec4<f32>(0.0), own_k{c}, {c}u < quads);
+    let own_v{c} = vec4<f32>(value[own * width + column + min({c}u, quads - 1u)]);
+    let v{c} = select(vec4<f32>(0.0), own_v{c}, {c}u < quads);
     }
     #unroll c in 0..16 {
     var dk{c} = vec4<f32>(0.0);
@@ -213,8 +220,8 @@ fn dkey_dvalue(
         }
         #unroll c in 0..16 {
             #unroll l in 0..8 {
-            s{l} += dot(k{c}, query[at{l} + min({c}u, quads - 1u)]);
-            dp{l} += dot(v{c}, grad[at{l} + min({c}u, quads - 1u)]);
+            s{l} += dot(k{c}, vec4<f32>(query[at{l} + min({c}u, quads - 1u)]));
+            dp{l} += dot(v{c}, vec4<f32>(grad[at{l} + min({c}u, quads - 1u)]));
             }
         }
         #unroll l in 0..8 {
@@ -229,8 +236,8 @@ fn dkey_dvalue(
             var to_key{c} = dk{c};
             var to_value{c} = dv{c};
             #unroll l in 0..8 {
-            to_key{c} += ds{l} * query[at{l} + min({c}u, quads - 1u)];
-            to_value{c} += p{l} * grad[at{l} + min({c}u, quads - 1u)];
+            to_key{c} += ds{l} * vec4<f32>(query[at{l} + min({c}u, quads - 1u)]);
+            to_value{c} += p{l} * vec4<f32>(grad[at{l} + min({c}u, quads - 1u)]);
             }
             dk{c} = to_key{c};
             dv{c} = to_value{c};
@@ -238,8 +245,8 @@ fn dkey_dvalue(
     }
     #unroll c in 0..16 {
     if (row < params.t && {c}u < quads) {
-        y[(params.t + row) * width + column + {c}u] = params.scale * dk{c};
-        y[(2u * params.t + row) * width + column + {c}u] = dv{c};
+        y[(params.t + row) * width + column + {c}u] = vec4<result>(params.scale * dk{c});
+        y[(2u * params.t + row) * width + column + {c}u] = vec4<result>(dv{c});
     }
     }
 }

@@ -27,6 +27,6 @@ fn sign_forward(
 ) {
     let i = quad_index(workgroup, workgroups, lane);
     if (i * 4u < params.n) {
-        y[i] = signs(x[i]);
+        y[i] = vec4<result>(signs(vec4<f32>(x[i])));
     }
 }

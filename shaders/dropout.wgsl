@@ -1,9 +1,11 @@
 // Dropout. Each invocation takes four elements.
 #import quads
 #import dropout
+#import stored
+#import result
 
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // (n)
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // (n)
+@group(0) @binding(0) var<storage, read_write> y: array<vec4<result>>; // (n)
+@group(0) @binding(1) var<storage, read> x: array<vec4<stored>>; // (n)
 
 @compute @workgroup_size(64)
 fn forward(
@@ -13,6 +15,6 @@ fn forward(
 ) {
     let i = quad_index(workgroup, workgroups, lane);
     if (i * 4u < params.n) {
-        y[i] = dropped(x[i], i);
+        y[i] = vec4<result>(dropped(vec4<f32>(x[i]), i));
     }
 }

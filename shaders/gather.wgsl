@@ -1,13 +1,15 @@
 // Rows picked by ids. The entry on quads is for widths that are multiples of four.
+#import stored
+#import result
 
 // `n` picks of rows of `width` elements (or groups of four).
 struct Params { n: u32, width: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(0) var<storage, read_write> y: array<f32>; // (rows, h)
-@group(0) @binding(1) var<storage, read> x: array<f32>; // (rows, h)
-@group(0) @binding(0) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> y: array<result>; // (rows, h)
+@group(0) @binding(1) var<storage, read> x: array<stored>; // (rows, h)
+@group(0) @binding(0) var<storage, read_write> y4: array<vec4<result>>;
+@group(0) @binding(1) var<storage, read> x4: array<vec4<stored>>;
 @group(0) @binding(2) var<storage, read> picks: array<vec2<u32>>; // (n): place in y, row of x
 
 // A workgroup of 64 moves 256 elements.
@@ -21,7 +23,7 @@ fn forward(
     for (var i = first; i < min(first + 256u, params.n * params.width); i += 64u) {
         let pick = picks[i / params.width];
         let column = i % params.width;
-        y[pick.x * params.width + column] = x[pick.y * params.width + column];
+        y[pick.x * params.width + column] = result(x[pick.y * params.width + column]);
     }
 }
 
@@ -36,6 +38,6 @@ fn forward_quads(
     if (i < params.n * params.width) {
         let pick = picks[i / params.width];
         let column = i % params.width;
-        y4[pick.x * params.width + column] = x4[pick.y * params.width + column];
+        y4[pick.x * params.width + column] = vec4<result>(x4[pick.y * params.width + column]);
     }
 }

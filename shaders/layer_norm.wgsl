@@ -1,19 +1,23 @@
 // Layer normalization of each row, its gradients, and the moments they need. A workgroup of 64 takes one row; the
 // entries on `quads` are for widths that are multiples of four.
 #import sum64
+#import stored
+#import result
 
 struct Params { rows: u32, columns: u32, epsilon: f32, block: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(0) var<storage, read_write> y: array<f32>; // (t, h)
+@group(0) @binding(0) var<storage, read_write> y: array<result>; // (t, h)
 @group(0) @binding(1) var<storage, read> x: array<f32>; // (t, h)
 @group(0) @binding(2) var<storage, read> gain: array<f32>; // (h)
-@group(0) @binding(3) var<storage, read> bias_or_grad: array<f32>; // (h), or (t, h)
+@group(0) @binding(3) var<storage, read> bias: array<f32>; // (h)
+@group(0) @binding(3) var<storage, read> grad: array<stored>; // (t, h)
 
-@group(0) @binding(0) var<storage, read_write> y4: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> y4: array<vec4<result>>;
 @group(0) @binding(1) var<storage, read> x4: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read> gain4: array<vec4<f32>>;
-@group(0) @binding(3) var<storage, read> bias_or_grad4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> bias4: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> grad4: array<vec4<stored>>;
 
 /// The mean of a row that starts at `first`, and the inverse of its deviation.
 fn moments(first: u32, lane: u32) -> vec2<f32> {
@@ -61,7 +65,7 @@ fn forward(
     let first = select(0u, row, inside) * width;
     let m = moments(first, lane);
     for (var j = lane; inside && j < width; j += 64u) {
-        y[first + j] = (x[first + j] - m.x) * m.y * gain[j] + bias_or_grad[j];
+        y[first + j] = result((x[first + j] - m.x) * m.y * gain[j] + bias[j]);
     }
 }
 
@@ -78,7 +82,7 @@ fn forward_quads(
     let first = select(0u, row, inside) * width;
     let m = moments4(first, lane);
     for (var j = lane; inside && j < width; j += 64u) {
-        y4[first + j] = (x4[first + j] - m.x) * m.y * gain4[j] + bias_or_grad4[j];
+        y4[first + j] = vec4<result>((x4[first + j] - m.x) * m.y * gain4[j] + bias4[j]);
     }
 }
 
@@ -96,14 +100,14 @@ fn backward(
     let m = moments(first, lane);
     var sums = vec2<f32>(0.0);
     for (var j = lane; j < width; j += 64u) {
-        let d = bias_or_grad[first + j] * gain[j];
+        let d = f32(grad[first + j]) * gain[j];
         sums += vec2<f32>(d, d * (x[first + j] - m.x) * m.y);
     }
     let means = sum64_pair(sums, lane) / f32(params.columns);
     for (var j = lane; inside && j < width; j += 64u) {
-        let d = bias_or_grad[first + j] * gain[j];
+        let d = f32(grad[first + j]) * gain[j];
         let normalized = (x[first + j] - m.x) * m.y;
-        y[first + j] = (d - means.x - normalized * means.y) * m.y;
+        y[first + j] = result((d - means.x - normalized * means.y) * m.y);
     }
 }
 
@@ -121,14 +125,14 @@ fn backward_quads(
     let m = moments4(first, lane);
     var sums = vec2<f32>(0.0);
     for (var j = lane; j < width; j += 64u) {
-        let d = bias_or_grad4[first + j] * gain4[j];
+        let d = vec4<f32>(grad4[first + j]) * gain4[j];
         sums += vec2<f32>(dot(d, vec4<f32>(1.0)), dot(d, (x4[first + j] - m.x) * m.y));
     }
     let means = sum64_pair(sums, lane) / f32(params.columns);
     for (var j = lane; inside && j < width; j += 64u) {
-        let d = bias_or_grad4[first + j] * gain4[j];
+        let d = vec4<f32>(grad4[first + j]) * gain4[j];
         let normalized = (x4[first + j] - m.x) * m.y;
-        y4[first + j] = (d - means.x - normalized * means.y) * m.y;
+        y4[first + j] = vec4<result>((d - means.x - normalized * means.y) * m.y);
     }
 }
 
@@ -153,7 +157,6 @@ fn row_statistics(
 
 @group(0) @binding(0) var<storage, read_write> partial: array<f32>; // (blocks, 2, h)
 @group(0) @binding(2) var<storage, read> statistics: array<vec2<f32>>; // (t)
-@group(0) @binding(3) var<storage, read> grad: array<f32>; // (t, h)
 
 // The sums of grad xhat and of grad over one block of rows and 64 columns; `sum_rows` adds up the blocks.
 @compute @workgroup_size(64)
@@ -172,7 +175,7 @@ fn parameters(
         for (var row = first; row < min(first + params.block, params.rows); row++) {
             let at = row * params.columns + column;
             let m = statistics[row];
-            sums += grad[at] * vec2<f32>((x[at] - m.x) * m.y, 1.0);
+            sums += f32(grad[at]) * vec2<f32>((x[at] - m.x) * m.y, 1.0);
         }
         partial[block * 2u * params.columns + column] = sums.x;
         partial[(block * 2u + 1u) * params.columns + column] = sums.y;

@@ -6,7 +6,7 @@ fn load_b(column: u32, k: u32) -> Columns {
     let width = params.n / 4u;
     var p: Columns;
     #unroll i in 0..4 {
-        p.b{i} = b[(k + {i}u) * width + column];
+        p.b{i} = vec4<f32>(b[(k + {i}u) * width + column]);
     }
     return p;
 }

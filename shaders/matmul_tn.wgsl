@@ -8,7 +8,7 @@ fn load_a(row: u32, k: u32, lane: u32) -> Rows {
     #unroll g in 0..2 {
         let quad{g} = min(row / 4u + lane + 8u * {g}u, height - 1u);
         #unroll i in 0..4 {
-        let a{g}_{i} = a[min(k + {i}u, params.k - 1u) * height + quad{g}];
+        let a{g}_{i} = vec4<f32>(a[min(k + {i}u, params.k - 1u) * height + quad{g}]);
         }
     }
     p.a0 = vec4<f32>(a0_0.x, a0_1.x, a0_2.x, a0_3.x);
@@ -27,7 +27,8 @@ fn load_b(column: u32, k: u32) -> Columns {
     let width = params.n / 4u;
     var p: Columns;
     #unroll i in 0..4 {
-        p.b{i} = select(vec4<f32>(0.0), b[min(k + {i}u, params.k - 1u) * width + column], k + {i}u < params.k);
+        let b{i} = vec4<f32>(b[min(k + {i}u, params.k - 1u) * width + column]);
+        p.b{i} = select(vec4<f32>(0.0), b{i}, k + {i}u < params.k);
     }
     return p;
 }

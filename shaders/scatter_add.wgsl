@@ -1,12 +1,14 @@
 // Sums of rows by target.
+#import stored
+#import result
 
 // Sum: `n` targets of `width` elements. Clear: `n` elements.
 struct Params { n: u32, width: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(0) var<storage, read_write> y: array<f32>; // (rows, h)
-@group(0) @binding(0) var<storage, read_write> y4: array<vec4<f32>>;
-@group(0) @binding(1) var<storage, read> x: array<f32>; // (rows, h)
+@group(0) @binding(0) var<storage, read_write> y: array<result>; // (rows, h)
+@group(0) @binding(0) var<storage, read_write> y4: array<vec4<result>>;
+@group(0) @binding(1) var<storage, read> x: array<stored>; // (rows, h)
 @group(0) @binding(2) var<storage, read> targets: array<u32>; // (n): row of y
 @group(0) @binding(3) var<storage, read> starts: array<u32>; // (n + 1): into sources
 @group(0) @binding(4) var<storage, read> sources: array<u32>; // rows of x
@@ -20,7 +22,7 @@ fn clear(
 ) {
     let i = (workgroup.y * workgroups.x + workgroup.x) * 64u + lane;
     if (i * 4u < params.n) {
-        y4[i] = vec4<f32>(0.0);
+        y4[i] = vec4<result>(0.0);
     }
 }
 
@@ -38,8 +40,8 @@ fn sum(
     if (list < params.n && column < params.width) {
         var total = 0.0;
         for (var i = starts[list]; i < starts[list + 1u]; i++) {
-            total += x[sources[i] * params.width + column];
+            total += f32(x[sources[i] * params.width + column]);
         }
-        y[targets[list] * params.width + column] = total;
+        y[targets[list] * params.width + column] = result(total);
     }
 }

@@ -1,10 +1,12 @@
 // Some of a tensor's numbers in their order, and back into their place. A workgroup of 64 moves 256 elements.
+#import stored
+#import result
 
 struct Params { n: u32, start: u32, count: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(0) var<storage, read_write> result: array<f32>; // (n)
-@group(0) @binding(1) var<storage, read> x: array<f32>; // (start + n, or more); backward: (count)
+@group(0) @binding(0) var<storage, read_write> y: array<result>; // (n)
+@group(0) @binding(1) var<storage, read> x: array<stored>; // (start + n, or more); backward: (count)
 
 @compute @workgroup_size(64)
 fn forward(
@@ -14,7 +16,7 @@ fn forward(
 ) {
     let first = (workgroup.y * workgroups.x + workgroup.x) * 256u + lane;
     for (var i = first; i < min(first + 256u, params.n); i += 64u) {
-        result[i] = x[params.start + i];
+        y[i] = result(x[params.start + i]);
     }
 }
 
@@ -29,8 +31,8 @@ fn backward(
     for (var i = first; i < min(first + 256u, params.n); i += 64u) {
         var value = 0.0;
         if (i >= params.start && i - params.start < params.count) {
-            value = x[i - params.start];
+            value = f32(x[i - params.start]);
         }
-        result[i] = value;
+        y[i] = result(value);
     }
 }

@@ -1,11 +1,13 @@
 // The sum of a matrix's rows. A workgroup of 64 sums one block of rows over 64 columns; where there are several blocks,
 // a second launch sums their results.
+#import stored
+#import result
 
 struct Params { rows: u32, columns: u32, block: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(0) var<storage, read_write> y: array<f32>; // (blocks, columns)
-@group(0) @binding(1) var<storage, read> x: array<f32>; // (rows, columns)
+@group(0) @binding(0) var<storage, read_write> y: array<result>; // (blocks, columns)
+@group(0) @binding(1) var<storage, read> x: array<stored>; // (rows, columns)
 
 @compute @workgroup_size(64)
 fn forward(
@@ -21,8 +23,8 @@ fn forward(
     if (column < params.columns && (first < params.rows || block == 0u)) {
         var sum = 0.0;
         for (var row = first; row < min(first + params.block, params.rows); row++) {
-            sum += x[row * params.columns + column];
+            sum += f32(x[row * params.columns + column]);
         }
-        y[block * params.columns + column] = sum;
+        y[block * params.columns + column] = result(sum);
     }
 }

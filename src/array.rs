@@ -9,8 +9,8 @@ use std::{
 
 /// What the operands of matrix products are rounded to.
 ///
-/// Nothing else changes with it: products are summed, and all numbers stored, in f32. The device has it, and an
-/// operation takes it from its inputs'.
+/// Products are summed in f32 with each. The device has it, and an operation takes it from its inputs'. In f16 a GPU
+/// stores what passes between layers in f16, too ([`Format`]).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, clap::ValueEnum)]
 pub enum Precision {
     /// Not rounded.
@@ -29,6 +29,26 @@ impl fmt::Display for Precision {
             Precision::Bf16 => "bf16",
             Precision::F16 => "f16",
         })
+    }
+}
+
+/// How a GPU stores a tensor's numbers; computed with in f32, each is rounded as it is stored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Format {
+    /// Four bytes.
+    #[default]
+    F32,
+    /// Two bytes: 11 significant bits, up to 65,504.
+    F16,
+}
+
+impl Format {
+    /// How many words of four bytes hold `len` numbers.
+    pub fn words(self, len: usize) -> usize {
+        match self {
+            Format::F32 => len,
+            Format::F16 => len.div_ceil(2),
+        }
     }
 }
 

@@ -3,9 +3,9 @@
 //! Tensors have shapes and claim memory by the policy of the pools, so that what is predicted is what happens.
 
 use crate::{
-    array::Precision,
+    array::{Format, Precision},
     cpu::block::SMALLEST_POOLED,
-    gpu::{Entry, Gpu, Kernel},
+    gpu::{Entry, Formats, Gpu, Kernel},
     pool::{Pool, Usage, size_class},
 };
 use std::{
@@ -32,6 +32,7 @@ pub struct Claim {
     plan: Arc<Plan>,
     size: u64,
     len: usize,
+    format: Format,
 }
 
 impl Plan {
@@ -74,10 +75,10 @@ impl Plan {
     /// Memory for `len` numbers.
     ///
     /// Raises [`crate::error::Error::Device`] where that exceeds the device's limits.
-    pub fn claim(self: &Arc<Self>, len: usize) -> Claim {
+    pub fn claim(self: &Arc<Self>, len: usize, format: Format) -> Claim {
         let class = match &self.gpu {
-            Some(gpu) => gpu.buffer_bytes(len),
-            None if len * 4 < SMALLEST_POOLED => return Claim { plan: self.clone(), size: 0, len },
+            Some(gpu) => gpu.buffer_bytes(format.words(len)),
+            None if len * 4 < SMALLEST_POOLED => return Claim { plan: self.clone(), size: 0, len, format },
             None => size_class(len as u64 * 4),
         };
         let mut ledger = self.ledger();
@@ -88,17 +89,17 @@ impl Plan {
             *ledger.blocks.entry(class).or_default() += 1;
             class
         });
-        Claim { plan: self.clone(), size, len }
+        Claim { plan: self.clone(), size, len, format }
     }
 
     /// What a kernel takes while it runs, and the entry points that it needs.
-    pub fn run(self: &Arc<Self>, kernel: impl FnOnce() -> Kernel) {
+    pub fn run(self: &Arc<Self>, formats: &Formats, kernel: impl FnOnce() -> Kernel) {
         let Some(gpu) = &self.gpu else { return };
         let kernel = kernel();
-        let (scratch, ids, entries) = gpu.needs(&kernel);
-        let _scratch: Vec<Claim> = scratch.iter().map(|len| self.claim(*len)).collect();
+        let (scratch, ids, entries) = gpu.needs(&kernel, formats);
+        let _scratch: Vec<Claim> = scratch.iter().map(|words| self.claim(*words, Format::F32)).collect();
         for ids in ids {
-            ids.mirror(|words| Arc::new(self.claim(words.len())));
+            ids.mirror(|words| Arc::new(self.claim(words.len(), Format::F32)));
         }
         self.ledger().entries.extend(entries);
     }
@@ -112,6 +113,11 @@ impl Claim {
     /// How many numbers.
     pub fn len(&self) -> usize {
         self.len
+    }
+
+    /// How they would be stored.
+    pub fn format(&self) -> Format {
+        self.format
     }
 
     /// Whether there is no number.

@@ -1,9 +1,9 @@
 //! Tensors: numbers on a device, and the operation that made them.
 
 use crate::{
-    array::{Array, Precision, Shape},
+    array::{Array, Format, Precision, Shape},
     cpu, error,
-    gpu::{self, Gpu, Kernel},
+    gpu::{self, Formats, Gpu, Kernel},
     plan::{Claim, Plan},
     profile::{self, Operation, Work},
 };
@@ -20,6 +20,10 @@ use std::{
 pub trait Op: fmt::Debug + Send + Sync + 'static {
     /// Shape of the output, or why the inputs do not fit.
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String>;
+    /// How the output is stored where inputs are stored so; none where its kernel does not read such.
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(Format::F32, inputs)
+    }
     /// The definition: plain loops in `f64`, written for the eye.
     fn reference(&self, inputs: &[&Array]) -> Array;
     /// The same, fast, on the CPU. `output` holds arbitrary numbers and every one is to be written.
@@ -40,6 +44,11 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     fn backward(&self, _inputs: &[Tensor], _output: &Tensor, _grad: &Tensor, _wanted: &[bool]) -> Vec<Option<Tensor>> {
         unreachable!("{self:?} is a gradient, and second derivatives are not needed by any method")
     }
+}
+
+/// This format, if all inputs are stored in it.
+pub fn all_in(format: Format, inputs: &[Format]) -> Option<Format> {
+    inputs.iter().all(|input| *input == format).then_some(format)
 }
 
 /// An operation that writes into its operands: the optimizer's.
@@ -86,6 +95,15 @@ impl Device {
             Device::Cpu(precision) => *precision,
             Device::Gpu(gpu) => gpu.precision(),
             Device::Planned(plan) => plan.precision(),
+        }
+    }
+
+    /// How what passes between layers is stored: on a GPU in f16, where operands of products are rounded to that.
+    pub fn format(&self) -> Format {
+        match self {
+            Device::Gpu(gpu) if gpu.precision() == Precision::F16 => Format::F16,
+            Device::Planned(plan) if plan.gpu().is_some() && plan.precision() == Precision::F16 => Format::F16,
+            _ => Format::F32,
         }
     }
 
@@ -191,7 +209,7 @@ impl Tensor {
             }
             Device::Cpu(_) => Storage::Cpu(RwLock::new(cpu::Block::copy_of(values))),
             Device::Gpu(gpu) => Storage::Gpu(gpu.upload(bytemuck::cast_slice(values))),
-            Device::Planned(plan) => Storage::Planned(plan.claim(shape.len())),
+            Device::Planned(plan) => Storage::Planned(plan.claim(shape.len(), Format::F32)),
         };
         Tensor::leaf(shape, device.clone(), storage)
     }
@@ -228,7 +246,7 @@ impl Tensor {
             Device::Reference => Storage::Reference(RwLock::new(Array::zeros(shape.clone()))),
             Device::Cpu(_) => Storage::Cpu(RwLock::new(cpu::Block::zeros(shape.len()))),
             Device::Gpu(gpu) => Storage::Gpu(gpu.zeros(shape.len())),
-            Device::Planned(plan) => Storage::Planned(plan.claim(shape.len())),
+            Device::Planned(plan) => Storage::Planned(plan.claim(shape.len(), Format::F32)),
         };
         Tensor::leaf(shape, device.clone(), storage)
     }
@@ -264,7 +282,11 @@ impl Tensor {
             Err(reason) => panic!("{op:?} of {shapes:?}: {reason}"),
         };
         assert!(inputs.iter().all(|input| input.device().same(device)), "{op:?}: inputs lie on several devices");
-        let storage = execute(&op, inputs, &shapes, &shape, device);
+        let formats = formats_of(inputs);
+        let Some(format) = op.format(&formats) else {
+            panic!("{op:?} does not take inputs that are stored as {formats:?}")
+        };
+        let storage = execute(&op, inputs, &shapes, (&shape, format), device);
         let tracked = !PAUSED.get() && inputs.iter().any(|input| input.0.tracked);
         let inputs = || inputs.iter().map(|input| (*input).clone()).collect();
         let node = tracked.then(|| Node { origin: Origin::Op(Box::new(op)), inputs: inputs() });
@@ -304,7 +326,10 @@ impl Tensor {
                 let kernel = op.kernel(&state_shapes, &input_shapes);
                 gpu.run(&kernel, &buffers_of(state), &buffers_of(inputs));
             }
-            Device::Planned(plan) => plan.run(|| op.kernel(&state_shapes, &input_shapes)),
+            Device::Planned(plan) => {
+                let formats = Formats { outputs: formats_of(state), inputs: formats_of(inputs) };
+                plan.run(&formats, || op.kernel(&state_shapes, &input_shapes));
+            }
         }
     }
 
@@ -326,6 +351,15 @@ impl Tensor {
     /// Where the numbers live.
     pub fn device(&self) -> &Device {
         &self.0.device
+    }
+
+    /// How the numbers are stored: on the host always in f32.
+    pub fn format(&self) -> Format {
+        match &*self.0.storage {
+            Storage::Reference(_) | Storage::Cpu(_) => Format::F32,
+            Storage::Gpu(buffer) => buffer.format(),
+            Storage::Planned(claim) => claim.format(),
+        }
     }
 
     /// Whether gradients flow through this tensor.
@@ -380,6 +414,7 @@ impl Tensor {
     #[track_caller]
     pub fn assign(&self, values: &[f32]) {
         assert_eq!(self.shape().len(), values.len(), "{} values do not fill {:?}", values.len(), self.shape());
+        assert_eq!(self.format(), Format::F32, "what is written in place is stored in f32");
         match &*self.0.storage {
             Storage::Reference(array) => {
                 array.write().expect("no holder panics").values = values.iter().map(|x| f64::from(*x)).collect();
@@ -491,13 +526,33 @@ fn buffers_of<'a>(tensors: &[&'a Tensor]) -> Vec<&'a gpu::Buffer> {
     tensors.iter().map(|tensor| tensor.gpu_storage()).collect()
 }
 
+fn formats_of(tensors: &[&Tensor]) -> Vec<Format> {
+    tensors.iter().map(|tensor| tensor.format()).collect()
+}
+
 fn operation(name: &str, inputs: &[&Shape], outputs: &[&Shape]) -> Operation {
     Operation { name: name.to_owned(), shapes: profile::shapes(inputs, outputs), work: Work::default() }
 }
 
-fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, device: &Device) -> Storage {
+/// What an operation cannot do without, with the bytes of what is stored in f16 counted as such.
+fn work_of(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], (shape, format): (&Shape, Format)) -> Work {
+    let work = op.work(shapes, shape);
+    let all = || shapes.iter().copied().zip(formats_of(inputs)).chain([(shape, format)]);
+    let numbers = all().map(|(shape, _)| shape.len()).sum::<usize>();
+    let words = all().map(|(shape, format)| format.words(shape.len())).sum::<usize>();
+    Work { bytes: work.bytes * words as f64 / numbers.max(1) as f64, ..work }
+}
+
+fn execute(
+    op: &dyn Op,
+    inputs: &[&Tensor],
+    shapes: &[&Shape],
+    (shape, format): (&Shape, Format),
+    device: &Device,
+) -> Storage {
     if !matches!(device, Device::Planned(_)) {
-        profile::begin(|| operation(op.name(), shapes, &[shape]), || op.work(shapes, shape));
+        let work = || work_of(op, inputs, shapes, (shape, format));
+        profile::begin(|| operation(op.name(), shapes, &[shape]), work);
     }
     match device {
         Device::Reference => {
@@ -513,16 +568,17 @@ fn execute(op: &dyn Op, inputs: &[&Tensor], shapes: &[&Shape], shape: &Shape, de
             Storage::Cpu(RwLock::new(output))
         }
         Device::Gpu(gpu) => {
-            let output = gpu.allocate(shape.len());
+            let output = gpu.allocate(shape.len(), format);
             if !shape.is_empty() {
                 gpu.run(&op.kernel(shapes, shape), &[&output], &buffers_of(inputs));
             }
             Storage::Gpu(output)
         }
         Device::Planned(plan) => {
-            let output = plan.claim(shape.len());
+            let output = plan.claim(shape.len(), format);
             if !shape.is_empty() {
-                plan.run(|| op.kernel(shapes, shape));
+                let formats = Formats { outputs: vec![format], inputs: formats_of(inputs) };
+                plan.run(&formats, || op.kernel(shapes, shape));
             }
             Storage::Planned(output)
         }

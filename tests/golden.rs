@@ -11,6 +11,7 @@ use rxlt::{
     array::{Precision, Segments},
     checkpoint::Weights,
     cpu,
+    gpu::Opening,
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     nn::Pass,
     ops::Distribution,
@@ -32,8 +33,9 @@ fn main() {
         let name = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let parent = folder.parent().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned());
         let name = format!("{}::{name}", parent.unwrap_or_default());
-        let (cpu, bf16, gpu) = (folder.clone(), folder.clone(), folder);
-        tests.push(Test::new(format!("{name}::cpu in bf16"), move || check_rounded(&bf16)));
+        let (cpu, bf16, f16, gpu) = (folder.clone(), folder.clone(), folder.clone(), folder);
+        tests.push(Test::new(format!("{name}::cpu in bf16"), move || check_bf16(&bf16)));
+        tests.push(Test::new(format!("{name}::wgpu in f16"), move || check_f16(&f16)));
         tests.push(Test::new(format!("{name}::cpu"), move || check(&cpu, &Device::cpu())));
         tests.push(Test::new(format!("{name}::wgpu"), move || harness::on_gpu(|device| check(&gpu, device))));
     }
@@ -179,29 +181,42 @@ fn check(folder: &Path, device: &Device) -> Outcome {
     Outcome::Passed
 }
 
-/// With operands rounded to bf16 the numbers are near those of f32, and not the same.
-fn check_rounded(folder: &Path) -> Outcome {
-    if !cpu::supports(Precision::Bf16) {
-        return Outcome::Ignored("this processor has no AVX512-BF16".into());
+/// A rounded operand is off by at most 2⁻⁸, on average by a third of that, and errors of many products average out. Seen:
+/// logits 2.0e-3 to 6.8e-3, gradients 6.8e-3 to 1.03e-2.
+fn check_bf16(folder: &Path) -> Outcome {
+    match cpu::supports(Precision::Bf16) {
+        true => check_rounded(folder, &Device::Cpu(Precision::Bf16), [1e-2, 2e-2]),
+        false => Outcome::Ignored("this processor has no AVX512-BF16".into()),
     }
+}
+
+/// Operands and what is stored between layers are off by at most 2⁻¹¹.
+fn check_f16(folder: &Path) -> Outcome {
+    let opening = Opening { precision: Precision::F16, ..Opening::default() };
+    harness::on_gpu_as(opening, |device| check_rounded(folder, device, [2e-3, 4e-3]))
+}
+
+/// In a shorter precision, logits and gradients are near those of f32, and not the same.
+fn check_rounded(folder: &Path, device: &Device, most: [f64; 2]) -> Outcome {
     let golden = match Golden::open(folder) {
         Ok(golden) => golden,
         Err(reason) => return Outcome::Ignored(reason),
     };
-    let run = |precision| {
-        let model = golden.model(&Device::Cpu(precision));
+    let run = |device: &Device| {
+        let model = golden.model(device);
         let embedded = model.activations(Place::Embedding, &golden.batch, Words::Table, Pass::evaluation());
         let logits = model.logits_from(Place::Embedding, &embedded, &golden.batch, Pass::evaluation()).to_vec();
-        let loss = Standard.loss(&golden.scene(&model, Words::Table, None));
+        // Scaled as a training step does it in f16, which has no small numbers.
+        let loss = Standard.loss(&golden.scene(&model, Words::Table, None)).scale(1024.0);
         let grads = loss.gradients(&model.leaves());
         (logits, grads.iter().flat_map(Tensor::to_vec).collect::<Vec<f32>>())
     };
-    let ((logits, grads), (exact_logits, exact_grads)) = (run(Precision::Bf16), run(Precision::F32));
-    // A rounded operand is off by at most 2⁻⁸, on average by a third of that, and errors of many products average out.
-    // Seen: logits 2.0e-3 to 6.8e-3, gradients 6.8e-3 to 1.03e-2.
-    for (what, got, exact, most) in [("logits", logits, exact_logits, 1e-2), ("gradients", grads, exact_grads, 2e-2)] {
+    let ((logits, grads), (exact_logits, exact_grads)) = (run(device), run(&Device::cpu()));
+    for (what, got, exact, most) in
+        [("logits", logits, exact_logits, most[0]), ("gradients", grads, exact_grads, most[1])]
+    {
         let error = distance(&got, &exact);
-        assert!(error > 1e-5, "{what} are those of f32: was bf16 used at all?");
+        assert!(error > 1e-5, "{what} are those of f32: was {} used at all?", device.precision());
         assert!(error <= most, "{what}: relative error {error:.1e}");
         println!("    {what}: relative error {error:.1e}");
     }

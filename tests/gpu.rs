@@ -4,7 +4,7 @@ mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
-    array::{Array, Precision, Segments},
+    array::{Array, Format, Precision, Segments},
     error::{Error, catch},
     gpu::{Autotune, Checks, Gpu, Kernel, Kernels, Kind, Opening, Product},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
@@ -117,7 +117,7 @@ fn reuse(device: &Device) {
 
 fn too_large(device: &Device) {
     let words = gpu(device).max_binding_bytes() / 4 + 1;
-    let result = catch(|| Ok(gpu(device).allocate(words).len()));
+    let result = catch(|| Ok(gpu(device).allocate(words, Format::F32).len()));
     assert!(matches!(&result, Err(Error::Device(message)) if message.contains("MiB")), "{result:?}");
 }
 
@@ -264,7 +264,6 @@ fn with_a_wrong_variant() -> Kernel {
     summing(k).product(Product {
         name: "a product",
         extents: SIDES,
-        bias: false,
         precision: Precision::F32,
         tolerance: 1e-5,
         others: vec![("the same", summing(k)), ("half", summing(k / 2))],
@@ -275,7 +274,7 @@ fn with_a_wrong_variant() -> Kernel {
 fn summed(gpu: &Arc<Gpu>) -> f32 {
     let [m, n, k] = SIDES;
     let ones = |len| gpu.upload(&vec![1f32.to_bits(); len]);
-    let output = gpu.allocate(m * n);
+    let output = gpu.allocate(m * n, Format::F32);
     gpu.run(&with_a_wrong_variant(), &[&output], &[&ones(m * k), &ones(k * n)]);
     let numbers = gpu.read(&output);
     assert!(numbers.iter().all(|x| *x == numbers[0]));

@@ -4,10 +4,10 @@ mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
-    array::Segments,
+    array::{Precision, Segments},
     cpu::block,
     error::Error,
-    gpu::Gpu,
+    gpu::{Gpu, Opening},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     ops::Distribution,
     rng::{Draw, Rng},
@@ -27,12 +27,19 @@ fn main() {
         Test::new("recomputed layers give the same bits: reference", || recompute(&Device::Reference)),
         Test::new("recomputed layers give the same bits: cpu", || recompute(&Device::cpu())),
         Test::new("recomputed layers give the same bits: wgpu", || harness::on_gpu(recompute)),
+        Test::new("recomputed layers give the same bits: wgpu in f16", || in_f16(recompute)),
         Test::new("what is taken is foreseen: cpu", || foreseen(&Device::cpu())),
         Test::new("what is taken is foreseen: wgpu", || harness::on_gpu(foreseen)),
+        Test::new("what is taken is foreseen: wgpu in f16", || in_f16(foreseen)),
+        Test::new("in f16 a step keeps half the activations: wgpu", || in_f16(halved)),
         Test::new("a limit makes micro-batches smaller, or is refused", limit),
         Test::new("2,000 updates take no more memory than the first: cpu", || constant(&Device::cpu())),
         Test::new("2,000 updates take no more memory than the first: wgpu", || harness::on_gpu(constant)),
     ]);
+}
+
+fn in_f16(test: impl FnOnce(&Device) -> Outcome) -> Outcome {
+    harness::on_gpu_as(Opening { precision: Precision::F16, ..Opening::default() }, test)
 }
 
 fn config(hidden: usize, layers: usize) -> Config {
@@ -91,7 +98,8 @@ fn recompute(device: &Device) -> Outcome {
         let draw = Some(Draw { seed: 1, step: 4, stream: 0 });
         let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };
         let leaves = optimizer.leaves(&model, Some(&active));
-        let (loss, grads) = objective.loss(&scene).into_gradients(&leaves);
+        let loss = objective.loss(&scene).scale(1024.0); // as a step in f16 does, which has no small numbers
+        let (loss, grads) = loss.into_gradients(&leaves);
         (loss.to_array(), grads.iter().map(|grad| grad.to_array()).collect::<Vec<_>>())
     };
     let (kept, again) = (run(false), run(true));
@@ -143,7 +151,8 @@ fn train(model: &Model, plan: &Plan, forecast: &Forecast, mut after: impl FnMut(
 fn fresh(device: &Device) -> (Device, u64) {
     match device {
         Device::Gpu(gpu) => {
-            let again = Gpu::open(Some(&gpu.adapter().name)).expect("it was opened before");
+            let opening = Opening { precision: gpu.precision(), ..Opening::default() };
+            let again = Gpu::open_as(Some(&gpu.adapter().name), opening).expect("it was opened before");
             (Device::Gpu(again), 0)
         }
         _ => {
@@ -191,6 +200,25 @@ fn foreseen(device: &Device) -> Outcome {
         assert!(total.abs_diff(held) * 10 <= held, "{name}: foreseen {parts} ({total}), held {held}");
         assert!(used <= held && used * 5 >= total * 4, "{name}: foreseen {parts} ({total}), in use {used}");
     }
+    Outcome::Passed
+}
+
+/// Of what a step takes beside weights, gradients and the optimizer's state; embeddings and sums stay in f32.
+fn halved(device: &Device) -> Outcome {
+    let stage = Stage { task: "demo".into(), batch_size: 64, ..Stage::default() };
+    let source = examples(128);
+    let plan = plan(&stage, &Standard, &source, 4096);
+    let (config, head) = (config(64, 8), head());
+    let activations = |device: &Device| {
+        let subject =
+            Subject { config: &config, head: &head, device, recompute: false, depth: config.num_hidden_layers };
+        memory::forecast(&subject, &plan).expect("the stage fits").parts.activations.0
+    };
+    let Device::Gpu(gpu) = device else { panic!("{device:?} is no GPU") };
+    let full = Device::Gpu(Gpu::open(Some(&gpu.adapter().name)).expect("it was opened before"));
+    let (half, full) = (activations(device), activations(&full));
+    println!("{half} bytes of activations in f16, {full} in f32");
+    assert!(half * 10 < full * 6, "{half} bytes of activations in f16, {full} in f32");
     Outcome::Passed
 }
 

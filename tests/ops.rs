@@ -5,9 +5,9 @@ mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
-    array::{Array, Shape},
+    array::{Array, Format, Precision, Shape},
     gpu::{Checks, Kernels, Kind, Opening},
-    ops::{ALL, Case, Spec, UPDATES, UpdateCase},
+    ops::{ALL, Case, InF16, Spec, UPDATES, UpdateCase},
     rng::Rng,
     tensor::{Device, Tensor},
 };
@@ -24,9 +24,16 @@ fn main() {
             for (what, kernels) in KERNELS {
                 let name = format!("{}: {}: {what}", spec.name, case.name);
                 let compared = move |device: &Device| compare(spec, case, device);
-                tests.push(Test::new(name.clone(), move || on_gpu(kernels, Checks::Trusted, compared)));
+                tests.push(Test::new(name.clone(), move || on_gpu(kernels, Checks::Trusted, Precision::F32, compared)));
+                tests.push(Test::new(name.clone() + ", checked and not", move || {
+                    same_bits(kernels, Precision::F32, |device| both(case, device, None))
+                }));
+                let Some(in_f16) = &spec.in_f16 else { continue };
+                let compared = move |device: &Device| compare_in_f16(in_f16, case, device);
+                let name = name + ", stored in f16";
+                tests.push(Test::new(name.clone(), move || on_gpu(kernels, Checks::Trusted, Precision::F16, compared)));
                 tests.push(Test::new(name + ", checked and not", move || {
-                    same_bits(kernels, |device| both(case, device))
+                    same_bits(kernels, Precision::F16, |device| both(case, device, Some(in_f16)))
                 }));
             }
         }
@@ -39,8 +46,8 @@ fn main() {
         for (what, kernels) in KERNELS {
             let name = format!("{}: {what}", case.name);
             let compared = move |device: &Device| compare_update(case, device);
-            tests.push(Test::new(name.clone(), move || on_gpu(kernels, Checks::Trusted, compared)));
-            let both = move || same_bits(kernels, |device| run_update(case, device));
+            tests.push(Test::new(name.clone(), move || on_gpu(kernels, Checks::Trusted, Precision::F32, compared)));
+            let both = move || same_bits(kernels, Precision::F32, |device| run_update(case, device));
             tests.push(Test::new(name + ", checked and not", both));
         }
     }
@@ -54,16 +61,16 @@ const KERNELS: [(&str, Kernels); 3] = [
     ("wgpu, portable kernels", Kernels::Portable),
 ];
 
-fn on_gpu(kernels: Kernels, checks: Checks, test: impl FnOnce(&Device) -> Outcome) -> Outcome {
-    harness::on_gpu_as(Opening { kernels, checks, ..Opening::default() }, test)
+fn on_gpu(kernels: Kernels, checks: Checks, precision: Precision, test: impl FnOnce(&Device) -> Outcome) -> Outcome {
+    harness::on_gpu_as(Opening { kernels, checks, precision }, test)
 }
 
 /// What a GPU makes of a test with each kind of checks is the same, bit for bit.
-fn same_bits(kernels: Kernels, run: impl Fn(&Device) -> Vec<Array>) -> Outcome {
+fn same_bits(kernels: Kernels, precision: Precision, run: impl Fn(&Device) -> Vec<Array>) -> Outcome {
     let mut trusted = None;
     for checks in [Checks::Trusted, Checks::Checked, Checks::Poisoned] {
         let mut result = Vec::new();
-        let outcome = on_gpu(kernels, checks, |device| {
+        let outcome = on_gpu(kernels, checks, precision, |device| {
             result = run(device);
             Outcome::Passed
         });
@@ -96,16 +103,31 @@ fn place(array: &Array, device: &Device) -> Tensor {
 
 /// The case's output, and the gradients of its inner product with a fixed random direction.
 fn run(case: &Case, inputs: &[Array], device: &Device) -> (Array, Vec<Array>) {
-    let inputs: Vec<Tensor> = inputs.iter().map(|array| place(array, device).tracked()).collect();
-    let output = (case.run)(&inputs);
-    let along = direction(output.shape());
+    run_in(case, inputs, device, None)
+}
+
+/// The same with what the operation has in f16 stored, and rounded, so.
+fn run_in(case: &Case, inputs: &[Array], device: &Device, in_f16: Option<&InF16>) -> (Array, Vec<Array>) {
+    let is_in_f16 = |i: &usize| in_f16.is_some_and(|in_f16| in_f16.inputs.contains(i));
+    let placed = |(i, array): (usize, &Array)| match is_in_f16(&i) {
+        true => place(&array.map(rounded), device).tracked(),
+        false => place(array, device).tracked(),
+    };
+    let inputs: Vec<Tensor> = inputs.iter().enumerate().map(placed).collect();
+    let stored = |(i, input): (usize, &Tensor)| if is_in_f16(&i) { input.cast(Format::F16) } else { input.clone() };
+    let output = (case.run)(&inputs.iter().enumerate().map(stored).collect::<Vec<_>>()).cast(Format::F32);
+    let along = direction(output.shape()).map(|x| if in_f16.is_some() { rounded(x) } else { x });
     let grads = output.gradients_along(&place(&along, device), &inputs.iter().collect::<Vec<_>>());
     (output.to_array(), grads.iter().map(Tensor::to_array).collect())
 }
 
+fn rounded(x: f64) -> f64 {
+    f64::from(half::f16::from_f64(x))
+}
+
 /// The output and the gradients.
-fn both(case: &Case, device: &Device) -> Vec<Array> {
-    let (output, grads) = run(case, &random(case.inputs, 7), device);
+fn both(case: &Case, device: &Device, in_f16: Option<&InF16>) -> Vec<Array> {
+    let (output, grads) = run_in(case, &random(case.inputs, 7), device, in_f16);
     [vec![output], grads].concat()
 }
 
@@ -149,6 +171,18 @@ fn compare(spec: &Spec, case: &Case, device: &Device) -> Outcome {
     close("output", &got, &expected, spec.tolerance);
     for (i, (got, expected)) in grads.iter().zip(&expected_grads).enumerate() {
         close(&format!("gradient of input {i}"), got, expected, spec.tolerance);
+    }
+    Outcome::Passed
+}
+
+/// Of operands that f16 holds; sums are in f32, so that only what is stored is rounded.
+fn compare_in_f16(in_f16: &InF16, case: &Case, device: &Device) -> Outcome {
+    let inputs = random(case.inputs, 7);
+    let (expected, expected_grads) = run_in(case, &inputs, &Device::Reference, Some(in_f16));
+    let (got, grads) = run_in(case, &inputs, device, Some(in_f16));
+    close("output", &got, &expected, in_f16.tolerance);
+    for (i, (got, expected)) in grads.iter().zip(&expected_grads).enumerate() {
+        close(&format!("gradient of input {i}"), got, expected, in_f16.tolerance);
     }
     Outcome::Passed
 }

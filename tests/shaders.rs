@@ -9,7 +9,7 @@ use naga::{
     proc::Layouter,
     valid::{Capabilities, ModuleInfo, ValidationFlags, Validator},
 };
-use rxlt::gpu::shaders;
+use rxlt::gpu::{Shader, shaders};
 use std::{path::Path, process::Command};
 
 /// Storage buffers that one entry point may use: WebGPU's default is 8, and Metal takes one for itself.
@@ -22,10 +22,9 @@ const UNKNOWN_TO_OLD_VALIDATORS: &str = "Invalid capability operand: 6022";
 
 fn main() {
     let mut tests = Vec::new();
-    for name in shaders::names() {
-        let mut add = |what: &str, check: fn(&str) -> Outcome| {
-            let name = name.clone();
-            tests.push(Test::new(format!("{name}: {what}"), move || check(&name)));
+    for shader in Shader::all() {
+        let mut add = |what: &str, check: fn(Shader) -> Outcome| {
+            tests.push(Test::new(format!("{shader}: {what}"), move || check(shader)));
         };
         add("fits the smallest adapters", fits);
         add("SPIR-V", spir_v);
@@ -36,29 +35,30 @@ fn main() {
 }
 
 /// Parses and validates; only shaders for subgroups of eight lanes and those with cooperative matrices may use
-/// subgroups, and only these and `_f16` ones f16. What is for the driver to fill in has its default.
-fn module(name: &str) -> (Module, ModuleInfo) {
-    let source = shaders::compose(name).unwrap_or_else(|error| panic!("{name}: {error}"));
+/// subgroups, and only these and those in f16 f16. What is for the driver to fill in has its default.
+fn module(shader: Shader) -> (Module, ModuleInfo) {
+    let source = shaders::compose(shader).unwrap_or_else(|error| panic!("{shader}: {error}"));
     let module = naga::front::wgsl::parse_str(&source)
-        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
+        .unwrap_or_else(|error| panic!("{shader}: {}", error.emit_to_string(&source)));
     let mut capabilities = if source.contains("subgroup") { Capabilities::SUBGROUP } else { Capabilities::empty() };
-    capabilities.set(Capabilities::SHADER_FLOAT16, name.ends_with("_f16") || cooperates(name));
-    capabilities.set(Capabilities::COOPERATIVE_MATRIX, cooperates(name));
+    let in_f16 = shader.operands || shader.inputs || shader.output;
+    capabilities.set(Capabilities::SHADER_FLOAT16, in_f16 || cooperates(shader));
+    capabilities.set(Capabilities::COOPERATIVE_MATRIX, cooperates(shader));
     let info = Validator::new(ValidationFlags::all(), capabilities)
         .validate(&module)
-        .unwrap_or_else(|error| panic!("{name}: {}", error.emit_to_string(&source)));
+        .unwrap_or_else(|error| panic!("{shader}: {}", error.emit_to_string(&source)));
     let defaults = PipelineConstants::default();
     let (module, info) = process_overrides(&module, &info, None, &defaults).expect("all constants have defaults");
     (module.into_owned(), info.into_owned())
 }
 
 /// Whether a shader is for adapters with cooperative matrices.
-fn cooperates(name: &str) -> bool {
-    name.contains("_cooperative")
+fn cooperates(shader: Shader) -> bool {
+    shader.stem.contains("_cooperative")
 }
 
-fn fits(name: &str) -> Outcome {
-    let (module, info) = module(name);
+fn fits(shader: Shader) -> Outcome {
+    let (module, info) = module(shader);
     let mut layouter = Layouter::default();
     layouter.update(module.to_ctx()).expect("the module is valid");
     for (i, entry) in module.entry_points.iter().enumerate() {
@@ -72,16 +72,16 @@ fn fits(name: &str) -> Outcome {
             }
         }
         let invocations: u32 = entry.workgroup_size.iter().product();
-        assert!(buffers <= MAX_STORAGE_BUFFERS, "{name}::{}: {buffers} storage buffers", entry.name);
-        assert!(bytes <= MAX_WORKGROUP_BYTES, "{name}::{}: {bytes} bytes per workgroup", entry.name);
-        assert!(invocations <= 256, "{name}::{}: {invocations} invocations", entry.name);
+        assert!(buffers <= MAX_STORAGE_BUFFERS, "{shader}::{}: {buffers} storage buffers", entry.name);
+        assert!(bytes <= MAX_WORKGROUP_BYTES, "{shader}::{}: {bytes} bytes per workgroup", entry.name);
+        assert!(invocations <= 256, "{shader}::{}: {invocations} invocations", entry.name);
     }
     Outcome::Passed
 }
 
 /// As wgpu has it written: one module for each entry point. Khronos' validator has the last word.
-fn spir_v(name: &str) -> Outcome {
-    let (module, info) = module(name);
+fn spir_v(shader: Shader) -> Outcome {
+    let (module, info) = module(shader);
     let options = spv::Options { lang_version: (1, 3), ..Default::default() };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut outcome = Outcome::Passed;
@@ -89,10 +89,10 @@ fn spir_v(name: &str) -> Outcome {
         let pipeline =
             spv::PipelineOptions { shader_stage: naga::ShaderStage::Compute, entry_point: entry.name.clone() };
         let words = spv::write_vec(&module, &info, &options, Some(&pipeline));
-        let words = words.unwrap_or_else(|error| panic!("{name}::{}: {error}", entry.name));
+        let words = words.unwrap_or_else(|error| panic!("{shader}::{}: {error}", entry.name));
         let path = folder.path().join("entry.spv");
         std::fs::write(&path, words.iter().flat_map(|word| word.to_le_bytes()).collect::<Vec<u8>>()).expect("a file");
-        outcome = validate(&path, &format!("{name}::{}", entry.name));
+        outcome = validate(&path, &format!("{shader}::{}", entry.name));
     }
     outcome
 }
@@ -119,25 +119,25 @@ fn validate(path: &Path, what: &str) -> Outcome {
     }
 }
 
-fn metal(name: &str) -> Outcome {
-    let (module, info) = module(name);
-    if name.contains("_cooperative16") {
+fn metal(shader: Shader) -> Outcome {
+    let (module, info) = module(shader);
+    if shader.stem.contains("_cooperative16") {
         return Outcome::Ignored("Metal's cooperative matrices are 8 x 8".to_string());
     }
     let options = msl::Options { lang_version: (2, 4), ..Default::default() };
     msl::write_string(&module, &info, &options, &msl::PipelineOptions::default())
-        .unwrap_or_else(|error| panic!("{name}: {error}"));
+        .unwrap_or_else(|error| panic!("{shader}: {error}"));
     Outcome::Passed
 }
 
-fn hlsl(name: &str) -> Outcome {
-    if cooperates(name) {
+fn hlsl(shader: Shader) -> Outcome {
+    if cooperates(shader) {
         return Outcome::Ignored("HLSL has no cooperative matrices, nor claims an adapter of DX12 to".to_string());
     }
-    let (module, info) = module(name);
+    let (module, info) = module(shader);
     let options = hlsl::Options { shader_model: hlsl::ShaderModel::V6_2, ..Default::default() };
     let (mut text, pipeline) = (String::new(), hlsl::PipelineOptions::default());
     let mut writer = hlsl::Writer::new(&mut text, &options, &pipeline);
-    writer.write(&module, &info, None).unwrap_or_else(|error| panic!("{name}: {error}"));
+    writer.write(&module, &info, None).unwrap_or_else(|error| panic!("{shader}: {error}"));
     Outcome::Passed
 }

@@ -60,7 +60,7 @@ fn forward(
             for (var i = lane; i < SIDE * SIDE; i += lanes) {
                 let at = vec2<u32>(row + first_row + {r}u * SIDE + i / SIDE, column + first_column + {c}u * SIDE + i % SIDE);
                 if (at.x < params.m && at.y < params.n) {
-                    y[(part * params.m + at.x) * params.n + at.y] = patches[subgroup * SIDE * SIDE + i] + start(at.y);
+                    y[(part * params.m + at.x) * params.n + at.y] = result(patches[subgroup * SIDE * SIDE + i] + start(at.y));
                 }
             }
             workgroupBarrier();

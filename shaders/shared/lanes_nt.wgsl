@@ -4,7 +4,7 @@
 fn load_b(column: u32, k: u32) -> Columns {
     let quads = params.k / 4u;
     #unroll i in 0..4 {
-        let b{i} = b[(column * 4u + {i}u) * quads + k / 4u];
+        let b{i} = vec4<f32>(b[(column * 4u + {i}u) * quads + k / 4u]);
     }
     var p: Columns;
     p.b0 = vec4<f32>(b0.x, b1.x, b2.x, b3.x);

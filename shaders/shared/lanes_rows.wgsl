@@ -5,7 +5,7 @@ fn load_a(row: u32, k: u32, lane: u32) -> Rows {
     let quads = params.k / 4u;
     var p: Rows;
     #unroll i in 0..8 {
-        p.a{i} = a[min(row + lane + 8u * {i}u, params.m - 1u) * quads + k / 4u];
+        p.a{i} = vec4<f32>(a[min(row + lane + 8u * {i}u, params.m - 1u) * quads + k / 4u]);
     }
     return p;
 }

@@ -5,13 +5,15 @@
 //
 // The file that imports this says how blocks lie in memory: `load_a`, `load_b`, `row_of`; and where sums start: `start`.
 #import operands
+#import stored
+#import result
 
 struct Params { m: u32, n: u32, k: u32 }
 @group(1) @binding(0) var<uniform> params: Params;
 
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // (m, n)
-@group(0) @binding(1) var<storage, read> a: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> b: array<vec4<f32>>;
+@group(0) @binding(0) var<storage, read_write> y: array<vec4<result>>; // (m, n)
+@group(0) @binding(1) var<storage, read> a: array<vec4<stored>>;
+@group(0) @binding(2) var<storage, read> b: array<vec4<stored>>;
 
 /// Eight rows of a at four steps of k.
 struct Rows {
@@ -77,7 +79,7 @@ fn forward(
             let row{i}_{l} = row + row_of({i}u, {l}u);
             #unroll c in 0..2 {
             if (row{i}_{l} < params.m && quad + {c}u * 8u < width) {
-                y[row{i}_{l} * width + quad + {c}u * 8u] = sum{i}_{l}_{c};
+                y[row{i}_{l} * width + quad + {c}u * 8u] = vec4<result>(sum{i}_{l}_{c});
             }
             }
         }

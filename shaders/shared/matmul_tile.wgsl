@@ -12,7 +12,7 @@ fn store(row: u32, column: u32, at: u32, sums: vec4<f32>) {
     if (row < params.m) {
         #unroll c in 0..4 {
             if (column + {c}u < params.n) {
-                y[at + {c}u] = sums[{c}] + start(column + {c}u);
+                y[at + {c}u] = result(sums[{c}] + start(column + {c}u));
             }
         }
     }

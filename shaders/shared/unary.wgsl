@@ -1,8 +1,10 @@
 // y = f(x), element by element, with the `f` of the file that imports this.
 #import quads
+#import stored
+#import result
 
-@group(0) @binding(0) var<storage, read_write> y: array<vec4<f32>>; // (n)
-@group(0) @binding(1) var<storage, read> x: array<vec4<f32>>; // (n)
+@group(0) @binding(0) var<storage, read_write> y: array<vec4<result>>; // (n)
+@group(0) @binding(1) var<storage, read> x: array<vec4<stored>>; // (n)
 
 @compute @workgroup_size(64)
 fn forward(
@@ -12,6 +14,6 @@ fn forward(
 ) {
     let i = quad_index(workgroup, workgroups, lane);
     if (i * 4u < params.n) {
-        y[i] = f(x[i]);
+        y[i] = vec4<result>(f(vec4<f32>(x[i])));
     }
 }

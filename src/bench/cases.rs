@@ -102,6 +102,7 @@ pub const CASES: &[Case] = &[
     case("matmul", "1024 NN", |_| square(), |_, x| matmul(&x[0], &x[1], Layout::NN)),
     case("matmul", "1024 NT", |_| square(), |_, x| matmul(&x[0], &x[1], Layout::NT)),
     case("matmul", "1024 TN", |_| square(), |_, x| matmul(&x[0], &x[1], Layout::TN)),
+    case("cast", "", |s| vec![s.hidden()], |_, x| x[0].cast(x[0].device().format())),
     case("attention", "", |s| vec![s.hidden(); 3], |s, x| attend(s, x, None)),
     case("attention", "dropout", |s| vec![s.hidden(); 3], |s, x| attend(s, x, Some((0.1, DRAW)))),
     case(

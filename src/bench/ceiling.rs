@@ -130,7 +130,7 @@ impl Update for MultiplyAdd {
     fn kernel(&self, state: &[&Shape], _: &[&Shape]) -> Kernel {
         let n = state[0].len();
         let dispatch = Dispatch {
-            shader: "multiply_add",
+            shader: "multiply_add".into(),
             entry: "forward",
             bindings: vec![Binding::Output(0)],
             uniform: vec![n as u32, self.rounds as u32],

@@ -13,9 +13,10 @@ pub use report::{check_comparable, comparison, tables};
 pub use timing::Timing;
 
 use crate::{
-    array::Shape,
+    array::{Format, Shape},
     error::{Error, Result},
     gpu::Autotune,
+    ops::{self, Spec},
     profile::{self, Work},
     tensor::{Device, Tensor, without_graph},
 };
@@ -122,6 +123,10 @@ pub fn names() -> Vec<String> {
     steps.chain(cases).chain(UPDATES.iter().map(|case| case.update.to_owned())).collect()
 }
 
+fn spec_of(case: &Case) -> &'static Spec {
+    ops::ALL.iter().find(|spec| spec.name == case.operation).expect("cases are of operations of the table")
+}
+
 fn name_of(case: &Case, pass: &str) -> String {
     match case.variant {
         "" => format!("{}/{pass}", case.operation),
@@ -224,7 +229,12 @@ impl Bench<'_> {
             (self.progress)(&format!("{} is left out: this device binds no tensor of that size", names[0]));
             return Vec::new();
         }
-        let inputs: Vec<Tensor> = shapes.iter().map(|shape| filled(shape, self.device).tracked()).collect();
+        let format = |i: usize| match spec_of(case).in_f16.as_ref().is_some_and(|in_f16| in_f16.inputs.contains(&i)) {
+            true => self.device.format(),
+            false => Format::F32,
+        };
+        let made = |(i, shape): (usize, &Shape)| filled(shape, self.device).cast(format(i)).tracked();
+        let inputs: Vec<Tensor> = shapes.iter().enumerate().map(made).collect();
         let listed = shapes.iter().map(|shape| format!("{shape:?}")).collect::<Vec<_>>().join(" ");
         let mut entries = Vec::new();
         if forward {
@@ -232,7 +242,7 @@ impl Bench<'_> {
         }
         let output = (case.run)(scene, &inputs);
         if backward && output.is_tracked() {
-            let direction = filled(output.shape(), self.device);
+            let direction = filled(output.shape(), self.device).cast(output.format());
             let wanted: Vec<&Tensor> = inputs.iter().collect();
             entries.push(self.time(&names[1], &listed, || drop(output.gradients_along(&direction, &wanted))));
         }

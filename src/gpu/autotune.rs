@@ -4,13 +4,15 @@
 use super::{
     Buffer, Gpu, cache,
     faults::lock,
-    kernel::{Kernel, Product},
+    kernel::{Formats, Kernel, Product},
     pool::count,
 };
 use crate::{
+    array::Format,
     error::{Error, Result, raise},
     rng::Rng,
 };
+use half::f16;
 use serde::{Deserialize, Serialize};
 use std::{
     collections::BTreeMap,
@@ -48,6 +50,9 @@ type Candidate<'a> = (&'static str, &'a Kernel);
 
 /// What another kernel may take of the time of the adapter's own to be preferred: less would be noise.
 const CLEARLY_FASTER: f64 = 0.95;
+
+/// How far results that are stored in f16 may be from one another: a unit in the last place.
+const STORED_IN_F16: f32 = 1e-3;
 
 /// The choices made so far, and where they are kept.
 #[derive(Default)]
@@ -173,20 +178,20 @@ impl Gpu {
     }
 
     /// The kernel that runs here, as far as it is chosen; nothing is timed.
-    pub(super) fn chosen<'a>(&self, kernel: &'a Kernel) -> &'a Kernel {
-        let Some((tuner, candidates, class)) = self.choice(kernel) else { return self.own(kernel) };
+    pub(super) fn chosen<'a>(&self, kernel: &'a Kernel, formats: &Formats) -> &'a Kernel {
+        let Some((tuner, candidates, class)) = self.choice(kernel, formats) else { return self.own(kernel) };
         let known = tuner.find(&class).and_then(|name| named(kernel, &candidates, name));
         known.map_or_else(|| self.own(kernel), |(_, chosen)| chosen)
     }
 
     /// The kernel that runs here: the choice is made now, if it was not before.
-    pub(super) fn tuned<'a>(self: &Arc<Self>, kernel: &'a Kernel) -> &'a Kernel {
-        let Some((mut tuner, candidates, class)) = self.choice(kernel) else { return self.own(kernel) };
+    pub(super) fn tuned<'a>(self: &Arc<Self>, kernel: &'a Kernel, formats: &Formats) -> &'a Kernel {
+        let Some((mut tuner, candidates, class)) = self.choice(kernel, formats) else { return self.own(kernel) };
         let known = tuner.find(&class).and_then(|name| named(kernel, &candidates, name));
         let (name, chosen) = match known {
             Some(known) => known,
             None if tuner.effort == Autotune::Off => return self.own(kernel),
-            None => self.fastest(kernel, &class, &candidates, &mut tuner),
+            None => self.fastest((kernel, formats), &class, &candidates, &mut tuner),
         };
         if tuner.choices.get(&class).is_none_or(|kept| kept != name) {
             tuner.keep(&self.made_by(), class, name);
@@ -200,14 +205,18 @@ impl Gpu {
     }
 
     /// What a choice is between, and for which class of shapes, where there is one.
-    fn choice<'a>(&self, kernel: &'a Kernel) -> Option<(MutexGuard<'_, Tuner>, Vec<Candidate<'a>>, String)> {
+    fn choice<'a>(
+        &self,
+        kernel: &'a Kernel,
+        formats: &Formats,
+    ) -> Option<(MutexGuard<'_, Tuner>, Vec<Candidate<'a>>, String)> {
         let product = kernel.product.as_ref().filter(|product| !product.is_empty())?;
         let tuner = lock(&self.tuner);
         if tuner.effort == Autotune::Off && tuner.choices.is_empty() {
             return None;
         }
         let candidates = self.candidates(kernel);
-        let class = class(product, &candidates);
+        let class = class(product, formats, &candidates);
         (candidates.len() > 1).then_some((tuner, candidates, class))
     }
 
@@ -217,7 +226,7 @@ impl Gpu {
         let mut all: Vec<_> = suiting.map(|(suits, variant)| (suits.name(), variant)).collect();
         all.push((PLAIN, kernel));
         all.extend(kernel.product.iter().flat_map(|product| &product.others).map(|(name, other)| (*name, other)));
-        let words = |kernel: &Kernel| kernel.scratch.iter().sum::<usize>();
+        let words = |kernel: &Kernel| kernel.scratch.iter().sum::<usize>(); // of f32; in f16 half of it, for all
         let most = words(all[0].1);
         all.retain(|(_, candidate)| words(candidate) <= most);
         all
@@ -226,24 +235,27 @@ impl Gpu {
     /// The fastest of the kernels that agree with the plain one.
     fn fastest<'a>(
         self: &Arc<Self>,
-        plain: &'a Kernel,
+        (plain, formats): (&'a Kernel, &Formats),
         class: &str,
         candidates: &[Candidate<'a>],
         tuner: &mut Tuner,
     ) -> Candidate<'a> {
         let product = plain.product.as_ref().expect("there is a choice only for products");
         count(&self.counters.tunings);
-        let trial = self.trial(product.extents, product.bias);
+        let trial = self.trial(product.extents, formats);
+        let tolerance = match formats.outputs[0] {
+            Format::F32 => product.tolerance,
+            Format::F16 => STORED_IN_F16,
+        };
         let expected = trial.result(plain);
         let mut best = (f64::INFINITY, (PLAIN, plain));
         for (name, candidate) in candidates {
             let error = furthest(&trial.result(candidate), &expected); // that was the warm-up, too
-            if error.is_nan() || error > product.tolerance {
+            if error.is_nan() || error > tolerance {
                 tuner.notes.push(format!(
                     "kernel \"{name}\" of {class} is not used on {}: it differs from the plain one by {error:.1e}, \
-                     expected at most {:.0e}",
-                    self.adapter().name,
-                    product.tolerance
+                     expected at most {tolerance:.0e}",
+                    self.adapter().name
                 ));
                 continue;
             }
@@ -256,16 +268,18 @@ impl Gpu {
         best.1
     }
 
-    /// A product of random inputs.
-    pub(super) fn trial(self: &Arc<Self>, [m, n, k]: [usize; 3], bias: bool) -> Trial {
+    /// A product of random inputs, with a third one for a bias, stored as told.
+    pub(super) fn trial(self: &Arc<Self>, [m, n, k]: [usize; 3], formats: &Formats) -> Trial {
         let mut rng = Rng::new(1, 0);
         let small = (k as f32).sqrt().recip(); // outputs stay near 1
-        let lengths = [m * k, n * k].into_iter().chain(bias.then_some(n));
-        let inputs = lengths.zip([1.0, small, 1.0]).map(|(len, scale)| {
-            let words: Vec<u32> = (0..len).map(|_| (scale * (2.0 * rng.uniform() - 1.0)).to_bits()).collect();
-            self.upload(&words)
+        let lengths = [m * k, n * k, n].into_iter().zip(&formats.inputs);
+        let inputs = lengths.zip([1.0, small, 1.0]).map(|((len, format), scale)| {
+            let buffer = self.allocate(len, *format);
+            let numbers: Vec<f32> = (0..len).map(|_| scale * (2.0 * rng.uniform() - 1.0)).collect();
+            self.overwrite(&buffer, &words_of(&numbers, *format));
+            buffer
         });
-        Trial { gpu: self.clone(), inputs: inputs.collect(), output: self.allocate(m * n) }
+        Trial { gpu: self.clone(), inputs: inputs.collect(), output: self.allocate(m * n, formats.outputs[0]) }
     }
 
     /// How long the device takes for what `run` records: by its clock, or by ours where it has none to spare.
@@ -295,9 +309,20 @@ impl Trial {
 
     /// What the kernel computes; NaN where it writes nothing.
     pub(super) fn result(&self, kernel: &Kernel) -> Vec<f32> {
-        self.gpu.overwrite(&self.output, &vec![f32::NAN.to_bits(); self.output.len()]);
+        self.gpu.overwrite(&self.output, &words_of(&vec![f32::NAN; self.output.len()], self.output.format()));
         self.run(kernel);
         self.gpu.read(&self.output)
+    }
+}
+
+/// Numbers as they lie in memory.
+fn words_of(numbers: &[f32], format: Format) -> Vec<u32> {
+    match format {
+        Format::F32 => bytemuck::cast_slice(numbers).to_vec(),
+        Format::F16 => {
+            let half = |number: Option<&f32>| u32::from(f16::from_f32(number.copied().unwrap_or(0.0)).to_bits());
+            numbers.chunks(2).map(|pair| half(pair.first()) | half(pair.get(1)) << 16).collect()
+        }
     }
 }
 
@@ -305,10 +330,11 @@ impl Trial {
 const PLAIN: &str = "plain";
 
 /// Shapes for which one choice is made: extents up to the same powers of two, with the same kernels to choose from.
-fn class(product: &Product, candidates: &[Candidate]) -> String {
+fn class(product: &Product, formats: &Formats, candidates: &[Candidate]) -> String {
     let [m, n, k] = product.extents.map(usize::next_power_of_two);
     let names: Vec<&str> = candidates.iter().map(|(name, _)| *name).collect();
-    format!("{} {} {m}x{n}x{k}: {}", product.name, product.precision, names.join(", "))
+    let stored = if formats.inputs.contains(&Format::F16) { " stored" } else { "" };
+    format!("{} {}{stored} {m}x{n}x{k}: {}", product.name, product.precision, names.join(", "))
 }
 
 /// The kernel with a name. The plain one is there even if it takes more memory: where no other was right.

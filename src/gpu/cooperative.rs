@@ -3,7 +3,8 @@
 //! wgpu calls them experimental, and how many lanes a subgroup has is for the driver to choose; so each GPU that claims
 //! them multiplies two matrices in both ways when it is opened, and keeps to the ordinary kernels if results differ.
 
-use super::{Gpu, Kernel, autotune::furthest};
+use super::{Formats, Gpu, Kernel, Shader, autotune::furthest};
+use crate::array::Format;
 use std::sync::Arc;
 
 /// m, n and k of the products that are tried: several tiles with ragged edges.
@@ -17,10 +18,10 @@ const TRIALS: usize = 20;
 const TOLERANCE: f32 = 3e-5;
 
 /// The shader that is tried for matrices with a side.
-fn shader(side: u32) -> Option<&'static str> {
+fn shader(side: u32) -> Option<Shader> {
     match side {
-        16 => Some("matmul_cooperative16"),
-        8 => Some("matmul_cooperative8"),
+        16 => Some("matmul_cooperative16".into()),
+        8 => Some("matmul_cooperative8".into()),
         _ => None,
     }
 }
@@ -55,7 +56,7 @@ impl Gpu {
     }
 
     /// What the driver has against the shader, if it does not take it.
-    fn refusal(&self, shader: &'static str) -> Option<String> {
+    fn refusal(&self, shader: Shader) -> Option<String> {
         let internal = self.device.push_error_scope(wgpu::ErrorFilter::Internal);
         let validation = self.device.push_error_scope(wgpu::ErrorFilter::Validation);
         self.pipeline(shader, "forward");
@@ -65,14 +66,14 @@ impl Gpu {
     }
 
     /// The largest difference between products by this shader and by the ordinary one; NaN where one is no number.
-    fn cooperative_error(self: &Arc<Self>, shader: &'static str, side: u32) -> f32 {
+    fn cooperative_error(self: &Arc<Self>, shader: Shader, side: u32) -> f32 {
         let [m, n, k] = TRIAL;
-        let kernel = |shader: &'static str, side: usize| {
+        let kernel = |shader: Shader, side: usize| {
             let uniform = [m, n, k, k, 1, n, 1, k].map(|extent| extent as u32).to_vec();
             Kernel::one(shader, "forward", 2, uniform, m.div_ceil(side) * n.div_ceil(side))
         };
-        let (plain, tried) = (kernel("matmul_f16", 64), kernel(shader, 4 * side as usize));
-        let trial = self.trial(TRIAL, false);
+        let (plain, tried) = (kernel(Shader::from("matmul").rounded(true), 64), kernel(shader, 4 * side as usize));
+        let trial = self.trial(TRIAL, &Formats { outputs: vec![Format::F32], inputs: vec![Format::F32; 2] });
         let results: Vec<f32> = (0..TRIALS).flat_map(|_| trial.result(&tried)).collect();
         furthest(&results, &trial.result(&plain).repeat(TRIALS))
     }

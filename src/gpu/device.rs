@@ -6,17 +6,19 @@ use super::{
     bindings::Bindings,
     cache::Cache,
     faults::{Faults, lock},
-    kernel::{Binding, Dispatch, Kernel, Suits},
+    kernel::{Binding, Dispatch, Formats, Kernel, Suits},
     opening::Opening,
     pipeline::{Pipeline, Pipelines},
     pool::{Buffer, Buffers, Counters, count},
     recorder::{Reader, Recorder},
+    shaders::Shader,
     timer::Timer,
 };
 use crate::{
-    array::{Ids, Precision},
+    array::{Format, Ids, Precision},
     error::{Error, Result, raise},
 };
+use half::f16;
 use rayon::prelude::*;
 use std::{
     sync::{Arc, Mutex, OnceLock, mpsc},
@@ -29,7 +31,7 @@ pub(super) const MAX_IN_FLIGHT: usize = 3;
 const SMALL_READ: u64 = 4 << 10;
 
 /// A shader and one of its entry points.
-pub type Entry = (&'static str, &'static str);
+pub type Entry = (Shader, &'static str);
 
 /// An open GPU. Operations are recorded and handed over by [`Gpu::submit`]; reading waits.
 pub struct Gpu {
@@ -177,23 +179,24 @@ impl Gpu {
 
     /// Makes the pipelines of these entry points, all at once, before they are needed.
     pub fn prepare(&self, entries: &[Entry]) {
-        entries.par_iter().for_each(|(shader, entry)| drop(self.pipeline(shader, entry)));
+        entries.par_iter().for_each(|(shader, entry)| drop(self.pipeline(*shader, entry)));
     }
 
-    /// What running a kernel takes: the lengths of its scratch buffers, its ids and its entry points.
-    pub fn needs<'a>(&self, kernel: &'a Kernel) -> (&'a [usize], Vec<&'a Ids>, Vec<Entry>) {
-        let kernel = self.chosen(kernel);
+    /// What running a kernel takes: the words of its scratch buffers, its ids and its entry points.
+    pub fn needs<'a>(&self, kernel: &'a Kernel, formats: &Formats) -> (Vec<usize>, Vec<&'a Ids>, Vec<Entry>) {
+        let kernel = self.chosen(kernel, formats);
         let dispatches = || kernel.dispatches.iter().filter(|dispatch| dispatch.workgroups > 0);
         let ids = dispatches().flat_map(|dispatch| &dispatch.bindings).filter_map(|binding| match binding {
             Binding::Ids(ids) => Some(ids),
             _ => None,
         });
-        (&kernel.scratch, ids.collect(), dispatches().map(|dispatch| (dispatch.shader, dispatch.entry)).collect())
+        let entries = dispatches().map(|dispatch| (dispatch.shader_for(kernel, formats), dispatch.entry));
+        (formats.scratch_words(kernel), ids.collect(), entries.collect())
     }
 
     /// A buffer of `len` zeros.
     pub fn zeros(self: &Arc<Self>, len: usize) -> Buffer {
-        let buffer = self.allocate(len);
+        let buffer = self.allocate(len, Format::F32);
         if len > 0 {
             self.record_clear(buffer.raw(), buffer.bytes());
         }
@@ -202,14 +205,14 @@ impl Gpu {
 
     /// A buffer of these words.
     pub fn upload(self: &Arc<Self>, words: &[u32]) -> Buffer {
-        let buffer = self.allocate(words.len());
+        let buffer = self.allocate(words.len(), Format::F32);
         self.overwrite(&buffer, words);
         buffer
     }
 
     /// Replaces the words of a buffer: what was recorded before still sees the old ones.
     pub fn overwrite(&self, buffer: &Buffer, words: &[u32]) {
-        assert_eq!(buffer.len(), words.len(), "a buffer is overwritten whole");
+        assert_eq!(buffer.words(), words.len(), "a buffer is overwritten whole");
         if !words.is_empty() {
             self.record_write(buffer.raw(), words);
         }
@@ -217,12 +220,14 @@ impl Gpu {
 
     /// Records the dispatches of a kernel; of its variants, those made for this adapter or found to be fastest.
     pub fn run(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
-        self.run_variant(self.tuned(kernel), outputs, inputs);
+        self.run_variant(self.tuned(kernel, &formats(outputs, inputs)), outputs, inputs);
     }
 
     /// Records the dispatches of just this kernel.
     pub(super) fn run_variant(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
-        let scratch: Vec<Buffer> = kernel.scratch.iter().map(|len| self.allocate(*len)).collect();
+        let formats = formats(outputs, inputs);
+        let words = formats.scratch_words(kernel);
+        let scratch: Vec<Buffer> = words.iter().map(|words| self.allocate(*words, Format::F32)).collect();
         let n_launches = kernel.dispatches.len();
         for (place, dispatch) in kernel.dispatches.iter().enumerate().filter(|(_, dispatch)| dispatch.workgroups > 0) {
             let buffers: Vec<&Buffer> = dispatch
@@ -235,7 +240,7 @@ impl Gpu {
                     Binding::Ids(ids) => self.mirror(ids),
                 })
                 .collect();
-            let pipeline = self.pipeline(dispatch.shader, dispatch.entry);
+            let pipeline = self.pipeline(dispatch.shader_for(kernel, &formats), dispatch.entry);
             let group = self.bind(&pipeline, dispatch, &buffers);
             self.record(&pipeline, &group, &dispatch.uniform, dispatch.workgroups, (place, n_launches));
         }
@@ -296,7 +301,7 @@ impl Gpu {
         group
     }
 
-    /// The words of a buffer as numbers. Submits and waits.
+    /// The numbers of a buffer. Submits and waits.
     pub fn read(self: &Arc<Self>, buffer: &Buffer) -> Vec<f32> {
         self.read_later(buffer).wait()
     }
@@ -308,7 +313,7 @@ impl Gpu {
         let submission = Arc::new(OnceLock::new());
         let reader = Reader { staging: staging.clone(), submission: submission.clone(), arrived };
         self.record_read(buffer.raw(), buffer.bytes().max(4), reader);
-        Pending { gpu: self.clone(), staging, len: buffer.len(), submission, arrival }
+        Pending { gpu: self.clone(), staging, len: buffer.len(), format: buffer.format(), submission, arrival }
     }
 
     /// A buffer that the host can read.
@@ -351,11 +356,18 @@ impl Gpu {
     }
 }
 
+/// How buffers are stored.
+fn formats(outputs: &[&Buffer], inputs: &[&Buffer]) -> Formats {
+    let of = |buffers: &[&Buffer]| buffers.iter().map(|buffer| buffer.format()).collect();
+    Formats { outputs: of(outputs), inputs: of(inputs) }
+}
+
 /// Numbers on their way to the host.
 pub struct Pending {
     gpu: Arc<Gpu>,
     staging: wgpu::Buffer,
     len: usize,
+    format: Format,
     submission: Arc<OnceLock<wgpu::SubmissionIndex>>,
     arrival: mpsc::Receiver<Result<(), wgpu::BufferAsyncError>>,
 }
@@ -378,7 +390,13 @@ impl Pending {
                 self.gpu.adapter.name
             )))
         };
-        let numbers = bytemuck::pod_collect_to_vec::<u8, f32>(&view[..self.len * 4]);
+        let numbers = match self.format {
+            Format::F32 => bytemuck::pod_collect_to_vec::<u8, f32>(&view[..self.len * 4]),
+            Format::F16 => {
+                let pairs = view[..self.len * 2].as_chunks().0.iter();
+                pairs.map(|bytes| f16::from_le_bytes(*bytes).to_f32()).collect()
+            }
+        };
         drop(view);
         if self.staging.size() == SMALL_READ {
             self.staging.unmap();

@@ -1,12 +1,15 @@
 //! What an operation asks of the GPU: which entry points of which shader, over which buffers.
 
-use crate::array::{Ids, Precision};
+use super::shaders::Shader;
+use crate::array::{Format, Ids, Precision};
 
 /// The dispatches that compute one operation, in order.
 #[derive(Debug, Default)]
 pub struct Kernel {
-    /// Lengths in 4-byte words of buffers that live only while the kernel runs.
+    /// Lengths in numbers of buffers that live only while the kernel runs.
     pub scratch: Vec<usize>,
+    /// Those of them, by position, that are stored as the inputs are; the others in f32.
+    pub activations: Vec<usize>,
     /// What runs, in order; each sees what the ones before it wrote.
     pub dispatches: Vec<Dispatch>,
     /// The same work written for particular adapters; the first that suits is taken.
@@ -22,8 +25,6 @@ pub struct Product {
     pub name: &'static str,
     /// m, n and k: the inputs have m · k and n · k numbers, the output m · n.
     pub extents: [usize; 3],
-    /// Whether there is a third input, of n numbers.
-    pub bias: bool,
     /// What operands are rounded to.
     pub precision: Precision,
     /// How far a variant may be from the plain kernel, relative to numbers beyond 1.
@@ -64,8 +65,8 @@ impl Suits {
 /// One launch of one entry point.
 #[derive(Debug)]
 pub struct Dispatch {
-    /// The stem of the file in `shaders/`.
-    pub shader: &'static str,
+    /// The file in `shaders/`. Where it says `stored` and `result`, the buffers that are bound decide.
+    pub shader: Shader,
     /// The function in it.
     pub entry: &'static str,
     /// Group 0, in binding order.
@@ -89,10 +90,46 @@ pub enum Binding {
     Ids(Ids),
 }
 
+impl Dispatch {
+    /// The shader for these formats of what is bound: the first binding is what it writes.
+    pub(super) fn shader_for(&self, kernel: &Kernel, formats: &Formats) -> Shader {
+        let in_f16 = |binding: &Binding| formats.of(binding, kernel) == Format::F16;
+        let (written, read) = self.bindings.split_first().expect("a dispatch writes something");
+        Shader { inputs: read.iter().any(in_f16), output: in_f16(written), ..self.shader }
+    }
+}
+
+/// How what an operation reads and writes is stored.
+#[derive(Clone, Debug)]
+pub struct Formats {
+    /// Of the results, or the state.
+    pub outputs: Vec<Format>,
+    /// Of the inputs.
+    pub inputs: Vec<Format>,
+}
+
+impl Formats {
+    /// How a binding is stored. Scratch memory that holds activations is like the first input.
+    fn of(&self, binding: &Binding, kernel: &Kernel) -> Format {
+        match binding {
+            Binding::Output(i) => self.outputs[*i],
+            Binding::Input(i) => self.inputs[*i],
+            Binding::Scratch(i) if kernel.activations.contains(i) => self.inputs[0],
+            Binding::Scratch(_) | Binding::Ids(_) => Format::F32,
+        }
+    }
+
+    /// Words of four bytes of a kernel's scratch buffers.
+    pub(super) fn scratch_words(&self, kernel: &Kernel) -> Vec<usize> {
+        let words = |(i, len): (usize, &usize)| self.of(&Binding::Scratch(i), kernel).words(*len);
+        kernel.scratch.iter().enumerate().map(words).collect()
+    }
+}
+
 impl Kernel {
     /// One dispatch over the output (binding 0) and the first `n_inputs` inputs.
     pub fn one(
-        shader: &'static str,
+        shader: impl Into<Shader>,
         entry: &'static str,
         n_inputs: usize,
         uniform: Vec<u32>,
@@ -100,12 +137,12 @@ impl Kernel {
     ) -> Kernel {
         let inputs = (0..n_inputs).map(Binding::Input);
         let bindings = std::iter::once(Binding::Output(0)).chain(inputs).collect();
-        let dispatches = vec![Dispatch { shader, entry, bindings, uniform, workgroups }];
+        let dispatches = vec![Dispatch { shader: shader.into(), entry, bindings, uniform, workgroups }];
         Kernel { dispatches, ..Kernel::default() }
     }
 
     /// One dispatch in which each invocation of workgroups of 64 computes four of `n` elements.
-    pub fn elementwise(shader: &'static str, entry: &'static str, n_inputs: usize, n: usize) -> Kernel {
+    pub fn elementwise(shader: impl Into<Shader>, entry: &'static str, n_inputs: usize, n: usize) -> Kernel {
         Kernel::one(shader, entry, n_inputs, vec![n as u32], n.div_ceil(256))
     }
 

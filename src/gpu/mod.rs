@@ -19,6 +19,7 @@ pub use adapter::{Adapter, Kind};
 pub use autotune::Autotune;
 pub use cache::folder as cache_folder;
 pub use device::{Entry, Gpu, Pending};
-pub use kernel::{Binding, Dispatch, Kernel, Product, Suits};
+pub use kernel::{Binding, Dispatch, Formats, Kernel, Product, Suits};
 pub use opening::{Checks, Kernels, Opening};
 pub use pool::{Buffer, Statistics};
+pub use shaders::Shader;

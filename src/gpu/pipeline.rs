@@ -1,6 +1,12 @@
 //! Compute pipelines, made at first use from the composed shaders.
 
-use super::{Gpu, cache::Cache, faults::lock, opening::Checks, shaders};
+use super::{
+    Gpu,
+    cache::Cache,
+    faults::lock,
+    opening::Checks,
+    shaders::{self, Shader},
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -39,8 +45,8 @@ pub(super) struct Pipelines {
     lanes: AtomicU32,
     /// What earlier processes made.
     pub(super) cache: Mutex<Option<Cache>>,
-    modules: Mutex<HashMap<&'static str, Arc<Module>>>,
-    pipelines: Mutex<HashMap<(&'static str, &'static str), Arc<Pipeline>>>,
+    modules: Mutex<HashMap<Shader, Arc<Module>>>,
+    pipelines: Mutex<HashMap<(Shader, &'static str), Arc<Pipeline>>>,
 }
 
 struct Module {
@@ -64,7 +70,7 @@ impl Pipelines {
     }
 
     /// Forgets what was made of a shader.
-    pub(super) fn forget(&self, shader: &str) {
+    pub(super) fn forget(&self, shader: Shader) {
         lock(&self.pipelines).retain(|(made_of, _), _| *made_of != shader);
     }
 }
@@ -80,7 +86,7 @@ fn buffer_entry(binding: u32, ty: wgpu::BufferBindingType, has_dynamic_offset: b
 
 impl Gpu {
     /// The pipeline of an entry point.
-    pub(super) fn pipeline(&self, shader: &'static str, entry: &'static str) -> Arc<Pipeline> {
+    pub(super) fn pipeline(&self, shader: Shader, entry: &'static str) -> Arc<Pipeline> {
         if let Some(pipeline) = lock(&self.pipelines.pipelines).get(&(shader, entry)) {
             return pipeline.clone();
         }
@@ -88,7 +94,7 @@ impl Gpu {
         lock(&self.pipelines.pipelines).entry((shader, entry)).or_insert(pipeline).clone()
     }
 
-    fn make_pipeline(&self, shader: &'static str, entry: &'static str) -> Pipeline {
+    fn make_pipeline(&self, shader: Shader, entry: &'static str) -> Pipeline {
         let module = self.module(shader);
         let label = format!("{shader}::{entry}");
         let slots = slots(&module, &label, entry);
@@ -125,21 +131,21 @@ impl Gpu {
         Pipeline { id, raw, label, slots, layout }
     }
 
-    fn module(&self, shader: &'static str) -> Arc<Module> {
-        if let Some(module) = lock(&self.pipelines.modules).get(shader) {
+    fn module(&self, shader: Shader) -> Arc<Module> {
+        if let Some(module) = lock(&self.pipelines.modules).get(&shader) {
             return module.clone();
         }
-        let mut source = shaders::compose(shader).unwrap_or_else(|reason| panic!("shaders/{shader}.wgsl: {reason}"));
+        let mut source = shaders::compose(shader).unwrap_or_else(|reason| panic!("shader {shader}: {reason}"));
         if self.pipelines.checks == Checks::Poisoned {
             source = shaders::poison(&source);
         }
         let ir = naga::front::wgsl::parse_str(&source)
-            .unwrap_or_else(|error| panic!("shaders/{shader}.wgsl: {}", error.emit_to_string(&source)));
+            .unwrap_or_else(|error| panic!("shader {shader}: {}", error.emit_to_string(&source)));
         let info = naga::valid::Validator::new(Default::default(), naga::valid::Capabilities::all())
             .validate(&ir)
-            .unwrap_or_else(|error| panic!("shaders/{shader}.wgsl: {}", error.emit_to_string(&source)));
-        let raw = self.raw_module(shader, source);
-        self.faults.check(format_args!("shaders/{shader}.wgsl"));
+            .unwrap_or_else(|error| panic!("shader {shader}: {}", error.emit_to_string(&source)));
+        let raw = self.raw_module(&shader.to_string(), source);
+        self.faults.check(format_args!("shader {shader}"));
         let module = Arc::new(Module { raw, ir, info });
         lock(&self.pipelines.modules).insert(shader, module.clone());
         module

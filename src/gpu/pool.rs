@@ -2,6 +2,7 @@
 
 use super::{Gpu, faults::lock};
 use crate::{
+    array::Format,
     error::{Error, raise},
     pool::{Pool, size_class},
 };
@@ -10,10 +11,11 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
-/// Numbers on the GPU: 4-byte words whose memory goes back to the pool when dropped.
+/// Numbers on the GPU, whose memory goes back to the pool when dropped.
 pub struct Buffer {
     raw: Raw,
     len: usize,
+    format: Format,
     gpu: Arc<Gpu>,
 }
 
@@ -38,19 +40,29 @@ impl Buffer {
         &self.gpu
     }
 
-    /// The number of words.
+    /// How many numbers.
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Whether there is no word.
+    /// How they are stored.
+    pub fn format(&self) -> Format {
+        self.format
+    }
+
+    /// How many words of four bytes hold them.
+    pub(super) fn words(&self) -> usize {
+        self.format.words(self.len)
+    }
+
+    /// Whether there is no number.
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
 
     /// The bytes that hold numbers.
     pub(super) fn bytes(&self) -> u64 {
-        self.len as u64 * 4
+        self.words() as u64 * 4
     }
 
     /// The bytes that a shader sees: as much of the memory as can be seen at once, so that memory used again can be
@@ -126,11 +138,11 @@ impl Gpu {
         }
     }
 
-    /// The bytes of the buffer that would be made for `len` words.
+    /// The bytes of the buffer that would be made for so many words.
     ///
     /// Raises [`Error::Device`] where that exceeds the adapter's limits.
-    pub fn buffer_bytes(&self, len: usize) -> u64 {
-        let bytes = len as u64 * 4;
+    pub fn buffer_bytes(&self, words: usize) -> u64 {
+        let bytes = words as u64 * 4;
         if bytes > self.max_binding_bytes() as u64 {
             raise(Error::Device(format!(
                 "a tensor of {} MiB is needed, but {} shows at most {} MiB to a shader; use a smaller micro-batch or \
@@ -143,14 +155,14 @@ impl Gpu {
         size_class(bytes).min(self.adapter().max_buffer_bytes & !15)
     }
 
-    /// A buffer of `len` words with arbitrary content.
+    /// A buffer of `len` numbers with arbitrary content.
     ///
     /// Raises [`Error::Device`] where it exceeds the adapter's limits or the memory.
-    pub fn allocate(self: &Arc<Self>, len: usize) -> Buffer {
-        let class = self.buffer_bytes(len);
+    pub fn allocate(self: &Arc<Self>, len: usize, format: Format) -> Buffer {
+        let class = self.buffer_bytes(format.words(len));
         let recycled = lock(&self.pool).take(class);
         let raw = recycled.map_or_else(|| self.create(class), |(raw, _)| raw);
-        Buffer { raw, len, gpu: self.clone() }
+        Buffer { raw, len, format, gpu: self.clone() }
     }
 
     /// Sets aside buffers of these sizes.

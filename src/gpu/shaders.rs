@@ -1,38 +1,99 @@
 //! The WGSL sources, and their composition from parts.
 //!
 //! A source may say, on a line of its own,
-//! - `#import name`: paste `shaders/shared/name.wgsl` here, once per module; of a shader that imports `operands` there
-//!   is a second variant, called `…_f16`, with `operands_f16` in its place;
+//! - `#import name`: paste `shaders/shared/name.wgsl` here, once per module. Three of these files say in which type
+//!   numbers are held: `operands` of products, what is `stored` of inputs, and the `result`. A [`Shader`] may have any of
+//!   them replaced by its namesake that ends in `_f16`;
 //! - `#unroll i in 0..8 {` … `}`: repeat the lines between for `i` from 0 to 7, each `{i}` replaced by the number.
 //!   Loops may be nested. WGSL compilers unroll little, and names like `sum{i}` keep numbers in registers.
+
+use std::fmt;
 
 /// Every file under `shaders/` without its extension, and its text; listed by build.rs.
 const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
 
-/// The names of all shaders that can be composed: the files outside `shared/`, and `_f16` variants of those that
-/// multiply `operands`.
-pub fn names() -> Vec<String> {
-    let files = SOURCES.iter().map(|(name, _)| *name).filter(|name| !name.starts_with("shared/"));
-    files.flat_map(|name| [Some(name.to_string()), in_f16(name).then(|| format!("{name}_f16"))]).flatten().collect()
+/// A file of `shaders/`, and what in it is held in f16.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shader {
+    /// The file's name without its extension.
+    pub stem: &'static str,
+    /// Operands of products.
+    pub operands: bool,
+    /// Inputs, where they may be; operands are then, too.
+    pub inputs: bool,
+    /// The result, where it may be.
+    pub output: bool,
 }
 
-/// Whether a shader has a variant that rounds operands to f16.
-fn in_f16(name: &str) -> bool {
-    let mut pasted = Vec::new();
-    paste(name, OPERANDS, &mut pasted, &mut String::new()).is_ok() && pasted.iter().any(|name| name == OPERANDS)
+impl From<&'static str> for Shader {
+    /// With everything in f32.
+    fn from(stem: &'static str) -> Shader {
+        Shader { stem, operands: false, inputs: false, output: false }
+    }
+}
+
+impl fmt::Display for Shader {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let parts =
+            [(self.operands || self.inputs || self.output, "_f16"), (self.inputs, "_in"), (self.output, "_out")];
+        f.write_str(self.stem)?;
+        parts.iter().filter(|(there, _)| *there).try_for_each(|(_, part)| f.write_str(part))
+    }
+}
+
+impl Shader {
+    /// Every shader that can be composed.
+    pub fn all() -> Vec<Shader> {
+        let stems = SOURCES.iter().map(|(stem, _)| *stem).filter(|stem| !stem.starts_with("shared/"));
+        stems.flat_map(|stem| Shader::from(stem).forms()).collect()
+    }
+
+    /// The same with operands of products in f16.
+    pub fn rounded(self, in_f16: bool) -> Shader {
+        Shader { operands: in_f16, ..self }
+    }
+
+    /// This file with everything in f32, and with what kernels ask for in f16.
+    fn forms(self) -> Vec<Shader> {
+        let mut pasted = Vec::new();
+        // A file that cannot be composed has one form, whose test says why.
+        let _ = paste(self.stem, &mut pasted, &mut String::new(), &|name| name.to_string());
+        let has = |alias: &str| pasted.iter().any(|name| name == alias);
+        let forms: &[[bool; 3]] = match [OPERANDS, STORED, RESULT].map(has) {
+            [true, false, _] => &[[false, false, false], [true, false, false]],
+            [true, true, _] => &[[false, false, false], [true, false, false], [true, true, false], [true, true, true]],
+            [false, true, true] => {
+                &[[false, false, false], [false, true, false], [false, false, true], [false, true, true]]
+            }
+            [false, true, false] => &[[false, false, false], [false, true, false]],
+            [false, false, true] => &[[false, false, false], [false, false, true]],
+            [false, false, false] => &[[false, false, false]],
+        };
+        forms
+            .iter()
+            .map(|[operands, inputs, output]| Shader { operands: *operands, inputs: *inputs, output: *output, ..self })
+            .collect()
+    }
 }
 
 /// What says in which type operands of products are held.
 const OPERANDS: &str = "shared/operands";
+/// What says in which type inputs are stored.
+const STORED: &str = "shared/stored";
+/// What says in which type the result is stored.
+const RESULT: &str = "shared/result";
 
 /// The complete WGSL module of a shader.
-pub fn compose(name: &str) -> Result<String, String> {
+pub fn compose(shader: Shader) -> Result<String, String> {
+    let in_f16 = [(OPERANDS, shader.operands || shader.inputs), (STORED, shader.inputs), (RESULT, shader.output)];
+    let file = |name: &str| match in_f16.contains(&(name, true)) {
+        true => format!("{name}_f16"),
+        false => name.to_string(),
+    };
     let mut text = String::new();
-    let f16 = name.strip_suffix("_f16").filter(|stem| in_f16(stem));
-    let operands = if f16.is_some() { "shared/operands_f16" } else { OPERANDS };
-    paste(f16.unwrap_or(name), operands, &mut Vec::new(), &mut text)?;
+    paste(shader.stem, &mut Vec::new(), &mut text, &file)?;
     let cooperates = text.contains("coop_mat"); // always of f16
-    let enables = [("f16", f16.is_some() || cooperates), ("wgpu_cooperative_matrix", cooperates)];
+    let enables = [("f16", text.contains("= f16;") || cooperates), ("wgpu_cooperative_matrix", cooperates)];
     let enables = enables.into_iter().filter(|(_, wanted)| *wanted).map(|(name, _)| format!("enable {name};\n"));
     unroll(&(enables.collect::<String>() + &text))
 }
@@ -69,17 +130,18 @@ fn poison_of(declaration: &str) -> String {
     format!("for (var i = 0u; i < {length}u; i++) {{ {name}[i] = {element}(30000.0); }}\n")
 }
 
-/// Appends a source with what it imports, each file once; `operands` takes the place of [`OPERANDS`].
-fn paste(name: &str, operands: &str, pasted: &mut Vec<String>, text: &mut String) -> Result<(), String> {
+/// Appends a source with what it imports, each file once; `file` says which is taken for a name.
+fn paste(name: &str, pasted: &mut Vec<String>, text: &mut String, file: &dyn Fn(&str) -> String) -> Result<(), String> {
     if pasted.iter().any(|other| other == name) {
         return Ok(());
     }
     pasted.push(name.to_string());
-    let file = if name == OPERANDS { operands } else { name };
-    let (_, source) = SOURCES.iter().find(|(other, _)| *other == file).ok_or(format!("there is no source {file}"))?;
+    let file_name = file(name);
+    let (_, source) =
+        SOURCES.iter().find(|(other, _)| *other == file_name).ok_or(format!("there is no source {file_name}"))?;
     for line in source.lines() {
         match line.trim().strip_prefix("#import ") {
-            Some(import) => paste(&format!("shared/{}", import.trim()), operands, pasted, text)?,
+            Some(import) => paste(&format!("shared/{}", import.trim()), pasted, text, file)?,
             None => text.extend([line, "\n"]),
         }
     }

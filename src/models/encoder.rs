@@ -1,10 +1,11 @@
 //! The post-LayerNorm Transformer encoder that BERT and XLM-R share (Devlin et al., 2019; Conneau et al., 2020).
 //!
-//! Axis letters: t tokens of the whole batch, h hidden. There is no padding: sequences lie end to end.
+//! Axis letters: t tokens of the whole batch, h hidden. There is no padding: sequences lie end to end. What passes between
+//! layers is stored in the device's format; what comes in and goes out, in f32.
 
 use super::Config;
 use crate::{
-    array::{Ids, Segments},
+    array::{Format, Ids, Segments},
     autograd::recomputed,
     nn::{Builder, Fill, LayerNorm, Linear, Pass},
     ops::{self, Attention},
@@ -141,11 +142,11 @@ impl Encoder {
 
     /// The layers' input (t, h) → the input and the output of each layer that takes part.
     pub fn hidden_states(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Vec<Tensor> {
-        let mut states = vec![embedded.clone()];
+        let mut states = vec![embedded.cast(embedded.device().format())];
         for layer in &self.layers[..self.depth] {
             states.push(self.run(layer, &states[states.len() - 1], segments, None, pass));
         }
-        states
+        states.iter().map(|state| state.cast(Format::F32)).collect()
     }
 
     /// The layers' input (t, h) → the output (n, h) of the last layer that takes part, at some rows or at all.
@@ -156,8 +157,9 @@ impl Encoder {
         let Some((last, layers)) = self.layers[..self.depth].split_last() else {
             return rows.map_or_else(|| embedded.clone(), |rows| ops::gather(&[embedded], rows));
         };
-        let x = layers.iter().fold(embedded.clone(), |x, layer| self.run(layer, &x, segments, None, pass));
-        self.run(last, &x, segments, rows, pass)
+        let x = embedded.cast(embedded.device().format());
+        let x = layers.iter().fold(x, |x, layer| self.run(layer, &x, segments, None, pass));
+        self.run(last, &x, segments, rows, pass).cast(Format::F32)
     }
 
     fn run(&self, layer: &Arc<Layer>, x: &Tensor, segments: &Segments, rows: Option<&Ids>, pass: Pass) -> Tensor {

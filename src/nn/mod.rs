@@ -54,7 +54,7 @@ impl Pass {
     }
 }
 
-/// An affine map, `x · weightᵀ + bias`.
+/// An affine map, `x · weightᵀ + bias`. Where `x` is stored in f16, so is a copy of the weight, for the pass.
 #[derive(Debug)]
 pub struct Linear {
     /// (out, in)
@@ -75,13 +75,13 @@ impl Linear {
     /// (t, in) → (t, out)
     #[track_caller]
     pub fn forward(&self, x: &Tensor) -> Tensor {
-        ops::linear(x, &self.weight, &self.bias)
+        ops::linear(x, &self.weight.cast(x.format()), &self.bias)
     }
 
     /// `forward(gelu(x))`: (t, in) → (t, out)
     #[track_caller]
     pub fn forward_gelu(&self, x: &Tensor) -> Tensor {
-        ops::gelu_linear(x, &self.weight, &self.bias)
+        ops::gelu_linear(x, &self.weight.cast(x.format()), &self.bias)
     }
 }
 

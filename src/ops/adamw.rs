@@ -287,7 +287,7 @@ fn kernel(
     h: usize,
 ) -> Kernel {
     let dispatch = Dispatch {
-        shader: "adamw",
+        shader: "adamw".into(),
         entry,
         bindings: (0..3).map(Binding::Output).chain(inputs).collect(),
         uniform: [vec![n as u32], words].concat(),

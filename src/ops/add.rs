@@ -1,17 +1,18 @@
 //! The sum of two tensors of one shape.
 
-use super::{Case, Spec, same_shape};
+use super::{Case, InF16, Spec, same_shape};
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     cpu,
     gpu::Kernel,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 
 pub(super) const SPEC: Spec = Spec {
     name: "add",
     tolerance: 1e-6,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0, 1], tolerance: 1e-3 }),
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5], &[3, 5]], run: |x| x[0].add(&x[1]) },
         Case { name: "to itself", inputs: &[&[257]], run: |x| x[0].add(&x[0]) },
@@ -33,6 +34,10 @@ struct Add;
 impl Op for Add {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         same_shape(inputs)
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

@@ -3,18 +3,18 @@
 //! Nothing is stored for the backward pass but the inputs: the sum and its mask are computed again.
 
 use super::{
-    Case, Spec,
+    Case, InF16, Spec,
     dropout::{drop_part, dropped, uniform},
     expect,
     layer_norm::LayerNorm,
     same_shape,
 };
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     cpu::{self, Block},
     gpu::{Binding, Dispatch, Kernel},
     rng::Draw,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 
 const DRAW: Draw = Draw { seed: 0x1234_5678_9abc_def0, step: 3, stream: 5 };
@@ -27,6 +27,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "add_layer_norm",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0, 1], tolerance: 1e-3 }),
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5], &[3, 5], &[5], &[5]], run: |x| case(x, None) },
         Case { name: "dropout", inputs: &[&[6, 7], &[6, 7], &[7], &[7]], run: |x| case(x, Some((0.3, DRAW))) },
@@ -82,7 +83,7 @@ impl AddLayerNorm {
     fn sum_dispatch(&self, x: &Shape) -> Dispatch {
         let (rate, draw) = self.dropout.unwrap_or((0.0, Draw { seed: 0, step: 0, stream: 0 }));
         Dispatch {
-            shader: "add_layer_norm",
+            shader: "add_layer_norm".into(),
             entry: "sum",
             bindings: vec![Binding::Scratch(0), Binding::Input(0), Binding::Input(1)],
             uniform: [&[x.len() as u32], &uniform(rate, draw)[..]].concat(),
@@ -98,6 +99,10 @@ impl Op for AddLayerNorm {
             true => same_shape(&[residual, x]),
             false => Err(format!("gain and bias must have {} numbers", x.columns())),
         }
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], &inputs[..2]).filter(|_| all_in(Format::F32, &inputs[2..]).is_some())
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
@@ -158,6 +163,11 @@ impl Op for SumGradient {
         same_shape(&[inputs[0], inputs[1], inputs[3]])
     }
 
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        let [residual, x, gain, grad] = inputs else { return None };
+        all_in(*residual, &[*x, *grad]).filter(|_| *gain == Format::F32)
+    }
+
     fn reference(&self, inputs: &[&Array]) -> Array {
         let sum = self.0.sum(inputs[0], inputs[1]);
         self.0.norm.input_gradient(&sum, inputs[2], inputs[3])
@@ -193,6 +203,10 @@ struct ParameterGradients(AddLayerNorm);
 impl Op for ParameterGradients {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         same_shape(inputs).map(|shape| [2, shape.columns()].into())
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs).map(|_| Format::F32)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

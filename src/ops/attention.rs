@@ -2,14 +2,14 @@
 //!
 //! Nothing is stored for the backward pass but the inputs: probabilities and dropout masks are computed again.
 
-use super::{Case, Spec, dropout::drop_row, same_shape};
+use super::{Case, InF16, Spec, dropout::drop_row, same_shape};
 use crate::{
-    array::{Array, Segments, Shape},
+    array::{Array, Format, Segments, Shape},
     cpu::{self, Block, Matrix, Output, Tile},
     gpu::{Binding, Dispatch, Kernel, Suits},
     profile::Work,
     rng::{Draw, drop_threshold},
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 use rayon::prelude::*;
 use std::ops::Range;
@@ -23,6 +23,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "attention",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0, 1, 2], tolerance: 5e-4 }),
     cases: &[
         Case { name: "two heads", inputs: &[&[8, 6], &[8, 6], &[8, 6]], run: |x| case(&[3, 1, 4], 2, 0.0, x) },
         Case { name: "dropout", inputs: &[&[9, 10], &[9, 10], &[9, 10]], run: |x| case(&[2, 7], 2, 0.3, x) },
@@ -165,7 +166,7 @@ impl Attention {
         let places = x.rows() * self.heads;
         let offsets = Binding::Ids(self.segments.offsets.clone());
         let mask = Dispatch {
-            shader: "attention_mask",
+            shader: "attention_mask".into(),
             entry: "forward",
             bindings: vec![Binding::Scratch(0), offsets.clone()],
             uniform: self.uniform(x),
@@ -174,7 +175,7 @@ impl Attention {
         let [query, key, value, grad] = [0, 1, 2, 3].map(Binding::Input);
         let bindings = [Binding::Output(0), query, key, value, offsets, Binding::Scratch(0), grad];
         let launch = |entry: &&'static str| Dispatch {
-            shader,
+            shader: shader.into(),
             entry,
             bindings: bindings[..if *entry == "forward" { 6 } else { 7 }].to_vec(),
             uniform: self.uniform(x),
@@ -214,6 +215,10 @@ impl Op for Attention {
                 Err(format!("the sequences have {} rows and there are {} heads", self.segments.rows(), self.heads))
             }
         }
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
@@ -277,6 +282,10 @@ impl Op for AttentionBackward {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         let shape = same_shape(inputs)?;
         Ok([3 * shape.rows(), shape.columns()].into())
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

@@ -12,6 +12,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "clamp",
     tolerance: 1e-6,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].clamp(0.5) },
         Case { name: "past a workgroup", inputs: &[&[257]], run: |x| x[0].clamp(1.0) },

@@ -11,6 +11,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "clip_factor",
     tolerance: 1e-6,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "large", inputs: &[&[1]], run: |x| x[0].sum_squares(&x[0].scale(0.0)).clip_factor(0.01) },
         Case { name: "small", inputs: &[&[1]], run: |x| x[0].sum_squares(&x[0].scale(0.0)).clip_factor(100.0) },

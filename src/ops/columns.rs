@@ -11,6 +11,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "columns",
     tolerance: 0.0,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "three", inputs: &[&[3, 5], &[3, 1], &[3, 70]], run: |x| concat_columns(&[&x[0], &x[1], &x[2]]) },
         Case { name: "one", inputs: &[&[2, 3]], run: |x| concat_columns(&[&x[0]]) },
@@ -74,7 +75,7 @@ impl Op for Concat {
 
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel {
         let dispatches = inputs.iter().zip(starts(inputs)).enumerate().map(|(i, (input, start))| Dispatch {
-            shader: "columns",
+            shader: "columns".into(),
             entry: "forward",
             bindings: vec![Binding::Output(0), Binding::Input(i)],
             uniform: vec![input.len() as u32, input.columns() as u32, output.columns() as u32, start as u32],

@@ -27,7 +27,8 @@ impl Update for Copy {
         let n = inputs[0].len();
         let bindings = vec![Binding::Output(0), Binding::Input(0)];
         let uniform = vec![n as u32];
-        let dispatch = Dispatch { shader: "copy", entry: "forward", bindings, uniform, workgroups: n.div_ceil(256) };
+        let dispatch =
+            Dispatch { shader: "copy".into(), entry: "forward", bindings, uniform, workgroups: n.div_ceil(256) };
         Kernel { dispatches: vec![dispatch], ..Kernel::default() }
     }
 }

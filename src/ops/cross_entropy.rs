@@ -13,6 +13,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "cross_entropy",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "three classes", inputs: &[&[4, 3]], run: |x| x[0].cross_entropy(&vec![2, 0, 1, 1].into(), 0.25) },
         Case { name: "many classes", inputs: &[&[2, 1031]], run: |x| x[0].cross_entropy(&vec![7, 1030].into(), 0.5) },
@@ -91,14 +92,14 @@ impl Op for CrossEntropy {
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         let uniform = self.uniform(inputs[0]);
         let row_losses = Dispatch {
-            shader: "cross_entropy",
+            shader: "cross_entropy".into(),
             entry: "row_losses",
             bindings: vec![Binding::Scratch(0), Binding::Input(0), Binding::Ids(self.labels.clone())],
             uniform: uniform.clone(),
             workgroups: self.labels.len(),
         };
         let sum = Dispatch {
-            shader: "cross_entropy",
+            shader: "cross_entropy".into(),
             entry: "forward",
             bindings: vec![Binding::Output(0), Binding::Scratch(0)],
             uniform,
@@ -153,7 +154,7 @@ impl Op for CrossEntropyBackward {
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         let dispatch = Dispatch {
-            shader: "cross_entropy",
+            shader: "cross_entropy".into(),
             entry: "backward",
             bindings: vec![
                 Binding::Output(0),

@@ -1,12 +1,12 @@
 //! Dropout (Srivastava et al., 2014) with masks that are drawn again in the backward pass instead of stored.
 
-use super::{Case, Spec, same_shape};
+use super::{Case, InF16, Spec, same_shape};
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     cpu,
     gpu::Kernel,
     rng::{Draw, drop_threshold, philox_run},
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 
 const DRAW: Draw = Draw { seed: 0x1234_5678_9abc_def0, step: 3, stream: 5 };
@@ -15,6 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "dropout",
     tolerance: 1e-6,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0], tolerance: 5e-4 }),
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].dropout(0.5, DRAW) },
         Case { name: "past a workgroup", inputs: &[&[1031]], run: |x| x[0].dropout(0.1, DRAW) },
@@ -38,6 +39,10 @@ struct Dropout {
 impl Op for Dropout {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         same_shape(inputs)
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

@@ -3,13 +3,13 @@
 //! Embeddings, the first token of each sequence and masked positions are all gathers. A table larger than what the
 //! device can bind at once comes as several windows; each dispatch touches only its own rows.
 
-use super::{Case, Sources, Spec, matrix};
+use super::{Case, InF16, Sources, Spec, matrix};
 use crate::{
-    array::{Array, Ids, Shape},
+    array::{Array, Format, Ids, Shape},
     cpu,
     gpu::{Binding, Dispatch, Kernel},
     profile::Work,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 use std::ops::Range;
 
@@ -17,6 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "gather",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0, 1, 2], tolerance: 5e-4 }),
     cases: &[
         Case { name: "rows", inputs: &[&[7, 5]], run: |x| gather(&[&x[0]], &vec![6, 0, 3, 3, 0, 3].into()) },
         Case {
@@ -76,6 +77,10 @@ impl Op for Gather {
         }
     }
 
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
+    }
+
     fn reference(&self, inputs: &[&Array]) -> Array {
         let rows: Vec<&[f64]> = inputs.iter().flat_map(|w| (0..w.shape.rows()).map(|i| w.row(i))).collect();
         let values = self.ids.iter().flat_map(|id| rows[*id as usize].iter().copied()).collect();
@@ -111,7 +116,7 @@ impl Op for Gather {
         let per_workgroup = if width == columns { 256 } else { 64 };
         let picks = window_ranges(inputs).into_iter().map(|range| self.picks(&range)).enumerate();
         let dispatch = |(window, picks): (usize, Vec<u32>)| Dispatch {
-            shader: "gather",
+            shader: "gather".into(),
             entry,
             uniform: vec![picks.len() as u32 / 2, width as u32],
             workgroups: (picks.len() / 2 * width).div_ceil(per_workgroup),

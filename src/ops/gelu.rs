@@ -1,11 +1,11 @@
 //! GELU in its exact form, `x · Φ(x)` (Hendrycks & Gimpel, 2016), as XLM-R uses it.
 
-use super::{Case, Spec, same_shape};
+use super::{Case, InF16, Spec, same_shape};
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     cpu,
     gpu::Kernel,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 use std::f32::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
@@ -13,6 +13,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "gelu",
     tolerance: 2e-6, // the error function is within 6e-7
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0], tolerance: 2e-3 }), // of what was rounded before, too
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].gelu() },
         Case { name: "past a workgroup", inputs: &[&[257]], run: |x| x[0].scale(3.0).gelu() },
@@ -33,6 +34,10 @@ pub(super) struct Gelu;
 impl Op for Gelu {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         same_shape(inputs)
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
@@ -72,6 +77,10 @@ pub(super) struct GeluBackward;
 impl Op for GeluBackward {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         same_shape(inputs)
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

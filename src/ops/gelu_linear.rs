@@ -4,13 +4,13 @@
 //! computed again, which costs far less than a product.
 
 use super::{
-    Case, Layout, Spec,
+    Case, InF16, Layout, Spec,
     gelu::{Gelu, GeluBackward, gelu_cpu},
     linear::{Linear, linear_cpu, linear_kernel},
     matmul,
 };
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     cpu::Block,
     gpu::{Binding, Dispatch, Kernel},
     profile::Work,
@@ -21,6 +21,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "gelu_linear",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0, 1], tolerance: 3e-3 }), // GELU is rounded before it is multiplied
     cases: &[
         Case { name: "rows", inputs: &[&[7, 13], &[5, 13], &[5]], run: |x| gelu_linear(&x[0], &x[1], &x[2]) },
         Case { name: "past a tile", inputs: &[&[65, 36], &[68, 36], &[68]], run: |x| gelu_linear(&x[0], &x[1], &x[2]) },
@@ -42,6 +43,10 @@ impl Op for GeluLinear {
         self.0.shape(inputs)
     }
 
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        self.0.format(inputs)
+    }
+
     fn reference(&self, inputs: &[&Array]) -> Array {
         self.0.reference(&[&Gelu.reference(&inputs[..1]), inputs[1], inputs[2]])
     }
@@ -57,14 +62,14 @@ impl Op for GeluLinear {
         let n = inputs[0].len();
         let with_gelu = |mut kernel: Kernel| {
             let gelu = Dispatch {
-                shader: "gelu",
+                shader: "gelu".into(),
                 entry: "forward",
                 bindings: vec![Binding::Scratch(0), Binding::Input(0)],
                 uniform: vec![n as u32],
                 workgroups: n.div_ceil(256),
             };
             kernel.dispatches.insert(0, gelu);
-            kernel.scratch = vec![n];
+            (kernel.scratch, kernel.activations) = (vec![n], vec![0]);
             kernel
         };
         let mut kernel = linear_kernel(inputs, Binding::Scratch(0), self.0.precision);

@@ -16,6 +16,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "layer_norm",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5], &[5], &[5]], run: |x| x[0].layer_norm(&x[1], &x[2], 1e-5) },
         Case { name: "wide", inputs: &[&[2, 769], &[769], &[769]], run: |x| x[0].layer_norm(&x[1], &x[2], 1e-12) },
@@ -157,7 +158,7 @@ impl LayerNorm {
         bindings: [Binding; 3],
     ) -> Dispatch {
         Dispatch {
-            shader: "layer_norm",
+            shader: "layer_norm".into(),
             entry: if x.columns().is_multiple_of(4) { quads } else { entry },
             bindings: std::iter::once(Binding::Output(0)).chain(bindings).collect(),
             uniform: self.uniform(x),
@@ -177,14 +178,14 @@ impl LayerNorm {
         let blocks = shape.rows().div_ceil(BLOCK);
         let (moments, parts) = (Binding::Scratch(scratch), Binding::Scratch(scratch + 1));
         let statistics = Dispatch {
-            shader: "layer_norm",
+            shader: "layer_norm".into(),
             entry: "row_statistics",
             bindings: vec![moments.clone(), x.clone()],
             uniform: self.uniform(shape),
             workgroups: shape.rows(),
         };
         let parameters = Dispatch {
-            shader: "layer_norm",
+            shader: "layer_norm".into(),
             entry: "parameters",
             bindings: vec![parts.clone(), x, moments, grad],
             uniform: self.uniform(shape),

@@ -1,12 +1,12 @@
 //! The affine map of a layer, `x · wᵀ + b`, with the weight stored (out, in) as checkpoints have it.
 
 use super::{
-    Case, Layout, Spec, expect, matmul,
-    matmul::{by_tiles, tile_uniform, tiles, tolerance},
+    Case, InF16, Layout, Spec, expect, matmul,
+    matmul::{by_tiles, in_precision, tile_uniform, tiles, tolerance},
     matrix,
 };
 use crate::{
-    array::{Array, Precision, Shape},
+    array::{Array, Format, Precision, Shape},
     cpu::{self, Matrix, Output},
     gpu::{Binding, Dispatch, Kernel, Product, Suits},
     profile::Work,
@@ -17,6 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "linear",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0, 1], tolerance: 5e-4 }),
     cases: &[
         Case { name: "rows", inputs: &[&[7, 13], &[5, 13], &[5]], run: |x| linear(&x[0], &x[1], &x[2]) },
         Case { name: "past a tile", inputs: &[&[65, 37], &[67, 37], &[67]], run: |x| linear(&x[0], &x[1], &x[2]) },
@@ -41,7 +42,7 @@ impl Linear {
     pub(super) fn product(&self, name: &'static str, inputs: &[&Shape]) -> Product {
         let extents = [inputs[0].rows(), inputs[1].rows(), inputs[1].columns()];
         let precision = self.precision;
-        Product { name, extents, bias: true, precision, tolerance: tolerance(precision), others: Vec::new() }
+        Product { name, extents, precision, tolerance: tolerance(precision), others: Vec::new() }
     }
 }
 
@@ -53,6 +54,11 @@ impl Op for Linear {
             true => Ok([t, n].into()),
             false => Err(format!("(t, in), (out, in) and (out) were expected, found {x:?}, {weight:?} and {bias:?}")),
         }
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        let [x, weight, bias] = inputs else { return None };
+        (x == weight && *bias == Format::F32).then_some(*x)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
@@ -94,11 +100,10 @@ pub(super) fn linear_kernel(inputs: &[&Shape], x: Binding, precision: Precision)
         let dispatch = Dispatch { shader, entry: "forward", bindings, uniform, workgroups: tiles([m, n], side) };
         Kernel { dispatches: vec![dispatch], ..Kernel::default() }
     };
-    let lane = if precision == Precision::F16 { "linear_lanes_f16" } else { "linear_lanes" };
     let tiled = by_tiles(precision, |by| launch(by.linear, tile_uniform([m, n, k], Layout::NT, k), by.side));
     match n.is_multiple_of(4) && k.is_multiple_of(4) {
         true => {
-            let lanes = launch(lane, vec![m as u32, n as u32, k as u32], 64);
+            let lanes = launch(in_precision("linear_lanes", precision), vec![m as u32, n as u32, k as u32], 64);
             tiled.or(Suits::SoftwareSubgroups(8), lanes)
         }
         false => tiled,

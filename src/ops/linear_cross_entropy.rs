@@ -27,6 +27,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "linear_cross_entropy",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "one chunk", inputs: &[&[4, 3], &[5], &[5, 3]], run: |x| case(x, &[4, 0, 2, 2], LOGITS) },
         Case { name: "three chunks", inputs: &[&[3, 18], &[131], &[131, 18]], run: |x| case(x, &[63, 64, 130], 1) },
@@ -152,7 +153,7 @@ impl Chunks {
         let Product { extents, strides, b_first, y_first, add } = product;
         let words = [&extents[..], &strides, &[b_first, y_first, usize::from(add), n, columns, chunk.word]].concat();
         let uniform = words.into_iter().map(|word| word as u32).collect();
-        Dispatch { shader: "linear_cross_entropy", entry, bindings, uniform, workgroups }
+        Dispatch { shader: "linear_cross_entropy".into(), entry, bindings, uniform, workgroups }
     }
 
     /// The logits of a chunk into scratch buffer 0; x, bias and window as bound.

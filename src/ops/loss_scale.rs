@@ -72,7 +72,7 @@ impl Update for LossScale {
 
     fn kernel(&self, _: &[&Shape], _: &[&Shape]) -> Kernel {
         let dispatch = Dispatch {
-            shader: "loss_scale",
+            shader: "loss_scale".into(),
             entry: "forward",
             bindings: vec![Binding::Output(0), Binding::Output(1)],
             uniform: vec![self.max_norm.to_bits(), (self.interval as f32).to_bits()],

@@ -1,18 +1,19 @@
 //! Matrix products, with either operand transposed.
 
-use super::{Case, Spec, expect, matrix, sum_rows::sum_rows_kernel};
+use super::{Case, InF16, Spec, expect, matrix, sum_rows::sum_rows_kernel};
 use crate::{
-    array::{Array, Precision, Shape},
+    array::{Array, Format, Precision, Shape},
     cpu::{self, Matrix, Output},
-    gpu::{Binding, Kernel, Product, Suits},
+    gpu::{Binding, Kernel, Product, Shader, Suits},
     profile::Work,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 
 pub(super) const SPEC: Spec = Spec {
     name: "matmul",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0, 1], tolerance: 5e-4 }),
     cases: &[
         Case { name: "NN", inputs: &[&[7, 13], &[13, 5]], run: |x| matmul(&x[0], &x[1], Layout::NN) },
         Case { name: "NT", inputs: &[&[7, 13], &[5, 13]], run: |x| matmul(&x[0], &x[1], Layout::NT) },
@@ -94,33 +95,40 @@ pub(super) fn tile_uniform([m, n, k]: [usize; 3], layout: Layout, part: usize) -
 /// Shaders that compute products by tiles of `side` × `side`.
 #[derive(Clone, Copy)]
 pub(super) struct Tiled {
-    pub(super) matmul: &'static str,
-    pub(super) linear: &'static str,
+    pub(super) matmul: Shader,
+    pub(super) linear: Shader,
     pub(super) side: usize,
 }
 
 impl Tiled {
     /// Those that run on all adapters.
     fn plain(precision: Precision) -> Tiled {
-        match precision {
-            Precision::F16 => Tiled { matmul: "matmul_f16", linear: "linear_f16", side: 64 },
-            _ => Tiled { matmul: "matmul", linear: "linear", side: 64 },
-        }
+        let [matmul, linear] = ["matmul", "linear"].map(|stem| in_precision(stem, precision));
+        Tiled { matmul, linear, side: 64 }
+    }
+
+    /// Those by cooperative matrices of f16 with a side.
+    fn cooperative(side: u32) -> Tiled {
+        let (matmul, linear) = match side {
+            16 => ("matmul_cooperative16", "linear_cooperative16"),
+            _ => ("matmul_cooperative8", "linear_cooperative8"),
+        };
+        Tiled { matmul: matmul.into(), linear: linear.into(), side: 4 * side as usize }
     }
 }
 
-/// Those by cooperative matrices, of f16, by the side of these.
-const COOPERATIVE: [(u32, Tiled); 2] = [
-    (16, Tiled { matmul: "matmul_cooperative16", linear: "linear_cooperative16", side: 64 }),
-    (8, Tiled { matmul: "matmul_cooperative8", linear: "linear_cooperative8", side: 32 }),
-];
+/// A shader that rounds operands to a precision.
+pub(super) fn in_precision(stem: &'static str, precision: Precision) -> Shader {
+    Shader::from(stem).rounded(precision == Precision::F16)
+}
 
 /// The kernel that runs on all adapters, in f16 with variants by cooperative matrices.
 pub(super) fn by_tiles(precision: Precision, kernel: impl Fn(Tiled) -> Kernel) -> Kernel {
     let plain = kernel(Tiled::plain(precision));
     match precision {
         Precision::F16 => {
-            COOPERATIVE.iter().fold(plain, |plain, (side, by)| plain.or(Suits::Cooperative(*side), kernel(*by)))
+            let with = |plain: Kernel, side| plain.or(Suits::Cooperative(side), kernel(Tiled::cooperative(side)));
+            [16, 8].into_iter().fold(plain, with)
         }
         _ => plain,
     }
@@ -159,13 +167,19 @@ impl MatMul {
         let others = [("whole", 1), ("in 2 parts", 2), ("in 4 parts", 4)].into_iter().filter(|_| long);
         let plain = Tiled::plain(precision);
         let others = others.map(|(name, parts)| (name, self.in_parts(extents, parts, plain))).collect();
-        Product { name, extents, bias: false, precision, tolerance: tolerance(precision), others }
+        Product { name, extents, precision, tolerance: tolerance(precision), others }
     }
 }
 
 impl Op for MatMul {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         self.extents(inputs).map(|[m, n, _]| [m, n].into())
+    }
+
+    /// Products whose rows are sums over the tokens of a batch, as gradients of weights are, stay in f32.
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        let format = all_in(inputs[0], inputs)?;
+        Some(if self.layout == Layout::TN { Format::F32 } else { format })
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
@@ -192,12 +206,12 @@ impl Op for MatMul {
         let extents = self.extents(inputs).expect("checked");
         let [m, n, k] = extents;
         let tiled = by_tiles(self.precision, |by| self.tiled(extents, by)).product(self.product(extents));
-        let (shaders, aligned) = match self.layout {
-            Layout::NN => (["matmul_nn", "matmul_nn_f16"], [n, k]),
-            Layout::NT => (["matmul_nt", "matmul_nt_f16"], [n, k]),
-            Layout::TN => (["matmul_tn", "matmul_tn_f16"], [n, m]),
+        let (shader, aligned) = match self.layout {
+            Layout::NN => ("matmul_nn", [n, k]),
+            Layout::NT => ("matmul_nt", [n, k]),
+            Layout::TN => ("matmul_tn", [n, m]),
         };
-        let shader = shaders[usize::from(self.precision == Precision::F16)];
+        let shader = in_precision(shader, self.precision);
         if aligned.iter().any(|extent| !extent.is_multiple_of(4)) {
             return tiled;
         }
@@ -211,7 +225,7 @@ impl Op for MatMul {
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
-        let (a, b) = (&inputs[0], &inputs[1]);
+        let (a, b, grad) = (&inputs[0], &inputs[1], &grad.cast(inputs[0].format()));
         let da = || match self.layout {
             Layout::NN => matmul(grad, b, Layout::NT),
             Layout::NT => matmul(grad, b, Layout::NN),

@@ -6,6 +6,7 @@ mod adamw;
 mod add;
 mod add_layer_norm;
 mod attention;
+mod cast;
 mod clamp;
 mod clip_factor;
 mod columns;
@@ -57,8 +58,19 @@ pub struct Spec {
     pub tolerance: f64,
     /// Whether the derivative is smooth enough to compare with central differences at random points.
     pub smooth: bool,
+    /// Of operations that layers consist of: what their kernels can read and write in f16.
+    pub in_f16: Option<InF16>,
     /// What is run.
     pub cases: &'static [Case],
+}
+
+/// What the kernels of an operation can read and write in f16, beside f32.
+pub struct InF16 {
+    /// The inputs that may be stored so, all or none; others are parameters.
+    pub inputs: &'static [usize],
+    /// How far each number may then be from the reference of the same inputs, as [`Spec::tolerance`]: half a unit in the
+    /// last place is 5e-4, and a gradient that is a sum was rounded before it was added to.
+    pub tolerance: f64,
 }
 
 /// One run of an operation on random inputs of awkward shapes.
@@ -76,6 +88,7 @@ pub const ALL: &[&Spec] = &[
     &add::SPEC,
     &add_layer_norm::SPEC,
     &attention::SPEC,
+    &cast::SPEC,
     &clamp::SPEC,
     &clip_factor::SPEC,
     &columns::SPEC,

@@ -15,6 +15,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "noise",
     tolerance: 1e-5, // sine and logarithm of the devices
     smooth: true,
+    in_f16: None,
     cases: &[
         Case {
             name: "gaussian",

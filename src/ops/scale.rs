@@ -1,17 +1,18 @@
 //! A tensor times a constant.
 
-use super::{Case, Spec, same_shape};
+use super::{Case, InF16, Spec, same_shape};
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     cpu,
     gpu::Kernel,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 
 pub(super) const SPEC: Spec = Spec {
     name: "scale",
     tolerance: 1e-6,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0], tolerance: 5e-4 }),
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].scale(-1.5) },
         Case { name: "past a workgroup", inputs: &[&[257]], run: |x| x[0].scale(0.1) },
@@ -39,6 +40,10 @@ struct Scale {
 impl Op for Scale {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         same_shape(inputs)
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

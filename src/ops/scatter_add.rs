@@ -1,12 +1,12 @@
 //! Sums of rows by target: the gradient of a gather, and the sum of each sequence's states.
 
-use super::{Case, Spec, expect, matrix};
+use super::{Case, InF16, Spec, expect, matrix};
 use crate::{
-    array::{Array, Ids, Shape},
+    array::{Array, Format, Ids, Shape},
     cpu,
     gpu::{Binding, Dispatch, Kernel},
     profile::Work,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 use std::ops::Range;
 
@@ -14,6 +14,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "scatter_add",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0], tolerance: 5e-4 }),
     cases: &[
         Case { name: "by ids", inputs: &[&[6, 5]], run: |x| x[0].scatter_add(Sources::new(&[6, 0, 3, 3, 9, 3], 0..7)) },
         Case {
@@ -118,6 +119,10 @@ impl Op for ScatterAdd {
         Ok([self.sources.rows, matrix(x)?[1]].into())
     }
 
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
+    }
+
     fn reference(&self, inputs: &[&Array]) -> Array {
         let mut output = Array::zeros([self.sources.rows, inputs[0].shape.columns()]);
         for (target, list) in self.lists() {
@@ -161,7 +166,7 @@ impl Op for ScatterAdd {
         let (columns, n) = (inputs[0].columns(), output.len());
         let Sources { targets, starts, sources, .. } = &self.sources;
         let clear = Dispatch {
-            shader: "scatter_add",
+            shader: "scatter_add".into(),
             entry: "clear",
             bindings: vec![Binding::Output(0)],
             uniform: vec![n as u32],
@@ -209,7 +214,7 @@ fn pieces(starts: &[u32]) -> (Vec<u32>, Vec<u32>) {
 /// Sums lists of rows of `from` into the target rows of `to`.
 fn sum_lists(to: Binding, from: Binding, columns: usize, [targets, starts, sources]: [&Ids; 3]) -> Dispatch {
     Dispatch {
-        shader: "scatter_add",
+        shader: "scatter_add".into(),
         entry: "sum",
         uniform: vec![targets.len() as u32, columns as u32],
         workgroups: targets.len() * columns.div_ceil(64),

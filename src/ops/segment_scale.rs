@@ -17,6 +17,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "segment_scale",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "to", inputs: &[&[11, 5]], run: |x| x[0].segment_scale(&segments(), Target::Norm(0.7)) },
         Case { name: "inside", inputs: &[&[11, 5]], run: |x| x[0].segment_scale(&segments(), Target::Ball(3.0)) },
@@ -68,7 +69,7 @@ impl SegmentScale {
         let (radius, ball) = self.radius();
         let uniform = |n: usize| vec![n as u32, x.columns() as u32, radius.to_bits(), u32::from(ball)];
         let dispatch = |entry, n, bindings: &[Binding]| Dispatch {
-            shader: "segment_scale",
+            shader: "segment_scale".into(),
             entry,
             bindings: [bindings, grad].concat(),
             uniform: uniform(n),

@@ -1,16 +1,17 @@
 //! Some of a tensor's numbers, in their order, as a tensor of its own.
 
-use super::{Case, Spec, expect};
+use super::{Case, InF16, Spec, expect};
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     gpu::Kernel,
-    tensor::{Op, Tensor},
+    tensor::{Op, Tensor, all_in},
 };
 
 pub(super) const SPEC: Spec = Spec {
     name: "slice",
     tolerance: 0.0,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0], tolerance: 5e-4 }),
     cases: &[
         Case { name: "rows", inputs: &[&[7, 5]], run: |x| x[0].slice(10, [2, 5]) },
         Case { name: "one row of two", inputs: &[&[2, 301]], run: |x| x[0].slice(301, [301]) },
@@ -41,6 +42,10 @@ impl Op for Slice {
         }
     }
 
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
+    }
+
     fn reference(&self, inputs: &[&Array]) -> Array {
         Array::from_fn(self.shape.clone(), |i| inputs[0].values[self.start + i])
     }
@@ -68,6 +73,10 @@ struct SliceBackward {
 impl Op for SliceBackward {
     fn shape(&self, _: &[&Shape]) -> Result<Shape, String> {
         Ok(self.shape.clone())
+    }
+
+    fn format(&self, inputs: &[Format]) -> Option<Format> {
+        all_in(inputs[0], inputs)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

@@ -1,8 +1,8 @@
 //! The sum of a matrix's rows: the gradient of a bias.
 
-use super::{Case, Spec, matmul::outer, matrix};
+use super::{Case, InF16, Spec, matmul::outer, matrix};
 use crate::{
-    array::{Array, Shape},
+    array::{Array, Format, Shape},
     cpu,
     gpu::{Binding, Dispatch, Kernel},
     tensor::{Op, Tensor},
@@ -12,6 +12,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "sum_rows",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: Some(InF16 { inputs: &[0], tolerance: 5e-4 }),
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].sum_rows() },
         Case { name: "tall", inputs: &[&[301, 65]], run: |x| x[0].sum_rows() },
@@ -33,6 +34,10 @@ struct SumRows;
 impl Op for SumRows {
     fn shape(&self, inputs: &[&Shape]) -> Result<Shape, String> {
         Ok([matrix(inputs[0])?[1]].into())
+    }
+
+    fn format(&self, _: &[Format]) -> Option<Format> {
+        Some(Format::F32)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
@@ -77,7 +82,7 @@ pub(super) fn sum_rows(output: &mut [f32], x: &[f32]) {
 pub(super) fn sum_rows_kernel(x: Binding, rows: usize, columns: usize, scratch: usize) -> Kernel {
     const BLOCK: usize = 64;
     let stage = |to, from, rows: usize, block: usize| Dispatch {
-        shader: "sum_rows",
+        shader: "sum_rows".into(),
         entry: "forward",
         bindings: vec![to, from],
         uniform: vec![rows as u32, columns as u32, block as u32],

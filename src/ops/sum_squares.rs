@@ -13,6 +13,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "sum_squares",
     tolerance: 1e-5,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5], &[1]], run: |x| x[0].sum_squares(&x[1]) },
         Case { name: "many", inputs: &[&[20_011], &[1]], run: |x| x[0].sum_squares(&x[1]) },
@@ -84,7 +85,7 @@ impl Op for SumSquares {
             let bound = (0..TENSORS).map(|k| Binding::Input(i * TENSORS + k.min(group.len() - 1)));
             let lengths = (0..TENSORS).map(|k| group.get(k).map_or(0, |x| x.len() as u32));
             dispatches.push(Dispatch {
-                shader: "sum_squares",
+                shader: "sum_squares".into(),
                 entry: "partial",
                 bindings: [Binding::Scratch(0)].into_iter().chain(bound).collect(),
                 uniform: [workgroups as u32, parts as u32].into_iter().chain(lengths).collect(),
@@ -93,7 +94,7 @@ impl Op for SumSquares {
             parts += workgroups;
         }
         dispatches.push(Dispatch {
-            shader: "sum_squares",
+            shader: "sum_squares".into(),
             entry: "forward",
             bindings: vec![Binding::Output(0), Binding::Scratch(0), Binding::Input(tensors.len())],
             uniform: [vec![parts as u32], vec![0; 1 + TENSORS]].concat(),

@@ -12,6 +12,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "tanh",
     tolerance: 2e-6,
     smooth: true,
+    in_f16: None,
     cases: &[
         Case { name: "rows", inputs: &[&[3, 5]], run: |x| x[0].tanh() },
         Case { name: "past a workgroup", inputs: &[&[257]], run: |x| x[0].scale(3.0).tanh() },

@@ -1,0 +1,2 @@
+// How the result is stored, which was computed in f32.
+alias result = f16;
