@@ -8,7 +8,7 @@ use rxlt::{
     error::{Error, catch},
     gpu::{Autotune, Checks, Gpu, Kernel, Kernels, Kind, Opening, Product},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
-    ops::{ALL, Case, Layout, LossScale, matmul},
+    ops::{ALL, Case, InF16, Layout, LossScale, matmul},
     rng::{Draw, Rng},
     tensor::{Device, Tensor},
     train::{
@@ -340,8 +340,22 @@ fn recorded_choices(device: &Device) {
     assert!(matches!(damaged.err(), Some(Error::Data(message)) if message.contains("choices of kernels")));
 }
 
-/// Forward and backward, with this adapter's kernels and a real GPU's.
+/// Forward and backward, with this adapter's kernels and a real GPU's, and stored in f16.
 fn tuned_products(device: &Device) {
+    let opening = Opening { precision: Precision::F16, ..Opening::default() };
+    let in_f16 = Gpu::open_as(Some(&gpu(device).adapter().name), opening).expect("it was opened before");
+    gpu(&Device::Gpu(in_f16.clone())).autotune(Autotune::Quick, None);
+    for spec in ALL.iter().filter(|spec| ["linear", "gelu_linear", "matmul"].contains(&spec.name)) {
+        let InF16 { inputs, tolerance } = spec.in_f16.as_ref().expect("layers consist of products");
+        for case in spec.cases {
+            let [got, expected] = [&Device::Gpu(in_f16.clone()), &Device::Reference]
+                .map(|device| products_of(case, device, f16_of, inputs));
+            let what = format!("{}: {}, stored in f16", spec.name, case.name);
+            got.iter().zip(&expected).for_each(|(got, expected)| close(&what, got, expected, *tolerance));
+        }
+    }
+    assert!(in_f16.statistics().tunings > 0);
+    assert_eq!(in_f16.take_notes(), [""; 0]);
     for device in [Device::Gpu(own(device)), posing(device)] {
         gpu(&device).autotune(Autotune::Quick, None);
         for spec in ALL.iter().filter(|spec| ["linear", "gelu_linear", "matmul"].contains(&spec.name)) {
@@ -456,10 +470,19 @@ fn f16_of(x: f64) -> f64 {
 
 /// A case's output and gradients, of operands that went through `rounded`; so did the output's gradient.
 fn products(case: &Case, device: &Device, rounded: fn(f64) -> f64) -> Vec<Array> {
+    products_of(case, device, rounded, &[])
+}
+
+/// The same with some inputs stored as the device stores activations.
+fn products_of(case: &Case, device: &Device, rounded: fn(f64) -> f64, activations: &[usize]) -> Vec<Array> {
     let mut rng = Rng::new(7, 0);
     let mut random = |shape: &[usize]| Array::from_fn(shape, |_| rounded(f64::from(rng.gaussian())));
     let inputs: Vec<Tensor> = case.inputs.iter().map(|shape| place(&random(shape), device).tracked()).collect();
-    let output = (case.run)(&inputs);
+    let stored = |(i, input): (usize, &Tensor)| match activations.contains(&i) {
+        true => input.cast(device.format()),
+        false => input.clone(),
+    };
+    let output = (case.run)(&inputs.iter().enumerate().map(stored).collect::<Vec<_>>()).cast(Format::F32);
     let along = random(output.shape());
     let grads = output.gradients_along(&place(&along, device), &inputs.iter().collect::<Vec<_>>());
     [&output].into_iter().chain(&grads).map(Tensor::to_array).collect()

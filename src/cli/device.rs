@@ -21,8 +21,8 @@ pub struct DeviceArgs {
     /// software adapter. The environment's RXLT_DEVICE stands for it.
     #[arg(long, value_name = "NAME|NUMBER|BACKEND:NUMBER")]
     device: Option<String>,
-    /// What the operands of matrix products are rounded to. Sums, and all numbers stored, are f32. bf16 needs a
-    /// processor with AVX512-BF16, f16 a GPU that computes in it.
+    /// What the operands of matrix products are rounded to, and in f16 activations, too; sums and weights are f32. bf16
+    /// needs a processor with AVX512-BF16, f16 a GPU that computes in it.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
     /// Time the kernels of matrix products on a GPU when shapes are first met, and take the fastest of those that are

@@ -215,18 +215,18 @@ impl Gpu {
         if tuner.effort == Autotune::Off && tuner.choices.is_empty() {
             return None;
         }
-        let candidates = self.candidates(kernel);
+        let candidates = self.candidates(kernel, formats);
         let class = class(product, formats, &candidates);
         (candidates.len() > 1).then_some((tuner, candidates, class))
     }
 
     /// The kernels of a product that run here in the memory that the adapter's own takes, that one first.
-    fn candidates<'a>(&self, kernel: &'a Kernel) -> Vec<Candidate<'a>> {
+    fn candidates<'a>(&self, kernel: &'a Kernel, formats: &Formats) -> Vec<Candidate<'a>> {
         let suiting = kernel.variants.iter().filter(|(suits, _)| self.suits(*suits));
         let mut all: Vec<_> = suiting.map(|(suits, variant)| (suits.name(), variant)).collect();
         all.push((PLAIN, kernel));
         all.extend(kernel.product.iter().flat_map(|product| &product.others).map(|(name, other)| (*name, other)));
-        let words = |kernel: &Kernel| kernel.scratch.iter().sum::<usize>(); // of f32; in f16 half of it, for all
+        let words = |kernel: &Kernel| formats.scratch_words(kernel).iter().sum::<usize>();
         let most = words(all[0].1);
         all.retain(|(_, candidate)| words(candidate) <= most);
         all

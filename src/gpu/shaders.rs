@@ -59,20 +59,15 @@ impl Shader {
         // A file that cannot be composed has one form, whose test says why.
         let _ = paste(self.stem, &mut pasted, &mut String::new(), &|name| name.to_string());
         let has = |alias: &str| pasted.iter().any(|name| name == alias);
-        let forms: &[[bool; 3]] = match [OPERANDS, STORED, RESULT].map(has) {
-            [true, false, _] => &[[false, false, false], [true, false, false]],
-            [true, true, _] => &[[false, false, false], [true, false, false], [true, true, false], [true, true, true]],
-            [false, true, true] => {
-                &[[false, false, false], [false, true, false], [false, false, true], [false, true, true]]
-            }
-            [false, true, false] => &[[false, false, false], [false, true, false]],
-            [false, false, true] => &[[false, false, false], [false, false, true]],
-            [false, false, false] => &[[false, false, false]],
+        let [products, stored, result] = [OPERANDS, STORED, RESULT].map(has);
+        let forms =
+            (0..8).map(|bits| Shader { operands: bits & 1 > 0, inputs: bits & 2 > 0, output: bits & 4 > 0, ..self });
+        // In f16 is what the file names. Of products the result is so with the inputs only, and these with the operands.
+        let possible = |form: &Shader| {
+            let named = form.operands <= products && form.inputs <= stored && form.output <= result;
+            named && (!products || form.output <= form.inputs && form.inputs <= form.operands)
         };
-        forms
-            .iter()
-            .map(|[operands, inputs, output]| Shader { operands: *operands, inputs: *inputs, output: *output, ..self })
-            .collect()
+        forms.filter(possible).collect()
     }
 }
 
