@@ -4,6 +4,9 @@
 #import stored
 #import result
 
+struct Params { n: u32, threshold: u32, factor: f32, step: u32, stream: u32, key_low: u32, key_high: u32 }
+@group(1) @binding(0) var<uniform> params: Params;
+
 @group(0) @binding(0) var<storage, read_write> y: array<vec4<result>>; // (n)
 @group(0) @binding(1) var<storage, read> x: array<vec4<stored>>; // (n)
 

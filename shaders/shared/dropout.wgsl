@@ -1,8 +1,6 @@
-// What dropout leaves of four elements: each is 0 or scaled, by one word of Philox.
+// What dropout leaves of four elements: each is 0 or scaled, by one word of Philox. The
+// file that imports this has the rate and the randomness in its `Params`.
 #import philox
-
-struct Params { n: u32, threshold: u32, factor: f32, step: u32, stream: u32, key_low: u32, key_high: u32 }
-@group(1) @binding(0) var<uniform> params: Params;
 
 // The elements from 4 i on.
 fn dropped(x: vec4<f32>, i: u32) -> vec4<f32> {

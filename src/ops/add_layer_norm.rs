@@ -12,7 +12,7 @@ use super::{
 use crate::{
     array::{Array, Format, Shape},
     cpu::{self, Block},
-    gpu::{Binding, Dispatch, Kernel},
+    gpu::{Binding, Dispatch, Kernel, Suits},
     rng::Draw,
     tensor::{Op, Tensor, all_in},
 };
@@ -34,6 +34,16 @@ pub(super) const SPEC: Spec = Spec {
         Case { name: "wide", inputs: &[&[2, 769], &[2, 769], &[769], &[769]], run: |x| case(x, Some((0.1, DRAW))) },
         Case { name: "tall", inputs: &[&[131, 8], &[131, 8], &[8], &[8]], run: |x| case(x, Some((0.1, DRAW))) },
         Case { name: "quads", inputs: &[&[67, 132], &[67, 132], &[132], &[132]], run: |x| case(x, Some((0.1, DRAW))) },
+        Case {
+            name: "as wide as registers",
+            inputs: &[&[3, 1024], &[3, 1024], &[1024], &[1024]],
+            run: |x| case(x, Some((0.1, DRAW))),
+        },
+        Case {
+            name: "wider than registers",
+            inputs: &[&[3, 1028], &[3, 1028], &[1028], &[1028]],
+            run: |x| case(x, Some((0.1, DRAW))),
+        },
         Case { name: "empty", inputs: &[&[0, 3], &[0, 3], &[3], &[3]], run: |x| case(x, Some((0.1, DRAW))) },
     ],
 };
@@ -59,6 +69,9 @@ struct AddLayerNorm {
     norm: LayerNorm,
 }
 
+/// The widest row that the registers of a workgroup hold: four groups of four for each of 64 invocations.
+const REGISTERS: usize = 1024;
+
 impl AddLayerNorm {
     /// `residual + dropout(x)`.
     fn sum(&self, residual: &Array, x: &Array) -> Array {
@@ -79,15 +92,37 @@ impl AddLayerNorm {
         }
     }
 
+    /// What the shader is told.
+    fn uniform(&self, x: &Shape) -> Vec<u32> {
+        let (rate, draw) = self.dropout.unwrap_or((0.0, Draw { seed: 0, step: 0, stream: 0 }));
+        let rows = [x.rows() as u32, x.columns() as u32, self.norm.epsilon.to_bits()];
+        [&[x.len() as u32], &uniform(rate, draw)[..], &rows].concat()
+    }
+
     /// The sum of inputs 0 and 1 into scratch buffer 0.
     fn sum_dispatch(&self, x: &Shape) -> Dispatch {
-        let (rate, draw) = self.dropout.unwrap_or((0.0, Draw { seed: 0, step: 0, stream: 0 }));
         Dispatch {
             shader: "add_layer_norm".into(),
             entry: "sum",
             bindings: vec![Binding::Scratch(0), Binding::Input(0), Binding::Input(1)],
-            uniform: [&[x.len() as u32], &uniform(rate, draw)[..]].concat(),
+            uniform: self.uniform(x),
             workgroups: x.len().div_ceil(256),
+        }
+    }
+
+    /// What `layer_norm` does forward or backward to the sum, which comes by way of a scratch buffer; on real GPUs in one
+    /// launch that holds it in registers, where a row fits.
+    fn rows_kernel(&self, x: &Shape, entry: &'static str) -> Kernel {
+        let bindings = [Binding::Scratch(0), Binding::Input(2), Binding::Input(3)];
+        let norm = self.norm.rows_dispatch(x, entry, bindings);
+        let dispatches = vec![self.sum_dispatch(x), norm];
+        let by_scratch = Kernel { scratch: vec![x.len()], dispatches, ..Kernel::default() };
+        match x.columns().is_multiple_of(4) && x.columns() <= REGISTERS {
+            true => {
+                let at_once = Kernel::one("add_layer_norm", entry, 4, self.uniform(x), x.rows());
+                by_scratch.or(Suits::Hardware, at_once)
+            }
+            false => by_scratch,
         }
     }
 }
@@ -131,10 +166,7 @@ impl Op for AddLayerNorm {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        let x = inputs[0];
-        let bindings = [Binding::Scratch(0), Binding::Input(2), Binding::Input(3)];
-        let norm = self.norm.rows_dispatch(x, "forward", "forward_quads", bindings);
-        Kernel { scratch: vec![x.len()], dispatches: vec![self.sum_dispatch(x), norm], ..Kernel::default() }
+        self.rows_kernel(inputs[0], "forward")
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
@@ -189,10 +221,7 @@ impl Op for SumGradient {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        let x = inputs[0];
-        let bindings = [Binding::Scratch(0), Binding::Input(2), Binding::Input(3)];
-        let norm = self.0.norm.rows_dispatch(x, "backward", "backward_quads", bindings);
-        Kernel { scratch: vec![x.len()], dispatches: vec![self.0.sum_dispatch(x), norm], ..Kernel::default() }
+        self.0.rows_kernel(inputs[0], "backward")
     }
 }
 

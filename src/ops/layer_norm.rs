@@ -149,17 +149,17 @@ impl LayerNorm {
         vec![x.rows() as u32, x.columns() as u32, self.epsilon.to_bits(), BLOCK as u32]
     }
 
-    /// One workgroup per row of `x`, which lies in the first of three `bindings`: `quads` where the width allows it.
-    pub(super) fn rows_dispatch(
-        &self,
-        x: &Shape,
-        entry: &'static str,
-        quads: &'static str,
-        bindings: [Binding; 3],
-    ) -> Dispatch {
+    /// One workgroup per row of `x`, which lies in the first of three `bindings`; on groups of four where the width
+    /// allows it.
+    pub(super) fn rows_dispatch(&self, x: &Shape, entry: &'static str, bindings: [Binding; 3]) -> Dispatch {
+        let entry = match (entry, x.columns().is_multiple_of(4)) {
+            ("forward", true) => "forward_quads",
+            ("backward", true) => "backward_quads",
+            (entry, _) => entry,
+        };
         Dispatch {
             shader: "layer_norm".into(),
-            entry: if x.columns().is_multiple_of(4) { quads } else { entry },
+            entry,
             bindings: std::iter::once(Binding::Output(0)).chain(bindings).collect(),
             uniform: self.uniform(x),
             workgroups: x.rows(),
@@ -167,8 +167,8 @@ impl LayerNorm {
     }
 
     /// [`LayerNorm::rows_dispatch`] of the first three inputs.
-    fn rows_kernel(&self, x: &Shape, entry: &'static str, quads: &'static str) -> Kernel {
-        let dispatches = vec![self.rows_dispatch(x, entry, quads, [0, 1, 2].map(Binding::Input))];
+    fn rows_kernel(&self, x: &Shape, entry: &'static str) -> Kernel {
+        let dispatches = vec![self.rows_dispatch(x, entry, [0, 1, 2].map(Binding::Input))];
         Kernel { dispatches, ..Kernel::default() }
     }
 
@@ -235,7 +235,7 @@ impl Op for LayerNorm {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        self.rows_kernel(inputs[0], "forward", "forward_quads")
+        self.rows_kernel(inputs[0], "forward")
     }
 
     fn backward(&self, inputs: &[Tensor], _: &Tensor, grad: &Tensor, wanted: &[bool]) -> Vec<Option<Tensor>> {
@@ -278,7 +278,7 @@ impl Op for InputGradient {
     }
 
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
-        self.0.rows_kernel(inputs[0], "backward", "backward_quads")
+        self.0.rows_kernel(inputs[0], "backward")
     }
 }
 
