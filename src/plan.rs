@@ -92,9 +92,10 @@ impl Plan {
         Claim { plan: self.clone(), size, len, format }
     }
 
-    /// What a kernel takes while it runs, and the entry points that it needs.
-    pub fn run(self: &Arc<Self>, formats: &Formats, kernel: impl FnOnce() -> Kernel) {
-        let Some(gpu) = &self.gpu else { return };
+    /// What an operation takes while it runs: on the CPU so many numbers; on a GPU what its kernel does, and the entry
+    /// points.
+    pub fn run(self: &Arc<Self>, formats: &Formats, cpu_scratch: usize, kernel: impl FnOnce() -> Kernel) {
+        let Some(gpu) = &self.gpu else { return drop(self.claim(cpu_scratch, Format::F32)) };
         let kernel = kernel();
         let (scratch, ids, entries) = gpu.needs(&kernel, formats);
         let _scratch: Vec<Claim> = scratch.iter().map(|words| self.claim(*words, Format::F32)).collect();

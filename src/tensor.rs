@@ -28,6 +28,10 @@ pub trait Op: fmt::Debug + Send + Sync + 'static {
     fn reference(&self, inputs: &[&Array]) -> Array;
     /// The same, fast, on the CPU. `output` holds arbitrary numbers and every one is to be written.
     fn cpu(&self, inputs: &[&[f32]], shapes: &[&Shape], output: &mut [f32]);
+    /// How many numbers that takes beside, where they are as many as an input has.
+    fn cpu_scratch(&self, _inputs: &[&Shape]) -> usize {
+        0
+    }
     /// The shader that computes the same, and how it is launched.
     fn kernel(&self, inputs: &[&Shape], output: &Shape) -> Kernel;
     /// What it cannot do without; by default each number of operands and result once.
@@ -328,7 +332,7 @@ impl Tensor {
             }
             Device::Planned(plan) => {
                 let formats = Formats { outputs: formats_of(state), inputs: formats_of(inputs) };
-                plan.run(&formats, || op.kernel(&state_shapes, &input_shapes));
+                plan.run(&formats, 0, || op.kernel(&state_shapes, &input_shapes));
             }
         }
     }
@@ -578,7 +582,7 @@ fn execute(
             let output = plan.claim(shape.len(), format);
             if !shape.is_empty() {
                 let formats = Formats { outputs: vec![format], inputs: formats_of(inputs) };
-                plan.run(&formats, || op.kernel(shapes, shape));
+                plan.run(&formats, op.cpu_scratch(shapes), || op.kernel(shapes, shape));
             }
             Storage::Planned(output)
         }

@@ -79,8 +79,10 @@ pub fn forget_peaks() {
     pool().forget_peaks();
 }
 
-/// Sets aside blocks of these sizes. The system gives the memory itself only as it is used.
+/// Sets aside blocks of these sizes, in place of all that lie idle. The system gives the memory itself only as it is
+/// used.
 pub fn reserve(sizes: impl IntoIterator<Item = u64>) {
+    release();
     for size in sizes {
         match zeroed(size) {
             Some(data) => pool().reserve(data, size),

@@ -165,10 +165,12 @@ impl Gpu {
         Buffer { raw, len, format, gpu: self.clone() }
     }
 
-    /// Sets aside buffers of these sizes.
+    /// Sets aside buffers of these sizes, in place of all that lie idle.
     ///
     /// Raises [`Error::Device`] where there is not that much memory.
     pub fn reserve(&self, sizes: impl IntoIterator<Item = u64>) {
+        let idle = lock(&self.pool).release();
+        self.discard(idle);
         for size in sizes {
             match self.try_create(size) {
                 Ok(raw) => lock(&self.pool).reserve(raw, size),

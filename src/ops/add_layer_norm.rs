@@ -254,6 +254,10 @@ impl Op for ParameterGradients {
         self.0.norm.parameter_gradients(output, &sum, inputs[2]);
     }
 
+    fn cpu_scratch(&self, inputs: &[&Shape]) -> usize {
+        inputs[0].len()
+    }
+
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         let x = inputs[0];
         let parameters = self.0.norm.parameters_kernel(x, Binding::Scratch(0), Binding::Input(2), 1);

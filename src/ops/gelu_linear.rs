@@ -58,6 +58,10 @@ impl Op for GeluLinear {
         linear_cpu(output, &active, inputs[1], inputs[2], [t, shapes[1].rows(), k], self.0.precision);
     }
 
+    fn cpu_scratch(&self, inputs: &[&Shape]) -> usize {
+        inputs[0].len()
+    }
+
     fn kernel(&self, inputs: &[&Shape], _: &Shape) -> Kernel {
         let n = inputs[0].len();
         let with_gelu = |mut kernel: Kernel| {

@@ -146,6 +146,7 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
             optimizer.step(&model, active.as_ref(), &grads);
             drop(loss);
         }
+        let mut blocks = motions.blocks(); // an evaluation makes its own in place of those that lie idle
         measure_first(&model, plan);
         let total = motions.usage().held_peak;
         let bytes = |bytes: u64| Bytes(bytes);
@@ -157,7 +158,6 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
             activations: bytes(total.saturating_sub(weights + state + gradients)),
             total: bytes(total),
         };
-        let mut blocks = motions.blocks();
         for (size, n) in before {
             blocks.entry(size).and_modify(|all| *all -= n);
         }
@@ -186,10 +186,15 @@ fn heaviest(plan: &Plan) -> Result<Vec<Vec<Item>>> {
     steps.into_iter().map(|step| plan.items(step, &mut order)).collect()
 }
 
-/// The first batch of an evaluation, which is the one with the longest examples.
+/// The first batch of an evaluation, which is the one with the longest examples. A classifier is measured on test data,
+/// too, which may fill a batch where the dev data do not.
 fn measure_first(model: &Model, plan: &Plan) {
     let mut longest: Vec<Item> = plan.dev.to_vec();
     longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
+    if let (HeadKind::Classify(_), false) = (&model.head_kind, longest.is_empty()) {
+        let times = plan.tokens.div_ceil(n_tokens(&longest).max(1));
+        longest = longest.iter().flat_map(|item| std::iter::repeat_n(item.clone(), times)).collect();
+    }
     let Some(first) = cut(&longest, plan.tokens).first().copied() else { return };
     match model.head_kind {
         HeadKind::MaskedLm => drop(held_out_accuracies(model, first, plan.tokens)),
