@@ -96,27 +96,28 @@ pub struct Measured {
 pub struct Steps {
     model: Model,
     batches: Vec<Batch>,
-    optimizer: Optimizer,
+    /// Made when it is first needed: a forward pass takes no memory for it.
+    optimizer: Option<Optimizer>,
     taken: u32,
 }
+
+const SETTINGS: Settings = Settings {
+    learning_rate: 2e-5,
+    betas: [0.9, 0.999],
+    epsilon: 1e-8,
+    weight_decay: 0.01,
+    max_grad_norm: 1.0,
+    warmup_steps: 0,
+    total_steps: u32::MAX,
+    decay: Decay::Constant,
+};
 
 impl Steps {
     /// A classifier with fresh weights.
     pub fn new(size: Size, lengths: Lengths, device: &Device) -> Result<Steps> {
         let labels = ["contradiction", "entailment", "neutral"].map(str::to_owned);
         let model = Model::fresh(size.config(), HeadKind::Classify(labels.into()), 7, device)?;
-        let settings = Settings {
-            learning_rate: 2e-5,
-            betas: [0.9, 0.999],
-            epsilon: 1e-8,
-            weight_decay: 0.01,
-            max_grad_norm: 1.0,
-            warmup_steps: 0,
-            total_steps: u32::MAX,
-            decay: Decay::Constant,
-        };
-        let optimizer = Optimizer::lazy(&model, settings);
-        Ok(Steps { model, batches: batches(size, lengths), optimizer, taken: 0 })
+        Ok(Steps { model, batches: batches(size, lengths), optimizer: None, taken: 0 })
     }
 
     /// Times rounds over all batches.
@@ -150,14 +151,15 @@ impl Steps {
             drop(logits.to_vec());
             return;
         }
-        let active = self.optimizer.activate(model, batch.ids.iter().copied());
+        let optimizer = self.optimizer.get_or_insert_with(|| Optimizer::lazy(model, SETTINGS));
+        let active = optimizer.activate(model, batch.ids.iter().copied());
         let words = active.as_ref().map_or(Words::Table, Words::Active);
         let draw = Some(Draw { seed: 7, step: self.taken, stream: 0 });
         let weight = 1.0 / batch.segments.count() as f32;
         let loss = step.objective().loss(&Scene { model, words, batch, weight, draw });
-        let (loss, grads) = self.optimizer.gradients(loss, &self.optimizer.leaves(model, active.as_ref()));
+        let (loss, grads) = optimizer.gradients(loss, &optimizer.leaves(model, active.as_ref()));
         if step != Step::Backward {
-            self.optimizer.step(model, active.as_ref(), &grads);
+            optimizer.step(model, active.as_ref(), &grads);
         }
         self.taken += 1;
         drop(grads);
