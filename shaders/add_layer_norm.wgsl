@@ -28,6 +28,11 @@ struct Params {
 @group(0) @binding(4) var<storage, read> bias: array<vec4<f32>>; // (h)
 @group(0) @binding(4) var<storage, read> grad: array<vec4<stored>>; // (t, h)
 
+/// Elements of the sum from 4 i on.
+fn total(i: u32) -> vec4<f32> {
+    return vec4<f32>(residual[i]) + dropped(vec4<f32>(x[i]), i);
+}
+
 /// What an invocation holds of a row: groups `lane`, `lane + 64` and so on; zero past its end.
 struct Part {
     #unroll q in 0..4 {
@@ -35,22 +40,17 @@ struct Part {
     }
 }
 
-/// The part of a row of `width` groups of the sum that starts at group `first`.
-fn part_of_sum(first: u32, width: u32, lane: u32) -> Part {
+/// Part of a row of the sum less the row's mean, over its deviation; and the inverse of that.
+struct Normalized { part: Part, inverse: f32 }
+
+/// That of the row of `width` groups that starts at group `first`.
+fn normalized(first: u32, width: u32, lane: u32) -> Normalized {
     var part: Part;
     #unroll q in 0..4 {
     if (lane + {q}u * 64u < width) {
-        let i{q} = first + lane + {q}u * 64u;
-        part.x{q} = vec4<f32>(residual[i{q}]) + dropped(vec4<f32>(x[i{q}]), i{q});
+        part.x{q} = total(first + lane + {q}u * 64u);
     }
     }
-    return part;
-}
-
-/// The part less the row's mean, over its deviation; and the inverse of that.
-struct Normalized { part: Part, inverse: f32 }
-
-fn normalized(part: Part, width: u32, lane: u32) -> Normalized {
     let n = f32(params.columns);
     let mean = sum64(dot(part.x0 + part.x1 + part.x2 + part.x3, vec4<f32>(1.0)), lane) / n;
     var squares = 0.0;
@@ -73,7 +73,7 @@ fn forward(
     let inside = row < params.rows;
     let width = params.columns / 4u;
     let first = select(0u, row, inside) * width;
-    let own = normalized(part_of_sum(first, width, lane), width, lane).part;
+    let own = normalized(first, width, lane).part;
     #unroll q in 0..4 {
     let j{q} = lane + {q}u * 64u;
     if (inside && j{q} < width) {
@@ -93,7 +93,7 @@ fn backward(
     let inside = row < params.rows;
     let width = params.columns / 4u;
     let first = select(0u, row, inside) * width;
-    let own = normalized(part_of_sum(first, width, lane), width, lane);
+    let own = normalized(first, width, lane);
     var both = vec2<f32>(0.0);
     #unroll q in 0..4 {
     let j{q} = lane + {q}u * 64u;
@@ -122,6 +122,6 @@ fn sum(
 ) {
     let i = quad_index(workgroup, workgroups, lane);
     if (i * 4u < params.n) {
-        sums[i] = vec4<f32>(residual[i]) + dropped(vec4<f32>(x[i]), i);
+        sums[i] = total(i);
     }
 }

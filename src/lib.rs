@@ -97,5 +97,6 @@ pub mod tasks;
 pub mod train;
 pub mod report;
 pub mod bench;
+pub mod doctor;
 // The command.
 pub mod cli;

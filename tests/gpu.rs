@@ -344,7 +344,7 @@ fn recorded_choices(device: &Device) {
 fn tuned_products(device: &Device) {
     let opening = Opening { precision: Precision::F16, ..Opening::default() };
     let in_f16 = Gpu::open_as(Some(&gpu(device).adapter().name), opening).expect("it was opened before");
-    gpu(&Device::Gpu(in_f16.clone())).autotune(Autotune::Quick, None);
+    in_f16.autotune(Autotune::Quick, None);
     for spec in ALL.iter().filter(|spec| ["linear", "gelu_linear", "matmul"].contains(&spec.name)) {
         let InF16 { inputs, tolerance } = spec.in_f16.as_ref().expect("layers consist of products");
         for case in spec.cases {

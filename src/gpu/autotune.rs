@@ -279,7 +279,8 @@ impl Gpu {
             self.overwrite(&buffer, &words_of(&numbers, *format));
             buffer
         });
-        Trial { gpu: self.clone(), inputs: inputs.collect(), output: self.allocate(m * n, formats.outputs[0]) }
+        let output = self.allocate(m * n, formats.outputs[0]);
+        Trial { gpu: self.clone(), formats: formats.clone(), inputs: inputs.collect(), output }
     }
 
     /// How long the device takes for what `run` records: by its clock, or by ours where it has none to spare.
@@ -297,6 +298,7 @@ impl Gpu {
 /// Inputs of a product, and room for its output.
 pub(super) struct Trial {
     gpu: Arc<Gpu>,
+    formats: Formats,
     inputs: Vec<Buffer>,
     output: Buffer,
 }
@@ -304,7 +306,8 @@ pub(super) struct Trial {
 impl Trial {
     /// Records just this kernel.
     fn run(&self, kernel: &Kernel) {
-        self.gpu.run_variant(kernel, &[&self.output], &self.inputs.iter().collect::<Vec<_>>());
+        let inputs: Vec<&Buffer> = self.inputs.iter().collect();
+        self.gpu.run_variant(kernel, &self.formats, &[&self.output], &inputs);
     }
 
     /// What the kernel computes; NaN where it writes nothing.

@@ -17,14 +17,9 @@ const TRIALS: usize = 20;
 /// order, and matrix units may cut the last bits of f32.
 const TOLERANCE: f32 = 3e-5;
 
-/// The shader that is tried for matrices with a side.
-fn shader(side: u32) -> Option<Shader> {
-    match side {
-        16 => Some("matmul_cooperative16".into()),
-        8 => Some("matmul_cooperative8".into()),
-        _ => None,
-    }
-}
+/// The side of matrices, and the shaders of products by them, bare and affine; the largest first.
+pub const COOPERATIVE: [(u32, [&str; 2]); 2] =
+    [(16, ["matmul_cooperative16", "linear_cooperative16"]), (8, ["matmul_cooperative8", "linear_cooperative8"])];
 
 impl Gpu {
     /// Tries the adapter's cooperative matrices, the largest first; what passes is taken from now on. Returns what there
@@ -33,7 +28,9 @@ impl Gpu {
         let (least, most) = self.adapter().subgroups?;
         let sizes = if least == most { vec![most] } else { vec![most, least] };
         let mut note = None;
-        let shaders = self.adapter().cooperative.iter().filter_map(|side| Some((*side, shader(*side)?)));
+        let has = |side: &u32| self.adapter().cooperative.contains(side);
+        let shaders =
+            COOPERATIVE.iter().filter(|(side, _)| has(side)).map(|(side, [bare, _])| (*side, Shader::from(*bare)));
         for ((side, shader), lanes) in shaders.flat_map(|tried| sizes.iter().map(move |lanes| (tried, *lanes))) {
             self.pipelines.forget(shader);
             self.pipelines.set_lanes(lanes);

@@ -220,12 +220,19 @@ impl Gpu {
 
     /// Records the dispatches of a kernel; of its variants, those made for this adapter or found to be fastest.
     pub fn run(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
-        self.run_variant(self.tuned(kernel, &formats(outputs, inputs)), outputs, inputs);
+        let of = |buffers: &[&Buffer]| buffers.iter().map(|buffer| buffer.format()).collect();
+        let formats = Formats { outputs: of(outputs), inputs: of(inputs) };
+        self.run_variant(self.tuned(kernel, &formats), &formats, outputs, inputs);
     }
 
-    /// Records the dispatches of just this kernel.
-    pub(super) fn run_variant(self: &Arc<Self>, kernel: &Kernel, outputs: &[&Buffer], inputs: &[&Buffer]) {
-        let formats = formats(outputs, inputs);
+    /// Records the dispatches of just this kernel, whose buffers are stored as told.
+    pub(super) fn run_variant(
+        self: &Arc<Self>,
+        kernel: &Kernel,
+        formats: &Formats,
+        outputs: &[&Buffer],
+        inputs: &[&Buffer],
+    ) {
         let words = formats.scratch_words(kernel);
         let scratch: Vec<Buffer> = words.iter().map(|words| self.allocate(*words, Format::F32)).collect();
         let n_launches = kernel.dispatches.len();
@@ -240,7 +247,7 @@ impl Gpu {
                     Binding::Ids(ids) => self.mirror(ids),
                 })
                 .collect();
-            let pipeline = self.pipeline(dispatch.shader_for(kernel, &formats), dispatch.entry);
+            let pipeline = self.pipeline(dispatch.shader_for(kernel, formats), dispatch.entry);
             let group = self.bind(&pipeline, dispatch, &buffers);
             self.record(&pipeline, &group, &dispatch.uniform, dispatch.workgroups, (place, n_launches));
         }
@@ -354,12 +361,6 @@ impl Gpu {
             }
         }
     }
-}
-
-/// How buffers are stored.
-fn formats(outputs: &[&Buffer], inputs: &[&Buffer]) -> Formats {
-    let of = |buffers: &[&Buffer]| buffers.iter().map(|buffer| buffer.format()).collect();
-    Formats { outputs: of(outputs), inputs: of(inputs) }
 }
 
 /// Numbers on their way to the host.

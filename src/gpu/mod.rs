@@ -18,6 +18,7 @@ mod timer;
 pub use adapter::{Adapter, Kind};
 pub use autotune::Autotune;
 pub use cache::folder as cache_folder;
+pub use cooperative::COOPERATIVE;
 pub use device::{Entry, Gpu, Pending};
 pub use kernel::{Binding, Dispatch, Formats, Kernel, Product, Suits};
 pub use opening::{Checks, Kernels, Opening};

@@ -137,7 +137,8 @@ impl Op for AddLayerNorm {
     }
 
     fn format(&self, inputs: &[Format]) -> Option<Format> {
-        all_in(inputs[0], &inputs[..2]).filter(|_| all_in(Format::F32, &inputs[2..]).is_some())
+        let [residual, x, gain, bias] = inputs else { return None };
+        (residual == x && [gain, bias] == [&Format::F32; 2]).then_some(*residual)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {
@@ -197,7 +198,7 @@ impl Op for SumGradient {
 
     fn format(&self, inputs: &[Format]) -> Option<Format> {
         let [residual, x, gain, grad] = inputs else { return None };
-        all_in(*residual, &[*x, *grad]).filter(|_| *gain == Format::F32)
+        (residual == x && residual == grad && *gain == Format::F32).then_some(*residual)
     }
 
     fn reference(&self, inputs: &[&Array]) -> Array {

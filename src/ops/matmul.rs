@@ -4,7 +4,7 @@ use super::{Case, InF16, Spec, expect, matrix, sum_rows::sum_rows_kernel};
 use crate::{
     array::{Array, Format, Precision, Shape},
     cpu::{self, Matrix, Output},
-    gpu::{Binding, Kernel, Product, Shader, Suits},
+    gpu::{Binding, COOPERATIVE, Kernel, Product, Shader, Suits},
     profile::Work,
     tensor::{Op, Tensor, all_in},
 };
@@ -106,15 +106,6 @@ impl Tiled {
         let [matmul, linear] = ["matmul", "linear"].map(|stem| in_precision(stem, precision));
         Tiled { matmul, linear, side: 64 }
     }
-
-    /// Those by cooperative matrices of f16 with a side.
-    fn cooperative(side: u32) -> Tiled {
-        let (matmul, linear) = match side {
-            16 => ("matmul_cooperative16", "linear_cooperative16"),
-            _ => ("matmul_cooperative8", "linear_cooperative8"),
-        };
-        Tiled { matmul: matmul.into(), linear: linear.into(), side: 4 * side as usize }
-    }
 }
 
 /// A shader that rounds operands to a precision.
@@ -127,8 +118,11 @@ pub(super) fn by_tiles(precision: Precision, kernel: impl Fn(Tiled) -> Kernel) -
     let plain = kernel(Tiled::plain(precision));
     match precision {
         Precision::F16 => {
-            let with = |plain: Kernel, side| plain.or(Suits::Cooperative(side), kernel(Tiled::cooperative(side)));
-            [16, 8].into_iter().fold(plain, with)
+            let with = |plain: Kernel, (side, shaders): (u32, [&'static str; 2])| {
+                let [matmul, linear] = shaders.map(Shader::from);
+                plain.or(Suits::Cooperative(side), kernel(Tiled { matmul, linear, side: 4 * side as usize }))
+            };
+            COOPERATIVE.into_iter().fold(plain, with)
         }
         _ => plain,
     }

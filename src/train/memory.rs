@@ -189,12 +189,12 @@ fn heaviest(plan: &Plan) -> Result<Vec<Vec<Item>>> {
 /// The first batch of an evaluation, which is the one with the longest examples. A classifier is measured on test data,
 /// too, which may fill a batch where the dev data do not.
 fn measure_first(model: &Model, plan: &Plan) {
-    let mut longest: Vec<Item> = plan.dev.to_vec();
+    let times = match model.head_kind {
+        HeadKind::MaskedLm => 1,
+        HeadKind::Classify(_) => plan.tokens.div_ceil(n_tokens(plan.dev).max(1)),
+    };
+    let mut longest: Vec<Item> = plan.dev.iter().flat_map(|item| std::iter::repeat_n(item.clone(), times)).collect();
     longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
-    if let (HeadKind::Classify(_), false) = (&model.head_kind, longest.is_empty()) {
-        let times = plan.tokens.div_ceil(n_tokens(&longest).max(1));
-        longest = longest.iter().flat_map(|item| std::iter::repeat_n(item.clone(), times)).collect();
-    }
     let Some(first) = cut(&longest, plan.tokens).first().copied() else { return };
     match model.head_kind {
         HeadKind::MaskedLm => drop(held_out_accuracies(model, first, plan.tokens)),

@@ -1,0 +1,47 @@
+//! Who is examined: a device, in all the ways in which it can be opened.
+
+use crate::{
+    error::Result,
+    gpu::{Gpu, Opening},
+    tensor::Device,
+};
+use std::{cell::RefCell, path::Path};
+
+/// How much is checked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effort {
+    /// What takes under two minutes.
+    Usual,
+    /// What takes under eight.
+    Full,
+}
+
+/// A device under examination.
+pub struct Subject<'a> {
+    /// As a run would open it, in f32.
+    pub device: &'a Device,
+    /// How much is checked.
+    pub effort: Effort,
+    /// A folder for what checks must write; it goes with the examination.
+    pub scratch: &'a Path,
+    opened: RefCell<Vec<(Opening, Result<Device>)>>,
+}
+
+impl<'a> Subject<'a> {
+    /// A device that nothing is known of yet.
+    pub fn new(device: &'a Device, effort: Effort, scratch: &'a Path) -> Subject<'a> {
+        Subject { device, effort, scratch, opened: RefCell::default() }
+    }
+
+    /// The same adapter opened in some way, once for all checks; the processor knows one way only, and gives none.
+    pub fn opened(&self, opening: Opening) -> Option<Result<Device>> {
+        let Device::Gpu(gpu) = self.device else { return None };
+        let mut opened = self.opened.borrow_mut();
+        if let Some((_, device)) = opened.iter().find(|(other, _)| *other == opening) {
+            return Some(device.clone());
+        }
+        let device = Gpu::open_as(Some(&gpu.adapter().name), opening).map(Device::Gpu);
+        opened.push((opening, device.clone()));
+        Some(device)
+    }
+}
