@@ -3,7 +3,9 @@
 //! An examination is a list of groups; each makes checks, one after the other, on a [`Subject`] and writes down what it
 //! finds in [`Findings`].
 
+mod encoder_cases;
 mod findings;
+pub mod operations;
 mod subject;
 
 pub use findings::{Finding, Findings, Seen, Verdict};
@@ -20,4 +22,4 @@ pub struct Group {
 }
 
 /// All groups, in the order in which they run: what the later ones trust is checked by the earlier.
-pub const GROUPS: &[Group] = &[];
+pub const GROUPS: &[Group] = &[operations::GROUP];

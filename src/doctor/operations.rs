@@ -1,0 +1,305 @@
+//! Every operation and update of the tables against its f64 reference, with all kernels that the device can run.
+//!
+//! The tests of `tests/ops.rs` are these comparisons, one case at a time.
+
+use super::{Effort, Findings, Group, Seen, Subject, encoder_cases::ENCODER};
+use crate::{
+    array::{Array, Format, Precision, Shape},
+    error::Result,
+    gpu::{Kernels, Kind, Opening},
+    ops::{ALL, Case, InF16, Layout, Spec, UPDATES, UpdateCase, matmul},
+    rng::Rng,
+    tensor::{Device, Tensor},
+};
+
+/// The group.
+pub const GROUP: Group = Group { name: "operations", run };
+
+/// The seed of inputs, so that a failure can be seen again.
+const SEED: u64 = 7;
+
+/// What a case gives: its output, and the gradients of its inner product with a fixed random direction.
+pub type Results = Vec<Array>;
+
+/// The largest `|a − b| / (1 + |b|)`, and where it is; NaN where one of both is.
+#[derive(Clone, Debug)]
+pub struct Deviation {
+    /// The error.
+    pub error: f64,
+    /// Such as `gradient of input 1, element 7: got 0.5, expected 0.25`.
+    pub place: String,
+}
+
+/// Standard normal numbers that f32 can hold, the same for each seed.
+pub fn random(shapes: &[&[usize]], seed: u64) -> Vec<Array> {
+    let array = |(i, shape): (usize, &&[usize])| {
+        let mut rng = Rng::new(seed, i as u64);
+        Array::from_fn(*shape, |_| f64::from(rng.gaussian()))
+    };
+    shapes.iter().enumerate().map(array).collect()
+}
+
+/// The direction that an output's gradient is asked along.
+pub fn direction(shape: &Shape) -> Array {
+    random(&[&shape[..]], 1234).remove(0)
+}
+
+/// The numbers on a device, rounded to f32 but on the reference.
+pub fn place(array: &Array, device: &Device) -> Tensor {
+    match device {
+        Device::Reference => Tensor::from_array(array.clone()),
+        _ => Tensor::new(&array.values.iter().map(|x| *x as f32).collect::<Vec<_>>(), array.shape.clone(), device),
+    }
+}
+
+/// Runs a case on inputs; what the operation has in f16 is stored, and rounded, so.
+pub fn run_case(case: &Case, inputs: &[Array], device: &Device, in_f16: Option<&InF16>) -> Results {
+    let is_in_f16 = |i: &usize| in_f16.is_some_and(|in_f16| in_f16.inputs.contains(i));
+    let placed = |(i, array): (usize, &Array)| match is_in_f16(&i) {
+        true => place(&array.map(rounded), device).tracked(),
+        false => place(array, device).tracked(),
+    };
+    let inputs: Vec<Tensor> = inputs.iter().enumerate().map(placed).collect();
+    let stored = |(i, input): (usize, &Tensor)| if is_in_f16(&i) { input.cast(Format::F16) } else { input.clone() };
+    let output = (case.run)(&inputs.iter().enumerate().map(stored).collect::<Vec<_>>()).cast(Format::F32);
+    let along = direction(output.shape()).map(|x| if in_f16.is_some() { rounded(x) } else { x });
+    let grads = output.gradients_along(&place(&along, device), &inputs.iter().collect::<Vec<_>>());
+    std::iter::once(output).chain(grads).map(|tensor| tensor.to_array()).collect()
+}
+
+/// The same on the inputs that every comparison takes.
+pub fn results(case: &Case, device: &Device, in_f16: Option<&InF16>) -> Results {
+    run_case(case, &random(case.inputs, SEED), device, in_f16)
+}
+
+fn rounded(x: f64) -> f64 {
+    f64::from(half::f16::from_f64(x))
+}
+
+/// How far a device is from the reference.
+pub fn compare(case: &Case, device: &Device, in_f16: Option<&InF16>) -> Deviation {
+    deviation(&results(case, device, in_f16), &results(case, &Device::Reference, in_f16))
+}
+
+/// The state after an update.
+pub fn updated(case: &UpdateCase, device: &Device) -> Results {
+    let state = random(case.state, 5).into_iter().map(|array| place(&array.map(|x| f64::from((x * x) as f32)), device));
+    let state: Vec<Tensor> = state.collect();
+    let inputs: Vec<Tensor> = random(case.inputs, 6).iter().map(|array| place(array, device)).collect();
+    let update = (case.update)();
+    Tensor::update(&*update, &state.iter().collect::<Vec<_>>(), &inputs.iter().collect::<Vec<_>>());
+    state.iter().map(Tensor::to_array).collect()
+}
+
+/// How far a device is from the reference after an update.
+pub fn compare_update(case: &UpdateCase, device: &Device) -> Deviation {
+    deviation(&updated(case, device), &updated(case, &Device::Reference))
+}
+
+/// How far results are from those expected.
+fn deviation(got: &[Array], expected: &[Array]) -> Deviation {
+    let mut worst = Deviation { error: 0.0, place: String::new() };
+    for (which, (got, expected)) in got.iter().zip(expected).enumerate() {
+        let name = if which == 0 { "output".to_owned() } else { format!("gradient of input {}", which - 1) };
+        if got.shape != expected.shape {
+            let place = format!("{name}: got shape {:?}, expected {:?}", got.shape, expected.shape);
+            return Deviation { error: f64::INFINITY, place };
+        }
+        for (i, (got, expected)) in got.values.iter().zip(&expected.values).enumerate() {
+            let error = (got - expected).abs() / (1.0 + expected.abs());
+            if error > worst.error || error.is_nan() && !worst.error.is_nan() {
+                worst = Deviation { error, place: format!("{name}, element {i}: got {got}, expected {expected}") };
+            }
+        }
+    }
+    worst
+}
+
+/// A way in which a device can be opened.
+struct Tier {
+    name: &'static str,
+    device: Device,
+}
+
+/// The tiers of a device in f32 or in f16; those that it cannot be opened in are findings.
+fn tiers(subject: &Subject, precision: Precision, findings: &mut Findings) -> Vec<Tier> {
+    let Device::Gpu(gpu) = subject.device else {
+        let own = || Tier { name: "cpu", device: Device::cpu() };
+        return if precision == Precision::F32 { vec![own()] } else { Vec::new() };
+    };
+    if precision == Precision::F16 && !gpu.adapter().f16 {
+        findings.check("f16", None, || Ok(Seen::Skipped("the adapter does not compute in f16".into())));
+        return Vec::new();
+    }
+    let for_hardware = (gpu.adapter().kind != Kind::Discrete)
+        .then_some(("kernels for real GPUs", Kernels::For(Kind::Discrete)));
+    let all = [Some(("own kernels", Kernels::Own)), for_hardware, Some(("portable kernels", Kernels::Portable))];
+    let mut tiers = Vec::new();
+    for (name, kernels) in all.into_iter().flatten() {
+        let opening = Opening { kernels, precision, ..Opening::default() };
+        match subject.opened(opening) {
+            Some(Ok(device)) => tiers.push(Tier { name, device }),
+            Some(Err(error)) => findings.check(format!("{name} in {precision}"), None, || Err(error)),
+            None => {}
+        }
+    }
+    tiers
+}
+
+/// Compares all cases in all tiers with references that are computed once; the worst by its bound is told, and every
+/// tier that is beyond.
+fn check(findings: &mut Findings, name: String, bound: f64, tiers: &[Tier], parts: &[Part]) {
+    if tiers.is_empty() {
+        return;
+    }
+    findings.check(name, Some(bound), || {
+        let (mut worst, mut wrong): (Option<(f64, String)>, Vec<String>) = (None, Vec::new());
+        for Part { name, expected, got, factor } in parts {
+            let expected = expected();
+            for tier in tiers {
+                let Deviation { error, place } = deviation(&got(&tier.device), &expected);
+                let said = format!("{}: {name}: {place}", tier.name);
+                let error = error / factor;
+                if !(error <= bound) {
+                    wrong.push(said.clone());
+                }
+                if worst.as_ref().is_none_or(|(most, _)| error > *most || error.is_nan()) {
+                    worst = Some((error, format!("{}: {name}", tier.name)));
+                }
+            }
+        }
+        let (error, place) = worst.unwrap_or_default();
+        let more = if wrong.len() > SAID { format!("; and {} more", wrong.len() - SAID) } else { String::new() };
+        wrong.truncate(SAID);
+        Ok(Seen::Error(error, if wrong.is_empty() { place } else { wrong.join("; ") + &more }))
+    });
+}
+
+/// Failures of one operation that are told in full.
+const SAID: usize = 3;
+
+/// A case, as far as a comparison goes.
+struct Part<'a> {
+    name: &'a str,
+    expected: Box<dyn Fn() -> Results + 'a>,
+    got: Box<dyn Fn(&Device) -> Results + 'a>,
+    /// How many times as large its errors may be.
+    factor: f64,
+}
+
+impl<'a> Part<'a> {
+    fn of(case: &'a Case, in_f16: Option<&'a InF16>, factor: f64) -> Part<'a> {
+        Part {
+            name: case.name,
+            expected: Box::new(move || results(case, &Device::Reference, in_f16)),
+            got: Box::new(move |device| results(case, device, in_f16)),
+            factor,
+        }
+    }
+
+    fn of_update(case: &'a UpdateCase) -> Part<'a> {
+        let (expected, got) = (|| updated(case, &Device::Reference), |device: &Device| updated(case, device));
+        Part { name: "state", expected: Box::new(expected), got: Box::new(got), factor: 1.0 }
+    }
+}
+
+fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
+    for precision in [Precision::F32, Precision::F16] {
+        let tiers = tiers(subject, precision, findings);
+        for spec in ALL {
+            let (in_f16, bound) = match (precision, &spec.in_f16) {
+                (Precision::F16, None) => continue,
+                (Precision::F16, Some(in_f16)) => (Some(in_f16), in_f16.tolerance),
+                _ => (None, spec.tolerance),
+            };
+            let suffix = if precision == Precision::F16 { " in f16" } else { "" };
+            let parts: Vec<Part> = spec.cases.iter().map(|case| Part::of(case, in_f16, 1.0)).collect();
+            check(findings, format!("{}{suffix}", spec.name), bound, &tiers, &parts);
+            let parts = encoder_parts(spec, in_f16, subject.effort);
+            if !parts.is_empty() {
+                check(findings, format!("{}{suffix}, in an encoder", spec.name), bound, &tiers, &parts);
+            }
+        }
+        if precision == Precision::F32 {
+            for case in UPDATES.iter().flat_map(|cases| cases.iter()) {
+                check(findings, case.name.to_owned(), case.tolerance, &tiers, &[Part::of_update(case)]);
+            }
+        }
+    }
+    word_table(subject, findings);
+    cooperative(subject, findings);
+    Ok(())
+}
+
+/// The cases at an encoder's shapes. The errors of a sum of k products grow as √k (Higham & Mary, 2019, "A new approach to
+/// probabilistic rounding error analysis"); those of the tables sum up to some [`SUMMED`].
+fn encoder_parts(spec: &'static Spec, in_f16: Option<&'static InF16>, effort: Effort) -> Vec<Part<'static>> {
+    const SUMMED: f64 = 64.0;
+    let wanted = ENCODER.iter().filter(|case| case.operation == spec.name && case.effort <= effort);
+    wanted.map(|case| Part::of(&case.case, in_f16, (case.summed as f64 / SUMMED).sqrt().max(1.0))).collect()
+}
+
+/// Rows of XLM-R's word table, which many devices cannot bind whole, are those that were written, to the bit.
+fn word_table(subject: &Subject, findings: &mut Findings) {
+    const ROWS: usize = 250_002;
+    let columns = if subject.effort == Effort::Full { 768 } else { 64 };
+    findings.check(format!("gather from a table of 250,002 × {columns} in windows"), Some(0.0), || {
+        let device = subject.device;
+        let each = device.max_rows(columns).min(ROWS.div_ceil(3));
+        let number = |row: usize, column: usize| ((row * 31 + column * 7) % 8191) as f32;
+        let window = |first: usize| {
+            let rows = first..(first + each).min(ROWS);
+            let n = rows.len();
+            let values: Vec<f32> = rows.flat_map(|row| (0..columns).map(move |column| number(row, column))).collect();
+            Tensor::new(&values, [n, columns], device)
+        };
+        let windows: Vec<Tensor> = (0..ROWS).step_by(each).map(window).collect();
+        let edges = (0..ROWS).step_by(each).flat_map(|first| [first, (first + each).min(ROWS) - 1]);
+        let rows: Vec<u32> = edges.chain((0..500).map(|i| i * 997 % ROWS)).map(|row| row as u32).collect();
+        let got = crate::ops::gather(&windows.iter().collect::<Vec<_>>(), &rows.clone().into()).to_vec();
+        let wrong = got.iter().enumerate().find(|(i, x)| **x != number(rows[i / columns] as usize, i % columns));
+        Ok(match wrong {
+            None => Seen::Error(0.0, format!("{} rows of {} windows", rows.len(), windows.len())),
+            Some((i, x)) => {
+                let (row, column) = (rows[i / columns], i % columns);
+                let expected = number(row as usize, column);
+                Seen::Error(
+                    f64::from((x - expected).abs()),
+                    format!("row {row}, column {column}: got {x}, expected {expected}"),
+                )
+            }
+        })
+    });
+}
+
+/// Products by the matrix units, whole and in parts, with ragged edges.
+fn cooperative(subject: &Subject, findings: &mut Findings) {
+    let Device::Gpu(gpu) = subject.device else { return };
+    if gpu.adapter().cooperative.is_empty() {
+        return;
+    }
+    let opening = Opening { kernels: Kernels::For(Kind::Discrete), precision: Precision::F16, ..Opening::default() };
+    let Some(opened) = subject.opened(opening) else { return };
+    const CASES: [(&str, Layout, [usize; 2], [usize; 2]); 3] = [
+        ("NN", Layout::NN, [300, 170], [170, 141]),
+        ("NT", Layout::NT, [129, 64], [97, 64]),
+        ("TN, in parts", Layout::TN, [2_060, 130], [2_060, 67]),
+    ];
+    for (name, layout, a, b) in CASES {
+        // Operands that f16 holds, so that only sums of up to 2,060 products in f32 are off.
+        findings.check(format!("products by cooperative matrices: {name}"), Some(1e-4), || {
+            let device = opened.clone()?;
+            if let Device::Gpu(gpu) = &device
+                && gpu.cooperative().is_none()
+            {
+                return Ok(Seen::Skipped(format!("refused on opening: {}", gpu.notes().join("; "))));
+            }
+            let operands: Vec<Array> = random(&[&a, &b], 3).iter().map(|array| array.map(rounded)).collect();
+            let product = |device: &Device| {
+                vec![matmul(&place(&operands[0], device), &place(&operands[1], device), layout).to_array()]
+            };
+            let Deviation { error, place } = deviation(&product(&device), &product(&Device::Reference));
+            Ok(Seen::Error(error, place))
+        });
+    }
+}
