@@ -27,6 +27,8 @@ pub(super) struct Header {
 pub(super) struct Tensor {
     pub dtype: Dtype,
     pub shape: Vec<usize>,
+    /// How many numbers lie between neighbours along each axis, where they do not simply follow one another.
+    pub strides: Option<Vec<usize>>,
     pub start: u64,
 }
 
@@ -59,7 +61,6 @@ pub(super) fn data(path: &Path, what: impl fmt::Display) -> Error {
 fn hint(first: &[u8; 8]) -> &'static str {
     match first {
         b"version " => "this is a Git LFS pointer: run `git lfs pull`",
-        [b'P', b'K', 3, 4, ..] | [0x80, 2..=5, ..] => "this is a PyTorch pickle: convert it to safetensors",
         [b'<', ..] => "this is a web page, not the file: download it again",
         _ => AGAIN,
     }
@@ -190,7 +191,7 @@ fn sized(info: &Info, body: u64) -> Result<Tensor, String> {
         ));
     }
     let start = body.checked_add(start).ok_or_else(|| format!("offset {start} overflows"))?;
-    Ok(Tensor { dtype, shape: info.shape.clone(), start })
+    Ok(Tensor { dtype, shape: info.shape.clone(), strides: None, start })
 }
 
 #[cfg(test)]
@@ -254,7 +255,6 @@ mod tests {
         refused("length above the limit", &length(LONGEST + 1), &["100000001"]);
         refused("length beyond the file", &length(3), &["at most 2 bytes, found 3", "again"]);
         refused("git lfs", b"version https://git-lfs.github.com/spec/v1", &["git lfs pull"]);
-        refused("zip", b"PK\x03\x04\0\0\0\x08 pickle", &["convert it to safetensors"]);
         refused("web page", b"<!DOCTYPE html>", &["web page"]);
     }
 

@@ -1,9 +1,12 @@
-//! Weights and folders on disk: reading and writing safetensors, and commits that survive a crash.
+//! Weights and folders on disk: reading safetensors and PyTorch's files, writing safetensors, and commits that survive a
+//! crash.
 //!
 //! Nothing in a file is believed before it is checked (`header`), nothing is visible before it is whole (`commit`).
 
 mod commit;
 mod header;
+mod pickle;
+mod torch;
 mod weights;
 mod write;
 

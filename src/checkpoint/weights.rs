@@ -1,4 +1,4 @@
-//! Weights on disk: one safetensors file, or shards and the index that names them.
+//! Weights on disk: one file, or shards and the index that names them, of safetensors or of PyTorch.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,12 +14,14 @@ use safetensors::Dtype;
 use super::{
     commit::sha256,
     header::{self, Tensor, Unique, data},
-    read_at,
+    read_at, torch,
 };
 use crate::error::{Error, Result};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
+/// What a folder may hold, the first that is there: a file of weights or an index of such.
+const KNOWN: [&str; 4] = [SINGLE, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json"];
 /// Values are converted block by block, so a read needs no second copy of a tensor.
 const BLOCK: usize = 1 << 20;
 
@@ -36,20 +38,15 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens a folder (`model.safetensors`, else `model.safetensors.index.json`) or one safetensors file.
+    /// Opens a folder ([`KNOWN`] says what is looked for) or one file, which its first bytes tell to be of safetensors or
+    /// of PyTorch.
     pub fn open(path: &Path) -> Result<Weights> {
-        let file = if path.is_dir() { path.join(SINGLE) } else { path.to_path_buf() };
+        let source = if path.is_dir() { in_folder(path)? } else { path.to_path_buf() };
         let mut weights =
-            Weights { source: file.clone(), files: vec![], tensors: BTreeMap::new(), metadata: BTreeMap::new() };
-        let index = path.join(INDEX);
-        if path.is_dir() && !file.exists() && index.exists() {
-            weights.source = index;
-            weights.add_shards(path)?;
-        } else if path.is_dir() && !file.exists() {
-            return Err(no_weights(path));
-        } else {
-            refuse_pickle(path)?;
-            weights.add_file(file)?;
+            Weights { source: source.clone(), files: vec![], tensors: BTreeMap::new(), metadata: BTreeMap::new() };
+        match path.is_dir() && source.extension().is_some_and(|extension| extension == "json") {
+            true => weights.add_shards(path)?,
+            false => weights.add_file(source)?,
         }
         Ok(weights)
     }
@@ -145,7 +142,10 @@ impl Weights {
 
     fn add_file(&mut self, path: PathBuf) -> Result<()> {
         let file = File::open(&path).map_err(|e| Error::read(&path, &e))?;
-        let header = header::read(&file, &path)?;
+        let mut first = [0; 9];
+        let n = read_at(&file, &mut first, 0).map_err(|e| Error::read(&path, &e))?;
+        let read = if torch::is_torch(&first[..n]) { torch::read } else { header::read };
+        let header = read(&file, &path)?;
         for (name, tensor) in header.tensors {
             if let Some((other, _)) = self.tensors.get(&name) {
                 let other = self.files[*other].0.display();
@@ -214,21 +214,46 @@ impl Weights {
     ) -> Result<()> {
         let (file, tensor) = &self.tensors[name];
         let (path, file) = &self.files[*file];
+        let read = |bytes: &mut [u8], at: u64| match read_at(file, bytes, at) {
+            Ok(n) if n == bytes.len() => Ok(()),
+            Ok(_) => Err(data(path, format_args!("tensor \"{name}\": the file was cut while in use"))),
+            Err(error) => Err(Error::read(path, &error)),
+        };
+        if let Some(strides) = &tensor.strides {
+            let mut bytes = vec![0; (reach(&tensor.shape, strides) + 1) * N];
+            read(&mut bytes, tensor.start)?;
+            let elements = bytes.as_chunks::<N>().0;
+            let at = |i: usize| value(elements[place(start + i, &tensor.shape, strides)]);
+            values.par_iter_mut().enumerate().for_each(|(i, slot)| *slot = at(i));
+            return Ok(());
+        }
         let blocks = values.par_chunks_mut(BLOCK / N).enumerate();
         blocks.try_for_each_init(
             || vec![0; BLOCK],
             |bytes, (i, part)| {
                 let bytes = &mut bytes[..part.len() * N];
-                let at = tensor.start + ((start + i * (BLOCK / N)) * N) as u64;
-                if read_at(file, bytes, at).map_err(|e| Error::read(path, &e))? < bytes.len() {
-                    return Err(data(path, format_args!("tensor \"{name}\": the file was cut while in use")));
-                }
+                read(bytes, tensor.start + ((start + i * (BLOCK / N)) * N) as u64)?;
                 let read = bytes.as_chunks::<N>().0;
                 part.iter_mut().zip(read).for_each(|(slot, bytes)| *slot = value(*bytes));
                 Ok(())
             },
         )
     }
+}
+
+/// How far the last element of a tensor lies from its first, in elements.
+fn reach(shape: &[usize], strides: &[usize]) -> usize {
+    shape.iter().zip(strides).map(|(n, stride)| n.saturating_sub(1) * stride).sum()
+}
+
+/// How far an element lies from the first, by its index in row-major order.
+fn place(mut index: usize, shape: &[usize], strides: &[usize]) -> usize {
+    let mut at = 0;
+    for (n, stride) in shape.iter().zip(strides).rev() {
+        at += index % n * stride;
+        index /= n;
+    }
+    at
 }
 
 /// How many values are NaN or infinite, for a warning about weights that were loaded.
@@ -260,30 +285,14 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     Ok(index.weight_map.0)
 }
 
-/// Python that turns `pytorch_model*.bin` of the current folder into `model.safetensors`.
-const CONVERT: &str = "python -c \"import glob, torch; from safetensors.torch import save_file; w = {}; \
-[w.update(torch.load(f, map_location='cpu', weights_only=True)) for f in sorted(glob.glob('pytorch_model*.bin'))]; \
-save_file({k: v.contiguous().clone() for k, v in w.items()}, 'model.safetensors', {'format': 'pt'})\"";
-
-/// Why a folder without safetensors cannot be opened.
-fn no_weights(folder: &Path) -> Error {
-    let what = format!("{}: expected {SINGLE} or {INDEX}", folder.display());
-    let pickled = ["pytorch_model.bin", "pytorch_model.bin.index.json"].iter().find(|name| folder.join(name).exists());
-    Error::Missing(match pickled {
-        Some(name) => format!("{what}, found only {name}; safetensors is needed: in that folder run {CONVERT}"),
-        None => format!("{what}, found neither; name the folder that holds the model"),
+/// The weights or the index of a folder.
+fn in_folder(folder: &Path) -> Result<PathBuf> {
+    let found = KNOWN.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    found.ok_or_else(|| {
+        let known = KNOWN.join(", ");
+        let what = format!("{}: expected weights ({known}), found none", folder.display());
+        Error::Missing(what + "; name the folder that holds the model")
     })
-}
-
-/// Refuses a PyTorch pickle that was named instead of a safetensors file.
-fn refuse_pickle(path: &Path) -> Result<()> {
-    match path.extension().and_then(|extension| extension.to_str()) {
-        Some("bin" | "pt" | "pth") if path.exists() => {
-            let what = "expected a .safetensors file, found a PyTorch pickle";
-            Err(data(path, format_args!("{what}; safetensors is needed: in its folder run {CONVERT}")))
-        }
-        _ => Ok(()),
-    }
 }
 
 #[cfg(test)]
@@ -392,14 +401,10 @@ mod tests {
     }
 
     #[test]
-    fn folders_without_safetensors_say_what_to_do() {
+    fn folders_without_weights_say_what_is_looked_for() {
         let folder = tempfile::tempdir().unwrap();
-        check("empty", Weights::open(folder.path()), 66, &[SINGLE, INDEX, "neither"]);
+        check("empty", Weights::open(folder.path()), 66, &KNOWN);
         check("nowhere", Weights::open(&folder.path().join("nowhere")), 66, &["nowhere"]);
-        let pickle = folder.path().join("pytorch_model.bin");
-        fs::write(&pickle, "PK").unwrap();
-        check("pickle", Weights::open(folder.path()), 66, &["only pytorch_model.bin", "python -c", "save_file"]);
-        check("pickle named", Weights::open(&pickle), 65, &["PyTorch pickle", "python -c"]);
     }
 
     /// A folder with the shards `s1` (tensor a) and `s2` (tensor b, or whatever `second` holds) and this index.
