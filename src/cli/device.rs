@@ -11,9 +11,9 @@ use crate::{
     tensor::Device,
 };
 
-/// The device to compute on.
+/// Which device computes.
 #[derive(Debug, clap::Args)]
-pub struct DeviceArgs {
+pub struct Which {
     /// What computes; auto takes a discrete GPU, else an integrated one, else the processor.
     #[arg(long, value_enum, default_value = "auto")]
     backend: Backend,
@@ -21,6 +21,13 @@ pub struct DeviceArgs {
     /// software adapter. The environment's RXLT_DEVICE stands for it.
     #[arg(long, value_name = "NAME|NUMBER|BACKEND:NUMBER")]
     device: Option<String>,
+}
+
+/// The device to compute on, and how.
+#[derive(Debug, clap::Args)]
+pub struct DeviceArgs {
+    #[command(flatten)]
+    which: Which,
     /// What the operands of matrix products are rounded to, and in f16 activations, too; sums and weights are f32. bf16
     /// needs a processor with AVX512-BF16, f16 a GPU that computes in it.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
@@ -66,7 +73,7 @@ impl Chosen {
 impl DeviceArgs {
     /// Opens the device asked for, or the best.
     pub fn open(&self) -> Result<Chosen> {
-        let chosen = self.choose()?;
+        let chosen = self.which.open(self.precision)?;
         match &chosen.device {
             Device::Gpu(gpu) => gpu.autotune(self.autotune, gpu::cache_folder().as_deref()),
             _ if self.autotune == Autotune::Off => {}
@@ -78,7 +85,11 @@ impl DeviceArgs {
         Ok(chosen)
     }
 
-    fn choose(&self) -> Result<Chosen> {
+}
+
+impl Which {
+    /// Opens the device asked for, or the best, in a precision.
+    pub fn open(&self, precision: Precision) -> Result<Chosen> {
         let from_environment = || std::env::var("RXLT_DEVICE").ok().filter(|name| !name.is_empty());
         let (wanted, why) = match &self.device {
             Some(name) => (Some(name.clone()), format!("--device {name}")),
@@ -87,15 +98,15 @@ impl DeviceArgs {
         };
         match (self.backend, wanted) {
             (Backend::Auto | Backend::Cpu, Some(name)) if name.eq_ignore_ascii_case("cpu") => {
-                processor(self.precision, why)
+                processor(precision, why)
             }
             (Backend::Cpu, Some(name)) => {
                 Err(Error::Usage(format!("--backend cpu has no device \"{name}\"; leave one of them out")))
             }
-            (Backend::Cpu, None) => processor(self.precision, "--backend cpu".into()),
-            (Backend::Auto | Backend::Wgpu, Some(name)) => open(&name, self.precision, why),
-            (Backend::Wgpu, None) => best_adapter(self.precision),
-            (Backend::Auto, None) => automatic(self.precision),
+            (Backend::Cpu, None) => processor(precision, "--backend cpu".into()),
+            (Backend::Auto | Backend::Wgpu, Some(name)) => open(&name, precision, why),
+            (Backend::Wgpu, None) => best_adapter(precision),
+            (Backend::Auto, None) => automatic(precision),
         }
     }
 }

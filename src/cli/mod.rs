@@ -6,6 +6,7 @@ mod augment;
 mod bench;
 mod compare;
 mod device;
+mod doctor;
 mod dry_run;
 mod eval;
 mod export;
@@ -34,11 +35,12 @@ const AFTER_HELP: &str = "\
 Examples:
   rxlt run                      the demo: everything from nothing in some minutes
   rxlt devices                  what could compute here
+  rxlt doctor                   whether it computes right, and how fast
   rxlt recipe ls                the experiments that ship
   rxlt run xnli-adv --model xlm-roberta-base --data data
   rxlt report runs/xnli-*       methods side by side, with intervals and tests
 
-Exit codes: 0 done, 2 usage, 3 diverged, 65 bad data, 66 input missing, 69 no usable device, 70 bug,
+Exit codes: 0 done, 2 usage, 3 diverged, 4 a check failed, 65 bad data, 66 input missing, 69 no usable device, 70 bug,
 73 output cannot be created, 74 reading or writing failed, 75 stopped and saved: run me again, 78 bad recipe.
 
 RXLT_LOG=ops in the environment prints every operation with its shapes and time, and sums at the end.";
@@ -55,6 +57,7 @@ enum Command {
     Compare(compare::Args),
     Flips(flips::Args),
     Devices(device::ListArgs),
+    Doctor(doctor::Args),
     Recipe(recipe::Args),
 }
 
@@ -72,6 +75,7 @@ impl Cli {
             Command::Compare(args) => compare::run(&args),
             Command::Flips(args) => flips::run(&args),
             Command::Devices(args) => device::list(&args),
+            Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),
         })
     }

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, catch};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use std::{panic, time::Instant};
 
 /// How a check ended.
@@ -40,6 +41,15 @@ pub struct Finding {
 pub enum Seen {
     /// The worst error, and where it is.
     Error(f64, String),
+    /// The same of several comparisons: the one that comes nearest to its own bound.
+    Within {
+        /// The error.
+        error: f64,
+        /// What it may be.
+        bound: f64,
+        /// Where it is.
+        place: String,
+    },
     /// It is as it should be, with a remark.
     Right(String),
     /// It is not, and why.
@@ -52,13 +62,14 @@ pub enum Seen {
 pub struct Findings<'a> {
     group: &'static str,
     list: Vec<Finding>,
+    figures: Map<String, Value>,
     tell: &'a mut dyn FnMut(&Finding),
 }
 
 impl<'a> Findings<'a> {
     /// None yet; `tell` hears of each check when it has ended.
     pub fn new(tell: &'a mut dyn FnMut(&Finding)) -> Findings<'a> {
-        Findings { group: "", list: Vec::new(), tell }
+        Findings { group: "", list: Vec::new(), figures: Map::new(), tell }
     }
 
     /// Begins a group.
@@ -74,11 +85,22 @@ impl<'a> Findings<'a> {
             Ok(Err(error)) => Seen::Wrong(error.to_string()),
             Err(payload) => Seen::Wrong(words_of(&*payload)),
         };
+        let bound = if let Seen::Within { bound, .. } = seen { Some(bound) } else { bound };
         let (verdict, error, detail) = judge(seen, bound);
         let (name, seconds) = (name.into(), start.elapsed().as_secs_f64());
         let finding = Finding { group: self.group, name, verdict, error, bound, detail, seconds };
         (self.tell)(&finding);
         self.list.push(finding);
+    }
+
+    /// Writes down a figure that is no verdict: a speed.
+    pub fn figure(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.figures.insert(name.into(), value.into());
+    }
+
+    /// All figures, in the order in which they were taken.
+    pub fn figures(&self) -> &Map<String, Value> {
+        &self.figures
     }
 
     /// All of them, in the order in which they were made.
@@ -105,7 +127,7 @@ impl<'a> Findings<'a> {
 /// A number that is not finite is no small error, whatever the bound.
 fn judge(seen: Seen, bound: Option<f64>) -> (Verdict, Option<f64>, String) {
     match seen {
-        Seen::Error(error, place) => {
+        Seen::Error(error, place) | Seen::Within { error, place, .. } => {
             let right = bound.is_some_and(|bound| error <= bound);
             (if right { Verdict::Right } else { Verdict::Wrong }, Some(error), place)
         }

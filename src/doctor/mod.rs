@@ -3,11 +3,14 @@
 //! An examination is a list of groups; each makes checks, one after the other, on a [`Subject`] and writes down what it
 //! finds in [`Findings`].
 
+mod device;
 mod encoder_cases;
 mod findings;
+pub mod models;
 pub mod operations;
 mod subject;
 
+pub use device::described;
 pub use findings::{Finding, Findings, Seen, Verdict};
 pub use subject::{Effort, Subject};
 
@@ -22,4 +25,4 @@ pub struct Group {
 }
 
 /// All groups, in the order in which they run: what the later ones trust is checked by the earlier.
-pub const GROUPS: &[Group] = &[operations::GROUP];
+pub const GROUPS: &[Group] = &[device::GROUP, operations::GROUP, models::GROUP];

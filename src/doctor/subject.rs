@@ -40,7 +40,7 @@ impl<'a> Subject<'a> {
         if let Some((_, device)) = opened.iter().find(|(other, _)| *other == opening) {
             return Some(device.clone());
         }
-        let device = Gpu::open_as(Some(&gpu.adapter().name), opening).map(Device::Gpu);
+        let device = Gpu::open_as(Some(&gpu.adapter().position.to_string()), opening).map(Device::Gpu);
         opened.push((opening, device.clone()));
         Some(device)
     }

@@ -33,6 +33,8 @@ impl fmt::Display for Kind {
 /// One way to reach one GPU, and what it can do.
 #[derive(Clone, Debug)]
 pub struct Adapter {
+    /// Its place in the list of all.
+    pub position: usize,
     /// The card's name.
     pub name: String,
     /// `vulkan`, `metal` or `dx12`.
@@ -86,6 +88,7 @@ impl Adapter {
                 .then_some((info.subgroup_min_size, info.subgroup_max_size)),
             cooperative: cooperative(adapter),
             duplicate_of: None,
+            position: 0,
             name: info.name,
         }
     }
@@ -128,6 +131,7 @@ pub(super) fn enumerate() -> Vec<(wgpu::Adapter, Adapter)> {
         let capabilities = adapter.get_downlevel_capabilities();
         if capabilities.flags.contains(wgpu::DownlevelFlags::COMPUTE_SHADERS) {
             let mut description = Adapter::describe(&adapter);
+            description.position = adapters.len();
             description.duplicate_of = adapters.iter().position(|(other, _)| same_card(other, &adapter));
             adapters.push((adapter, description));
         }
@@ -208,6 +212,7 @@ mod tests {
             subgroups: None,
             cooperative: Vec::new(),
             duplicate_of: None,
+            position: 0,
         }
     }
 

@@ -1,0 +1,176 @@
+//! `rxlt doctor`: whether a device computes what it should, and how fast.
+
+use super::{device::Which, print};
+use crate::{
+    array::Precision,
+    bench::Machine,
+    checkpoint,
+    doctor::{Effort, Finding, Findings, GROUPS, Subject, Verdict, described},
+    error::{Error, Result, did_you_mean},
+    tensor::Device,
+};
+use serde_json::{Map, Value, json};
+use std::{panic, path::PathBuf, time::Instant};
+
+/// Prove that a device computes right, and say how fast.
+///
+/// Operations against their definitions in f64, models against PyTorch's numbers, training against the processor's,
+/// determinism, limits, and speed. Needs no files. The last lines are made for a bug report.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  rxlt doctor                         the device that auto takes, in two minutes
+  rxlt doctor --device 0 --full       everything, in eight
+  rxlt doctor --only operations       one group of checks
+  rxlt doctor --json doctor.json")]
+pub struct Args {
+    #[command(flatten)]
+    which: Which,
+    /// Larger shapes, more repetitions, all kernels.
+    #[arg(long)]
+    full: bool,
+    /// Write everything that was found to this file.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// Only these groups of checks.
+    #[arg(long, value_name = "GROUP", value_delimiter = ',')]
+    only: Vec<String>,
+}
+
+/// The version of the format of `--json`.
+const SCHEMA: u32 = 1;
+
+/// `rxlt doctor`
+pub fn run(args: &Args) -> Result<()> {
+    let names = || GROUPS.iter().map(|group| group.name);
+    if let Some(unknown) = args.only.iter().find(|name| !names().any(|known| known == **name)) {
+        return Err(Error::Usage(format!("there is no group \"{unknown}\"; {}", did_you_mean(unknown, names()))));
+    }
+    let start = Instant::now();
+    let chosen = args.which.open(Precision::F32)?;
+    print(&format!("{}: {}\n", chosen.name, chosen.why))?;
+    let scratch = tempfile::tempdir().map_err(|error| Error::Io(format!("cannot make a temporary folder: {error}")))?;
+    let effort = if args.full { Effort::Full } else { Effort::Usual };
+    let subject = Subject::new(&chosen.device, effort, scratch.path());
+    let mut tell = |finding: &Finding| {
+        let _ = print(&line(finding));
+    };
+    let mut findings = Findings::new(&mut tell);
+    let hook = panic::take_hook();
+    panic::set_hook(Box::new(|_| {})); // a check that panics is a finding
+    let examined = examine(args, &subject, &mut findings);
+    panic::set_hook(hook);
+    examined?;
+    let report = Report { device: &chosen.device, findings: &findings, seconds: start.elapsed().as_secs_f64(), effort };
+    if let Some(path) = &args.json {
+        let text = serde_json::to_string_pretty(&report.to_json()).expect("findings can be printed") + "\n";
+        checkpoint::write_file(path, text.as_bytes())?;
+    }
+    print(&report.to_text())?;
+    findings.conclusion()
+}
+
+fn examine(args: &Args, subject: &Subject, findings: &mut Findings) -> Result<()> {
+    let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
+    for group in GROUPS.iter().filter(|group| wanted(group.name)) {
+        findings.begin(group.name);
+        (group.run)(subject, findings)?;
+    }
+    Ok(())
+}
+
+/// `operations  attention                        2.1e-7 of 1e-5  ✓   0.3 s`, and on a line of its own what there is to
+/// say.
+fn line(finding: &Finding) -> String {
+    let Finding { group, name, verdict, error, bound, detail, seconds } = finding;
+    let mark = match verdict {
+        Verdict::Right => '✓',
+        Verdict::Wrong => '✗',
+        Verdict::Skipped => '–',
+    };
+    let number = |x: f64| if x == 0.0 { "0".to_owned() } else { format!("{x:.1e}") };
+    let figures = match (error, bound) {
+        (Some(error), Some(bound)) => format!("{} of {}", number(*error), number(*bound)),
+        _ => String::new(),
+    };
+    let mut text = format!("{group:<11} {name:<48} {figures:>18}  {mark} {seconds:>6.1} s\n");
+    if error.is_none() && !detail.is_empty() || *verdict == Verdict::Wrong {
+        text += &format!("{:12}{detail}\n", "");
+    }
+    text
+}
+
+/// What came of an examination.
+struct Report<'a> {
+    device: &'a Device,
+    findings: &'a Findings<'a>,
+    seconds: f64,
+    effort: Effort,
+}
+
+impl Report<'_> {
+    fn counts(&self) -> [usize; 3] {
+        [Verdict::Right, Verdict::Wrong, Verdict::Skipped].map(|verdict| self.findings.count(verdict))
+    }
+
+    fn to_json(&self) -> Value {
+        let [right, wrong, skipped] = self.counts();
+        json!({
+            "schema": SCHEMA,
+            "version": env!("CARGO_PKG_VERSION"),
+            "commit": option_env!("RXLT_COMMIT"),
+            "system": format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            "machine": Machine::of(self.device),
+            "device": self.described(),
+            "effort": if self.effort == Effort::Full { "full" } else { "usual" },
+            "seconds": self.seconds,
+            "right": right, "wrong": wrong, "skipped": skipped,
+            "figures": self.findings.figures(),
+            "findings": self.findings.list(),
+        })
+    }
+
+    fn described(&self) -> String {
+        match self.device {
+            Device::Gpu(gpu) => described(gpu.adapter()),
+            _ => "cpu".to_owned(),
+        }
+    }
+
+    /// The verdict, and a block for a bug report: of the machine it tells the device, and nothing of its user.
+    fn to_text(&self) -> String {
+        let [right, wrong, skipped] = self.counts();
+        let machine = Machine::of(self.device);
+        let verdict = match wrong {
+            0 => "this device computes right, as far as these checks see",
+            _ => "do not trust this device's numbers: please report the lines below",
+        };
+        let counts = format!("{right} checks right, {wrong} wrong, {skipped} skipped, {:.0} s", self.seconds);
+        let mut text = format!("\n{verdict}\n\n```\nrxlt {} doctor, {}", crate::VERSION, std::env::consts::OS);
+        text += &format!(" {}\ndevice: {}\n", std::env::consts::ARCH, self.described());
+        text += &format!("processor: {}, {} threads\n", machine.processor.unwrap_or_default(), machine.threads);
+        text += &format!("{counts}\n");
+        for finding in self.findings.list().iter().filter(|finding| finding.verdict != Verdict::Right) {
+            let word = if finding.verdict == Verdict::Wrong { "wrong" } else { "skipped" };
+            text += &format!("{word}: {}: {}: {}\n", finding.group, finding.name, finding.detail);
+        }
+        for (name, figure) in self.findings.figures() {
+            text += &format!("{name}: {}\n", shown(figure));
+        }
+        text + "```\n"
+    }
+}
+
+/// A figure for people.
+fn shown(figure: &Value) -> String {
+    match figure {
+        Value::Number(number) => number.as_f64().map_or_else(|| number.to_string(), |number| format!("{number:.2}")),
+        Value::String(text) => text.clone(),
+        Value::Object(parts) => list(parts),
+        other => other.to_string(),
+    }
+}
+
+fn list(parts: &Map<String, Value>) -> String {
+    parts.iter().map(|(name, value)| format!("{name} {}", shown(value))).collect::<Vec<_>>().join(", ")
+}
