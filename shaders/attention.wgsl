@@ -1,6 +1,7 @@
 // Attention within each sequence of a packed batch, for any width of a head. Each invocation of a workgroup of 64 takes
 // one row and head, and walks over its sequence for each 32 columns, whose sums it holds in registers; nothing of the size
-// of the scores is stored.
+// of the scores is stored. Products of a row go in steps of four: Mesa's software driver leaves a shader's loops, without a
+// word, after 65,535 turns of all of them together, which 256 tokens of 64 columns one by one exceed.
 #import attention_rows
 #import stored
 #import result
@@ -22,7 +23,13 @@ fn score(i: u32, j: u32, head: u32) -> f32 {
     let a = part(i, head);
     let b = part(j, head);
     var sum = 0.0;
-    for (var c = 0u; c < params.d; c++) {
+    var c = 0u;
+    for (; c + 3u < params.d; c += 4u) {
+        #unroll q in 0..4 {
+        sum += f32(query[a + c + {q}u]) * f32(key[b + c + {q}u]);
+        }
+    }
+    for (; c < params.d; c++) {
         sum += f32(query[a + c]) * f32(key[b + c]);
     }
     return sum * params.scale;
@@ -33,7 +40,13 @@ fn dprobability(i: u32, j: u32, head: u32) -> f32 {
     let a = part(i, head);
     let b = part(j, head);
     var sum = 0.0;
-    for (var c = 0u; c < params.d; c++) {
+    var c = 0u;
+    for (; c + 3u < params.d; c += 4u) {
+        #unroll q in 0..4 {
+        sum += f32(grad[a + c + {q}u]) * f32(value[b + c + {q}u]);
+        }
+    }
+    for (; c < params.d; c++) {
         sum += f32(grad[a + c]) * f32(value[b + c]);
     }
     return sum;

@@ -167,6 +167,25 @@ pub fn run(device: &Device, options: &Options, progress: impl Fn(&str)) -> Resul
     })
 }
 
+/// What an update takes on a device.
+#[derive(Clone, Copy, Debug)]
+pub struct UpdateFigures {
+    /// The median, of one update.
+    pub seconds: f64,
+    /// Tokens that are trained on per second.
+    pub tokens_per_second: f64,
+}
+
+/// Times plain updates of an encoder with fresh weights, over some batches of a round: one round to warm up, one measured.
+pub fn update(device: &Device, size: Size, lengths: Lengths, batches: usize) -> Result<UpdateFigures> {
+    let mut steps = Steps::new(size, lengths, device)?;
+    steps.shorten(batches);
+    let measured =
+        crate::error::catch(|| Ok(steps.measure(Step::Update, Budget { time: Duration::ZERO, samples: 1 })))?;
+    let seconds = measured.timing.seconds;
+    Ok(UpdateFigures { seconds, tokens_per_second: measured.tokens / seconds })
+}
+
 struct Bench<'a> {
     device: &'a Device,
     options: &'a Options,

@@ -120,6 +120,11 @@ impl Steps {
         Ok(Steps { model, batches: batches(size, lengths), optimizer: None, taken: 0 })
     }
 
+    /// Leaves the first batches of a round only.
+    pub fn shorten(&mut self, batches: usize) {
+        self.batches.truncate(batches.max(1));
+    }
+
     /// Times rounds over all batches.
     pub fn measure(&mut self, step: Step, budget: Budget) -> Measured {
         let device = self.model.device().clone();

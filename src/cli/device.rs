@@ -84,7 +84,6 @@ impl DeviceArgs {
         }
         Ok(chosen)
     }
-
 }
 
 impl Which {
@@ -97,9 +96,7 @@ impl Which {
             None => (None, String::new()),
         };
         match (self.backend, wanted) {
-            (Backend::Auto | Backend::Cpu, Some(name)) if name.eq_ignore_ascii_case("cpu") => {
-                processor(precision, why)
-            }
+            (Backend::Auto | Backend::Cpu, Some(name)) if name.eq_ignore_ascii_case("cpu") => processor(precision, why),
             (Backend::Cpu, Some(name)) => {
                 Err(Error::Usage(format!("--backend cpu has no device \"{name}\"; leave one of them out")))
             }

@@ -8,7 +8,10 @@ mod encoder_cases;
 mod findings;
 pub mod models;
 pub mod operations;
+mod robustness;
+mod speed;
 mod subject;
+mod training;
 
 pub use device::described;
 pub use findings::{Finding, Findings, Seen, Verdict};
@@ -25,4 +28,5 @@ pub struct Group {
 }
 
 /// All groups, in the order in which they run: what the later ones trust is checked by the earlier.
-pub const GROUPS: &[Group] = &[device::GROUP, operations::GROUP, models::GROUP];
+pub const GROUPS: &[Group] =
+    &[device::GROUP, operations::GROUP, models::GROUP, training::GROUP, robustness::GROUP, speed::GROUP];

@@ -30,11 +30,14 @@ pub const GROUP: Group = Group { name: "models", run };
 
 macro_rules! embedded {
     ($name:literal) => {
-        ($name, [
-            ("config.json", include_bytes!(concat!("../../tests/golden/", $name, "/config.json")) as &[u8]),
-            ("model.safetensors", include_bytes!(concat!("../../tests/golden/", $name, "/model.safetensors"))),
-            ("golden.safetensors", include_bytes!(concat!("../../tests/golden/", $name, "/golden.safetensors"))),
-        ])
+        (
+            $name,
+            [
+                ("config.json", include_bytes!(concat!("../../tests/golden/", $name, "/config.json")) as &[u8]),
+                ("model.safetensors", include_bytes!(concat!("../../tests/golden/", $name, "/model.safetensors"))),
+                ("golden.safetensors", include_bytes!(concat!("../../tests/golden/", $name, "/golden.safetensors"))),
+            ],
+        )
     };
 }
 
@@ -147,17 +150,17 @@ fn run(subject: &Subject, findings: &mut Findings) -> Checked<()> {
             let opening = Opening { kernels: Kernels::Portable, ..Opening::default() };
             if let Some(device) = subject.opened(opening) {
                 findings.check(format!("{name}: gradients by portable kernels"), None, || {
-                    Ok(PARTS[1].compare(&golden, &device?).seen())
+                    Ok(PARTS[1].compare(&Golden::open(&folder).map_err(Error::Data)?, &device?).seen())
                 });
             }
         }
-        rounded(subject, name, &golden, findings);
+        rounded(subject, name, &folder, findings);
     }
     Ok(())
 }
 
 /// In the shorter precision of the device, if it has one.
-fn rounded(subject: &Subject, name: &str, golden: &Golden, findings: &mut Findings) {
+fn rounded(subject: &Subject, name: &str, folder: &Path, findings: &mut Findings) {
     let precision = match subject.device {
         Device::Gpu(_) => Precision::F16,
         _ => Precision::Bf16,
@@ -169,7 +172,8 @@ fn rounded(subject: &Subject, name: &str, golden: &Golden, findings: &mut Findin
             None if cpu::supports(precision) => Device::Cpu(precision),
             None => return Ok(Seen::Skipped("this processor has no AVX512-BF16".into())),
         };
-        Ok(in_precision(golden, &device).seen())
+        // Opened anew: a batch stays with the GPU that it was first used on.
+        Ok(in_precision(&Golden::open(folder).map_err(Error::Data)?, &device).seen())
     });
 }
 

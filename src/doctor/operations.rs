@@ -131,8 +131,8 @@ fn tiers(subject: &Subject, precision: Precision, findings: &mut Findings) -> Ve
         findings.check("f16", None, || Ok(Seen::Skipped("the adapter does not compute in f16".into())));
         return Vec::new();
     }
-    let for_hardware = (gpu.adapter().kind != Kind::Discrete)
-        .then_some(("kernels for real GPUs", Kernels::For(Kind::Discrete)));
+    let for_hardware =
+        (gpu.adapter().kind != Kind::Discrete).then_some(("kernels for real GPUs", Kernels::For(Kind::Discrete)));
     let all = [Some(("own kernels", Kernels::Own)), for_hardware, Some(("portable kernels", Kernels::Portable))];
     let mut tiers = Vec::new();
     for (name, kernels) in all.into_iter().flatten() {

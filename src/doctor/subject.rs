@@ -35,13 +35,25 @@ impl<'a> Subject<'a> {
 
     /// The same adapter opened in some way, once for all checks; the processor knows one way only, and gives none.
     pub fn opened(&self, opening: Opening) -> Option<Result<Device>> {
-        let Device::Gpu(gpu) = self.device else { return None };
+        if !matches!(self.device, Device::Gpu(_)) {
+            return None;
+        }
         let mut opened = self.opened.borrow_mut();
         if let Some((_, device)) = opened.iter().find(|(other, _)| *other == opening) {
             return Some(device.clone());
         }
-        let device = Gpu::open_as(Some(&gpu.adapter().position.to_string()), opening).map(Device::Gpu);
+        let device = self.open(opening)?;
         opened.push((opening, device.clone()));
         Some(device)
+    }
+
+    /// The same for one check alone, which may spoil it; none where that cannot be.
+    pub fn opened_anew(&self, opening: Opening) -> Option<Device> {
+        self.open(opening)?.ok()
+    }
+
+    fn open(&self, opening: Opening) -> Option<Result<Device>> {
+        let Device::Gpu(gpu) = self.device else { return None };
+        Some(Gpu::open_as(Some(&gpu.adapter().position.to_string()), opening).map(Device::Gpu))
     }
 }

@@ -5,6 +5,7 @@ mod encoder;
 mod head;
 mod model;
 pub mod ranking;
+pub mod shipped;
 
 pub use config::{Config, HeadKind};
 pub use encoder::Encoder;

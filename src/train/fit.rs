@@ -354,18 +354,9 @@ impl<'a> Training<'a> {
     /// Writes a checkpoint from which training goes on bit for bit.
     fn save(&mut self) -> Result<()> {
         self.settle()?;
-        let (tensors, places) = self.optimizer.save(self.model);
         self.desk.stage_folder.save(self.state.step, |folder| {
             self.model.write(folder)?;
-            let moments = tensors.iter().map(|(name, tensor)| Entry {
-                name,
-                shape: tensor.shape(),
-                values: Values::Tensors(std::slice::from_ref(tensor)),
-            });
-            let places = places.iter().map(|(name, values)| (name, [values.len()], values)).collect::<Vec<_>>();
-            let places = places.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::U32(values) });
-            let all: Vec<Entry> = moments.chain(places).collect();
-            checkpoint::write(&folder.join("optimizer.safetensors"), &all, &[])?;
+            self.optimizer.write(self.model, &folder.join("optimizer.safetensors"))?;
             if let Some(sum) = &self.sum {
                 checkpoint::write(&folder.join("average.safetensors"), &entries(sum), &[])?;
             }

@@ -3,13 +3,14 @@
 
 use crate::{
     array::{Ids, Precision},
-    checkpoint::Weights,
+    checkpoint::{self, Entry, Values, Weights},
     error::{Error, Result},
     models::Model,
     nn::{ActiveRows, WordTable, is_undecayed},
     ops::{AdamW, AdamWRows, CatchUp, Copy, LossScale, sum_squares},
     tensor::{Device, Tensor},
 };
+use std::path::Path;
 
 /// How the learning rate goes on after the warm-up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -234,7 +235,7 @@ impl Optimizer {
     }
 
     /// What a checkpoint has to hold.
-    pub fn save(&self, model: &Model) -> State {
+    fn save(&self, model: &Model) -> State {
         let mut tensors = Vec::new();
         let mut keep = |name: String, tensor: &Tensor| tensors.push((name, tensor.clone()));
         for (parameter, [m, v]) in model.parameters.iter().zip(&self.moments) {
@@ -264,6 +265,19 @@ impl Optimizer {
             Table::Frozen => {}
         }
         (tensors, places)
+    }
+
+    /// Writes what a checkpoint has to hold.
+    pub fn write(&self, model: &Model, path: &Path) -> Result<()> {
+        let (tensors, places) = self.save(model);
+        let moments = tensors.iter().map(|(name, tensor)| Entry {
+            name,
+            shape: tensor.shape(),
+            values: Values::Tensors(std::slice::from_ref(tensor)),
+        });
+        let places = places.iter().map(|(name, values)| (name, [values.len()], values)).collect::<Vec<_>>();
+        let places = places.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::U32(values) });
+        checkpoint::write(path, &moments.chain(places).collect::<Vec<Entry>>(), &[])
     }
 
     /// Takes up a saved state after `taken` updates.
