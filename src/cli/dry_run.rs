@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use super::{device::Chosen, print};
 use crate::{
     error::Result,
-    models::{Config, HeadKind},
+    models::{Config, HeadKind, Pretrained},
     report::{Column, Table},
     rng::{Purpose, Rng},
     tasks::{Example, Loaded, Task, demo},
@@ -14,7 +14,7 @@ use crate::{
         augment::{Neighbours, perturb, stream_of},
         data::Data,
         fit::Plan,
-        measure::{TOKENS_AT_ONCE, check_vocabulary},
+        measure::{TOKENS_AT_ONCE, check_vocabulary, head_for},
         memory::{self, Bytes, Subject},
         recipe::{Method, Recipe, Resolved, RsDa, Stage},
         source::{Labelled, Source},
@@ -62,7 +62,7 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
     let tokenizer = model.tokenizer.as_ref().or(model.path.as_ref());
     let tokenizer = tokenizer.map(|path| Tokenizer::load(Path::new(path))).transpose()?;
     if let Some(path) = &model.path {
-        let config = Config::load(Path::new(path))?;
+        let config = check_weights(recipe, Path::new(path))?;
         if let Some(tokenizer) = &tokenizer {
             check_vocabulary(tokenizer, &config)?;
         }
@@ -72,16 +72,22 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
         line(out, format_args!("\nmodel: {path}: {kind}, {layers} layers of {width}, {} ids", config.vocab_size));
     }
     if let Some(fresh) = &model.fresh {
-        let (h, inner) = (fresh.hidden_size, fresh.intermediate_size);
-        let layer = 4 * h * h + 2 * h * inner + 9 * h + inner;
-        let tables = (fresh.vocab_size + fresh.max_position_embeddings + 3) * h;
-        let millions = (tables + fresh.num_hidden_layers * layer) as f64 / 1e6;
+        let millions = fresh.n_parameters() / 1e6;
         line(out, format_args!("\nmodel: fresh, {millions:.1} million parameters"));
     }
     if tokenizer.is_none() {
         line(out, format_args!("tokenizer: to be trained on the first stage's text"));
     }
     Ok(tokenizer)
+}
+
+/// Opens the weights, and looks whether the first stage can begin with them.
+fn check_weights(recipe: &Recipe, folder: &Path) -> Result<Config> {
+    let pretrained = Pretrained::open(folder)?;
+    let task = recipe.stages.first().map_or(Ok(None), Stage::task)?;
+    let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
+    pretrained.check(&head)?;
+    Ok(pretrained.config)
 }
 
 fn describe_task(
