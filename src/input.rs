@@ -47,6 +47,11 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
     read(path)
 }
 
+/// Whether something is there that is no folder: what is no file either is found, so that opening it says so.
+pub fn is_there(path: &Path) -> bool {
+    path.exists() && !path.is_dir()
+}
+
 /// Whether a path names a descriptor that is open already, which cannot hang when it is opened.
 fn is_stream(path: &Path) -> bool {
     path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")

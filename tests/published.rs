@@ -390,6 +390,48 @@ fn configurations_that_are_not_the_files_are_refused_at_once() {
     }
 }
 
+/// What is needed must be numbers, and be there; what is not may be anything, or listed in vain.
+#[test]
+fn only_what_is_needed_must_be_right() {
+    let (folder, model) = written("roberta", &labels(&["a", "b"]));
+    let all = tensors(folder.path());
+    let (needed, ids) = ("roberta.embeddings.LayerNorm.bias", vec![3u32; WIDTH]);
+    let rewrite_with = |odd: &str| {
+        let floats = all.iter().filter(|(name, ..)| name != odd);
+        let floats = floats.map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) });
+        let odd = Entry { name: odd, shape: &[WIDTH], values: Values::U32(&ids) };
+        let entries: Vec<Entry> = floats.chain([odd]).collect();
+        checkpoint::write(&folder.path().join("model.safetensors"), &entries, &[]).expect("it is written");
+    };
+    rewrite_with("roberta.embeddings.position_ids");
+    assert_eq!(logits(&load(folder.path(), &labels(&["a", "b"]))), logits(&model));
+    rewrite_with(needed);
+    let error = Model::load(folder.path(), labels(&["a", "b"]), 1, &Device::cpu()).expect_err("it is no number");
+    let says = format!("{needed}: expected F32, F16, BF16 or F64, found U32");
+    assert!(matches!(error, Error::Data(_)) && error.message().contains(&says), "{error}");
+
+    // Listed by the index, and in no shard.
+    for name in ["roberta.embeddings.position_ids", "classifier.out_proj.bias", needed] {
+        let there: Vec<Named> = all.iter().filter(|(found, ..)| found != name).cloned().collect();
+        rewrite(folder.path(), &there, &[]);
+        fs::rename(folder.path().join("model.safetensors"), folder.path().join("shard")).expect("it is renamed");
+        let listed = all.iter().map(|(name, ..)| name.as_str()).chain([name]);
+        let map: Map<String, Value> = listed.map(|name| (name.to_string(), json!("shard"))).collect();
+        let index = json!({ "weight_map": map }).to_string();
+        fs::write(folder.path().join("model.safetensors.index.json"), index).expect("it is written");
+        match Model::load(folder.path(), labels(&["a", "b"]), 1, &Device::cpu()) {
+            Ok(found) => assert!(name.ends_with("position_ids") && logits(&found) == logits(&model), "{name}"),
+            Err(error) => {
+                let says = |part: &str| error.message().contains(part);
+                assert!(
+                    says(&format!("{name}: missing, expected")) && says("the index names it in \"shard\""),
+                    "{error}"
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn names_of_another_family_are_told_in_few_lines() {
     let (folder, _) = written("bert", &HeadKind::MaskedLm);

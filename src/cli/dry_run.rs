@@ -62,11 +62,12 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
     let tokenizer = model.tokenizer.as_ref().or(model.path.as_ref());
     let tokenizer = tokenizer.map(|path| Tokenizer::load(Path::new(path))).transpose()?;
     if let Some(path) = &model.path {
-        let config = check_weights(recipe, Path::new(path))?;
+        let config = Config::load(Path::new(path))?;
         if let Some(tokenizer) = &tokenizer {
             check_vocabulary(tokenizer, &config)?;
         }
         recipe.check_sizes(&config)?;
+        check_weights(recipe, Path::new(path))?;
         let (layers, width) = (config.num_hidden_layers, config.hidden_size);
         let kind = config.architecture.model_type;
         line(out, format_args!("\nmodel: {path}: {kind}, {layers} layers of {width}, {} ids", config.vocab_size));
@@ -82,12 +83,11 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
 }
 
 /// Opens the weights, and looks whether the first stage can begin with them.
-fn check_weights(recipe: &Recipe, folder: &Path) -> Result<Config> {
+fn check_weights(recipe: &Recipe, folder: &Path) -> Result<()> {
     let pretrained = Pretrained::open(folder)?;
     let task = recipe.stages.first().map_or(Ok(None), Stage::task)?;
     let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
-    pretrained.check(&head)?;
-    Ok(pretrained.config)
+    pretrained.check(&head)
 }
 
 fn describe_task(

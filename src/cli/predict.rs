@@ -132,15 +132,14 @@ fn label(args: &Args, examples: &[Example], device: &Device) -> Result<Said> {
             "--max-length {asked}: the model at {path} takes at most {longest} tokens; give that or less"
         )));
     }
-    let head = pretrained.classifier()?;
+    let labels = pretrained.classifier()?;
     if pretrained.config.problem == Problem::Numbers {
         return Err(Error::Data(format!(
             "{path}/config.json: problem_type is regression: the model gives numbers, not probabilities of labels; take a \
              classifier, or correct problem_type if it is wrong"
         )));
     }
-    let model = pretrained.load(head, 0, device)?;
-    let HeadKind::Classify(labels) = model.head_kind.clone() else { unreachable!("a classifier was loaded") };
+    let model = pretrained.load(HeadKind::Classify(labels.clone()), 0, device)?;
     let tokenizer = Tokenizer::load(&args.model)?;
     check_vocabulary(&tokenizer, &model.config)?;
     let data = Labelled::new(examples, &tokenizer, args.max_length, &[])?;
@@ -152,11 +151,18 @@ fn label(args: &Args, examples: &[Example], device: &Device) -> Result<Said> {
         tell("the model's labels do not exclude each other: each has a probability of its own, by a sigmoid");
     }
     let rows = probabilities(&model, &data.items, args.tokens);
+    check_finite(args, examples, &rows)?;
+    Ok(Said { outputs, labels, rows })
+}
+
+fn check_finite(args: &Args, examples: &[Example], rows: &[Vec<f32>]) -> Result<()> {
     match rows.iter().position(|row| row.iter().any(|p| !p.is_finite())) {
-        None => Ok(Said { outputs, labels, rows }),
+        None => Ok(()),
         Some(odd) => Err(Error::Data(format!(
-            "{path}: the model gives {} no finite probabilities: {:?}; its weights are damaged, or it diverged in training",
-            examples[odd].id, rows[odd]
+            "{}: the model gives {} no finite probabilities: {:?}; its weights are damaged, or it diverged in training",
+            args.model.display(),
+            examples[odd].id,
+            rows[odd]
         ))),
     }
 }

@@ -50,8 +50,8 @@ pub const WORDS: &str = "embeddings.word_embeddings";
 const LAYERS: &str = "encoder.layer.";
 /// What the names of an encoder's tensors begin with where the first part is left out.
 const BARE: [&str; 3] = ["embeddings.", "encoder.", "pooler."];
-/// Endings of names as TensorFlow's BERT had them, and as they are now.
-const ENDINGS: [(&str, &str); 2] = [("LayerNorm.gamma", "LayerNorm.weight"), ("LayerNorm.beta", "LayerNorm.bias")];
+/// How names of LayerNorm's tensors ended in TensorFlow's BERT, and how they end now.
+const ENDINGS: [(&str, &str); 2] = [(".gamma", ".weight"), (".beta", ".bias")];
 /// Constants that older versions of transformers saved along: no loss if nothing reads them.
 const CONSTANTS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 

@@ -34,20 +34,16 @@ impl Pretrained {
         Ok(Pretrained { config, folder: folder.to_path_buf(), weights })
     }
 
-    /// The classifier that the folder holds, or an error that says what it lacks.
-    pub fn classifier(&self) -> Result<HeadKind> {
-        let folder = self.folder.display();
+    /// The labels of the classifier that the folder holds, or an error that says what it lacks.
+    pub fn classifier(&self) -> Result<Vec<String>> {
         let lacking = missing(&self.source(), &classifier_names(&self.config));
-        match &self.config.labels {
-            Some(labels) => Ok(HeadKind::Classify(labels.clone())),
-            None if lacking.is_empty() => Err(Error::Data(format!(
-                "{folder}: the classifier has no outputs; take config.json and weights from the same model"
-            ))),
-            None => Err(Error::Data(format!(
-                "{folder} holds no trained classifier ({} missing); train one with rxlt run",
-                lacking.join(", ")
-            ))),
-        }
+        let what = match lacking.is_empty() {
+            true => "a classifier without outputs".to_string(),
+            false => format!("no trained classifier ({} missing)", lacking.join(", ")),
+        };
+        let folder = self.folder.display();
+        let error = || Error::Data(format!("{folder} holds {what}; train one with rxlt run"));
+        self.config.labels.clone().ok_or_else(error)
     }
 
     /// The head that the folder holds: a classifier, else a language model, else none.
@@ -172,8 +168,10 @@ fn language_model_names(config: &Config) -> Vec<String> {
     layers.concat().into_iter().chain([heads.bias.to_string()]).collect()
 }
 
+/// Which of these tensors a file neither has nor, by its index, should have.
 fn missing(source: &Source, names: &[String]) -> Vec<String> {
-    names.iter().filter(|name| !source.stored.contains_key(*name)).cloned().collect()
+    let is_missing = |name: &&String| !source.stored.contains_key(*name) && !source.absent.contains_key(*name);
+    names.iter().filter(is_missing).cloned().collect()
 }
 
 /// The names that transformers gives labels without names: it leaves them out of config.json where there are two.

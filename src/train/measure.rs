@@ -104,7 +104,7 @@ pub fn head_for(pretrained: &Pretrained, task: &Task) -> Result<HeadKind> {
 /// Opens a folder with a trained classifier for `task`, and its tokenizer.
 pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(Model, Tokenizer)> {
     let pretrained = Pretrained::open(folder)?;
-    let HeadKind::Classify(labels) = pretrained.classifier()? else { unreachable!("a classifier classifies") };
+    let labels = pretrained.classifier()?;
     if matched(&labels, task).is_none() {
         return Err(labels_differ(&labels, task));
     }

@@ -79,8 +79,8 @@ pub fn run(
         for method in &run.recipe.methods {
             let variant = run.task.map(|_| method);
             let (stage_folder, evaluations) = run.train(first.len(), last, method, variant, &start)?;
-            methods.push(match run.task {
-                Some(task) => run.measure(task, last, method, &stage_folder, &evaluations)?,
+            methods.extend(match run.task {
+                Some(task) => Some(run.measure(task, last, method, &stage_folder, &evaluations)?),
                 None => run.measure_masked(first.len(), last, method, &stage_folder, &evaluations)?,
             });
         }
@@ -408,7 +408,7 @@ impl<'a> Run<'a> {
         Ok(result)
     }
 
-    /// Scores the model of a last stage of masked language modelling by what it finds in held-out texts.
+    /// Scores the model of a last stage of masked language modelling by what it finds in held-out texts, if there are any.
     fn measure_masked(
         &self,
         index: usize,
@@ -416,11 +416,17 @@ impl<'a> Run<'a> {
         method: &Method,
         folder: &StageFolder,
         evaluations: &[Evaluation],
-    ) -> Result<MethodResult> {
-        let corpus = self.corpus(index, stage, self.stage_seed(index))?;
+    ) -> Result<Option<MethodResult>> {
+        let items = self.corpus(index, stage, self.stage_seed(index))?.held_out()?;
+        if items.is_empty() {
+            self.progress.note(format_args!(
+                "mlm: a hundredth of the texts is held out to measure by, and there are too few of them: nothing is measured"
+            ));
+            return Ok(None);
+        }
         let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let scores = held_out_accuracies(&model, &corpus.held_out()?, tokens);
+        let scores = held_out_accuracies(&model, &items, tokens);
         let scores =
             scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
         let source = SOURCE_OF_TEXT;
@@ -429,7 +435,7 @@ impl<'a> Run<'a> {
         let result =
             MethodResult { name: method.name.clone(), summary, grid: None, rule, folder: folder.path().to_path_buf() };
         folder.write_metrics(&result.to_json())?;
-        Ok(result)
+        Ok(Some(result))
     }
 
     /// Of this all randomness of a stage is made.
