@@ -75,6 +75,7 @@
 pub const VERSION: &str = env!("RXLT_VERSION");
 
 pub mod error;
+pub mod input;
 pub mod rng;
 // What a number is and where it lives.
 pub mod array;

@@ -436,6 +436,125 @@ fn configurations_that_cannot_be_are_refused() {
     ]);
 }
 
+/// What is no file is never waited for, whatever reads it.
+#[cfg(unix)]
+#[test]
+fn pipes_devices_and_folders_are_no_files() {
+    fn pipe(path: &Path) {
+        _ = fs::remove_file(path);
+        assert!(std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo runs").success());
+    }
+    fn device(path: &Path) {
+        fs::remove_file(path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    }
+    fn folder(path: &Path) {
+        fs::remove_file(path).unwrap();
+        fs::create_dir(path).unwrap();
+    }
+    const PIPE: &str = ": expected a file, found a named pipe; save what it should hold as a file";
+    const DEVICE: &str = ": expected a file, found a device";
+    const FOLDER: &str = ": expected a file, found a folder";
+    let dry_run = run_with(&["--dry-run"]);
+    hold(&[
+        row("weights", |f| pipe(&f.join("model/model.safetensors")), RUN, 65, &["model/model.safetensors", PIPE]),
+        row("weights", |f| device(&f.join("model/model.safetensors")), EVAL, 65, &["model/model.safetensors", DEVICE]),
+        row("weights", |f| folder(&f.join("model/model.safetensors")), PREDICT, 65, &["model.safetensors", FOLDER]),
+        row("weights, planned", |f| pipe(&f.join("model/model.safetensors")), &dry_run, 65, &["safetensors", PIPE]),
+        row(
+            "index",
+            |f| {
+                index(f, "model.safetensors");
+                pipe(&f.join("model/model.safetensors.index.json"));
+            },
+            RUN,
+            65,
+            &["model.safetensors.index.json", PIPE],
+        ),
+        row("configuration", |f| pipe(&f.join("model/config.json")), RUN, 65, &["model/config.json", PIPE]),
+        row("configuration", |f| device(&f.join("model/config.json")), PREDICT, 65, &["model/config.json", DEVICE]),
+        row("tokenizer", |f| pipe(&f.join("model/tokenizer.json")), RUN, 65, &["model/tokenizer.json", PIPE]),
+        row(
+            "its settings",
+            |f| pipe(&f.join("model/tokenizer_config.json")),
+            RUN,
+            65,
+            &["tokenizer_config.json", PIPE],
+        ),
+        row("data", |f| pipe(&f.join("data/xnli/test-de.tsv")), EVAL, 65, &["data/xnli/test-de.tsv", PIPE]),
+        row("texts", |f| device(&f.join("in.tsv")), PREDICT, 65, &["in.tsv", DEVICE]),
+        row("recipe", |f| pipe(&f.join("small.toml")), RUN, 65, &["small.toml", PIPE]),
+    ]);
+}
+
+/// A plan finds what is wrong with the weights, with the words of a run.
+#[test]
+fn a_dry_run_opens_the_weights() {
+    let dry_run = run_with(&["--dry-run"]);
+    let pointer = |f: &Path| {
+        fs::write(f.join("model/model.safetensors"), "version https://git-lfs.github.com/spec/v1\n").unwrap()
+    };
+    let faults: [(fn(&Path), i32, &[&str]); 4] = [
+        (pointer, 65, &["this is a Git LFS pointer: run `git lfs pull`"]),
+        (|f| fs::remove_file(f.join("model/model.safetensors")).unwrap(), 66, &["model: expected", "name the folder"]),
+        (|f| configure(f, "vocab_size", json!(500)), 65, &["does not fit the xlm-roberta of config.json", "(500, 8)"]),
+        (|f| configure(f, "num_hidden_layers", json!(1u64 << 31)), 65, &["num_hidden_layers 2147483648, and the file"]),
+    ];
+    for (spoil, code, says) in faults {
+        hold(&[row("planned", spoil, &dry_run, code, says), row("run", spoil, RUN, code, says)]);
+    }
+}
+
+#[test]
+fn classifiers_of_other_kinds_are_refused_where_one_label_is_right() {
+    let multi: fn(&Path) = |f| configure(f, "problem_type", json!("multi_label_classification"));
+    let numbers: fn(&Path) = |f| configure(f, "problem_type", json!("regression"));
+    const SAYS: &[&str] = &["they do not exclude each other", "correct problem_type"];
+    hold(&[
+        row("labels that do not compete", multi, RUN, 65, SAYS),
+        row("labels that do not compete", multi, EVAL, 65, SAYS),
+        row("labels that do not compete", multi, PREDICT, 0, &["\"activation\":\"sigmoid\"", "do not exclude"]),
+        row("numbers", numbers, RUN, 65, SAYS),
+        row("numbers", numbers, PREDICT, 65, &["problem_type is regression: the model gives numbers"]),
+        row("none of these", |f| configure(f, "problem_type", json!("x")), RUN, 65, &["\"problem_type\" must be"]),
+        row(
+            "other labels",
+            |f| configure(f, "id2label", json!({ "0": "x", "1": "y", "2": "z" })),
+            RUN,
+            0,
+            &["the checkpoint's classifier says x, y, z; xnli begins with a new one", "initialized: classifier"],
+        ),
+        row("labels in capitals", |f| capitals(f), EVAL, 0, &["accuracy"]),
+        row("labels in capitals", |f| capitals(f), PREDICT, 0, &["\"ENTAILMENT\""]),
+    ]);
+    fn capitals(folder: &Path) {
+        let names: Map<String, Value> =
+            LABELS.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label.to_uppercase()))).collect();
+        configure(folder, "id2label", Value::Object(names));
+    }
+}
+
+#[test]
+fn fresh_models_beyond_all_bounds_are_refused() {
+    let fresh = |f: &Path, key: &str, value: u64| {
+        let recipe = "name = \"x\"\n[data]\nfolder = \"demo\"\n[[stages]]\ntask = \"demo\"\nmax_length = 40\n";
+        fs::write(f.join("fresh.toml"), format!("{recipe}[model.fresh]\n{key} = {value}\n")).unwrap();
+    };
+    for (key, value, says) in [
+        ("num_hidden_layers", 1u64 << 31, "model.fresh.num_hidden_layers: expected 1000 or less, found 2147483648"),
+        ("vocab_size", 1 << 31, "model.fresh: expected at most 1e10 parameters"),
+        ("intermediate_size", u64::MAX >> 1, "model.fresh: expected at most 1e10 parameters"),
+    ] {
+        let folder = world();
+        fresh(folder.path(), key, value);
+        for more in [&[][..], &["--dry-run"]] {
+            let args = [&["run", "fresh.toml", "--output", "out"], more].concat();
+            let said = said(folder.path(), &args, 78, key);
+            assert!(said.contains(says), "{said}");
+        }
+    }
+}
+
 #[test]
 fn tokenizers_that_are_malformed_are_refused() {
     fn write(folder: &Path, name: &str, bytes: &[u8]) {
@@ -887,10 +1006,10 @@ fn predictions_are_scored_by_name_or_refused() {
         ),
         row(
             "a prediction of another name",
-            |f| write(f, &[("neutral", "Neutral")]),
+            |f| write(f, &[("neutral", "Neutrl")]),
             SCORE,
             65,
-            &["p.jsonl:1: \"Neutral\" is no label of xnli; did you mean \"neutral\"?"],
+            &["p.jsonl:1: \"Neutrl\" is no label of xnli; did you mean \"neutral\"?"],
         ),
         row(
             "no labels",

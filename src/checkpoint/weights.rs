@@ -16,7 +16,11 @@ use super::{
     header::{self, Tensor, Unique, data},
     read_at, torch,
 };
-use crate::error::{Error, Result};
+use crate::{
+    array::Shape,
+    error::{Error, Result},
+    input,
+};
 
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
@@ -34,6 +38,8 @@ pub struct Weights {
     source: PathBuf,
     files: Vec<(PathBuf, File)>,
     tensors: BTreeMap<String, (usize, Tensor)>,
+    /// Tensors that the index names, with their shards, and no shard has.
+    absent: BTreeMap<String, String>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -42,8 +48,8 @@ impl Weights {
     /// of PyTorch.
     pub fn open(path: &Path) -> Result<Weights> {
         let source = if path.is_dir() { in_folder(path)? } else { path.to_path_buf() };
-        let mut weights =
-            Weights { source: source.clone(), files: vec![], tensors: BTreeMap::new(), metadata: BTreeMap::new() };
+        let (tensors, absent, metadata) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let mut weights = Weights { source: source.clone(), files: vec![], tensors, absent, metadata };
         match path.is_dir() && source.extension().is_some_and(|extension| extension == "json") {
             true => weights.add_shards(path)?,
             false => weights.add_file(source)?,
@@ -64,6 +70,22 @@ impl Weights {
     /// The shape of a tensor, if it is there.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|(_, tensor)| tensor.shape.as_slice())
+    }
+
+    /// Tensors that the index names, with their shards, and no shard has: an error only where one is needed.
+    pub fn absent(&self) -> &BTreeMap<String, String> {
+        &self.absent
+    }
+
+    /// What keeps a tensor that is there from being read as numbers of this shape, if anything does.
+    pub fn unfit(&self, name: &str, shape: &[usize]) -> Option<String> {
+        let (_, tensor) = self.tensors.get(name)?;
+        let (expected, found) = (Shape::from(shape), Shape::from(&tensor.shape[..]));
+        match tensor.dtype {
+            _ if tensor.shape != shape => Some(format!("expected {expected:?}, found {found:?}")),
+            Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 => None,
+            other => Some(format!("expected F32, F16, BF16 or F64, found {other}")),
+        }
     }
 
     /// All values of a tensor of F32, F16, BF16 or F64, as `f32`.
@@ -141,7 +163,7 @@ impl Weights {
     }
 
     fn add_file(&mut self, path: PathBuf) -> Result<()> {
-        let file = File::open(&path).map_err(|e| Error::read(&path, &e))?;
+        let file = input::open(&path)?;
         let mut first = [0; 9];
         let n = read_at(&file, &mut first, 0).map_err(|e| Error::read(&path, &e))?;
         let read = if torch::is_torch(&first[..n]) { torch::read } else { header::read };
@@ -171,10 +193,13 @@ impl Weights {
             self.add_file(path)?;
         }
         for (name, shard) in &listed {
-            let found = self.tensors.get(name).map(|(file, _)| &self.files[*file].0);
-            if found.is_none_or(|path| *path != folder.join(shard)) {
-                let what = format_args!("tensor \"{name}\" is not in \"{shard}\" as listed; download both again");
-                return Err(data(&index, what));
+            match self.tensors.get(name).map(|(file, _)| &self.files[*file].0) {
+                None => _ = self.absent.insert(name.clone(), shard.clone()),
+                Some(path) if *path == folder.join(shard) => {}
+                Some(_) => {
+                    let what = format_args!("tensor \"{name}\" is not in \"{shard}\" as listed; download both again");
+                    return Err(data(&index, what));
+                }
             }
         }
         Ok(())
@@ -267,12 +292,7 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     struct Index {
         weight_map: Unique,
     }
-    let n_bytes = path.metadata().map_err(|e| Error::read(path, &e))?.len();
-    if n_bytes > header::LONGEST {
-        let most = header::LONGEST;
-        return Err(data(path, format_args!("expected an index of at most {most} bytes, found {n_bytes}")));
-    }
-    let text = std::fs::read(path).map_err(|e| Error::read(path, &e))?;
+    let text = input::read_at_most(path, header::LONGEST)?;
     let index: Index = serde_json::from_slice(&text).map_err(|e| data(path, format_args!("{e}; download it again")))?;
     for (name, shard) in &index.weight_map.0 {
         let mut parts = Path::new(shard).components();
@@ -446,7 +466,6 @@ mod tests {
             ("below", map("x/s2"), "b", 65, &["\"x/s2\""]),
             ("backslash", map(r"x\\s2"), "b", 65, &["x\\s2"]),
             ("drive", map("c:s2"), "b", 65, &["c:s2"]),
-            ("absent in its shard", map("s2"), "c", 65, &["\"b\" is not in \"s2\""]),
             ("in the other shard", r#"{"weight_map":{"a":"s2","b":"s1"}}"#.into(), "b", 65, &["\"a\" is not in"]),
             ("in two shards", map("s2"), "a", 65, &["\"a\" is also in"]),
             ("listed twice", r#"{"weight_map":{"a":"s1","a":"s2"}}"#.into(), "b", 65, &["\"a\" is there twice"]),
@@ -454,6 +473,14 @@ mod tests {
         for (case, index, second, exit_code, says) in cases {
             check(case, Weights::open(sharded(index, second).path()), *exit_code, says);
         }
+    }
+
+    #[test]
+    fn what_an_index_names_in_vain_is_known() {
+        let folder = sharded(r#"{"weight_map":{"a":"s1","b":"s2"}}"#, "c");
+        let weights = Weights::open(folder.path()).unwrap();
+        assert_eq!(weights.absent()["b"], "s2");
+        assert_eq!(weights.names().collect::<Vec<_>>(), ["a", "c"]);
     }
 
     #[cfg(unix)]

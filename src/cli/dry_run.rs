@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use super::{device::Chosen, print};
 use crate::{
     error::Result,
-    models::{Config, HeadKind},
+    models::{Config, HeadKind, Pretrained},
     report::{Column, Table},
     rng::{Purpose, Rng},
     tasks::{Example, Loaded, Task, demo},
@@ -14,7 +14,7 @@ use crate::{
         augment::{Neighbours, perturb, stream_of},
         data::Data,
         fit::Plan,
-        measure::{TOKENS_AT_ONCE, check_vocabulary},
+        measure::{TOKENS_AT_ONCE, check_vocabulary, head_for},
         memory::{self, Bytes, Subject},
         recipe::{Method, Recipe, Resolved, RsDa, Stage},
         source::{Labelled, Source},
@@ -67,21 +67,27 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
             check_vocabulary(tokenizer, &config)?;
         }
         recipe.check_sizes(&config)?;
+        check_weights(recipe, Path::new(path))?;
         let (layers, width) = (config.num_hidden_layers, config.hidden_size);
         let kind = config.architecture.model_type;
         line(out, format_args!("\nmodel: {path}: {kind}, {layers} layers of {width}, {} ids", config.vocab_size));
     }
     if let Some(fresh) = &model.fresh {
-        let (h, inner) = (fresh.hidden_size, fresh.intermediate_size);
-        let layer = 4 * h * h + 2 * h * inner + 9 * h + inner;
-        let tables = (fresh.vocab_size + fresh.max_position_embeddings + 3) * h;
-        let millions = (tables + fresh.num_hidden_layers * layer) as f64 / 1e6;
+        let millions = fresh.n_parameters() / 1e6;
         line(out, format_args!("\nmodel: fresh, {millions:.1} million parameters"));
     }
     if tokenizer.is_none() {
         line(out, format_args!("tokenizer: to be trained on the first stage's text"));
     }
     Ok(tokenizer)
+}
+
+/// Opens the weights, and looks whether the first stage can begin with them.
+fn check_weights(recipe: &Recipe, folder: &Path) -> Result<()> {
+    let pretrained = Pretrained::open(folder)?;
+    let task = recipe.stages.first().map_or(Ok(None), Stage::task)?;
+    let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
+    pretrained.check(&head)
 }
 
 fn describe_task(

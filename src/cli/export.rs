@@ -6,7 +6,7 @@ use super::tell;
 use crate::{
     checkpoint,
     error::{self, Error, Result},
-    models::{Config, HeadKind, Model},
+    models::Pretrained,
     tensor::Device,
     text::Tokenizer,
     train::measure::check_vocabulary,
@@ -38,16 +38,26 @@ pub fn run(args: &Args) -> Result<()> {
     }
     error::catch(|| {
         let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(&args.model))?;
-        let head = Config::load(&args.model)?.labels.map_or(HeadKind::MaskedLm, HeadKind::Classify);
-        let mut model = Model::load(&args.model, head, 0, &Device::cpu())?;
-        check_vocabulary(&tokenizer, &model.config)?;
+        let pretrained = Pretrained::open(&args.model)?;
+        check_vocabulary(&tokenizer, &pretrained.config)?;
+        let config = match args.dropout {
+            Some(dropout) => pretrained.config.with_dropout(dropout).map_err(Error::Config)?,
+            None => pretrained.config.clone(),
+        };
+        let Some(head) = pretrained.head() else {
+            checkpoint::commit_folder(&args.output, |folder| {
+                pretrained.write_encoder_half(&config, folder)?;
+                tokenizer.save(folder)
+            })?;
+            tell(&format!("{} is written, in f16: an encoder without a head", args.output.display()));
+            return Ok(());
+        };
+        let mut model = pretrained.load(head, 0, &Device::cpu())?;
         if !model.initialized.is_empty() {
             let (folder, names) = (args.model.display(), model.initialized.join(", "));
             return Err(Error::Data(format!("{folder} lacks {names}; name the folder of a trained model")));
         }
-        if let Some(dropout) = args.dropout {
-            model.config = model.config.with_dropout(dropout).map_err(Error::Config)?;
-        }
+        model.config = config;
         checkpoint::commit_folder(&args.output, |folder| {
             model.write_half(folder)?;
             tokenizer.save(folder)

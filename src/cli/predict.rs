@@ -11,7 +11,7 @@ use super::{device::DeviceArgs, print, tell};
 use crate::{
     checkpoint::write_file,
     error::{self, Error, Result},
-    models::{Config, HeadKind, Model},
+    models::{HeadKind, Outputs, Pretrained, Problem},
     tasks::{
         Example, TextFile,
         predictions::{self, Prediction, Probabilities},
@@ -61,55 +61,113 @@ pub fn run(args: &Args) -> Result<()> {
     let examples = read(&args.input)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
-    let (labels, rows) = error::catch(|| label(args, &examples, &chosen.device))?;
+    let said = error::catch(|| label(args, &examples, &chosen.device))?;
     chosen.tell_notes();
-    let predicted: Vec<Prediction> =
-        examples.iter().zip(&rows).map(|(example, row)| prediction(example, row, &labels, &args.language)).collect();
-    let mut text = Vec::new();
-    predictions::write(&mut text, &predicted)?;
+    let text = lines(&examples, &said, &args.language)?;
     match &args.output {
         Some(path) => write_file(path, &text),
         None => print(&String::from_utf8_lossy(&text)),
     }
 }
 
-/// The names of the model's labels, and their probabilities example by example.
-fn label(args: &Args, examples: &[Example], device: &Device) -> Result<(Vec<String>, Vec<Vec<f32>>)> {
+/// What a model says of examples.
+struct Said {
+    outputs: Outputs,
+    labels: Vec<String>,
+    /// The probabilities of the labels, example by example.
+    rows: Vec<Vec<f32>>,
+}
+
+/// A prediction whose labels do not exclude each other, which it says.
+#[derive(serde::Serialize)]
+struct Independent {
+    #[serde(flatten)]
+    prediction: Prediction,
+    activation: &'static str,
+}
+
+/// The lines of the output.
+fn lines(examples: &[Example], said: &Said, language: &str) -> Result<Vec<u8>> {
+    let pairs = examples.iter().zip(&said.rows);
+    let mut text = Vec::new();
+    match said.outputs {
+        Outputs::Exclusive => {
+            let best = |row: &[f32]| said.labels[largest(row)].clone();
+            let predicted: Vec<Prediction> =
+                pairs.map(|(example, row)| prediction(example, row, &said.labels, best(row), language)).collect();
+            predictions::write(&mut text, &predicted)?;
+        }
+        Outputs::Independent => {
+            for (example, row) in pairs {
+                let prediction = prediction(example, row, &said.labels, holding(row, &said.labels), language);
+                let line = Independent { prediction, activation: "sigmoid" };
+                serde_json::to_writer(&mut text, &line)
+                    .map_err(|error| Error::Data(format!("prediction {}: {error}", example.id)))?;
+                text.push(b'\n');
+            }
+        }
+    }
+    Ok(text)
+}
+
+/// The labels that hold: those of probability ½ or more; of a single one its name, since its probability tells all.
+fn holding(row: &[f32], labels: &[String]) -> String {
+    match labels {
+        [only] => only.clone(),
+        _ => {
+            let holds = labels.iter().zip(row).filter(|(_, p)| **p >= 0.5);
+            holds.map(|(label, _)| label.as_str()).collect::<Vec<_>>().join(", ")
+        }
+    }
+}
+
+/// The model's labels, and their probabilities example by example.
+fn label(args: &Args, examples: &[Example], device: &Device) -> Result<Said> {
     let path = args.model.display();
-    let config = Config::load(&args.model)?;
-    let longest = config.longest_input();
+    let pretrained = Pretrained::open(&args.model)?;
+    let longest = pretrained.config.longest_input();
     if args.max_length > longest {
         let asked = args.max_length;
         return Err(Error::Usage(format!(
             "--max-length {asked}: the model at {path} takes at most {longest} tokens; give that or less"
         )));
     }
-    let labels = config.labels.clone().ok_or_else(|| {
-        Error::Data(format!("{path}/config.json names no labels (id2label): expected a model trained to classify, such as rxlt run leaves"))
-    })?;
-    let model = Model::load(&args.model, HeadKind::Classify(labels.clone()), 0, device)?;
-    if let Some(name) = model.initialized.first() {
+    let labels = pretrained.classifier()?;
+    if pretrained.config.problem == Problem::Numbers {
         return Err(Error::Data(format!(
-            "{path} holds no trained classifier (\"{name}\" is missing); train one with rxlt run"
+            "{path}/config.json: problem_type is regression: the model gives numbers, not probabilities of labels; take a \
+             classifier, or correct problem_type if it is wrong"
         )));
     }
+    let model = pretrained.load(HeadKind::Classify(labels.clone()), 0, device)?;
     let tokenizer = Tokenizer::load(&args.model)?;
-    check_vocabulary(&tokenizer, &config)?;
+    check_vocabulary(&tokenizer, &model.config)?;
     let data = Labelled::new(examples, &tokenizer, args.max_length, &[])?;
     if data.n_truncated > 0 {
         tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), args.max_length));
     }
+    let outputs = model.outputs();
+    if outputs == Outputs::Independent {
+        tell("the model's labels do not exclude each other: each has a probability of its own, by a sigmoid");
+    }
     let rows = probabilities(&model, &data.items, args.tokens);
+    check_finite(args, examples, &rows)?;
+    Ok(Said { outputs, labels, rows })
+}
+
+fn check_finite(args: &Args, examples: &[Example], rows: &[Vec<f32>]) -> Result<()> {
     match rows.iter().position(|row| row.iter().any(|p| !p.is_finite())) {
-        None => Ok((labels, rows)),
+        None => Ok(()),
         Some(odd) => Err(Error::Data(format!(
-            "{path}: the model gives {} no finite probabilities: {:?}; its weights are damaged, or it diverged in training",
-            examples[odd].id, rows[odd]
+            "{}: the model gives {} no finite probabilities: {:?}; its weights are damaged, or it diverged in training",
+            args.model.display(),
+            examples[odd].id,
+            rows[odd]
         ))),
     }
 }
 
-fn prediction(example: &Example, row: &[f32], labels: &[String], language: &str) -> Prediction {
+fn prediction(example: &Example, row: &[f32], labels: &[String], prediction: String, language: &str) -> Prediction {
     let named: BTreeMap<String, f64> = labels.iter().cloned().zip(row.iter().map(|p| f64::from(*p))).collect();
     Prediction {
         id: example.id.clone(),
@@ -118,7 +176,7 @@ fn prediction(example: &Example, row: &[f32], labels: &[String], language: &str)
         a: Some(example.a.clone()),
         b: example.b.clone(),
         label: None,
-        prediction: labels[largest(row)].clone(),
+        prediction,
         probabilities: Some(Probabilities::Named(named)),
     }
 }

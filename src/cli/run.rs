@@ -258,6 +258,8 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
     if let [only] = &outcome.methods[..] {
         text += &format!("{} with {}\n\n", outcome.task, only.name);
         text += &results::one_run(&only.summary).to_text();
+    } else if outcome.methods.is_empty() {
+        text += &format!("{}: nothing was measured\n", outcome.task);
     } else {
         text += &format!("{}: accuracy by language and method\n\n", outcome.task);
         let methods: Vec<_> =

@@ -1,6 +1,10 @@
 //! `config.json` as Hugging Face has it, and what it means for the encoder.
 
-use crate::error::{Error, Result, did_you_mean};
+use super::names::{BERT, HeadNames, ROBERTA};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    input,
+};
 use serde_json::{Map, Value, json};
 use std::path::Path;
 
@@ -11,7 +15,9 @@ pub struct Architecture {
     pub model_type: &'static str,
     /// The first part of the names of the encoder's tensors.
     pub prefix: &'static str,
-    /// The class that loads a classifier in transformers.
+    /// The class that loads the encoder alone in transformers.
+    pub encoder: &'static str,
+    /// The class that loads a classifier.
     pub classifier: &'static str,
     /// The class that loads a masked language model.
     pub masked_lm: &'static str,
@@ -19,34 +25,87 @@ pub struct Architecture {
     pub positions_follow_padding: bool,
     /// Whether the classifier is RoBERTa's (dense, tanh, projection) rather than BERT's (pooler, projection).
     pub roberta_heads: bool,
+    /// The names of the heads' tensors.
+    pub heads: HeadNames,
+    /// `pad_token_id` where config.json does not say it.
+    pub padding: usize,
+}
+
+/// RoBERTa under one of the names that transformers has for it.
+const fn roberta(
+    model_type: &'static str,
+    encoder: &'static str,
+    classifier: &'static str,
+    masked_lm: &'static str,
+) -> Architecture {
+    Architecture {
+        model_type,
+        prefix: "roberta",
+        encoder,
+        classifier,
+        masked_lm,
+        positions_follow_padding: true,
+        roberta_heads: true,
+        heads: ROBERTA,
+        padding: 1,
+    }
 }
 
 /// The families that can be loaded.
 pub const ARCHITECTURES: &[Architecture] = &[
-    Architecture {
-        model_type: "xlm-roberta",
-        prefix: "roberta",
-        classifier: "XLMRobertaForSequenceClassification",
-        masked_lm: "XLMRobertaForMaskedLM",
-        positions_follow_padding: true,
-        roberta_heads: true,
-    },
-    Architecture {
-        model_type: "roberta",
-        prefix: "roberta",
-        classifier: "RobertaForSequenceClassification",
-        masked_lm: "RobertaForMaskedLM",
-        positions_follow_padding: true,
-        roberta_heads: true,
-    },
+    roberta("xlm-roberta", "XLMRobertaModel", "XLMRobertaForSequenceClassification", "XLMRobertaForMaskedLM"),
+    roberta("roberta", "RobertaModel", "RobertaForSequenceClassification", "RobertaForMaskedLM"),
+    roberta("camembert", "CamembertModel", "CamembertForSequenceClassification", "CamembertForMaskedLM"),
     Architecture {
         model_type: "bert",
         prefix: "bert",
+        encoder: "BertModel",
         classifier: "BertForSequenceClassification",
         masked_lm: "BertForMaskedLM",
         positions_follow_padding: false,
         roberta_heads: false,
+        heads: BERT,
+        padding: 0,
     },
+];
+
+/// Other architectures of encoders, lest one be taken for a slip of the pen.
+const OTHERS: &[&str] = &[
+    "albert",
+    "bert-generation",
+    "big_bird",
+    "canine",
+    "convbert",
+    "data2vec-text",
+    "deberta",
+    "deberta-v2",
+    "distilbert",
+    "electra",
+    "ernie",
+    "esm",
+    "flaubert",
+    "funnel",
+    "gte",
+    "ibert",
+    "layoutlm",
+    "longformer",
+    "luke",
+    "megatron-bert",
+    "mobilebert",
+    "modernbert",
+    "mpnet",
+    "mt5",
+    "new",
+    "nomic_bert",
+    "rembert",
+    "roberta-prelayernorm",
+    "roformer",
+    "squeezebert",
+    "t5",
+    "xlm",
+    "xlm-roberta-xl",
+    "xlnet",
+    "xmod",
 ];
 
 /// What stands on top of the encoder.
@@ -56,6 +115,17 @@ pub enum HeadKind {
     Classify(Vec<String>),
     /// The word at each masked position.
     MaskedLm,
+}
+
+/// What the logits of a checkpoint's classifier are, by `problem_type`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Problem {
+    /// One of the labels holds: a softmax.
+    OneOf,
+    /// Each label holds or does not: a sigmoid for each.
+    AnyOf,
+    /// They are numbers, and no labels.
+    Numbers,
 }
 
 /// The sizes and settings of an encoder, under the names of transformers.
@@ -89,8 +159,12 @@ pub struct Config {
     pub initializer_range: f32,
     /// The id of padding, after which XLM-R's positions start.
     pub pad_token_id: usize,
-    /// Labels of the checkpoint's classifier, if it has one.
+    /// Labels of the checkpoint's classifier, as far as they are named.
     pub labels: Option<Vec<String>>,
+    /// What that classifier's logits are.
+    pub problem: Problem,
+    /// Whether a language model's output layer is the word table.
+    pub tied: bool,
     /// Everything that the file held, for writing it again.
     raw: Map<String, Value>,
 }
@@ -103,26 +177,28 @@ impl Config {
             let remedy = "name a model's folder, which holds config.json, model.safetensors and a tokenizer";
             return Err(Error::Missing(format!("there is no {}; {remedy}", path.display())));
         }
-        let text = std::fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+        let text = input::read_at_most(&path, LONGEST)?;
         let value: Value = serde_json::from_slice(&text)
             .map_err(|error| Error::Data(format!("{} is not JSON: {error}; download it again", path.display())))?;
         let Value::Object(raw) = value else {
             return Err(Error::Data(format!("{}: expected a JSON object; download it again", path.display())));
         };
-        let remedy = "take config.json as the model's page has it";
-        Config::new(raw).map_err(|reason| Error::Data(format!("{}: {reason}; {remedy}", path.display())))
+        Config::new(raw).map_err(|reason| Error::Data(format!("{}: {reason}", path.display())))
     }
 
     /// An encoder from the content of a config.json.
     pub fn new(raw: Map<String, Value>) -> Result<Config, String> {
+        let architecture = architecture(&raw)?;
+        Config::of(architecture, raw).map_err(|reason| format!("{reason}; {REMEDY}"))
+    }
+
+    fn of(architecture: &'static Architecture, raw: Map<String, Value>) -> Result<Config, String> {
         let fields = Fields(&raw);
-        let model_type = raw.get("model_type").and_then(Value::as_str).ok_or("\"model_type\" is missing")?;
-        let architecture = ARCHITECTURES.iter().find(|known| known.model_type == model_type).ok_or_else(|| {
-            let known = ARCHITECTURES.iter().map(|known| known.model_type);
-            format!("model_type \"{model_type}\" is not supported; {}", did_you_mean(model_type, known))
-        })?;
         fields.must_be("hidden_act", "gelu")?;
         fields.must_be("position_embedding_type", "absolute")?;
+        if fields.flag("is_decoder", false)? {
+            return Err("\"is_decoder\" must be false: an encoder's tokens see those after them, too".to_string());
+        }
         let hidden_dropout_prob = fields.rate("hidden_dropout_prob", 0.1)?;
         let config = Config {
             architecture,
@@ -138,8 +214,10 @@ impl Config {
             attention_probs_dropout_prob: fields.rate("attention_probs_dropout_prob", 0.1)?,
             classifier_dropout: fields.rate("classifier_dropout", hidden_dropout_prob)?,
             initializer_range: fields.number("initializer_range", 0.02)?,
-            pad_token_id: fields.number("pad_token_id", 0.0)? as usize,
+            pad_token_id: fields.id("pad_token_id", architecture.padding)?,
             labels: labels(&raw)?,
+            problem: problem(&raw)?,
+            tied: fields.flag("tie_word_embeddings", true)?,
             raw,
         };
         let (h, heads) = (config.hidden_size, config.num_attention_heads);
@@ -171,7 +249,7 @@ impl Config {
         for name in ["hidden_dropout_prob", "attention_probs_dropout_prob"] {
             raw.insert(name.into(), json!(rate));
         }
-        Config::new(raw)
+        Ok(Config { labels: self.labels.clone(), ..Config::new(raw)? })
     }
 
     /// The content of config.json for this encoder with a head, as transformers reads it.
@@ -183,15 +261,64 @@ impl Config {
                 let label2id = labels.iter().enumerate().map(|(i, label)| (label.clone(), json!(i)));
                 raw.insert("id2label".into(), Value::Object(id2label.collect()));
                 raw.insert("label2id".into(), Value::Object(label2id.collect()));
-                raw.insert("problem_type".into(), json!("single_label_classification"));
+                let is_own = self.labels.as_ref() == Some(labels) && self.problem != Problem::OneOf;
+                if labels.len() > 1 && !is_own {
+                    raw.insert("problem_type".into(), json!("single_label_classification"));
+                }
                 self.architecture.classifier
             }
             HeadKind::MaskedLm => self.architecture.masked_lm,
         };
-        raw.insert("architectures".into(), json!([class]));
-        raw.insert("dtype".into(), json!("float32"));
-        raw.remove("torch_dtype");
-        Value::Object(raw)
+        of_class(raw, class)
+    }
+
+    /// The content of config.json for this encoder alone.
+    pub fn encoder_to_json(&self) -> Value {
+        of_class(self.raw.clone(), self.architecture.encoder)
+    }
+}
+
+/// The most bytes that a config.json may have: thousands of labels fit.
+const LONGEST: u64 = 1 << 24;
+
+const REMEDY: &str = "take config.json as the model's page has it";
+
+fn of_class(mut raw: Map<String, Value>, class: &str) -> Value {
+    raw.insert("architectures".into(), json!([class]));
+    raw.insert("dtype".into(), json!("float32"));
+    raw.remove("torch_dtype");
+    Value::Object(raw)
+}
+
+/// The family that `model_type` names.
+fn architecture(raw: &Map<String, Value>) -> Result<&'static Architecture, String> {
+    let missing = || format!("\"model_type\" is missing; {REMEDY}");
+    let name = raw.get("model_type").and_then(Value::as_str).ok_or_else(missing)?;
+    let known = || ARCHITECTURES.iter().map(|known| known.model_type);
+    ARCHITECTURES.iter().find(|known| known.model_type == name).ok_or_else(|| {
+        let what = format!("model_type \"{name}\" is not supported");
+        match OTHERS.contains(&name) {
+            true => format!(
+                "{what}: it is another architecture; take a model of {}",
+                known().collect::<Vec<_>>().join(", ")
+            ),
+            false => format!("{what}; {}", did_you_mean(name, known())),
+        }
+    })
+}
+
+fn problem(raw: &Map<String, Value>) -> Result<Problem, String> {
+    match raw.get("problem_type").filter(|value| !value.is_null()) {
+        None => Ok(Problem::OneOf),
+        Some(value) => match value.as_str() {
+            Some("single_label_classification") => Ok(Problem::OneOf),
+            Some("multi_label_classification") => Ok(Problem::AnyOf),
+            Some("regression") => Ok(Problem::Numbers),
+            _ => Err(format!(
+                "\"problem_type\" must be single_label_classification, multi_label_classification or regression, \
+                 found {value}"
+            )),
+        },
     }
 }
 
@@ -200,7 +327,11 @@ fn labels(raw: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
     let Some(names) = raw.get("id2label").and_then(Value::as_object) else { return Ok(None) };
     let name = |i: usize| names.get(&i.to_string()).and_then(Value::as_str).map(str::to_string);
     let labels: Option<Vec<String>> = (0..names.len()).map(name).collect();
-    labels.map(Some).ok_or_else(|| "\"id2label\" must map \"0\", \"1\", … to names".to_string())
+    let labels = labels.ok_or("\"id2label\" must map \"0\", \"1\", … to names")?;
+    match (1..labels.len()).find(|i| labels[..*i].contains(&labels[*i])) {
+        Some(twice) => Err(format!("\"id2label\" names \"{}\" twice", labels[twice])),
+        None => Ok(Some(labels).filter(|labels| !labels.is_empty())),
+    }
 }
 
 /// Typed access with messages that name the field.
@@ -212,6 +343,23 @@ impl Fields<'_> {
         match value.as_u64().filter(|size| (1..=1 << 31).contains(size)) {
             Some(size) => Ok(size as usize),
             None => Err(format!("\"{name}\" must be a positive whole number, found {value}")),
+        }
+    }
+
+    fn id(&self, name: &str, default: usize) -> Result<usize, String> {
+        match self.0.get(name).filter(|value| !value.is_null()) {
+            None => Ok(default),
+            Some(value) => match value.as_u64().filter(|id| *id < 1 << 31) {
+                Some(id) => Ok(id as usize),
+                None => Err(format!("\"{name}\" must be a whole number of at least 0, found {value}")),
+            },
+        }
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Result<bool, String> {
+        match self.0.get(name).filter(|value| !value.is_null()) {
+            None => Ok(default),
+            Some(value) => value.as_bool().ok_or_else(|| format!("\"{name}\" must be true or false, found {value}")),
         }
     }
 

@@ -22,7 +22,6 @@ pub struct Embeddings {
     positions: Tensor,
     types: Tensor,
     norm: LayerNorm,
-    first_position: usize,
     dropout: f32,
 }
 
@@ -37,15 +36,13 @@ impl Embeddings {
             ),
             types: builder.parameter("token_type_embeddings.weight", &[config.type_vocab_size, h], Fill::Normal),
             norm: LayerNorm::build(builder, "LayerNorm", h, config.layer_norm_eps),
-            first_position: config.first_position(),
             dropout: config.hidden_dropout_prob,
         })
     }
 
-    /// Word embeddings (t, h), positions from 0 (t) and token types (t) → (t, h)
+    /// Word embeddings (t, h), rows of the position table (t) and token types (t) → (t, h)
     fn forward(&self, words: &Tensor, positions: &Ids, types: &Ids, pass: Pass) -> Tensor {
-        let positions: Vec<u32> = positions.iter().map(|position| self.first_position as u32 + position).collect();
-        let x = words.add(&ops::gather(&[&self.positions], &positions.into()));
+        let x = words.add(&ops::gather(&[&self.positions], positions));
         let x = self.norm.forward_sum(&x, &ops::gather(&[&self.types], types), None);
         pass.dropout(&x, 0, self.dropout)
     }
@@ -135,7 +132,7 @@ impl Encoder {
         1 + self.layers.len() * SITES_PER_LAYER
     }
 
-    /// Word embeddings (t, h) → the layers' input (t, h).
+    /// Word embeddings (t, h), and for each token its row of the position table and its type → the layers' input (t, h).
     pub fn embed(&self, words: &Tensor, positions: &Ids, types: &Ids, pass: Pass) -> Tensor {
         self.embeddings.forward(words, positions, types, pass)
     }

@@ -28,7 +28,7 @@ pub enum Head {
         /// The first dropout site.
         site: usize,
     },
-    /// Masked positions to word logits, by the word table itself.
+    /// Masked positions to word logits, by the word table itself or a table of their own.
     MaskedLm {
         /// h → h, then GELU.
         dense: Linear,
@@ -36,36 +36,35 @@ pub enum Head {
         norm: LayerNorm,
         /// (v)
         bias: Tensor,
+        /// (v, h), where the output layer is not the word table.
+        decoder: Option<Tensor>,
     },
 }
 
 impl Head {
     pub(super) fn build(builder: &mut Builder, config: &Config, kind: &HeadKind, site: usize) -> Head {
-        let (h, roberta, dropout) = (config.hidden_size, config.architecture.roberta_heads, config.classifier_dropout);
-        builder.head(|builder| match kind {
+        let (h, names) = (config.hidden_size, &config.architecture.heads);
+        let (roberta, dropout) = (config.architecture.roberta_heads, config.classifier_dropout);
+        match kind {
             HeadKind::Classify(labels) => {
-                let (dense, out) = if roberta {
-                    ("classifier.dense", "classifier.out_proj")
-                } else {
-                    ("bert.pooler.dense", "classifier")
+                // BERT's pooler was pretrained with the encoder: it is kept whatever the labels are.
+                let dense = match roberta {
+                    true => builder.head(|builder| Linear::build(builder, names.dense, h, h)),
+                    false => builder.optional(|builder| Linear::build(builder, names.dense, h, h)),
                 };
-                let dense = Linear::build(builder, dense, h, h);
-                let out = Linear::build(builder, out, h, labels.len());
+                let out = builder.head(|builder| Linear::build(builder, names.out, h, labels.len()));
                 Head::Classify { dense, out, dropout, drops_first: roberta, site }
             }
-            HeadKind::MaskedLm => {
-                let names = if roberta {
-                    ["lm_head.dense", "lm_head.layer_norm", "lm_head.bias"]
-                } else {
-                    ["cls.predictions.transform.dense", "cls.predictions.transform.LayerNorm", "cls.predictions.bias"]
-                };
-                Head::MaskedLm {
-                    dense: Linear::build(builder, names[0], h, h),
-                    norm: LayerNorm::build(builder, names[1], h, config.layer_norm_eps),
-                    bias: builder.parameter(names[2], &[config.vocab_size], Fill::Zeros),
-                }
-            }
-        })
+            HeadKind::MaskedLm => builder.head(|builder| Head::MaskedLm {
+                dense: Linear::build(builder, names.transform, h, h),
+                norm: LayerNorm::build(builder, names.transform_norm, h, config.layer_norm_eps),
+                bias: builder.parameter(names.bias, &[config.vocab_size], Fill::Zeros),
+                decoder: (!config.tied).then(|| {
+                    let shape = [config.vocab_size, h];
+                    builder.within(names.decoder, |builder| builder.parameter("weight", &shape, Fill::Normal))
+                }),
+            }),
+        }
     }
 
     /// Hidden states (n, h) → logits (n, k): those of first tokens for a classifier, of masked ones for a language model.
@@ -75,7 +74,8 @@ impl Head {
                 let x = if *drops_first { pass.dropout(x, *site, *dropout) } else { x.clone() };
                 out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
             }
-            Head::MaskedLm { bias, .. } => {
+            Head::MaskedLm { bias, decoder: Some(decoder), .. } => ops::linear(&self.transform(x), decoder, bias),
+            Head::MaskedLm { bias, decoder: None, .. } => {
                 let x = self.transform(x);
                 let parts = words.windows.iter().enumerate().map(|(i, window)| {
                     let rows = words.window_rows(i);
@@ -93,8 +93,9 @@ impl Head {
     /// `weight` times the summed cross-entropy of what [`Head::logits`] gives, with at most 2²⁴ of them at once.
     pub fn loss(&self, x: &Tensor, labels: &Ids, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
         match self {
-            Head::MaskedLm { bias, .. } if labels.len() * words.rows > LOGITS => {
-                let windows: Vec<&Tensor> = words.windows.iter().collect();
+            Head::MaskedLm { bias, decoder, .. } if labels.len() * words.rows > LOGITS => {
+                let windows: Vec<&Tensor> =
+                    decoder.as_ref().map_or_else(|| words.windows.iter().collect(), |d| vec![d]);
                 ops::linear_cross_entropy(&self.transform(x), &windows, bias, labels, weight)
             }
             _ => self.logits(x, words, pass).cross_entropy(labels, weight),

@@ -4,10 +4,13 @@ mod config;
 mod encoder;
 mod head;
 mod model;
+mod names;
+mod pretrained;
 pub mod ranking;
 pub mod shipped;
 
-pub use config::{Config, HeadKind};
+pub use config::{Config, HeadKind, Problem};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
-pub use model::{Batch, Model, Place, Target, Words};
+pub use model::{Batch, Model, Named, Outputs, Place, Target, Words};
+pub use pretrained::Pretrained;

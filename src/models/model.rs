@@ -1,11 +1,16 @@
 //! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
 
-use super::{Config, Encoder, Head, HeadKind, ranking::ranking_loss};
+use super::{
+    Config, Encoder, Head, HeadKind, Pretrained,
+    config::Problem,
+    names::{self, WORDS},
+    ranking::ranking_loss,
+};
 use crate::{
     array::{Ids, Segments},
     checkpoint::{self, Entry, Values, Weights},
     error::{Error, Result},
-    nn::{ActiveRows, Builder, Parameter, Pass, WordTable},
+    nn::{ActiveRows, Builder, Parameter, Pass, Source, WordTable, Work},
     ops,
     tensor::{Device, Tensor},
 };
@@ -92,6 +97,18 @@ pub enum Words<'a> {
     Table,
 }
 
+/// A named tensor on the host: name, shape, numbers.
+pub type Named = (String, Vec<usize>, Vec<f32>);
+
+/// What a classifier's logits say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outputs {
+    /// One label holds; a softmax gives the probabilities.
+    Exclusive,
+    /// Each label holds or does not; a sigmoid gives its probability.
+    Independent,
+}
+
 /// An encoder with a head.
 #[derive(Debug)]
 pub struct Model {
@@ -113,29 +130,19 @@ pub struct Model {
     pub unused: Vec<String>,
     /// Names of loaded tensors that hold NaN or infinity.
     pub not_finite: Vec<String>,
+    /// What the model does not use and passes on: BERT's pooler in a language model, for the classifier to come.
+    pub carried: Vec<Named>,
 }
 
 impl Model {
-    /// Loads a Hugging Face folder.
-    ///
-    /// A classifier of the checkpoint is kept where its labels have the names asked for, in whatever order: `head_kind`
-    /// then has the checkpoint's. Any other head is initialized from the seed, and `initialized` says so.
+    /// Loads a Hugging Face folder: [`Pretrained::open`], then [`Pretrained::load`].
     pub fn load(folder: &Path, head: HeadKind, seed: u64, device: &Device) -> Result<Model> {
-        let config = Config::load(folder)?;
-        let weights = Weights::open(folder)?;
-        let (head, trust) = match (head, &config.labels) {
-            (HeadKind::Classify(wanted), Some(found)) if is_permutation(&wanted, found) => {
-                (HeadKind::Classify(found.clone()), true)
-            }
-            (HeadKind::Classify(wanted), _) => (HeadKind::Classify(wanted), false),
-            (HeadKind::MaskedLm, _) => (HeadKind::MaskedLm, true),
-        };
-        Model::build(config, head, Some(&weights), trust, seed, device)
+        Pretrained::open(folder)?.load(head, seed, device)
     }
 
     /// A model with fresh weights everywhere.
     pub fn fresh(config: Config, head: HeadKind, seed: u64, device: &Device) -> Result<Model> {
-        Model::build(config, head, None, true, seed, device)
+        Model::build(config, head, None, Trust::Whole, seed, device)
     }
 
     /// All that can be learned: the parameters, then the windows of the word table.
@@ -143,26 +150,19 @@ impl Model {
         self.parameters.iter().map(|parameter| &parameter.tensor).chain(&self.words.windows).collect()
     }
 
-    fn build(
+    /// Builds a model from a checkpoint that was surveyed, or afresh.
+    pub(super) fn build(
         config: Config,
         head: HeadKind,
-        weights: Option<&Weights>,
-        trust_head: bool,
+        source: Option<&Source>,
+        trust: Trust,
         seed: u64,
         device: &Device,
     ) -> Result<Model> {
-        let mut builder = Builder::new(weights, device, seed, config.initializer_range);
-        let prefix = config.architecture.prefix;
-        let (words, encoder) = builder.within(prefix, |builder| {
-            let name = "embeddings.word_embeddings";
-            let words = WordTable::build(builder, name, config.vocab_size, config.hidden_size);
-            (words, Encoder::build(builder, &config))
-        });
-        if !trust_head {
-            builder.forget_weights_of_head();
-        }
-        let built_head = Head::build(&mut builder, &config, &head, encoder.sites());
-        let built = builder.finish(&format!("the {} of config.json", config.architecture.model_type))?;
+        check_bindings(&config, &head, device)?;
+        let mut builder = Builder::new(Work::Build, source, device, seed, config.initializer_range);
+        let (words, encoder, built_head) = assemble(&mut builder, &config, &head, trust);
+        let built = builder.finish(&config_of(&config))?;
         Ok(Model {
             config,
             head_kind: head,
@@ -173,7 +173,57 @@ impl Model {
             initialized: built.initialized,
             unused: built.unused,
             not_finite: built.not_finite,
+            carried: Vec::new(),
         })
+    }
+
+    /// Looks whether a checkpoint has what a model needs, with the right shapes, before anything is made.
+    pub(super) fn survey(config: &Config, head: &HeadKind, source: &Source, trust: Trust) -> Result<()> {
+        let prefix = config.architecture.prefix;
+        let (wanted, found) = (config.num_hidden_layers, names::n_layers(source, prefix));
+        let mut clipped = config.clone();
+        clipped.num_hidden_layers = wanted.min(found.max(1)); // a number that lies costs no time
+        let device = Device::cpu();
+        let mut builder = Builder::new(Work::Survey, Some(source), &device, 0, 0.0);
+        assemble(&mut builder, &clipped, head, trust);
+        if wanted != found && found > 0 {
+            let what = format!("config.json has num_hidden_layers {wanted}, and the file holds {found}");
+            builder.differ(format!("{prefix}.encoder.layer"), what);
+            builder.pass_over(|name| names::is_beyond(name, prefix, wanted));
+        }
+        builder.finish(&config_of(config)).map(drop)
+    }
+
+    /// What a classifier's logits say: those of a single one, and of labels that do not exclude each other, are apart.
+    pub fn outputs(&self) -> Outputs {
+        match &self.head_kind {
+            HeadKind::Classify(labels) if labels.len() == 1 => Outputs::Independent,
+            HeadKind::Classify(labels) if self.config.labels.as_ref() == Some(labels) => match self.config.problem {
+                Problem::AnyOf => Outputs::Independent,
+                Problem::OneOf | Problem::Numbers => Outputs::Exclusive,
+            },
+            _ => Outputs::Exclusive,
+        }
+    }
+
+    /// Rows of the position table: RoBERTa counts from the row after that of padding, and gives the id of padding, where
+    /// a text holds it, that row without counting it.
+    fn positions(&self, batch: &Batch) -> Ids {
+        if !self.config.architecture.positions_follow_padding {
+            return batch.positions.clone();
+        }
+        let (padding, mut n_padding) = (self.config.pad_token_id as u32, 0);
+        let row = |(id, position): (&u32, &u32)| {
+            if *position == 0 {
+                n_padding = 0;
+            }
+            if *id == padding {
+                n_padding += 1;
+                return padding;
+            }
+            padding + 1 + position - n_padding
+        };
+        batch.ids.iter().zip(batch.positions.iter()).map(row).collect::<Vec<u32>>().into()
     }
 
     /// Where the model lives.
@@ -189,7 +239,7 @@ impl Model {
         };
         match at {
             Place::Word => embeddings,
-            Place::Embedding => self.encoder.embed(&embeddings, &batch.positions, &batch.types, pass),
+            Place::Embedding => self.encoder.embed(&embeddings, &self.positions(batch), &batch.types, pass),
             Place::Encoder => self.hidden_from(Place::Word, &embeddings, batch, pass),
         }
     }
@@ -225,21 +275,21 @@ impl Model {
     pub fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
         let encode = |x: &Tensor| self.encoder.encode(x, &batch.segments, batch.rows_read().as_ref(), pass);
         match at {
-            Place::Word => encode(&self.encoder.embed(x, &batch.positions, &batch.types, pass)),
+            Place::Word => encode(&self.encoder.embed(x, &self.positions(batch), &batch.types, pass)),
             Place::Embedding => encode(x),
             Place::Encoder => x.clone(),
         }
     }
 
     /// Every tensor by name, on the host.
-    pub fn tensors(&self) -> Vec<(String, Vec<usize>, Vec<f32>)> {
+    pub fn tensors(&self) -> Vec<Named> {
         let table = (self.words.name.clone(), vec![self.words.rows, self.words.columns], self.words.to_vec());
         let others = self.parameters.iter().map(|p| (p.name.clone(), p.tensor.shape().to_vec(), p.tensor.to_vec()));
         std::iter::once(table).chain(others).collect()
     }
 
     /// Overwrites every tensor with those that [`Model::tensors`] gave, in its order.
-    pub fn assign(&self, tensors: &[(String, Vec<usize>, Vec<f32>)]) {
+    pub fn assign(&self, tensors: &[Named]) {
         let (table, others) = tensors.split_first().expect("a model has a word table");
         for (i, window) in self.words.windows.iter().enumerate() {
             let rows = self.words.window_rows(i);
@@ -279,7 +329,8 @@ impl Model {
             shape: tensor.shape(),
             values: Values::Tensors(std::slice::from_ref(tensor)),
         });
-        let entries: Vec<Entry> = std::iter::once(table).chain(others).collect();
+        let carried = self.carried.iter().map(|named| entry(named, Values::F32));
+        let entries: Vec<Entry> = std::iter::once(table).chain(others).chain(carried).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
     }
 
@@ -287,26 +338,63 @@ impl Model {
     pub fn write_half(&self, folder: &Path) -> Result<()> {
         self.write_config(folder, "float16")?;
         let tensors = self.tensors();
-        let entries: Vec<Entry> =
-            tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F16(values) }).collect();
+        let entries: Vec<Entry> = tensors.iter().chain(&self.carried).map(|named| entry(named, Values::F16)).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
     }
 
     fn write_config(&self, folder: &Path, dtype: &str) -> Result<()> {
-        let mut config = self.config.to_json(&self.head_kind);
-        config["dtype"] = dtype.into();
-        let text = serde_json::to_string_pretty(&config).expect("JSON can be printed");
-        checkpoint::write_file(&folder.join("config.json"), (text + "\n").as_bytes())
+        write_config(folder, self.config.to_json(&self.head_kind), dtype)
     }
 }
 
-fn is_permutation(wanted: &[String], found: &[String]) -> bool {
-    let sorted = |labels: &[String]| {
-        let mut labels: Vec<String> = labels.iter().map(|label| label.to_lowercase()).collect();
-        labels.sort();
-        labels
-    };
-    sorted(wanted) == sorted(found)
+/// Whether the head of a checkpoint is for what is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trust {
+    /// It is.
+    Whole,
+    /// It is for something else.
+    EncoderOnly,
+}
+
+/// Word table, encoder and head.
+fn assemble(builder: &mut Builder, config: &Config, head: &HeadKind, trust: Trust) -> (WordTable, Encoder, Head) {
+    let (words, encoder) = builder.within(config.architecture.prefix, |builder| {
+        let words = WordTable::build(builder, WORDS, config.vocab_size, config.hidden_size);
+        (words, Encoder::build(builder, config))
+    });
+    if trust == Trust::EncoderOnly {
+        builder.forget_weights_of_head();
+    }
+    let head = Head::build(builder, config, head, encoder.sites());
+    (words, encoder, head)
+}
+
+/// What a file does not fit, where it does not.
+fn config_of(config: &Config) -> String {
+    format!("the {} of config.json", config.architecture.model_type)
+}
+
+/// An output layer of its own is not cut into windows, as the word table is.
+fn check_bindings(config: &Config, head: &HeadKind, device: &Device) -> Result<()> {
+    let (words, most) = (config.vocab_size, device.max_rows(config.hidden_size));
+    if *head == HeadKind::MaskedLm && !config.tied && words > most {
+        return Err(Error::Device(format!(
+            "config.json gives the language model an output layer of its own (tie_word_embeddings is false) with {words} \
+             rows, and this device binds {most} at once; use --backend cpu"
+        )));
+    }
+    Ok(())
+}
+
+pub(super) fn entry<'a>((name, shape, values): &'a Named, stored: fn(&'a [f32]) -> Values<'a>) -> Entry<'a> {
+    Entry { name, shape, values: stored(values) }
+}
+
+/// Writes config.json for tensors of this type.
+pub(super) fn write_config(folder: &Path, mut config: serde_json::Value, dtype: &str) -> Result<()> {
+    config["dtype"] = dtype.into();
+    let text = serde_json::to_string_pretty(&config).expect("JSON can be printed");
+    checkpoint::write_file(&folder.join("config.json"), (text + "\n").as_bytes())
 }
 
 #[cfg(test)]

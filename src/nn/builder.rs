@@ -1,6 +1,9 @@
 //! Building a model: every parameter is read from a checkpoint by its path, or initialized where that is allowed.
 
-use super::Parameter;
+use super::{
+    Parameter,
+    account::{self, Finding},
+};
 use crate::{
     array::Shape,
     checkpoint::{Weights, not_finite},
@@ -9,7 +12,10 @@ use crate::{
     tensor::{Device, Tensor},
 };
 use rayon::prelude::*;
-use std::{collections::BTreeSet, ops::Range};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Range,
+};
 
 /// What a parameter that the checkpoint lacks starts as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,9 +28,32 @@ pub enum Fill {
     Ones,
 }
 
+/// A checkpoint to build from.
+#[derive(Debug)]
+pub struct Source<'a> {
+    /// The file.
+    pub weights: &'a Weights,
+    /// From the names of the model to those in the file.
+    pub stored: BTreeMap<String, String>,
+    /// Names in the file that are no loss if nothing reads them.
+    pub idle: BTreeSet<String>,
+    /// Names of the model, with the shard that an index says holds them, and does not.
+    pub absent: BTreeMap<String, String>,
+}
+
+/// What a builder is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work {
+    /// Look whether everything is there and fits, and make nothing: sizes may lie.
+    Survey,
+    /// Make the tensors.
+    Build,
+}
+
 /// Hands out parameters while a model is put together, and keeps account of what was found.
 pub struct Builder<'a> {
-    weights: Option<&'a Weights>,
+    work: Work,
+    source: Option<&'a Source<'a>>,
     device: &'a Device,
     seed: u64,
     initializer_range: f32,
@@ -34,7 +63,7 @@ pub struct Builder<'a> {
     /// Whether the checkpoint's head is for something else, and so not to be used.
     forget_head: bool,
     used: BTreeSet<String>,
-    problems: Vec<String>,
+    problems: Vec<Finding>,
     initialized: Vec<String>,
     not_finite: Vec<String>,
     parameters: Vec<Parameter>,
@@ -54,15 +83,22 @@ pub struct Built {
 }
 
 impl<'a> Builder<'a> {
-    /// Builds from `weights`, or afresh.
-    pub fn new(weights: Option<&'a Weights>, device: &'a Device, seed: u64, initializer_range: f32) -> Builder<'a> {
+    /// Builds from a checkpoint, or afresh.
+    pub fn new(
+        work: Work,
+        source: Option<&'a Source<'a>>,
+        device: &'a Device,
+        seed: u64,
+        initializer_range: f32,
+    ) -> Builder<'a> {
         Builder {
-            weights,
+            work,
+            source,
             device,
             seed,
             initializer_range,
             path: Vec::new(),
-            may_initialize: weights.is_none(),
+            may_initialize: source.is_none(),
             forget_head: false,
             used: BTreeSet::new(),
             problems: Vec::new(),
@@ -85,12 +121,19 @@ impl<'a> Builder<'a> {
         built
     }
 
+    /// Builds what the checkpoint may lack, and is then initialized.
+    pub fn optional<T>(&mut self, build: impl FnOnce(&mut Self) -> T) -> T {
+        let before = std::mem::replace(&mut self.may_initialize, true);
+        let built = build(self);
+        self.may_initialize = before;
+        built
+    }
+
     /// Builds a head, which is initialized where the checkpoint does not have it or has one for something else.
     pub fn head<T>(&mut self, build: impl FnOnce(&mut Self) -> T) -> T {
-        let weights = if self.forget_head { None } else { self.weights };
-        let before = (std::mem::replace(&mut self.may_initialize, true), std::mem::replace(&mut self.weights, weights));
-        let built = build(self);
-        (self.may_initialize, self.weights) = before;
+        let before = if self.forget_head { self.source.take() } else { self.source };
+        let built = self.optional(build);
+        self.source = before;
         built
     }
 
@@ -110,7 +153,7 @@ impl<'a> Builder<'a> {
     /// A matrix cut into windows of rows that the device can bind; kept apart from the other parameters.
     pub fn windows(&mut self, name: &str, shape: [usize; 2], fill: Fill) -> (String, Vec<Tensor>) {
         let name = self.full_name(name);
-        let each = self.device.max_rows(shape[1]);
+        let each = if self.work == Work::Survey { shape[0] } else { self.device.max_rows(shape[1]) };
         let starts = (0..shape[0]).step_by(each.min(shape[0]).max(1));
         let windows = starts.map(|start| {
             let rows = start..(start + each.min(shape[0])).min(shape[0]);
@@ -120,20 +163,34 @@ impl<'a> Builder<'a> {
         (name, windows)
     }
 
-    /// The whole account, or one table of everything that does not fit.
+    /// Notes that the file is not what the configuration says.
+    pub fn differ(&mut self, name: String, what: String) {
+        self.problems.insert(0, (name, what));
+    }
+
+    /// Says nothing of tensors that nothing reads, where what is wrong with them was said already.
+    pub fn pass_over(&mut self, is_said: impl Fn(&str) -> bool) {
+        if let Some(source) = self.source {
+            self.used.extend(source.weights.names().filter(|name| is_said(name)).map(str::to_string));
+        }
+    }
+
+    /// The whole account, or one table of everything that does not fit `what`.
     pub fn finish(self, what: &str) -> Result<Built> {
-        let unused: Vec<String> = match self.weights {
-            Some(weights) => weights.names().filter(|name| !self.used.contains(*name)).map(str::to_string).collect(),
-            None => Vec::new(),
+        let Some(source) = self.source else {
+            let Builder { parameters, initialized, not_finite, .. } = self;
+            return Ok(Built { parameters, initialized, unused: Vec::new(), not_finite });
         };
+        let is_unused = |name: &&str| !self.used.contains(*name) && !source.idle.contains(*name);
+        let unused: Vec<String> = source.weights.names().filter(is_unused).map(str::to_string).collect();
         if self.problems.is_empty() {
             let Builder { parameters, initialized, not_finite, .. } = self;
             return Ok(Built { parameters, initialized, unused, not_finite });
         }
-        let source = self.weights.map(|weights| weights.source().display().to_string()).unwrap_or_default();
-        let mut lines = vec![format!("{source} does not fit {what}")];
-        lines.extend(self.problems.iter().map(|problem| format!("  {problem}")));
-        lines.extend(unused.iter().map(|name| format!("  {name}: not part of this model")));
+        let left = unused.iter().map(|name| (name.clone(), "not part of this model".to_string())).collect::<Vec<_>>();
+        let mut lines = vec![format!("{} does not fit {what}", source.weights.source().display())];
+        let findings = account::lines(&self.problems).into_iter().chain(account::lines(&left));
+        lines.extend(findings.map(|line| format!("  {line}")));
         lines.push("  remedy: take config.json and weights from the same model".to_string());
         Err(Error::Data(lines.join("\n")))
     }
@@ -144,50 +201,61 @@ impl<'a> Builder<'a> {
 
     /// Rows of a tensor from the checkpoint, or fresh ones; a problem is noted and zeros stand in.
     fn tensor(&mut self, name: &str, shape: &[usize], rows: Range<usize>, fill: Fill) -> Tensor {
+        let stored = self.find(name, shape);
+        if self.work == Work::Survey {
+            return Tensor::zeros([1], self.device);
+        }
         let extent: Vec<usize> = std::iter::once(rows.len()).chain(shape[1..].iter().copied()).collect();
         let tensor = Tensor::filled(&extent[..], self.device, |values| {
-            if !self.load(name, shape, rows, fill, values) {
-                values.fill(0.0);
+            match stored {
+                Found::Stored(weights, stored) => self.read(weights, stored, name, rows, values),
+                Found::Fresh => self.fresh(name, rows.start * shape[1..].iter().product::<usize>(), fill, values),
+                Found::Nothing => values.fill(0.0),
             }
             Ok(())
         });
         tensor.expect("problems are noted").tracked()
     }
 
-    /// Whether the values could be filled.
-    fn load(&mut self, name: &str, shape: &[usize], rows: Range<usize>, fill: Fill, values: &mut [f32]) -> bool {
+    /// Where a tensor comes from; what keeps it from coming is noted.
+    fn find(&mut self, name: &str, shape: &[usize]) -> Found<'a> {
+        let stored = self.source.and_then(|source| Some((source.weights, source.stored.get(name)?)));
+        if let Some((weights, stored)) = stored {
+            self.used.insert(stored.clone());
+            return match weights.unfit(stored, shape) {
+                None => Found::Stored(weights, stored),
+                Some(problem) => self.problem(stored, problem),
+            };
+        }
         let expected = Shape::from(shape);
-        let Some(weights) = self.weights.filter(|weights| weights.contains(name)) else {
-            if self.may_initialize {
-                if self.initialized.last().is_none_or(|last| last != name) {
-                    self.initialized.push(name.to_string());
-                }
-                self.fresh(name, rows.start * shape[1..].iter().product::<usize>(), fill, values);
-            } else {
-                self.problem(format!("{name}: missing, expected {expected:?}"));
-            }
-            return self.may_initialize;
-        };
-        self.used.insert(name.to_string());
-        let found = weights.shape(name).unwrap_or_default();
-        if found != shape {
-            self.problem(format!("{name}: expected {expected:?}, found {:?}", Shape::from(found)));
-            return false;
+        if let Some(shard) = self.source.and_then(|source| source.absent.get(name)) {
+            return self.problem(name, format!("missing, expected {expected:?}; the index names it in \"{shard}\""));
         }
-        if let Err(error) = weights.read_rows_into(name, rows, values) {
-            self.problem(format!("{name}: {error}"));
-            return false;
+        if !self.may_initialize {
+            return self.problem(name, format!("missing, expected {expected:?}"));
         }
-        if not_finite(values) > 0 {
-            self.not_finite.push(name.to_string());
+        if self.initialized.last().is_none_or(|last| last != name) {
+            self.initialized.push(name.to_string());
         }
-        true
+        Found::Fresh
     }
 
-    fn problem(&mut self, problem: String) {
+    fn read(&mut self, weights: &Weights, stored: &str, name: &str, rows: Range<usize>, values: &mut [f32]) {
+        if let Err(error) = weights.read_rows_into(stored, rows, values) {
+            values.fill(0.0);
+            self.problem(stored, error.to_string());
+        } else if not_finite(values) > 0 && self.not_finite.last().is_none_or(|last| last != name) {
+            self.not_finite.push(name.to_string());
+        }
+    }
+
+    /// Notes what is wrong with a tensor, once where it has several windows.
+    fn problem(&mut self, name: &str, problem: String) -> Found<'a> {
+        let problem = (name.to_string(), problem);
         if self.problems.last() != Some(&problem) {
             self.problems.push(problem);
         }
+        Found::Nothing
     }
 
     /// Fresh numbers: a function of the seed, the name and the place, whatever the windows.
@@ -212,4 +280,14 @@ impl<'a> Builder<'a> {
             }
         }
     }
+}
+
+/// Where the numbers of a tensor come from.
+enum Found<'a> {
+    /// The file, under this name.
+    Stored(&'a Weights, &'a str),
+    /// The seed.
+    Fresh,
+    /// Nowhere: a problem was noted.
+    Nothing,
 }

@@ -1,9 +1,11 @@
 //! Layers: what has parameters, and how parameters are loaded, initialized and named.
 
+mod account;
 mod builder;
 mod words;
 
-pub use builder::{Builder, Fill};
+pub use account::ranges;
+pub use builder::{Builder, Fill, Source, Work};
 pub use words::{ActiveRows, WordTable};
 
 use crate::{ops, rng::Draw, tensor::Tensor};

@@ -7,7 +7,10 @@ use std::{
 };
 
 use super::{Example, Layout, Loaded, Origin, Row, Split, Task, TextFile, table::looks_quoted, text_file::sha256};
-use crate::error::{Error, Result, did_you_mean};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    input,
+};
 
 /// More rows than this with one and the same label are no test set: somebody filled the column in.
 const MOST_ROWS_OF_ONE_LABEL: usize = 100;
@@ -133,7 +136,7 @@ impl Task {
             for (layout, pattern) in self.patterns(split) {
                 let name = pattern.replace("{language}", language);
                 let path = base.join(&name);
-                if path.is_file() {
+                if input::is_there(&path) {
                     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
                     return Ok(Found { path, layout, stem });
                 }
@@ -177,7 +180,7 @@ impl Task {
             let name = entry.map_err(|error| Error::read(&folder, &error))?.file_name();
             let name = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(suffix));
             let Some(language) = name.filter(|name| !name.is_empty() && !name.starts_with('.')) else { continue };
-            if base.join(pattern.replace("{language}", language)).is_file() {
+            if input::is_there(&base.join(pattern.replace("{language}", language))) {
                 languages.push(language.to_owned());
             }
         }
@@ -186,7 +189,7 @@ impl Task {
 
     /// The languages that one file holds.
     fn languages_inside(&self, path: &Path) -> Result<Vec<String>> {
-        if !path.is_file() {
+        if !input::is_there(path) {
             return Ok(Vec::new());
         }
         let rows = (self.layout_for(path).read)(&TextFile::read(path)?, self)?;

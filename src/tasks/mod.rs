@@ -177,10 +177,11 @@ impl Task {
         labels
     }
 
-    /// The id of a label by its name or another spelling of it.
+    /// The id of a label by its name or another spelling of it, in whatever case.
     pub fn label(&self, name: &str) -> Option<usize> {
-        let name = self.aliases.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, label)| label);
-        self.labels().iter().position(|label| *label == name)
+        let is = |known: &str| known == name || known.to_lowercase() == name.to_lowercase();
+        let name = self.aliases.iter().find(|(alias, _)| is(alias)).map_or(name, |(_, label)| label);
+        self.labels().iter().position(|label| *label == name || label.to_lowercase() == name.to_lowercase())
     }
 
     /// The id of a label, or an error that says `place` and the nearest label.

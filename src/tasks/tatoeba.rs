@@ -6,7 +6,10 @@
 use std::path::{Path, PathBuf};
 
 use super::TextFile;
-use crate::error::{Error, Result, did_you_mean};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    input,
+};
 
 /// The name of the task, and of its folder.
 pub const NAME: &str = "tatoeba";
@@ -78,7 +81,7 @@ pub fn load(folder: &Path, language: &str) -> Result<Bitext> {
     };
     let base = base(folder);
     let path = |side: &str| base.join(format!("tatoeba.{code}-eng.{side}"));
-    if !path(code).is_file() {
+    if !input::is_there(&path(code)) {
         let remedy = "fetch data/tatoeba/v1 of facebookresearch/LASER, and name its folder by --data";
         return Err(Error::Missing(format!("there is no {}; {remedy}", path(code).display())));
     }

@@ -1,13 +1,13 @@
 //! A text file in memory: UTF-8 checked, byte order mark and carriage returns taken off, hashed.
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    input,
+};
 
 /// A text file, its lines and its hash.
 #[derive(Debug, Clone)]
@@ -22,7 +22,7 @@ pub struct TextFile {
 impl TextFile {
     /// Reads a file; an empty one or one that is not UTF-8 is an error.
     pub fn read(path: &Path) -> Result<TextFile> {
-        let bytes = fs::read(path).map_err(|error| Error::read(path, &error))?;
+        let bytes = input::read(path)?;
         let sha256 = sha256(&bytes);
         let text = String::from_utf8(bytes).map_err(|error| {
             let offset = error.utf8_error().valid_up_to();
@@ -68,6 +68,7 @@ pub(super) fn excerpt(line: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     fn written(bytes: &[u8]) -> (tempfile::TempDir, Result<TextFile>) {
         let folder = tempfile::tempdir().unwrap();

@@ -22,6 +22,7 @@ use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::{Encoding, OffsetReferential, OffsetType, Token};
 
 use crate::error::{Error, Result};
+use crate::input;
 use charsmap::{Charsmap, Spaces};
 use engine::{BERT, Engine, Subwords, XLMR};
 use guard::guarded;
@@ -92,7 +93,7 @@ impl Tokenizer {
     /// A vocab.txt is cased unless the tokenizer_config.json beside it says `do_lower_case`.
     pub fn load(path: &Path) -> Result<Tokenizer> {
         let file = find_file(path)?;
-        let bytes = fs::read(&file).map_err(|error| Error::read(&file, &error))?;
+        let bytes = input::read(&file)?;
         let config = read_config(&file)?;
         let source = file.display().to_string();
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
@@ -309,7 +310,7 @@ fn find_file(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_path_buf());
     }
-    FILES.iter().map(|name| path.join(name)).find(|file| file.is_file()).ok_or_else(|| {
+    FILES.iter().map(|name| path.join(name)).find(|file| file.exists()).ok_or_else(|| {
         let (folder, names) = (path.display(), FILES.join(", "));
         Error::Missing(format!("{folder}: no tokenizer here (looked for {names}); copy one of them from the model"))
     })
@@ -318,10 +319,10 @@ fn find_file(path: &Path) -> Result<PathBuf> {
 /// The tokenizer_config.json beside `file`, or null.
 fn read_config(file: &Path) -> Result<Value> {
     let path = file.with_file_name(CONFIG);
-    if !path.is_file() {
+    if !path.exists() {
         return Ok(Value::Null);
     }
-    let bytes = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+    let bytes = input::read(&path)?;
     serde_json::from_slice(&bytes).map_err(|error| {
         Error::Data(format!("{}: expected JSON, but {error}; mend the file or remove it", path.display()))
     })

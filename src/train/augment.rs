@@ -7,7 +7,6 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    fs,
     path::Path,
 };
 
@@ -15,6 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     error::{Error, Result},
+    input,
     tasks::{Example, sha256},
 };
 
@@ -56,7 +56,7 @@ impl Statistics {
 impl Neighbours {
     /// Reads a JSON object from words to lists of words.
     pub fn load(path: &Path) -> Result<Neighbours> {
-        let bytes = fs::read(path).map_err(|error| Error::read(path, &error))?;
+        let bytes = input::read(path)?;
         Neighbours::parse(&bytes, &path.display().to_string())
     }
 
@@ -161,7 +161,7 @@ mod tests {
     fn neighbours(json: &str) -> Result<Neighbours> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("n.json");
-        fs::write(&path, json).unwrap();
+        std::fs::write(&path, json).unwrap();
         Neighbours::load(&path)
     }
 

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    input,
     tasks::{self, Loaded, Split, Task, demo, tatoeba},
 };
 use std::{
@@ -236,7 +237,7 @@ fn pair(path: &Path, number: usize, line: &str) -> Result<Text> {
 /// The first lines of a file that hold something, with their numbers.
 fn read_lines(path: &Path, limit: usize) -> Result<Vec<(usize, String)>> {
     use std::io::BufRead;
-    let file = std::fs::File::open(path).map_err(|error| Error::read(path, &error))?;
+    let file = input::open(path)?;
     let (mut lines, mut offset) = (Vec::new(), 0);
     let mut reader = std::io::BufReader::new(file);
     let mut bytes = Vec::new();

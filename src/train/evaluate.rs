@@ -5,7 +5,7 @@ use super::{
     source::{Item, cut, pack},
 };
 use crate::{
-    models::{Batch, Model, Place, Words},
+    models::{Batch, Model, Outputs, Place, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
@@ -14,9 +14,13 @@ use crate::{
 
 /// The probability of each label for each item, in the order of the items.
 pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f32>> {
+    let probabilities = match model.outputs() {
+        Outputs::Exclusive => softmax,
+        Outputs::Independent => sigmoids,
+    };
     by_batches(items, tokens, |batch, _| {
         let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
-        rows_of(&model.logits_from(Place::Word, &activations, batch, Pass::evaluation())).map(softmax).collect()
+        rows_of(&model.logits_from(Place::Word, &activations, batch, Pass::evaluation())).map(probabilities).collect()
     })
 }
 
@@ -138,6 +142,10 @@ fn softmax(row: Vec<f32>) -> Vec<f32> {
     let exps: Vec<f64> = row.iter().map(|x| f64::from(x - most).exp()).collect();
     let sum: f64 = exps.iter().sum();
     exps.iter().map(|x| (x / sum) as f32).collect()
+}
+
+fn sigmoids(row: Vec<f32>) -> Vec<f32> {
+    row.iter().map(|x| (1.0 / (1.0 + (-f64::from(*x)).exp())) as f32).collect()
 }
 
 /// The position of the largest number, the first of equals.

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    models::{Config, HeadKind, Model},
+    models::{Config, HeadKind, Model, Pretrained, Problem},
     tasks::{Loaded, Task, predictions::Prediction},
     tensor::Device,
     text::Tokenizer,
@@ -62,33 +62,54 @@ pub fn label_map(model: &Model, task: &Task) -> Result<Vec<u32>> {
     let HeadKind::Classify(labels) = &model.head_kind else {
         return Err(Error::Data(format!("the model has no classifier; {} needs one", task.name)));
     };
+    matched(labels, task).ok_or_else(|| labels_differ(labels, task))
+}
+
+/// The number of each of the task's labels among others, whose names may be its aliases, in whatever case.
+fn matched(labels: &[String], task: &Task) -> Option<Vec<u32>> {
     let place = |label: &&str| {
         let matches = |name: &String| task.label(name).is_some_and(|at| task.labels()[at] == *label);
         labels.iter().position(matches).map(|at| at as u32)
     };
     let map: Option<Vec<u32>> = task.labels().iter().map(place).collect();
-    map.filter(|map| map.len() == labels.len()).ok_or_else(|| {
-        Error::Data(format!(
-            "labels differ: {} has {}; the model has {}; name the model's labels in id2label of its config.json",
-            task.name,
-            task.labels().join(", "),
-            labels.join(", ")
-        ))
-    })
+    map.filter(|map| map.len() == labels.len())
+}
+
+fn labels_differ(labels: &[String], task: &Task) -> Error {
+    Error::Data(format!(
+        "labels differ: {} has {}; the model has {}; name the model's labels in id2label of its config.json",
+        task.name,
+        task.labels().join(", "),
+        labels.join(", ")
+    ))
+}
+
+/// The head that a checkpoint is trained or measured with on a task: its own where that tells the task's labels apart,
+/// else a new one.
+pub fn head_for(pretrained: &Pretrained, task: &Task) -> Result<HeadKind> {
+    let own = pretrained.config.labels.as_ref().filter(|labels| matched(labels, task).is_some());
+    let Some(labels) = own else {
+        return Ok(HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect()));
+    };
+    match pretrained.config.problem {
+        Problem::OneOf => Ok(HeadKind::Classify(labels.clone())),
+        Problem::AnyOf | Problem::Numbers => Err(Error::Data(format!(
+            "the model's classifier has the labels of {}, but its config.json says that they do not exclude each other \
+             (problem_type), and in {} one label is right; correct problem_type if it is wrong, else take another model",
+            task.name, task.name
+        ))),
+    }
 }
 
 /// Opens a folder with a trained classifier for `task`, and its tokenizer.
 pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(Model, Tokenizer)> {
-    let labels = Config::load(folder)?.labels.unwrap_or_default();
-    let model = Model::load(folder, HeadKind::Classify(labels), 0, device)?;
-    if !model.initialized.is_empty() {
-        let names = model.initialized.join(", ");
-        let folder = folder.display();
-        return Err(Error::Data(format!(
-            "{folder} holds no trained classifier ({names} missing); train one with rxlt run"
-        )));
+    let pretrained = Pretrained::open(folder)?;
+    let labels = pretrained.classifier()?;
+    if matched(&labels, task).is_none() {
+        return Err(labels_differ(&labels, task));
     }
-    label_map(&model, task)?;
+    let head = head_for(&pretrained, task)?;
+    let model = pretrained.load(head, 0, device)?;
     let tokenizer = Tokenizer::load(folder)?;
     check_vocabulary(&tokenizer, &model.config)?;
     Ok((model, tokenizer))

@@ -17,6 +17,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    input,
     models::Place,
     ops::Distribution,
     tasks::{self, Task},
@@ -113,6 +114,16 @@ pub struct Fresh {
     pub hidden_dropout_prob: f64,
     /// Dropout of attention.
     pub attention_probs_dropout_prob: f64,
+}
+
+impl Fresh {
+    /// How many numbers the encoder has: as a float, since what a recipe asks for may be beyond any whole number.
+    pub fn n_parameters(&self) -> f64 {
+        let (h, inner) = (self.hidden_size as f64, self.intermediate_size as f64);
+        let layer = 4.0 * h * h + 2.0 * h * inner + 9.0 * h + inner;
+        let tables = (self.vocab_size as f64 + self.max_position_embeddings as f64 + 3.0) * h;
+        tables + self.num_hidden_layers as f64 * layer
+    }
 }
 
 /// Where the data lie.
@@ -593,7 +604,7 @@ impl Setting {
 impl Resolved {
     /// Reads a recipe file.
     pub fn load(path: &Path, settings: &[Setting]) -> Result<Resolved> {
-        let text = std::fs::read_to_string(path).map_err(|error| Error::read(path, &error))?;
+        let text = input::read_text(path)?;
         Resolved::parse(&text, &path.display().to_string(), settings)
     }
 

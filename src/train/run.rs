@@ -7,7 +7,7 @@ use super::{
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, number},
     held_out::held_out_accuracies,
-    measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
+    measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, head_for, label_map},
     memory::{self, Bytes, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, Stage},
@@ -17,7 +17,7 @@ use super::{
 use crate::{
     checkpoint,
     error::{Error, Result},
-    models::{Config, HeadKind, Model},
+    models::{Config, HeadKind, Model, Pretrained},
     rng::{Purpose, Rng},
     tasks::{
         Loaded, Task, demo, generalized,
@@ -79,8 +79,8 @@ pub fn run(
         for method in &run.recipe.methods {
             let variant = run.task.map(|_| method);
             let (stage_folder, evaluations) = run.train(first.len(), last, method, variant, &start)?;
-            methods.push(match run.task {
-                Some(task) => run.measure(task, last, method, &stage_folder, &evaluations)?,
+            methods.extend(match run.task {
+                Some(task) => Some(run.measure(task, last, method, &stage_folder, &evaluations)?),
                 None => run.measure_masked(first.len(), last, method, &stage_folder, &evaluations)?,
             });
         }
@@ -259,13 +259,26 @@ impl<'a> Run<'a> {
 
     /// The model that a stage starts with; says what had to be initialized.
     fn model(&self, index: usize, start: &Start, seed: u64, name: &str) -> Result<Model> {
-        let head = match self.labelled.get(&index) {
-            Some((task, ..)) => HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect()),
-            None => HeadKind::MaskedLm,
-        };
+        let task = self.labelled.get(&index).map(|(task, ..)| *task);
         let model = match start {
-            Start::Folder(path) => Model::load(path, head, seed, self.device)?,
-            Start::Fresh(config) => Model::fresh(config.clone(), head, seed, self.device)?,
+            Start::Folder(path) => {
+                let pretrained = Pretrained::open(path)?;
+                let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
+                if let (Some(task), Some(labels)) = (task, &pretrained.config.labels)
+                    && head != HeadKind::Classify(labels.clone())
+                {
+                    let (found, task) = (labels.join(", "), task.name);
+                    self.progress.note(format_args!(
+                        "{name}: the checkpoint's classifier says {found}; {task} begins with a new one"
+                    ));
+                }
+                pretrained.load(head, seed, self.device)?
+            }
+            Start::Fresh(config) => {
+                let labels = |task: &Task| task.labels().iter().map(|label| (*label).to_string()).collect();
+                let head = task.map_or(HeadKind::MaskedLm, |task| HeadKind::Classify(labels(task)));
+                Model::fresh(config.clone(), head, seed, self.device)?
+            }
         };
         if matches!(start, Start::Folder(_)) {
             if !model.initialized.is_empty() {
@@ -395,7 +408,7 @@ impl<'a> Run<'a> {
         Ok(result)
     }
 
-    /// Scores the model of a last stage of masked language modelling by what it finds in held-out texts.
+    /// Scores the model of a last stage of masked language modelling by what it finds in held-out texts, if there are any.
     fn measure_masked(
         &self,
         index: usize,
@@ -403,11 +416,17 @@ impl<'a> Run<'a> {
         method: &Method,
         folder: &StageFolder,
         evaluations: &[Evaluation],
-    ) -> Result<MethodResult> {
-        let corpus = self.corpus(index, stage, self.stage_seed(index))?;
+    ) -> Result<Option<MethodResult>> {
+        let items = self.corpus(index, stage, self.stage_seed(index))?.held_out()?;
+        if items.is_empty() {
+            self.progress.note(format_args!(
+                "mlm: a hundredth of the texts is held out to measure by, and there are too few of them: nothing is measured"
+            ));
+            return Ok(None);
+        }
         let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let scores = held_out_accuracies(&model, &corpus.held_out()?, tokens);
+        let scores = held_out_accuracies(&model, &items, tokens);
         let scores =
             scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
         let source = SOURCE_OF_TEXT;
@@ -416,7 +435,7 @@ impl<'a> Run<'a> {
         let result =
             MethodResult { name: method.name.clone(), summary, grid: None, rule, folder: folder.path().to_path_buf() };
         folder.write_metrics(&result.to_json())?;
-        Ok(result)
+        Ok(Some(result))
     }
 
     /// Of this all randomness of a stage is made.
@@ -488,8 +507,9 @@ impl Measuring<'_> {
     fn predict(&mut self, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
         let run = self.run;
         if self.model.is_none() {
-            let labels = self.task.labels().iter().map(|label| (*label).to_string()).collect();
-            self.model = Some(Model::load(&self.folder.model(), HeadKind::Classify(labels), 0, run.device)?);
+            let pretrained = Pretrained::open(&self.folder.model())?;
+            let head = head_for(&pretrained, self.task)?;
+            self.model = Some(pretrained.load(head, 0, run.device)?);
         }
         let model = self.model.as_ref().expect("it was just loaded");
         let chosen = self.folder.choice()?.map(|choice| choice.tokens_per_micro_batch);

@@ -152,6 +152,9 @@ impl Recipe {
         for (name, size) in sizes {
             problems.unless(size > 0, &format!("model.fresh.{name}"), POSITIVE, &size);
         }
+        let (layers, numbers) = (fresh.num_hidden_layers, format!("{:.1e}", fresh.n_parameters()));
+        problems.unless(layers <= MOST_LAYERS, "model.fresh.num_hidden_layers", "1000 or less", &layers);
+        problems.unless(fresh.n_parameters() <= MOST_PARAMETERS, "model.fresh", "at most 1e10 parameters", &numbers);
         for (i, stage) in self.stages.iter().enumerate() {
             let (asked, expected) = (stage.layers.unwrap_or(0), format!("at most {}", fresh.num_hidden_layers));
             problems.unless(asked <= fresh.num_hidden_layers, &format!("stages.{i}.layers"), &expected, &asked);
@@ -302,6 +305,9 @@ impl RsDa {
     }
 }
 
+/// No encoder that is trained from nothing has more; a number beyond is a slip, and would exhaust any memory.
+const MOST_PARAMETERS: f64 = 1e10;
+const MOST_LAYERS: usize = 1000;
 const POSITIVE: &str = "1 or more";
 const ABOVE: &str = "a number above 0";
 const RATE: &str = "0 or more and below 1";

@@ -1,6 +1,6 @@
 //! From TOML and `--set` to a table, with the place of every value.
 
-use std::{collections::BTreeMap, fs, path::Path};
+use std::{collections::BTreeMap, path::Path};
 
 use serde::Deserialize;
 use toml::{
@@ -9,7 +9,10 @@ use toml::{
 };
 
 use super::{Recipe, Setting};
-use crate::error::{Error, Result, did_you_mean};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    input,
+};
 
 /// The table in `text`, checked for keys and types, and the place of each value; what it does not say, the recipe says
 /// that it extends.
@@ -36,7 +39,7 @@ const EXTENDS: &str = "extends";
 fn read_extended(extended: &str, name: &str) -> Result<(Table, BTreeMap<String, String>)> {
     let (text, name) = if extended.ends_with(".toml") {
         let path = Path::new(name).with_file_name(extended);
-        (fs::read_to_string(&path).map_err(|error| Error::read(&path, &error))?, path.display().to_string())
+        (input::read_text(&path)?, path.display().to_string())
     } else {
         (super::find(extended)?.to_owned(), extended.to_owned())
     };
