@@ -20,7 +20,10 @@ use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Error, Result};
+use crate::{
+    checkpoint::Existing,
+    error::{Error, Result},
+};
 
 /// Fine-tune multilingual encoders robustly in one language, and measure them honestly in all.
 #[derive(Debug, Parser)]
@@ -74,6 +77,20 @@ impl Cli {
             Command::Devices(args) => device::list(&args),
             Command::Recipe(args) => recipe::run(&args),
         })
+    }
+}
+
+/// Whether an output that is there already may be replaced.
+#[derive(Debug, clap::Args)]
+struct Force {
+    /// Replace the output where it is there already; what the command reads itself never is.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Force {
+    fn existing(&self) -> Existing {
+        if self.force { Existing::Replaced } else { Existing::Kept }
     }
 }
 

@@ -3,6 +3,7 @@
 use super::{
     evaluate::{self, Vote},
     objective::RandomPerturbation,
+    record::Record,
     source::Labelled,
 };
 use crate::{
@@ -77,8 +78,23 @@ pub fn label_map(model: &Model, task: &Task) -> Result<Vec<u32>> {
     })
 }
 
+/// A trained classifier, with what lies in its folder.
+#[derive(Debug)]
+pub struct Opened {
+    /// The model.
+    pub model: Model,
+    /// Turns text into tokens.
+    pub tokenizer: Tokenizer,
+    /// What it was trained on, where it is one of ours.
+    pub record: Option<Record>,
+}
+
 /// Opens a folder with a trained classifier for `task`, and its tokenizer.
-pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(Model, Tokenizer)> {
+pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<Opened> {
+    let record = Record::load(folder)?;
+    if let Some(record) = &record {
+        record.check_kind(task.name, task.pairs)?;
+    }
     let labels = Config::load(folder)?.labels.unwrap_or_default();
     let model = Model::load(folder, HeadKind::Classify(labels), 0, device)?;
     if !model.initialized.is_empty() {
@@ -91,7 +107,7 @@ pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(M
     label_map(&model, task)?;
     let tokenizer = Tokenizer::load(folder)?;
     check_vocabulary(&tokenizer, &model.config)?;
-    Ok((model, tokenizer))
+    Ok(Opened { model, tokenizer, record })
 }
 
 /// Whether every id of the tokenizer has a row in the word table.
