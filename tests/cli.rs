@@ -242,61 +242,63 @@ fn a_run_leaves_its_record_and_goes_on() {
     check(folder.path(), &args, 73, &["out is in use by process "]);
     drop(lock);
 
+    models_are_used_as_they_were_trained(folder.path());
+}
+
+/// What becomes of the models of a run in `out`.
+fn models_are_used_as_they_were_trained(folder: &Path) {
+    let out = folder.join("out");
+    let said = |args: &[&str]| text(&rxlt(folder, args).output().unwrap().stderr);
     // A stage's folder stands for its model, which says how long examples may be.
     let record = fs::read_to_string(out.join("2-demo-adv/model/rxlt.json")).unwrap();
     assert!(record.contains("\"max_length\": 32") && record.contains("\"pairs\": true"), "{record}");
     let settings = fs::read_to_string(out.join("2-demo-adv/model/tokenizer_config.json")).unwrap();
     assert!(settings.contains("\"model_max_length\": 32"), "{settings}");
-    check(folder.path(), &["eval", "--model", "out", "--task", "demo", "--data", "demo"], 2, &["out/2-demo-adv"]);
+    check(folder, &["eval", "--model", "out", "--task", "demo", "--data", "demo"], 2, &["out/2-demo-adv"]);
     let model = "out/2-demo-adv";
     let eval = ["eval", "--model", model, "--task", "demo", "--data", "demo", "--languages", "de,sw"];
-    check(folder.path(), &[&eval[..], &["--generalized", "--output", "p"]].concat(), 0, &["sw", "two languages"]);
-    check(folder.path(), &["eval", "--predictions", "p/test-de.jsonl", "--task", "demo"], 0, &["600", "entailment"]);
-    check(folder.path(), &[&eval[..], &["--max-length", "99"]].concat(), 2, &["takes at most 32 tokens"]);
-    check(folder.path(), &["eval", "--model", model, "--task", "pawsx", "--data", "demo"], 65, &[]);
+    check(folder, &[&eval[..], &["--generalized", "--output", "p"]].concat(), 0, &["sw", "two languages"]);
+    check(folder, &["eval", "--predictions", "p/test-de.jsonl", "--task", "demo"], 0, &["600", "entailment"]);
+    check(folder, &[&eval[..], &["--max-length", "99"]].concat(), 2, &["takes at most 32 tokens"]);
+    check(folder, &["eval", "--model", model, "--task", "pawsx", "--data", "demo"], 65, &[]);
     assert!(
         said(&[&eval[..], &["--max-length", "20"]].concat())
             .contains("note: --max-length 20: the model was trained with 32")
     );
 
     // Predictions are compared without their runs; those that are there are kept.
-    check(folder.path(), &[&eval[..], &["--output", "p"]].concat(), 73, &["p/test-de.jsonl: it is there already"]);
+    check(folder, &[&eval[..], &["--output", "p"]].concat(), 73, &["p/test-de.jsonl: it is there already"]);
     let other = ["eval", "--model", "out/2-demo-standard", "--task", "demo", "--data", "demo", "--languages", "de,sw"];
-    check(folder.path(), &[&other[..], &["--output", "q"]].concat(), 0, &[]);
+    check(folder, &[&other[..], &["--output", "q"]].concat(), 0, &[]);
     for (a, b) in [("p/test-de.jsonl", "q/test-de.jsonl"), ("q", "q2")] {
-        fs::create_dir_all(folder.path().join("q2")).unwrap();
+        fs::create_dir_all(folder.join("q2")).unwrap();
         for language in ["de", "sw"] {
             let name = format!("test-{language}.jsonl");
-            fs::copy(folder.path().join("q").join(&name), folder.path().join("q2").join(&name)).unwrap();
+            fs::copy(folder.join("q").join(&name), folder.join("q2").join(&name)).unwrap();
         }
-        check(folder.path(), &["compare", a, b, "--task", "demo"], 0, &["against", b, "600", "McNemar"]);
+        check(folder, &["compare", a, b, "--task", "demo"], 0, &["against", b, "600", "McNemar"]);
     }
-    check(folder.path(), &["compare", "q", "out"], 2, &["out: expected predictions as on the other side"]);
+    check(folder, &["compare", "q", "out"], 2, &["out: expected predictions as on the other side"]);
 
-    fs::write(folder.path().join("in.tsv"), "A dog runs.\tAn animal runs.\nTom sings.\tTom sleeps.\n").unwrap();
+    fs::write(folder.join("in.tsv"), "A dog runs.\tAn animal runs.\nTom sings.\tTom sleeps.\n").unwrap();
     let predict = ["predict", "--model", model, "--input", "in.tsv", "--language", "en"];
-    let lines = check(folder.path(), &predict, 0, &["\"id\":\"in:1\"", "\"probabilities\"", "\"language\":\"en\""]);
+    let lines = check(folder, &predict, 0, &["\"id\":\"in:1\"", "\"probabilities\"", "\"language\":\"en\""]);
     assert_eq!(lines.lines().count(), 2);
 
     // A header is no example, and single sentences are none of a model of pairs.
-    fs::write(folder.path().join("in.tsv"), "premise\thypothesis\tlabel\nA dog runs.\tAn animal runs.\tx\n").unwrap();
-    let named = check(folder.path(), &predict, 0, &["\"id\":\"in:2\"", "\"b\":\"An animal runs.\""]);
+    fs::write(folder.join("in.tsv"), "premise\thypothesis\tlabel\nA dog runs.\tAn animal runs.\tx\n").unwrap();
+    let named = check(folder, &predict, 0, &["\"id\":\"in:2\"", "\"b\":\"An animal runs.\""]);
     assert_eq!((named.lines().count(), said(&predict).contains("in.tsv:1 names the columns")), (1, true));
-    fs::write(folder.path().join("in.tsv"), "A dog runs.\n").unwrap();
-    check(folder.path(), &predict, 65, &["in.tsv: expected pairs of sentences as in demo", "found single sentences"]);
+    fs::write(folder.join("in.tsv"), "A dog runs.\n").unwrap();
+    check(folder, &predict, 65, &["in.tsv: expected pairs of sentences as in demo", "found single sentences"]);
 
     // An exported model knows what it was trained on; nothing is exported onto itself.
-    check(folder.path(), &["export", "--model", model, "--output", "half"], 0, &[]);
-    assert_eq!(fs::read_to_string(folder.path().join("half/rxlt.json")).unwrap(), record);
-    check(
-        folder.path(),
-        &["export", "--model", model, "--output", "half"],
-        73,
-        &["half: it is there already", "--force"],
-    );
-    check(folder.path(), &["export", "--model", model, "--output", "half", "--force"], 0, &[]);
+    check(folder, &["export", "--model", model, "--output", "half"], 0, &[]);
+    assert_eq!(fs::read_to_string(folder.join("half/rxlt.json")).unwrap(), record);
+    check(folder, &["export", "--model", model, "--output", "half"], 73, &["half: it is there already", "--force"]);
+    check(folder, &["export", "--model", model, "--output", "half", "--force"], 0, &[]);
     let own = ["export", "--model", model, "--output", "out/2-demo-adv/model", "--force"];
-    check(folder.path(), &own, 73, &["is read by this command; name another folder"]);
+    check(folder, &own, 73, &["is read by this command; name another folder"]);
 }
 
 #[cfg(unix)]

@@ -278,9 +278,7 @@ impl Study {
             return Err(Error::Data(format!("{first} and {other} have different items in pairs of languages")));
         }
         examples.extend(of_pairs.into_iter().next().flatten());
-        for cell in cells.iter().filter(|cell| !cell.odd.is_empty()) {
-            notes.push(format!("doubtful: {}, seed {}: {}", cell.label, cell.seed, cell.odd.join("; ")));
-        }
+        notes.extend(doubts(&cells));
         Ok(Study { task, languages, cells, examples, has_pairs, rows, notes, data })
     }
 
@@ -358,11 +356,8 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
     let environment: Environment = serde_json::from_value(read_json(&run.join("env.json"))?)
         .map_err(|error| Error::Data(format!("{}: {error}", run.join("env.json").display())))?;
     let data = data_files(&run.join("data.lock.json"))?;
-    for sentence in overlap::sentences(&overlap_of(run)?) {
-        if !notes.contains(&sentence) {
-            notes.push(sentence);
-        }
-    }
+    let overlaps = overlap::sentences(&overlap_of(run)?);
+    notes.extend(overlaps.into_iter().filter(|sentence| !notes.contains(sentence)).collect::<Vec<_>>());
     for method in &recipe.methods {
         let name = recipe.stage_name(recipe.stages.len() - 1, Some(method));
         if only.is_some_and(|only| only.to_str() != Some(&name)) {
@@ -374,28 +369,45 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
             continue;
         }
         let metrics = read_json(&folder.join("metrics.json"))?;
-        let settings = settings(&resolved, method);
-        let config = sha256(settings.to_toml().as_bytes())[..12].to_owned();
-        let cell = Cell {
-            label: method.name.clone(),
-            seed: recipe.seed,
-            recipe: recipe.name.clone(),
-            selection: metrics["selection"].as_str().unwrap_or("not recorded").to_owned(),
-            environment: environment.clone(),
-            config,
-            odd: metrics["training"]["warning"].as_str().map(str::to_owned).into_iter().collect(),
-            right: Vec::new(),
-            counts: Vec::new(),
-            grid: grid(&metrics["generalized"]),
-            curve: curve(&run.join("log.jsonl"), &name)?,
-            settings,
-            folder,
-            given: None,
-        };
+        let cell = measured(&resolved, method, folder, &environment, &metrics, curve(&run.join("log.jsonl"), &name)?);
         let languages = languages(&cell.folder, &metrics)?;
         found.push(Found { cell, languages, task, data: data.clone() });
     }
     Ok(())
+}
+
+/// A model that was measured, without its predictions.
+fn measured(
+    resolved: &Resolved,
+    method: &Method,
+    folder: PathBuf,
+    environment: &Environment,
+    metrics: &Value,
+    curve: Vec<[f64; 2]>,
+) -> Cell {
+    let settings = settings(resolved, method);
+    Cell {
+        label: method.name.clone(),
+        seed: resolved.recipe.seed,
+        recipe: resolved.recipe.name.clone(),
+        selection: metrics["selection"].as_str().unwrap_or("not recorded").to_owned(),
+        environment: environment.clone(),
+        config: sha256(settings.to_toml().as_bytes())[..12].to_owned(),
+        odd: metrics["training"]["warning"].as_str().map(str::to_owned).into_iter().collect(),
+        right: Vec::new(),
+        counts: Vec::new(),
+        grid: grid(&metrics["generalized"]),
+        curve,
+        settings,
+        folder,
+        given: None,
+    }
+}
+
+/// What makes the results of models doubtful, a sentence for each.
+fn doubts(cells: &[Cell]) -> impl Iterator<Item = String> {
+    let odd = cells.iter().filter(|cell| !cell.odd.is_empty());
+    odd.map(|cell| format!("doubtful: {}, seed {}: {}", cell.label, cell.seed, cell.odd.join("; ")))
 }
 
 /// Which test items a run trained on; runs of earlier versions do not say.
