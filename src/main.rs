@@ -6,7 +6,10 @@ use std::{
 };
 
 use clap::Parser;
-use rxlt::cli::{Cli, tell};
+use rxlt::{
+    cli::{Cli, tell},
+    error::Error,
+};
 
 /// The exit code of a bug, after sysexits(3).
 const BUG: u8 = 70;
@@ -17,6 +20,11 @@ fn main() -> ExitCode {
     panic::set_hook(Box::new(report));
     match panic::catch_unwind(|| Cli::parse().run()) {
         Ok(Ok(())) => ExitCode::SUCCESS,
+        // Who asked for it is told that it is done, not that it is an error.
+        Ok(Err(error @ Error::Stopped(_))) => {
+            tell(error.message());
+            ExitCode::from(error.exit_code())
+        }
         Ok(Err(error)) => {
             for line in error.message().lines() {
                 tell(&format!("error: {line}"));

@@ -102,6 +102,19 @@ fn wrong_words_are_refused_with_the_nearest_right_one() {
         (&["run", "--set", "sed=1"], 78, &["--set sed=1: unknown key \"sed\"; did you mean \"seed\"?"]),
         (&["run", "--set", "seed"], 2, &["expected key=value"]),
         (&["run", "--set", "methods.0.avd.radius=1"], 78, &["unknown key \"avd\"; did you mean \"adv\"?"]),
+        (&["run", "--set", "languages=de,sw,de"], 78, &["languages: \"de\" is named twice", "name it once"]),
+        (
+            &["run", "--set", "stages.0.learning_rate=1e-50"],
+            78,
+            &["learning_rate: expected a number above 0 that f32 can"],
+        ),
+        (
+            &["run", "--set", "stages.0.learning_rate=1e39"],
+            78,
+            &["learning_rate: expected a number above 0 that f32 can"],
+        ),
+        (&["eval", "--model", "m", "--task", "demo", "--data", "demo", "--languages", "sw,sw"], 2, &["named twice"]),
+        (&["eval", "--model", "m", "--task", "tatoeba", "--data", "d", "--languages", "de,deu"], 2, &["named twice"]),
         (&["run", "--set", "languages=dd"], 78, &["no language \"dd\"; did you mean"]),
         (&["run", "--set", "stages.0.batch_size=0"], 78, &["--set: stages.0.batch_size: expected 1 or more, found 0"]),
         (&["run", "--set", "generalised=true"], 78, &["did you mean \"generalized\"?"]),
@@ -140,7 +153,8 @@ fn recipes_are_listed_shown_and_copied() {
     check(folder.path(), &["recipe", "show", "xnli-adv", "--resolved"], 0, &["batch_size = 32", "seed = 7"]);
     check(folder.path(), &["recipe", "copy", "xnli-adv"], 0, &["rxlt run xnli-adv.toml"]);
     assert_eq!(fs::read_to_string(folder.path().join("xnli-adv.toml")).unwrap(), shown);
-    check(folder.path(), &["recipe", "copy", "xnli-adv"], 73, &["cannot create xnli-adv.toml"]);
+    check(folder.path(), &["recipe", "copy", "xnli-adv"], 73, &["cannot create xnli-adv.toml", "--force"]);
+    check(folder.path(), &["recipe", "copy", "xnli-adv", "--force"], 0, &[]);
     check(folder.path(), &["recipe", "copy", "demo", "mine.toml"], 0, &[]);
     let dry = ["run", "mine.toml", "--model", concat!(env!("CARGO_MANIFEST_DIR"), "/weights/xlmr-open"), "--dry-run"];
     check(folder.path(), &dry, 0, &["1-demo", "nothing was trained or written"]);
@@ -188,9 +202,15 @@ fn a_run_leaves_its_record_and_goes_on() {
     let args = ["run", "small.toml", "--output", "out", "--progress", "plain"];
     let table = check(folder.path(), &args, 0, &["language", "standard", "adv", "en", "de", "everything is in out"]);
     let out = folder.path().join("out");
-    for name in
-        ["config.resolved.toml", "config.sources.json", "env.json", "log.jsonl", "metrics.json", "data.lock.json"]
-    {
+    for name in [
+        "overlap.json",
+        "config.resolved.toml",
+        "config.sources.json",
+        "env.json",
+        "log.jsonl",
+        "metrics.json",
+        "data.lock.json",
+    ] {
         assert!(out.join(name).is_file(), "{name}");
     }
     let status = fs::read_to_string(out.join("STATUS.json")).unwrap();
@@ -198,11 +218,18 @@ fn a_run_leaves_its_record_and_goes_on() {
     let log = fs::read_to_string(out.join("log.jsonl")).unwrap();
     assert_eq!(log.lines().filter(|line| line.contains("\"event\":\"step\"")).count(), 12, "{log}");
 
+    let said = |args: &[&str]| text(&rxlt(folder.path(), args).output().unwrap().stderr);
     // The same again: nothing is trained, the same table is printed.
     let again = rxlt(folder.path(), &args).output().unwrap();
     assert_eq!(text(&again.stdout), table);
     assert!(text(&again.stderr).contains("is done already"), "{}", text(&again.stderr));
     assert_eq!(fs::read_to_string(out.join("log.jsonl")).unwrap(), log);
+
+    // What had to be initialized is said by the first process alone, and once for all methods.
+    assert!(!said(&args).contains("initialized"));
+    let first = said(&["run", "small.toml", "--output", "new", "--progress", "plain"]);
+    assert_eq!(first.matches("initialized: ").count(), 1, "{first}");
+    assert!(first.contains("33 % of all") && first.contains("2-demo-adv measured 2/2 languages"), "{first}");
 
     // Its configuration is a recipe: the folder takes it for its own. Another one is refused with what differs.
     check(folder.path(), &["run", "out/config.resolved.toml", "--output", "out"], 0, &[&table]);
@@ -215,23 +242,63 @@ fn a_run_leaves_its_record_and_goes_on() {
     check(folder.path(), &args, 73, &["out is in use by process "]);
     drop(lock);
 
-    let model = out.join("2-demo-adv/model");
-    let model = model.to_str().unwrap();
-    let eval = ["eval", "--model", model, "--task", "demo", "--data", "demo", "--languages", "de,sw"];
-    check(
-        folder.path(),
-        &[&eval[..], &["--max-length", "32", "--generalized", "--output", "p"]].concat(),
-        0,
-        &["sw", "two languages"],
-    );
-    check(folder.path(), &["eval", "--predictions", "p/test-de.jsonl", "--task", "demo"], 0, &["600", "entailment"]);
-    check(folder.path(), &[&eval[..], &["--max-length", "99"]].concat(), 2, &["takes at most 32 tokens"]);
-    check(folder.path(), &["eval", "--model", model, "--task", "pawsx", "--data", "demo"], 65, &[]);
+    models_are_used_as_they_were_trained(folder.path());
+}
 
-    fs::write(folder.path().join("in.tsv"), "A dog runs.\tAn animal runs.\nTom sings.\tTom sleeps.\n").unwrap();
-    let predict = ["predict", "--model", model, "--input", "in.tsv", "--max-length", "32", "--language", "en"];
-    let lines = check(folder.path(), &predict, 0, &["\"id\":\"in:1\"", "\"probabilities\"", "\"language\":\"en\""]);
+/// What becomes of the models of a run in `out`.
+fn models_are_used_as_they_were_trained(folder: &Path) {
+    let out = folder.join("out");
+    let said = |args: &[&str]| text(&rxlt(folder, args).output().unwrap().stderr);
+    // A stage's folder stands for its model, which says how long examples may be.
+    let record = fs::read_to_string(out.join("2-demo-adv/model/rxlt.json")).unwrap();
+    assert!(record.contains("\"max_length\": 32") && record.contains("\"pairs\": true"), "{record}");
+    let settings = fs::read_to_string(out.join("2-demo-adv/model/tokenizer_config.json")).unwrap();
+    assert!(settings.contains("\"model_max_length\": 32"), "{settings}");
+    check(folder, &["eval", "--model", "out", "--task", "demo", "--data", "demo"], 2, &["out/2-demo-adv"]);
+    let model = "out/2-demo-adv";
+    let eval = ["eval", "--model", model, "--task", "demo", "--data", "demo", "--languages", "de,sw"];
+    check(folder, &[&eval[..], &["--generalized", "--output", "p"]].concat(), 0, &["sw", "two languages"]);
+    check(folder, &["eval", "--predictions", "p/test-de.jsonl", "--task", "demo"], 0, &["600", "entailment"]);
+    check(folder, &[&eval[..], &["--max-length", "99"]].concat(), 2, &["takes at most 32 tokens"]);
+    check(folder, &["eval", "--model", model, "--task", "pawsx", "--data", "demo"], 65, &[]);
+    assert!(
+        said(&[&eval[..], &["--max-length", "20"]].concat())
+            .contains("note: --max-length 20: the model was trained with 32")
+    );
+
+    // Predictions are compared without their runs; those that are there are kept.
+    check(folder, &[&eval[..], &["--output", "p"]].concat(), 73, &["p/test-de.jsonl: it is there already"]);
+    let other = ["eval", "--model", "out/2-demo-standard", "--task", "demo", "--data", "demo", "--languages", "de,sw"];
+    check(folder, &[&other[..], &["--output", "q"]].concat(), 0, &[]);
+    for (a, b) in [("p/test-de.jsonl", "q/test-de.jsonl"), ("q", "q2")] {
+        fs::create_dir_all(folder.join("q2")).unwrap();
+        for language in ["de", "sw"] {
+            let name = format!("test-{language}.jsonl");
+            fs::copy(folder.join("q").join(&name), folder.join("q2").join(&name)).unwrap();
+        }
+        check(folder, &["compare", a, b, "--task", "demo"], 0, &["against", b, "600", "McNemar"]);
+    }
+    check(folder, &["compare", "q", "out"], 2, &["out: expected predictions as on the other side"]);
+
+    fs::write(folder.join("in.tsv"), "A dog runs.\tAn animal runs.\nTom sings.\tTom sleeps.\n").unwrap();
+    let predict = ["predict", "--model", model, "--input", "in.tsv", "--language", "en"];
+    let lines = check(folder, &predict, 0, &["\"id\":\"in:1\"", "\"probabilities\"", "\"language\":\"en\""]);
     assert_eq!(lines.lines().count(), 2);
+
+    // A header is no example, and single sentences are none of a model of pairs.
+    fs::write(folder.join("in.tsv"), "premise\thypothesis\tlabel\nA dog runs.\tAn animal runs.\tx\n").unwrap();
+    let named = check(folder, &predict, 0, &["\"id\":\"in:2\"", "\"b\":\"An animal runs.\""]);
+    assert_eq!((named.lines().count(), said(&predict).contains("in.tsv:1 names the columns")), (1, true));
+    fs::write(folder.join("in.tsv"), "A dog runs.\n").unwrap();
+    check(folder, &predict, 65, &["in.tsv: expected pairs of sentences as in demo", "found single sentences"]);
+
+    // An exported model knows what it was trained on; nothing is exported onto itself.
+    check(folder, &["export", "--model", model, "--output", "half"], 0, &[]);
+    assert_eq!(fs::read_to_string(folder.join("half/rxlt.json")).unwrap(), record);
+    check(folder, &["export", "--model", model, "--output", "half"], 73, &["half: it is there already", "--force"]);
+    check(folder, &["export", "--model", model, "--output", "half", "--force"], 0, &[]);
+    let own = ["export", "--model", model, "--output", "out/2-demo-adv/model", "--force"];
+    check(folder, &own, 73, &["is read by this command; name another folder"]);
 }
 
 #[cfg(unix)]
@@ -255,7 +322,8 @@ fn a_signal_saves_and_the_run_ends_as_if_never_stopped() {
     assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
     let output = child.wait_with_output().unwrap();
     assert_eq!(output.status.code(), Some(75), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("error: stopped on request"), "{}", text(&output.stderr));
+    let err = text(&output.stderr);
+    assert!(err.contains("\nstopped on request, 1-mlm is saved") && !err.contains("error"), "{err}");
     assert!(fs::read_to_string(folder.path().join("parts/STATUS.json")).unwrap().contains("\"paused\""));
 
     let parts = check(folder.path(), &run("parts"), 0, &[]);
@@ -280,6 +348,42 @@ fn augmentation_is_reproducible() {
     assert_ne!(check(folder.path(), &args("2"), 0, &[]), first);
     check(folder.path(), &[&args("1")[..], &["--output", "out.tsv"]].concat(), 0, &[]);
     assert_eq!(fs::read_to_string(folder.path().join("out.tsv")).unwrap(), first);
+
+    // Nothing that is there is replaced unasked, and what is read never is.
+    let to = |output: &'static str, more: &[&'static str]| [&args("1")[..], &["--output", output], more].concat();
+    check(folder.path(), &to("out.tsv", &[]), 73, &["out.tsv: it is there already", "--force"]);
+    check(folder.path(), &to("out.tsv", &["--force"]), 0, &[]);
+    for own in ["train.tsv", "n.json"] {
+        let before = fs::read(folder.path().join(own)).unwrap();
+        check(folder.path(), &to(own, &["--force"]), 73, &[own, "is read by this command"]);
+        assert_eq!(fs::read(folder.path().join(own)).unwrap(), before);
+    }
+    fs::write(folder.path().join("n.json"), r#"{"Film": ["movie"], "good": ["good"]}"#).unwrap();
+    check(folder.path(), &args("1"), 65, &["n.json: 0 % of words would be replaced", "plain training"]);
+}
+
+/// Where `--data` moves the data, what a recipe has in its data folder moves along.
+#[test]
+fn synonyms_lie_where_the_data_do() {
+    let folder = folder();
+    let path = folder.path();
+    let moved = |args: &[&str]| {
+        let dry = [&["run", "xnli-rs-da", "--model", "none", "--dry-run"][..], args].concat();
+        check(path, &dry, 66, &["neighbours: there is no"])
+    };
+    let said = moved(&["--data", "elsewhere"]);
+    assert!(
+        said.contains("--data: methods.0.rs-da.neighbours: there is no \"elsewhere/dictionaries/counterfitted"),
+        "{said}"
+    );
+    let said = moved(&["--data", "elsewhere", "--set", "methods.0.rs-da.neighbours=mine.json"]);
+    assert!(said.contains("--set: methods.0.rs-da.neighbours: there is no \"mine.json\""), "{said}");
+    assert!(moved(&[]).contains("there is no \"data/dictionaries/counterfitted_neighbors.json\""));
+    // What is in the recipe's folder alone stays there.
+    fs::create_dir_all(path.join("data/dictionaries")).unwrap();
+    fs::write(path.join("data/dictionaries/counterfitted_neighbors.json"), "{}").unwrap();
+    let args = ["run", "xnli-rs-da", "--model", "none", "--data", "elsewhere", "--dry-run"];
+    assert!(!check(path, &args, 66, &["model.path"]).contains("neighbours"));
 }
 
 #[test]

@@ -108,6 +108,20 @@ fn things_are_said_only_where_they_belong() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What a command writes for its user goes through `checkpoint::Output`, which loses nothing of theirs.
+#[test]
+fn commands_write_through_one_place() {
+    let mut wrong = Vec::new();
+    for (name, text) in files("src/cli", "rs") {
+        for word in ["write_file(", "fs::write(", "File::create", "rename("] {
+            if code(&text).any(|line| line.contains(word)) {
+                wrong.push(format!("{name} says {word}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn every_file_begins_by_saying_what_it_is() {
     let rust = files("src", "rs").into_iter().chain(files("tests", "rs")).filter(|(_, text)| !text.starts_with("//!"));

@@ -2,13 +2,13 @@
 
 use std::{fmt::Write, path::PathBuf};
 
-use super::{print, tell};
+use super::{Force, print, tell};
 use crate::{
-    checkpoint::write_file,
+    checkpoint::Output,
     error::{Error, Result},
     rng::{Purpose, Rng},
     tasks::{self, Example, Task},
-    train::augment::{Neighbours, augment},
+    train::augment::{Neighbours, augment, refuse_without_effect},
 };
 
 /// Write perturbed copies of training data: randomized smoothing over synonyms (RS-DA; Huang et al., 2021).
@@ -38,16 +38,21 @@ pub struct Args {
     /// The file to write: sentences and label, parted by tabs; stdout where not given.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// `rxlt augment`
 pub fn run(args: &Args) -> Result<()> {
     let task = tasks::find(&args.task)?;
+    let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &args.neighbours]);
+    let output = args.output.as_ref().map(output).transpose()?;
     let neighbours = Neighbours::load(&args.neighbours)?;
     let loaded = task.load_files(std::slice::from_ref(&args.input), task.source)?;
     for note in &loaded.notes {
         tell(&format!("note: {note}"));
     }
+    refuse_without_effect(&loaded.examples, &neighbours, &args.neighbours.display().to_string())?;
     let made = augment(&loaded.examples, &neighbours, args.copies as usize, |number| {
         let mut rng = Rng::for_purpose(args.seed, Purpose::Augment, number);
         move |n| rng.below(n)
@@ -55,8 +60,8 @@ pub fn run(args: &Args) -> Result<()> {
     let text = made.examples.iter().map(|example| line(task, example)).collect::<Result<String>>()?;
     let (words, share) = (made.statistics.words, 100.0 * made.statistics.share_replaced());
     let n = made.examples.len();
-    match &args.output {
-        Some(path) => write_file(path, text.as_bytes())?,
+    match output {
+        Some(output) => output.write(text.as_bytes())?,
         None => print(&text)?,
     }
     tell(&format!("{n} examples from {}; {share:.1} % of {words} words replaced", loaded.examples.len()));

@@ -1,9 +1,9 @@
 //! `rxlt bench`: what operations and whole steps take here.
 
-use super::{device::DeviceArgs, print, tell};
+use super::{Force, device::DeviceArgs, print, tell};
 use crate::{
     bench::{self, Lengths, Machine, Options, Report, SCHEMA, Size},
-    checkpoint,
+    checkpoint::Output,
     error::{Error, Result, catch},
 };
 use std::{
@@ -39,6 +39,8 @@ pub struct Args {
     /// Write all figures to this file.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Show what changed since this file was written.
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
@@ -52,6 +54,8 @@ pub fn run(args: &Args) -> Result<()> {
     if args.list {
         return print(&(bench::names().join("\n") + "\n"));
     }
+    let inputs: Vec<&Path> = args.compare.as_deref().into_iter().collect();
+    let json = args.json.as_ref().map(|path| Output::new(path, args.force.existing(), &inputs)).transpose()?;
     let old = args.compare.as_deref().map(read).transpose()?;
     let device = args.device.open()?;
     let options = Options { size: args.size, lengths: args.lengths, filters: args.filters.clone(), quick: args.quick };
@@ -65,9 +69,9 @@ pub fn run(args: &Args) -> Result<()> {
     };
     let report = catch(|| bench::run(&device.device, &options, progress))?;
     device.tell_notes();
-    if let Some(path) = &args.json {
+    if let Some(output) = json {
         let text = serde_json::to_string_pretty(&report).expect("figures can be printed") + "\n";
-        checkpoint::write_file(path, text.as_bytes())?;
+        output.write(text.as_bytes())?;
     }
     print(&bench::tables(&report))?;
     match old {

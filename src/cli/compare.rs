@@ -11,18 +11,21 @@ use crate::{
     report::{
         analysis::{Options, analyze},
         document::comparison,
-        runs::Study,
+        runs::{Study, is_predictions},
     },
+    tasks,
 };
 
 /// Compare two runs on the same test items: difference by language, McNemar's exact test, and the bootstrap of the mean.
 ///
-/// Two paths are the two sides: run folders of one method, or methods' folders in runs. With --methods the runs are
+/// Two paths are the two sides: run folders of one method, methods' folders in runs, or predictions as JSON Lines (files,
+/// or folders of them as rxlt eval --output writes them). With --methods the runs are
 /// parted by method, each side with all its seeds. The difference is the second less the first.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt compare runs/demo-s7-1a2b3c4d/2-demo-standard runs/demo-s7-1a2b3c4d/2-demo-adv
   rxlt compare --methods standard,adv runs/demo-s*
+  rxlt compare ours/test-de.jsonl theirs/test-de.jsonl --task xnli
   rxlt compare runs/a runs/b --format json")]
 pub struct Args {
     /// Two runs, or with --methods all that hold one of the methods.
@@ -31,6 +34,9 @@ pub struct Args {
     /// The two methods to compare, the baseline first.
     #[arg(long, value_name = "A,B", value_delimiter = ',')]
     methods: Vec<String>,
+    /// The task of predictions, by which labels are named; without it their names must be the same on both sides.
+    #[arg(long)]
+    task: Option<String>,
     #[command(flatten)]
     form: Form,
     #[command(flatten)]
@@ -39,7 +45,13 @@ pub struct Args {
 
 /// `rxlt compare`
 pub fn run(args: &Args) -> Result<()> {
+    let output = args.form.output(&args.runs, &args.analysis)?;
+    let task = args.task.as_deref().map(tasks::find).transpose()?;
     let study = match (&args.methods[..], &args.runs[..]) {
+        ([], [a, b]) if is_predictions(a) || is_predictions(b) => Study::of_predictions(a, b, task)?,
+        _ if task.is_some() => {
+            return Err(Error::Usage("--task is for two sides of predictions; runs name their own".into()));
+        }
         ([], [a, b]) => Study::pair(a, b)?,
         ([a, b], runs) if a != b => Study::read(runs)?.only(&[a, b])?,
         ([], _) => return Err(Error::Usage("expected two runs, or --methods A,B and all runs of these".into())),
@@ -50,5 +62,5 @@ pub fn run(args: &Args) -> Result<()> {
     let options = args.analysis.options(&study)?;
     let options = Options { baseline: options.baseline.clone().or(first), ..options };
     let analysis = analyze(&study, &options)?;
-    args.form.show(&analysis, &comparison(&analysis))
+    args.form.show(&analysis, &comparison(&analysis), output)
 }

@@ -8,11 +8,11 @@ use crate::{
     models::{Config, HeadKind, Pretrained},
     report::{Column, Table},
     rng::{Purpose, Rng},
-    tasks::{Example, Loaded, Task, demo},
+    tasks::{Example, Loaded, Task, demo, overlap},
     text::Tokenizer,
     train::{
-        augment::{Neighbours, perturb, stream_of},
-        data::Data,
+        augment::{Neighbours, perturb, refuse_without_effect, stream_of},
+        data::{Data, overlaps},
         fit::Plan,
         measure::{TOKENS_AT_ONCE, check_vocabulary, head_for},
         memory::{self, Bytes, Subject},
@@ -32,6 +32,7 @@ pub fn dry_run(resolved: &Resolved, chosen: &Chosen, memory_limit: Option<Bytes>
     for (key, value) in resolved.values() {
         line(&mut out, format_args!("  {key} = {value}  ({})", resolved.sources[&key]));
     }
+    recipe.oddities().iter().for_each(|odd| line(&mut out, format_args!("  note: {odd}")));
     let tokenizer = describe_model(recipe, &mut out)?;
     let data = Data::new(recipe);
     for (i, stage) in recipe.stages.iter().enumerate() {
@@ -106,10 +107,6 @@ fn describe_task(
             line(out, format_args!("    note: {note}"));
         }
     }
-    let leaked = dev.shared_with(&train);
-    if let Some((ours, theirs)) = leaked.first() {
-        line(out, format_args!("    note: {} dev examples are also in train, such as {ours} = {theirs}", leaked.len()));
-    }
     if let Some(tokenizer) = tokenizer {
         describe_tokens(&train, stage, tokenizer, out)?;
     }
@@ -124,6 +121,10 @@ fn describe_task(
     }
     let rs_da = recipe.methods.iter().filter(|_| is_last).find_map(|method| method.rs_da.as_ref());
     let neighbours = rs_da.map(neighbours).transpose()?;
+    for rs_da in recipe.methods.iter().filter(|_| is_last).filter_map(|method| method.rs_da.as_ref()) {
+        let name = rs_da.neighbours.as_deref().unwrap_or("the demo's synonyms");
+        refuse_without_effect(&train.examples, &self::neighbours(rs_da)?, name)?;
+    }
     for example in train.examples.iter().take(3) {
         describe_example(task, example, neighbours.as_ref(), recipe.seed, out);
     }
@@ -229,12 +230,30 @@ fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<()> {
 fn describe_tests(recipe: &Recipe, data: &Data, out: &mut String) -> Result<()> {
     let Some(task) = recipe.last_task()? else { return Ok(()) };
     let mut table = Table::new([Column::words("test"), Column::numbers("examples"), Column::numbers("left out")]);
-    for language in data.languages(task)? {
-        let loaded = data.test(task, &language)?;
+    let languages = data.languages(task)?;
+    let tests = languages.codes.iter().map(|code| data.test(task, code)).collect::<Result<Vec<_>>>()?;
+    for loaded in &tests {
         let dropped: usize = loaded.dropped.values().sum();
-        table = table.row([language, loaded.examples.len().to_string(), dropped.to_string()]);
+        table = table.row([loaded.language.clone(), loaded.examples.len().to_string(), dropped.to_string()]);
     }
     out.push('\n');
     out.push_str(&table.to_text());
+    languages.notes.iter().for_each(|note| line(out, format_args!("note: {note}")));
+    describe_overlaps(recipe, data, &tests, out)
+}
+
+/// Which items of the dev and test data are trained on.
+fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut String) -> Result<()> {
+    let mut stages = Vec::new();
+    for (i, stage) in recipe.stages.iter().enumerate() {
+        if let Some(task) = stage.task()? {
+            stages.push((recipe.stage_name(i, None), data.train(task, stage)?, data.dev(task)?));
+        }
+    }
+    let stages: Vec<_> = stages.iter().map(|(name, train, dev)| (name.clone(), train, dev)).collect();
+    match &overlap::sentences(&overlaps(&stages, tests))[..] {
+        [] => line(out, format_args!("no item of the dev and test data is trained on, and no test item selected by")),
+        found => found.iter().for_each(|sentence| line(out, format_args!("note: {sentence}"))),
+    }
     Ok(())
 }

@@ -2,22 +2,23 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{device::DeviceArgs, print, tell};
+use super::{Force, device::DeviceArgs, print, tell};
 use crate::{
-    checkpoint::write_file,
+    checkpoint::{Existing, Output},
     error::{self, Error, Result},
     models::{HeadKind, Model},
     report::results,
     tasks::{
         self, Loaded, Split, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
-        predictions::{self, Prediction, confusion_file, score_file},
+        predictions::{self, Prediction, confusion_file, oddities_file, score_file},
         tatoeba,
     },
     text::Tokenizer,
     train::{
-        measure::{Classifier, TOKENS_AT_ONCE, check_vocabulary, open_classifier},
+        measure::{Classifier, Opened, TOKENS_AT_ONCE, check_vocabulary, open_classifier},
         recipe::DEMO,
+        record::{Record, choose_length, model_folder},
         retrieve::Retriever,
     },
 };
@@ -31,7 +32,7 @@ use crate::{
   rxlt eval --model … --task tatoeba --data data --languages de,sw
   rxlt eval --predictions test-de.jsonl --task xnli")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out.
+    /// A model folder as Hugging Face lays it out, or a stage of a run.
     #[arg(long, value_name = "DIR", required_unless_present = "predictions", requires_all = ["task", "data"])]
     model: Option<PathBuf>,
     /// Predictions as JSON Lines with id, language, label and prediction, instead of a model.
@@ -58,16 +59,18 @@ pub struct Args {
     /// Also all ordered pairs of languages, for tasks of sentence pairs.
     #[arg(long)]
     generalized: bool,
-    /// A new folder for the predictions.
+    /// A folder for the predictions, a file for each language.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// For tatoeba, the hidden states that make a sentence's vector: 0 is the layers' input, then one for each layer;
     /// the last where not given.
     #[arg(long)]
     layer: Option<usize>,
-    /// The most tokens of an example.
-    #[arg(long, default_value_t = 128)]
-    max_length: usize,
+    /// The most tokens of an example; what the model was trained with where not given.
+    #[arg(long)]
+    max_length: Option<usize>,
     /// The most tokens that are on the device at once.
     #[arg(long, default_value_t = TOKENS_AT_ONCE)]
     tokens: usize,
@@ -107,7 +110,14 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     print(&results::one_run(&score_file(file, task)?).to_text())?;
-    print(&format!("\n{}", results::confusion(&confusion_file(file, task)?).to_text()))
+    print(&format!("\n{}", results::confusion(&confusion_file(file, task)?).to_text()))?;
+    warn(&oddities_file(file, task)?)
+}
+
+/// Says below a table what makes it doubtful.
+fn warn(oddities: &[String]) -> Result<()> {
+    let lines: String = oddities.iter().map(|oddity| format!("warning: {oddity}\n")).collect();
+    if lines.is_empty() { Ok(()) } else { print(&format!("\n{lines}")) }
 }
 
 fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
@@ -115,24 +125,21 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
     let loaded = load(args, task, data)?;
+    let folder = model_folder(model)?;
+    let saving = Saving::of(args, &folder, &loaded)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
-        let (model, tokenizer) = open_classifier(model, task, &chosen.device)?;
-        let longest = model.config.longest_input();
-        if args.max_length > longest {
-            let asked = args.max_length;
-            return Err(Error::Usage(format!(
-                "--max-length {asked}: the model takes at most {longest} tokens; give that or less"
-            )));
-        }
-        let classifier =
-            Classifier { model: &model, tokenizer: &tokenizer, task, max_length: args.max_length, tokens: args.tokens };
-        let measure = Measure { classifier, output: args.output.as_deref(), split: args.split.split() };
+        let Opened { model, tokenizer, record } = open_classifier(&folder, task, &chosen.device)?;
+        let (max_length, note) = choose_length(args.max_length, record.as_ref(), &folder, &model.config)?;
+        note.iter().for_each(|note| tell(&format!("note: {note}")));
+        let classifier = Classifier { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
+        let mut measure = Measure { classifier, saving, odd: Vec::new() };
         let scores = loaded.iter().map(|loaded| measure.score(loaded)).collect::<Result<Vec<_>>>()?;
         chosen.tell_notes();
         let summary = Summary::new(task.source, scores)?;
         print(&results::one_run(&summary).to_text())?;
+        warn(&std::mem::take(&mut measure.odd))?;
         if !args.generalized {
             return Ok(());
         }
@@ -145,14 +152,22 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
 fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
     let known = || tatoeba::LANGUAGES.iter().map(|(language, _)| (*language).to_owned()).collect();
     let languages: Vec<String> = if args.languages.is_empty() { known() } else { args.languages.clone() };
+    if let Some(twice) = tatoeba::named_twice(&languages) {
+        return Err(Error::Usage(format!("languages: \"{twice}\" is named twice; name each language once")));
+    }
+    let folder = model_folder(model)?;
+    let model = folder.as_path();
     let bitexts = languages.iter().map(|language| tatoeba::load(data, language)).collect::<Result<Vec<_>>>()?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
+        let (place, record) = (model, Record::load(model)?);
         let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(model))?;
         let model = Model::load(model, HeadKind::MaskedLm, 0, &chosen.device)?;
         check_vocabulary(&tokenizer, &model.config)?;
-        let (layers, max_length) = (model.config.num_hidden_layers, args.max_length.min(model.config.longest_input()));
+        let (max_length, note) = choose_length(args.max_length, record.as_ref(), place, &model.config)?;
+        note.iter().for_each(|note| tell(&format!("note: {note}")));
+        let layers = model.config.num_hidden_layers;
         if let Some(layer) = args.layer.filter(|layer| *layer > layers) {
             return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
         }
@@ -167,52 +182,96 @@ fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
 /// The examples of every language asked for.
 fn load(args: &Args, task: &Task, data: &Path) -> Result<Vec<Loaded>> {
     let split = args.split.split();
-    let languages = |known: Vec<String>| if args.languages.is_empty() { known } else { args.languages.clone() };
-    if data == Path::new(DEMO) {
-        let known = demo::LANGUAGES.iter().map(|language| (*language).to_owned()).collect();
-        let load = |language: &String| demo::load(split, language, DEMO_EXAMPLES, args.seed);
-        return languages(known).iter().map(load).collect();
+    let (languages, notes) = languages(args, task, data, split)?;
+    notes.iter().for_each(|note| tell(&format!("note: {note}")));
+    let load = |language: &String| match data == Path::new(DEMO) {
+        true => demo::load(split, language, DEMO_EXAMPLES, args.seed),
+        false => task.load(data, split, language),
+    };
+    languages.iter().map(load).collect()
+}
+
+/// The languages asked for as the data call them, else all; and what there is to say of them.
+fn languages(args: &Args, task: &Task, data: &Path, split: Split) -> Result<(Vec<String>, Vec<String>)> {
+    if !args.languages.is_empty() {
+        let asked = task.asked(data, split, &args.languages)?;
+        let notes = asked.iter().filter_map(|asked| asked.note.clone()).collect();
+        return Ok((asked.into_iter().map(|asked| asked.language).collect(), notes));
     }
-    let known = if args.languages.is_empty() { task.languages_in(data, split)? } else { Vec::new() };
-    languages(known).iter().map(|language| task.load(data, split, language)).collect()
+    if data == Path::new(DEMO) {
+        return Ok((demo::LANGUAGES.iter().map(|language| (*language).to_owned()).collect(), Vec::new()));
+    }
+    let survey = task.survey(data, split)?;
+    let note = survey.note();
+    Ok((survey.languages, note.into_iter().collect()))
 }
 
 /// How many examples of a language are generated.
 const DEMO_EXAMPLES: usize = 600;
 
+/// Where predictions are written.
+struct Saving {
+    folder: PathBuf,
+    split: Split,
+    existing: Existing,
+    /// What is read, and so must not be written.
+    read: Vec<PathBuf>,
+}
+
+impl Saving {
+    /// Where the user wants them, if anywhere: checked for every file before anything is computed.
+    fn of(args: &Args, model: &Path, loaded: &[Loaded]) -> Result<Option<Saving>> {
+        let Some(folder) = &args.output else { return Ok(None) };
+        let files = loaded.iter().flat_map(|loaded| &loaded.files).map(|file| file.path.clone());
+        let read = files.chain([model.to_owned()]).collect();
+        let saving =
+            Saving { folder: folder.clone(), split: args.split.split(), existing: args.force.existing(), read };
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
+        for first in loaded {
+            saving.output(&first.language)?;
+            for second in loaded.iter().filter(|second| args.generalized && second.language != first.language) {
+                saving.output(&format!("{}-{}", first.language, second.language))?;
+            }
+        }
+        Ok(Some(saving))
+    }
+
+    fn output(&self, language: &str) -> Result<Output> {
+        let read: Vec<&Path> = self.read.iter().map(PathBuf::as_path).collect();
+        Output::new(&self.folder.join(format!("{}-{language}.jsonl", self.split)), self.existing, &read)
+    }
+
+    fn write(&self, language: &str, predicted: &[Prediction]) -> Result<()> {
+        let mut text = Vec::new();
+        predictions::write(&mut text, predicted)?;
+        self.output(language)?.write(&text)
+    }
+}
+
 struct Measure<'a> {
     classifier: Classifier<'a>,
-    output: Option<&'a Path>,
-    split: Split,
+    saving: Option<Saving>,
+    /// What is odd about the predictions so far.
+    odd: Vec<String>,
 }
 
 impl Measure<'_> {
-    fn score(&self, loaded: &Loaded) -> Result<Score> {
+    fn score(&mut self, loaded: &Loaded) -> Result<Score> {
         tell(&format!("{} {}: {} examples", self.classifier.task.name, loaded.language, loaded.examples.len()));
         let measured = self.classifier.predict(loaded, None)?;
         if measured.n_truncated > 0 {
             tell(&format!("  {} of them cut to {} tokens", measured.n_truncated, self.classifier.max_length));
         }
-        if let Some(folder) = self.output {
-            self.write(folder, &loaded.language, &measured.predictions)?;
+        if let Some(saving) = &self.saving {
+            saving.write(&loaded.language, &measured.predictions)?;
         }
+        self.odd.extend(predictions::oddities(&measured.predictions));
         let right = measured.predictions.iter().filter(|one| one.label.as_ref() == Some(&one.prediction));
         Score::new(&loaded.language, right.count(), measured.predictions.len())
     }
 
-    fn write(&self, folder: &Path, language: &str, predicted: &[Prediction]) -> Result<()> {
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
-        let path = folder.join(format!("{}-{language}.jsonl", self.split));
-        if path.exists() {
-            return Err(Error::Output(format!("{} is there already; name another --output", path.display())));
-        }
-        let mut text = Vec::new();
-        predictions::write(&mut text, predicted)?;
-        write_file(&path, &text)
-    }
-
-    fn grid(&self, loaded: &[Loaded], summary: &Summary) -> Result<Grid> {
+    fn grid(&mut self, loaded: &[Loaded], summary: &Summary) -> Result<Grid> {
         let mut cells = Vec::new();
         for first in loaded {
             for second in loaded {

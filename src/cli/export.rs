@@ -2,14 +2,17 @@
 
 use std::path::PathBuf;
 
-use super::tell;
+use super::{Force, tell};
 use crate::{
     checkpoint,
     error::{self, Error, Result},
     models::Pretrained,
     tensor::Device,
     text::Tokenizer,
-    train::measure::check_vocabulary,
+    train::{
+        measure::check_vocabulary,
+        record::{Record, model_folder},
+    },
 };
 
 /// Write a model with its tokenizer as f16 safetensors, which transformers loads and `rxlt` goes on from.
@@ -17,7 +20,7 @@ use crate::{
 #[command(after_help = "Example:
   rxlt export --model runs/pretrain-open/3-mlm/model --dropout 0.1 --output encoder")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out, or a checkpoint of a run.
+    /// A model folder as Hugging Face lays it out, a stage of a run, or a checkpoint of one.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// The tokenizer, where it does not lie beside the model.
@@ -29,6 +32,8 @@ pub struct Args {
     /// The folder to write; it must not hold anything of others.
     #[arg(long, value_name = "DIR")]
     output: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// `rxlt export`
@@ -36,9 +41,13 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(dropout) = args.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
         return Err(Error::Usage(format!("--dropout {dropout}: expected 0 or more and below 1")));
     }
+    let from = model_folder(&args.model)?;
+    let beside = args.tokenizer.as_deref().unwrap_or(&from);
+    checkpoint::check_folder_output(&args.output, args.force.existing(), &[&from, beside])?;
     error::catch(|| {
-        let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(&args.model))?;
-        let pretrained = Pretrained::open(&args.model)?;
+        let record = Record::load(&from)?;
+        let tokenizer = Tokenizer::load(beside)?;
+        let pretrained = Pretrained::open(&from)?;
         check_vocabulary(&tokenizer, &pretrained.config)?;
         let config = match args.dropout {
             Some(dropout) => pretrained.config.with_dropout(dropout).map_err(Error::Config)?,
@@ -54,13 +63,14 @@ pub fn run(args: &Args) -> Result<()> {
         };
         let mut model = pretrained.load(head, 0, &Device::cpu())?;
         if !model.initialized.is_empty() {
-            let (folder, names) = (args.model.display(), model.initialized.join(", "));
+            let (folder, names) = (from.display(), model.initialized.join(", "));
             return Err(Error::Data(format!("{folder} lacks {names}; name the folder of a trained model")));
         }
         model.config = config;
         checkpoint::commit_folder(&args.output, |folder| {
             model.write_half(folder)?;
-            tokenizer.save(folder)
+            tokenizer.save(folder)?;
+            record.iter().try_for_each(|record| record.write(folder))
         })?;
         tell(&format!("{} is written, in f16", args.output.display()));
         Ok(())

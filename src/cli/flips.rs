@@ -4,17 +4,18 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{device::DeviceArgs, tell};
+use super::{Force, device::DeviceArgs, tell};
 use crate::{
-    checkpoint::write_file,
+    checkpoint::Output,
     error::{self, Error, Result},
     rng::{Purpose, Rng},
     tasks::{self, Loaded, Split, Task, demo, predictions::Prediction},
     train::{
-        augment::{Augmented, Neighbours, augment},
+        augment::{Augmented, Neighbours, augment, refuse_without_effect},
         data::DEMO_SEED,
-        measure::{Classifier, TOKENS_AT_ONCE, open_classifier},
+        measure::{Classifier, Opened, TOKENS_AT_ONCE, open_classifier},
         recipe::DEMO,
+        record::{choose_length, model_folder},
     },
 };
 
@@ -28,7 +29,7 @@ use crate::{
   rxlt flips --model runs/xnli-standard-s1/1-xnli-standard/model --task xnli --data data \\
     --neighbours counterfitted_neighbors.json --output flips.jsonl")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out.
+    /// A model folder as Hugging Face lays it out, or a stage of a run.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// The task.
@@ -55,9 +56,11 @@ pub struct Args {
     /// The file to write.
     #[arg(long, value_name = "FILE")]
     output: PathBuf,
-    /// The most tokens of an example.
-    #[arg(long, default_value_t = 128)]
-    max_length: usize,
+    #[command(flatten)]
+    force: Force,
+    /// The most tokens of an example; what the model was trained with where not given.
+    #[arg(long)]
+    max_length: Option<usize>,
     /// The most tokens that are on the device at once.
     #[arg(long, default_value_t = TOKENS_AT_ONCE)]
     tokens: usize,
@@ -81,6 +84,12 @@ pub fn run(args: &Args) -> Result<()> {
         None if args.data == Path::new(DEMO) => Neighbours::new(demo::neighbours())?,
         None => return Err(Error::Usage("expected --neighbours FILE: words and their synonyms as JSON".into())),
     };
+    let model = model_folder(&args.model)?;
+    let read = [Some(&model), args.neighbours.as_ref()].into_iter().flatten();
+    let read: Vec<&Path> =
+        read.map(PathBuf::as_path).chain(test.files.iter().map(|file| file.path.as_path())).collect();
+    let output = Output::new(&args.output, args.force.existing(), &read)?;
+    refuse_without_effect(&test.examples, &neighbours, "--neighbours")?;
     let copies = augment(&test.examples, &neighbours, args.copies as usize, |number| {
         let mut rng = Rng::for_purpose(args.seed, Purpose::Augment, number);
         move |n| rng.below(n)
@@ -88,15 +97,17 @@ pub fn run(args: &Args) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     let (plain, perturbed) = error::catch(|| {
-        let (model, tokenizer) = open_classifier(&args.model, task, &chosen.device)?;
-        let Args { max_length, tokens, .. } = *args;
-        let classifier = Classifier { model: &model, tokenizer: &tokenizer, task, max_length, tokens };
+        let Opened { model: opened, tokenizer, record } = open_classifier(&model, task, &chosen.device)?;
+        let (max_length, note) = choose_length(args.max_length, record.as_ref(), &model, &opened.config)?;
+        note.iter().for_each(|note| tell(&format!("note: {note}")));
+        let tokens = args.tokens;
+        let classifier = Classifier { model: &opened, tokenizer: &tokenizer, task, max_length, tokens };
         let perturbed = Loaded { examples: copies.examples.clone(), ..test.clone() };
         Ok((classifier.predict(&test, None)?.predictions, classifier.predict(&perturbed, None)?.predictions))
     })?;
     chosen.tell_notes();
     let (text, flipped) = lines(task, &plain, &perturbed, args);
-    write_file(&args.output, text.as_bytes())?;
+    output.write(text.as_bytes())?;
     say(&copies, &plain, flipped);
     Ok(())
 }

@@ -21,7 +21,10 @@ use std::io::{self, Write};
 
 use clap::{Parser, Subcommand};
 
-use crate::error::{Error, Result};
+use crate::{
+    checkpoint::Existing,
+    error::{Error, Result},
+};
 
 /// Fine-tune multilingual encoders robustly in one language, and measure them honestly in all.
 #[derive(Debug, Parser)]
@@ -78,6 +81,20 @@ impl Cli {
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),
         })
+    }
+}
+
+/// Whether an output that is there already may be replaced.
+#[derive(Debug, clap::Args)]
+struct Force {
+    /// Replace the output where it is there already; what the command reads itself never is.
+    #[arg(long)]
+    force: bool,
+}
+
+impl Force {
+    fn existing(&self) -> Existing {
+        if self.force { Existing::Replaced } else { Existing::Kept }
     }
 }
 

@@ -7,34 +7,37 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{device::DeviceArgs, print, tell};
+use super::{Force, device::DeviceArgs, print, tell};
 use crate::{
-    checkpoint::write_file,
+    checkpoint::Output,
     error::{self, Error, Result},
     models::{HeadKind, Outputs, Pretrained, Problem},
     tasks::{
         Example, TextFile,
         predictions::{self, Prediction, Probabilities},
+        sentences_of_header,
     },
     tensor::Device,
     text::Tokenizer,
     train::{
         evaluate::{largest, probabilities},
         measure::check_vocabulary,
+        record::{RECORD, Record, choose_length, model_folder},
         source::Labelled,
     },
 };
 
 /// Label texts with a trained model, as JSON Lines.
 ///
-/// The input has one example per line: a sentence, or two parted by a tab; in a file that ends in .jsonl objects with
-/// "a", for pairs "b", and perhaps "id".
+/// The input has one example per line: a sentence, or two parted by a tab; or a table whose first line names its columns
+/// (sentence1 and sentence2, or text). In a file that ends in .jsonl there are objects with "a", for pairs "b", and perhaps
+/// "id".
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt predict --model runs/xnli-adv-s7/1-xnli-adv/model --input pairs.tsv --output labels.jsonl
   rxlt predict --model … --input reviews.jsonl --language sw | head")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out.
+    /// A model folder as Hugging Face lays it out, or a stage of a run.
     #[arg(long, value_name = "DIR")]
     model: PathBuf,
     /// The texts.
@@ -46,9 +49,11 @@ pub struct Args {
     /// The file to write; stdout where not given.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// The most tokens of an example.
-    #[arg(long, default_value_t = 128)]
-    max_length: usize,
+    #[command(flatten)]
+    force: Force,
+    /// The most tokens of an example; what the model was trained with where not given.
+    #[arg(long)]
+    max_length: Option<usize>,
     /// The most tokens that are on the device at once.
     #[arg(long, default_value_t = 4096)]
     tokens: usize,
@@ -58,14 +63,19 @@ pub struct Args {
 
 /// `rxlt predict`
 pub fn run(args: &Args) -> Result<()> {
+    let model = model_folder(&args.model)?;
+    let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
+    let output = args.output.as_ref().map(output).transpose()?;
     let examples = read(&args.input)?;
+    let record = Record::load(&model)?;
+    check_kind(&args.input, &model, &examples, record.as_ref())?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
-    let said = error::catch(|| label(args, &examples, &chosen.device))?;
+    let said = error::catch(|| label(args, &model, record.as_ref(), &examples, &chosen.device))?;
     chosen.tell_notes();
     let text = lines(&examples, &said, &args.language)?;
-    match &args.output {
-        Some(path) => write_file(path, &text),
+    match output {
+        Some(output) => output.write(&text),
         None => print(&String::from_utf8_lossy(&text)),
     }
 }
@@ -121,17 +131,28 @@ fn holding(row: &[f32], labels: &[String]) -> String {
     }
 }
 
-/// The model's labels, and their probabilities example by example.
-fn label(args: &Args, examples: &[Example], device: &Device) -> Result<Said> {
-    let path = args.model.display();
-    let pretrained = Pretrained::open(&args.model)?;
-    let longest = pretrained.config.longest_input();
-    if args.max_length > longest {
-        let asked = args.max_length;
-        return Err(Error::Usage(format!(
-            "--max-length {asked}: the model at {path} takes at most {longest} tokens; give that or less"
-        )));
+/// Whether the texts are such as the model was trained on: pairs, or single sentences.
+fn check_kind(input: &Path, model: &Path, examples: &[Example], record: Option<&Record>) -> Result<()> {
+    let pairs = examples.first().is_some_and(|example| example.b.is_some());
+    match record {
+        Some(record) => record.check_kind(&input.display().to_string(), pairs),
+        None => {
+            let kind = if pairs { "pairs" } else { "single sentences" };
+            let model = model.display();
+            tell(&format!(
+                "note: {model} does not say what it was trained on (no {RECORD}): {kind} are taken to be right"
+            ));
+            Ok(())
+        }
     }
+}
+
+/// The model's labels, and their probabilities example by example.
+fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Example], device: &Device) -> Result<Said> {
+    let path = folder.display();
+    let pretrained = Pretrained::open(folder)?;
+    let (max_length, note) = choose_length(args.max_length, record, folder, &pretrained.config)?;
+    note.iter().for_each(|note| tell(&format!("note: {note}")));
     let labels = pretrained.classifier()?;
     if pretrained.config.problem == Problem::Numbers {
         return Err(Error::Data(format!(
@@ -140,11 +161,11 @@ fn label(args: &Args, examples: &[Example], device: &Device) -> Result<Said> {
         )));
     }
     let model = pretrained.load(HeadKind::Classify(labels.clone()), 0, device)?;
-    let tokenizer = Tokenizer::load(&args.model)?;
+    let tokenizer = Tokenizer::load(folder)?;
     check_vocabulary(&tokenizer, &model.config)?;
-    let data = Labelled::new(examples, &tokenizer, args.max_length, &[])?;
+    let data = Labelled::new(examples, &tokenizer, max_length, &[])?;
     if data.n_truncated > 0 {
-        tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), args.max_length));
+        tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), max_length));
     }
     let outputs = model.outputs();
     if outputs == Outputs::Independent {
@@ -193,12 +214,25 @@ fn read(path: &Path) -> Result<Vec<Example>> {
     let file = TextFile::read(path)?;
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let is_json = path.extension().is_some_and(|extension| extension == "jsonl" || extension == "json");
+    let header = file.lines().next().filter(|_| !is_json).and_then(|(_, first)| sentences_of_header(first));
+    let named =
+        if header.is_some() { file.lines().next().map_or(0, |(_, first)| first.split('\t').count()) } else { 0 };
+    if header.is_some() {
+        tell(&format!("note: {} names the columns, and is not labelled", file.place(1)));
+    }
     let mut examples = Vec::new();
-    for (number, content) in file.lines() {
-        let line = if is_json { json_line(content) } else { tab_line(content) };
+    for (number, content) in file.lines().skip(usize::from(header.is_some())) {
+        let line = match header {
+            _ if is_json => json_line(content),
+            Some(columns) => table_line(content, columns, named),
+            None => tab_line(content),
+        };
         let line = line.map_err(|reason| Error::Data(format!("{}: {reason}", file.place(number))))?;
         let id = line.id.unwrap_or_else(|| format!("{stem}:{number}"));
         examples.push(Example { id, row: number, a: line.a, b: line.b, label: None });
+    }
+    if examples.is_empty() {
+        return Err(Error::Data(format!("{} has a header but no rows; put texts below it", file.path.display())));
     }
     let pairs = examples.iter().filter(|example| example.b.is_some()).count();
     if pairs != 0 && pairs != examples.len() {
@@ -213,12 +247,28 @@ fn json_line(content: &str) -> Result<Line, String> {
     serde_json::from_str(content).map_err(|error| format!("expected an object with \"a\" and perhaps \"b\": {error}"))
 }
 
+/// A line of a table whose header names so many columns, among them those of the sentences.
+fn table_line(content: &str, (a, b): (usize, Option<usize>), named: usize) -> Result<Line, String> {
+    let fields: Vec<&str> = content.split('\t').collect();
+    if fields.len() > named || fields.len() <= a.max(b.unwrap_or(0)) {
+        return Err(format!(
+            "expected {named} columns as in the header, found {}; mend the tabs of that line",
+            fields.len()
+        ));
+    }
+    Ok(Line { id: None, a: fields[a].to_owned(), b: b.map(|b| fields[b].to_owned()) })
+}
+
 fn tab_line(content: &str) -> Result<Line, String> {
     let fields: Vec<&str> = content.split('\t').collect();
     match fields[..] {
         [a] => Ok(Line { id: None, a: a.to_owned(), b: None }),
         [a, b] => Ok(Line { id: None, a: a.to_owned(), b: Some(b.to_owned()) }),
-        _ => Err(format!("expected a sentence, or two parted by a tab, found {} fields", fields.len())),
+        _ => Err(format!(
+            "expected a sentence, or two parted by a tab, found {} fields; name the columns in a first line (sentence1, \
+             sentence2, or text)",
+            fields.len()
+        )),
     }
 }
 
@@ -241,7 +291,13 @@ mod tests {
         assert_eq!(shown(&write("x.tsv", "p\th\nq\tk\n")).unwrap(), ["x:1 p Some(\"h\")", "x:2 q Some(\"k\")"]);
         assert_eq!(shown(&write("x.txt", "one\n")).unwrap(), ["x:1 one None"]);
         assert_eq!(shown(&write("x.jsonl", "{\"a\":\"p\",\"id\":\"7\"}\n")).unwrap(), ["7 p None"]);
+        let table = "label\tsentence2\tsentence1\nx\th\tp\n";
+        assert_eq!(shown(&write("x.tsv", table)).unwrap(), ["x:2 p Some(\"h\")"]);
+        assert_eq!(shown(&write("x.txt", "Text\none\n")).unwrap(), ["x:2 one None"]);
         for (name, text, expected) in [
+            ("y.tsv", "sentence1\tsentence2\np\n", "y.tsv:2: expected 2 columns as in the header, found 1"),
+            ("y.tsv", "sentence1\tsentence2\np\tq\tr\n", "y.tsv:2: expected 2 columns as in the header, found 3"),
+            ("y.tsv", "text\n", "y.tsv has a header but no rows"),
             ("y.tsv", "p\nq\tk\n", "y.tsv:2: expected sentences throughout"),
             ("y.tsv", "p\tq\tk\n", "y.tsv:1: expected a sentence, or two parted by a tab, found 3 fields"),
             ("y.jsonl", "{\"b\":\"q\"}\n", "y.jsonl:1: expected an object"),

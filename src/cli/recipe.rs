@@ -1,10 +1,11 @@
 //! `rxlt recipe`: the recipes that ship.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::path::{Path, PathBuf};
 
-use super::print;
+use super::{Force, print};
 use crate::{
-    error::{Error, Result},
+    checkpoint::Output,
+    error::Result,
     report::{Column, Table},
     train::recipe::{Resolved, SHIPPED, find},
 };
@@ -37,6 +38,8 @@ enum Command {
         name: String,
         /// The new file; NAME.toml where not given.
         file: Option<PathBuf>,
+        #[command(flatten)]
+        force: Force,
     },
 }
 
@@ -46,7 +49,9 @@ pub fn run(args: &Args) -> Result<()> {
         Command::Ls => list(),
         Command::Show { name, resolved: false } => print(find(name)?),
         Command::Show { name, resolved: true } => print(&Resolved::parse(find(name)?, name, &[])?.to_toml()),
-        Command::Copy { name, file } => copy(name, &file.clone().unwrap_or_else(|| format!("{name}.toml").into())),
+        Command::Copy { name, file, force } => {
+            copy(name, &file.clone().unwrap_or_else(|| format!("{name}.toml").into()), force)
+        }
     }
 }
 
@@ -58,9 +63,8 @@ fn list() -> Result<()> {
     print(&table.to_text())
 }
 
-fn copy(name: &str, file: &PathBuf) -> Result<()> {
+fn copy(name: &str, file: &Path, force: &Force) -> Result<()> {
     let text = find(name)?;
-    let created = fs::File::create_new(file).and_then(|mut out| out.write_all(text.as_bytes()));
-    created.map_err(|error| Error::Output(format!("cannot create {}: {error}; name another file", file.display())))?;
+    Output::new(file, force.existing(), &[])?.write(text.as_bytes())?;
     print(&format!("{}: change it, then rxlt run {}\n", file.display(), file.display()))
 }

@@ -5,9 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{print, tell};
+use super::{Force, print, tell};
 use crate::{
-    checkpoint::write_file,
+    checkpoint::Output,
     error::{Error, Result},
     report::{
         analysis::{Analysis, Options, analyze},
@@ -45,6 +45,8 @@ pub(super) struct Form {
     /// The file to write; stdout where not given.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -98,15 +100,23 @@ impl AnalysisArgs {
 
 /// `rxlt report`
 pub fn run(args: &Args) -> Result<()> {
+    let output = args.form.output(&args.runs, &args.analysis)?;
     let study = Study::read(&args.runs)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let analysis = analyze(&study, &args.analysis.options(&study)?)?;
-    args.form.show(&analysis, &full(&analysis))
+    args.form.show(&analysis, &full(&analysis), output)
 }
 
 impl Form {
+    /// Where to, checked before anything is computed; nothing of what is read may be written.
+    pub(super) fn output(&self, runs: &[PathBuf], analysis: &AnalysisArgs) -> Result<Option<Output>> {
+        let files = [&analysis.distances, &analysis.text, &analysis.subset].into_iter().flatten();
+        let read: Vec<&Path> = runs.iter().chain(files).map(PathBuf::as_path).collect();
+        self.output.as_ref().map(|path| Output::new(path, self.force.existing(), &read)).transpose()
+    }
+
     /// Writes the report in its form.
-    pub(super) fn show(&self, analysis: &Analysis, document: &Document) -> Result<()> {
+    pub(super) fn show(&self, analysis: &Analysis, document: &Document, output: Option<Output>) -> Result<()> {
         let text = match self.format {
             Format::Terminal => document.to_text(),
             Format::Markdown => document.to_markdown(),
@@ -118,8 +128,8 @@ impl Form {
                 json.map_err(|error| Error::Data(format!("the report has no form as JSON: {error}")))? + "\n"
             }
         };
-        match &self.output {
-            Some(path) => write_file(path, text.as_bytes()),
+        match output {
+            Some(output) => output.write(text.as_bytes()),
             None => print(&text),
         }
     }

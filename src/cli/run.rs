@@ -23,6 +23,7 @@ use crate::{
         memory::Bytes,
         progress::{Mode, Progress},
         recipe::{self, Resolved, Setting},
+        record::model_folder,
         stop::Stop,
     },
 };
@@ -104,6 +105,10 @@ pub fn run(args: &Args) -> Result<()> {
         gpu.notes().iter().for_each(|note| progress.note(note));
     }
     chosen.notes().iter().for_each(|note| progress.note(note));
+    resolved.recipe.oddities().iter().for_each(|odd| progress.note(format_args!("note: {odd}")));
+    if resolved.recipe.name == recipe::DEMO {
+        announce_demo(&resolved, &progress);
+    }
     let stop = stop_on_signals()?;
     if let [only] = &seeds[..] {
         let path = args.output.clone().unwrap_or_else(|| default_output(only));
@@ -183,18 +188,77 @@ fn work(
 fn resolve(args: &Args) -> Result<Resolved> {
     let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
     let flag = |flag: &str, key: &str, value: String| Setting { key: key.into(), value, flag: flag.into() };
-    let model = args.model.as_ref().map(|path| flag("--model", "model", format!("{{ path = {} }}", quoted(path))));
+    let model = args.model.as_ref().map(|path| model_folder(Path::new(path))).transpose()?;
+    let model = model.map(|path| path.display().to_string());
+    let model = model.map(|path| flag("--model", "model", format!("{{ path = {} }}", quoted(&path))));
     let data = args.data.as_ref().map(|path| flag("--data", "data.folder", quoted(path)));
-    let mut settings: Vec<Setting> = model.into_iter().chain(data).collect();
+    let mut given = Vec::new();
     for text in &args.set {
-        settings.push(Setting::parse(text)?);
+        given.push(Setting::parse(text)?);
     }
+    let mut settings: Vec<Setting> = model.into_iter().collect();
+    if let Some(folder) = &args.data {
+        let moved = moved_with_data(args, Path::new(folder));
+        settings.extend(moved.into_iter().map(|(key, value)| flag("--data", &key, value.to_string())));
+    }
+    settings.extend(data.into_iter().chain(given));
+    load(args, &settings)
+}
+
+fn load(args: &Args, settings: &[Setting]) -> Result<Resolved> {
     let path = Path::new(&args.recipe);
     let is_file = path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
     match is_file {
-        true => Resolved::load(path, &settings),
-        false => Resolved::parse(recipe::find(&args.recipe)?, &args.recipe, &settings),
+        true => Resolved::load(path, settings),
+        false => Resolved::parse(recipe::find(&args.recipe)?, &args.recipe, settings),
     }
+}
+
+/// What lies in the recipe's data folder moves along when `--data` names another: synonyms, training files, texts and
+/// pairs, each where it is there; what lies elsewhere, or in the recipe's folder alone, stays.
+fn moved_with_data(args: &Args, folder: &Path) -> Vec<(String, toml::Value)> {
+    // A recipe that is wrong without --data may be right with it; if not, that is said when it is read with it.
+    let Ok(Resolved { recipe, .. }) = load(args, &[]) else { return Vec::new() };
+    let moved = |path: &String| {
+        let new = folder.join(Path::new(path).strip_prefix(&recipe.data.folder).ok()?);
+        (new.exists() || !Path::new(path).exists()).then(|| toml::Value::String(new.display().to_string()))
+    };
+    let mut all = Vec::new();
+    for (i, stage) in recipe.stages.iter().enumerate() {
+        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text), ("pairs", &stage.pairs)] {
+            if paths.iter().any(|path| moved(path).is_some()) {
+                let path = |path: &String| moved(path).unwrap_or_else(|| toml::Value::String(path.clone()));
+                all.push((format!("stages.{i}.{key}"), toml::Value::Array(paths.iter().map(path).collect())));
+            }
+        }
+    }
+    for (i, method) in recipe.methods.iter().enumerate() {
+        let neighbours = method.rs_da.as_ref().and_then(|rs_da| moved(rs_da.neighbours.as_ref()?));
+        all.extend(neighbours.map(|path| (format!("methods.{i}.rs-da.neighbours"), path)));
+    }
+    all
+}
+
+/// What the demo is about to do, in two sentences.
+fn announce_demo(resolved: &Resolved, progress: &Progress) {
+    let methods: Vec<&str> = resolved.recipe.methods.iter().map(|method| method.name.as_str()).collect();
+    let (n, names) = (methods.len(), methods.join(", "));
+    progress.note(format_args!(
+        "The small encoder that ships now learns from generated English sentence pairs whether one follows from the \
+         other, once with each of {n} methods ({names})."
+    ));
+    progress
+        .note("Then each is asked in ten languages, nine of which it was not taught in; two to three minutes in all.");
+}
+
+/// What to type after the demo.
+fn after_demo(outcome: &Outcome, path: &Path) -> String {
+    let run = path.display();
+    let method = outcome.methods.last().map_or(path.display(), |method| method.folder.display());
+    format!(
+        "\nnext:\n  rxlt report {run} --format html --output demo.html\n  rxlt eval --model {method} --task demo --data demo \
+         --languages sw,tr\n  rxlt recipe ls    the experiments on real data; README.md says which files they want\n"
+    )
 }
 
 /// Whether all files and folders that the recipe names are there.
@@ -269,6 +333,10 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
         let widest = scores.map(|score| (score.high - score.low) / 2.0).fold(0.0, f64::max);
         text += &format!("\none seed; 95 % interval of a cell: up to ±{} points\n", percent(widest));
     }
+    for method in &outcome.methods {
+        text +=
+            &method.warnings.iter().map(|warning| format!("warning: {}: {warning}\n", method.name)).collect::<String>();
+    }
     if outcome.task == recipe::DEMO {
         text += "a demonstration on generated sentences: it shows transfer at work, not which method is best\n";
     }
@@ -283,5 +351,8 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
         text += &format!("{}: {}; {}\n", method.name, method.rule, method.folder.display());
     }
     text += &format!("everything is in {}\n", path.display());
+    if outcome.task == recipe::DEMO {
+        text += &after_demo(outcome, path);
+    }
     print(&text)
 }

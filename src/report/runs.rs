@@ -6,8 +6,14 @@
 use super::statistics::mean;
 use crate::{
     error::{Error, Result, did_you_mean},
-    tasks::{self, Task, sha256},
+    tasks::{
+        self, Task,
+        metrics::oddity,
+        overlap::{self, Overlap},
+        predictions, sha256,
+    },
     train::{
+        OVERLAP,
         folder::{Environment, Status},
         recipe::{Method, Recipe, Resolved},
     },
@@ -20,6 +26,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 const CONFIG: &str = "config.resolved.toml";
@@ -66,6 +73,8 @@ pub struct Cell {
     pub environment: Environment,
     /// The start of the SHA-256 of its settings but for the seed.
     pub config: String,
+    /// What makes its results doubtful.
+    pub odd: Vec<String>,
     /// By language, whether each item was right.
     pub right: Vec<Vec<bool>>,
     /// By column, how many examples of each cluster were right.
@@ -75,6 +84,8 @@ pub struct Cell {
     /// Update and loss, means of neighbouring updates.
     pub curve: Vec<[f64; 2]>,
     settings: Resolved,
+    /// The predictions themselves, where no run is behind them.
+    given: Option<Arc<Given>>,
 }
 
 /// A file that a run read.
@@ -104,13 +115,36 @@ struct Line<'a> {
     prediction: Cow<'a, str>,
 }
 
-/// An item of a test set, and whether it was right.
+/// An item of a test set, and what was predicted.
+#[derive(Debug, Clone)]
 struct Answer {
     id: String,
     row: usize,
     label: String,
-    right: bool,
+    prediction: String,
 }
+
+impl Answer {
+    fn is_right(&self) -> bool {
+        self.label == self.prediction
+    }
+}
+
+/// Predictions by language.
+type Given = BTreeMap<String, Vec<Answer>>;
+
+/// The task of predictions of which nobody says it: labels are told apart by their names alone.
+const UNNAMED: Task = Task {
+    name: "predictions",
+    about: "predictions made elsewhere",
+    kind: tasks::Kind::Classify { labels: &[] },
+    pairs: false,
+    source: "en",
+    languages: &[],
+    aliases: &[],
+    leave_out: |_| None,
+    layouts: &[],
+};
 
 /// A cell of which no predictions were read yet.
 struct Found {
@@ -161,6 +195,23 @@ impl Study {
         Study::of(both, notes)
     }
 
+    /// Two sides of predictions that were made by whatever means, each a file or a folder of files.
+    pub fn of_predictions(a: &Path, b: &Path, task: Option<&'static Task>) -> Result<Study> {
+        if let Some(run) = [a, b].into_iter().find(|path| !is_predictions(path)) {
+            let run = run.display();
+            let remedy = "name its files in predictions/, or two runs";
+            return Err(Error::Usage(format!("{run}: expected predictions as on the other side; {remedy}")));
+        }
+        let named: &'static Task = task.unwrap_or(&UNNAMED);
+        let sides = [a, b].into_iter().map(|path| Ok(found_in(path, named, given(path, task)?)));
+        let sides: Vec<Found> = sides.collect::<Result<_>>()?;
+        if sides[0].cell.label == sides[1].cell.label {
+            return Err(Error::Usage(format!("{} is named twice; name two sides", a.display())));
+        }
+        refuse_strangers(&sides)?;
+        Study::of(sides, Vec::new())
+    }
+
     /// The same with these labels alone, in this order.
     pub fn only(mut self, labels: &[&str]) -> Result<Study> {
         for label in labels {
@@ -209,8 +260,10 @@ impl Study {
             for (language, test) in languages.iter().zip(&tests) {
                 let own = answers(cell, language)?;
                 same_items(language, (&first, test), (&cell.folder, &own))?;
-                cell.counts.push(count(&place, own.iter().filter(|answer| answer.right)));
-                cell.right.push(own.into_iter().map(|answer| answer.right).collect());
+                cell.counts.push(count(&place, own.iter().filter(|answer| answer.is_right())));
+                let pairs = own.iter().map(|answer| (answer.label.as_str(), answer.prediction.as_str()));
+                cell.odd.extend(oddity(language, pairs));
+                cell.right.push(own.iter().map(Answer::is_right).collect());
             }
             let pairs = if has_pairs { Some(pairs(cell, &languages, &place)?) } else { None };
             Ok(pairs.map(|(examples, right)| {
@@ -225,6 +278,7 @@ impl Study {
             return Err(Error::Data(format!("{first} and {other} have different items in pairs of languages")));
         }
         examples.extend(of_pairs.into_iter().next().flatten());
+        notes.extend(doubts(&cells));
         Ok(Study { task, languages, cells, examples, has_pairs, rows, notes, data })
     }
 
@@ -302,6 +356,8 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
     let environment: Environment = serde_json::from_value(read_json(&run.join("env.json"))?)
         .map_err(|error| Error::Data(format!("{}: {error}", run.join("env.json").display())))?;
     let data = data_files(&run.join("data.lock.json"))?;
+    let overlaps = overlap::sentences(&overlap_of(run)?);
+    notes.extend(overlaps.into_iter().filter(|sentence| !notes.contains(sentence)).collect::<Vec<_>>());
     for method in &recipe.methods {
         let name = recipe.stage_name(recipe.stages.len() - 1, Some(method));
         if only.is_some_and(|only| only.to_str() != Some(&name)) {
@@ -313,26 +369,131 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
             continue;
         }
         let metrics = read_json(&folder.join("metrics.json"))?;
-        let settings = settings(&resolved, method);
-        let config = sha256(settings.to_toml().as_bytes())[..12].to_owned();
-        let cell = Cell {
-            label: method.name.clone(),
-            seed: recipe.seed,
-            recipe: recipe.name.clone(),
-            selection: metrics["selection"].as_str().unwrap_or("not recorded").to_owned(),
-            environment: environment.clone(),
-            config,
-            right: Vec::new(),
-            counts: Vec::new(),
-            grid: grid(&metrics["generalized"]),
-            curve: curve(&run.join("log.jsonl"), &name)?,
-            settings,
-            folder,
-        };
+        let cell = measured(&resolved, method, folder, &environment, &metrics, curve(&run.join("log.jsonl"), &name)?);
         let languages = languages(&cell.folder, &metrics)?;
         found.push(Found { cell, languages, task, data: data.clone() });
     }
     Ok(())
+}
+
+/// A model that was measured, without its predictions.
+fn measured(
+    resolved: &Resolved,
+    method: &Method,
+    folder: PathBuf,
+    environment: &Environment,
+    metrics: &Value,
+    curve: Vec<[f64; 2]>,
+) -> Cell {
+    let settings = settings(resolved, method);
+    Cell {
+        label: method.name.clone(),
+        seed: resolved.recipe.seed,
+        recipe: resolved.recipe.name.clone(),
+        selection: metrics["selection"].as_str().unwrap_or("not recorded").to_owned(),
+        environment: environment.clone(),
+        config: sha256(settings.to_toml().as_bytes())[..12].to_owned(),
+        odd: metrics["training"]["warning"].as_str().map(str::to_owned).into_iter().collect(),
+        right: Vec::new(),
+        counts: Vec::new(),
+        grid: grid(&metrics["generalized"]),
+        curve,
+        settings,
+        folder,
+        given: None,
+    }
+}
+
+/// What makes the results of models doubtful, a sentence for each.
+fn doubts(cells: &[Cell]) -> impl Iterator<Item = String> {
+    let odd = cells.iter().filter(|cell| !cell.odd.is_empty());
+    odd.map(|cell| format!("doubtful: {}, seed {}: {}", cell.label, cell.seed, cell.odd.join("; ")))
+}
+
+/// Which test items a run trained on; runs of earlier versions do not say.
+fn overlap_of(run: &Path) -> Result<Vec<Overlap>> {
+    let path = run.join(OVERLAP);
+    match path.is_file() {
+        true => serde_json::from_value(read_json(&path)?)
+            .map_err(|error| Error::Data(format!("{}: {error}; take it from a copy of the folder", path.display()))),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Whether a path is predictions without a run: a file of them, or a folder of such files.
+pub fn is_predictions(path: &Path) -> bool {
+    path.is_file() || (path.is_dir() && !path.join(CONFIG).is_file() && !prediction_files(path).is_empty())
+}
+
+/// The files of predictions that a path stands for.
+fn prediction_files(path: &Path) -> Vec<PathBuf> {
+    if path.is_file() {
+        return vec![path.to_owned()];
+    }
+    let entries = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = entries.filter(|file| file.extension().is_some_and(|end| end == "jsonl")).collect();
+    files.sort();
+    files
+}
+
+/// Predictions by language under the task's names of labels, in the order of their ids.
+fn given(path: &Path, task: Option<&Task>) -> Result<Given> {
+    let mut all = Given::new();
+    for file in prediction_files(path) {
+        for (language, judged) in predictions::answers_file(&file, task)? {
+            let answers = all.entry(language).or_default();
+            answers.extend(judged.into_iter().map(|one| Answer {
+                id: one.id,
+                row: one.row,
+                label: one.label,
+                prediction: one.prediction,
+            }));
+        }
+    }
+    for (language, answers) in &mut all {
+        answers.sort_by(|a, b| (a.row, &a.id).cmp(&(b.row, &b.id)));
+        if let Some(twice) = answers.windows(2).find(|pair| pair[0].id == pair[1].id) {
+            let (path, id) = (path.display(), &twice[0].id);
+            return Err(Error::Data(format!("{path}: \"{id}\" of {language} is predicted twice; keep one of them")));
+        }
+        if answers.iter().all(|answer| answer.row == 0) {
+            answers.iter_mut().enumerate().for_each(|(i, answer)| answer.row = i + 1);
+        }
+    }
+    Ok(all)
+}
+
+/// Predictions as a model that was measured.
+fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
+    let mut languages: Vec<String> = given.keys().cloned().collect();
+    languages.sort_by_key(|language| language != task.source);
+    let nowhere = "not recorded".to_owned();
+    let environment = Environment {
+        rxlt: nowhere.clone(),
+        system: nowhere.clone(),
+        cpu: nowhere.clone(),
+        threads: 0,
+        device: nowhere.clone(),
+        argv: Vec::new(),
+        started: nowhere.clone(),
+    };
+    let cell = Cell {
+        label: path.display().to_string(),
+        seed: 0,
+        recipe: nowhere.clone(),
+        folder: path.to_owned(),
+        selection: nowhere,
+        environment,
+        config: String::new(),
+        odd: Vec::new(),
+        right: Vec::new(),
+        counts: Vec::new(),
+        grid: None,
+        curve: Vec::new(),
+        settings: Resolved { recipe: Recipe::default(), sources: BTreeMap::new() },
+        given: Some(Arc::new(given)),
+    };
+    Found { cell, languages, task, data: Vec::new() }
 }
 
 /// What must agree between the seeds of a method: all settings but the seed, names, and where data lie (whose items are
@@ -505,10 +666,13 @@ fn prediction_file(cell: &Cell, language: &str) -> PathBuf {
 }
 
 fn answers(cell: &Cell, language: &str) -> Result<Vec<Answer>> {
+    if let Some(given) = &cell.given {
+        return Ok(given.get(language).cloned().unwrap_or_default());
+    }
     let mut answers = Vec::new();
     each_line(&prediction_file(cell, language), |line, label| {
-        let right = *label == line.prediction;
-        answers.push(Answer { id: line.id.into_owned(), row: line.row, label: label.clone().into_owned(), right });
+        let (id, label, prediction) = (line.id.into_owned(), label.clone().into_owned(), line.prediction.into_owned());
+        answers.push(Answer { id, row: line.row, label, prediction });
     })?;
     Ok(answers)
 }

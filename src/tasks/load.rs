@@ -1,19 +1,25 @@
 //! Finding a task's files, reading them, and judging every row: a label is known, or the file is refused.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashSet},
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
-use super::{Example, Layout, Loaded, Origin, Row, Split, Task, TextFile, table::looks_quoted, text_file::sha256};
+use super::{
+    Example, Layout, Loaded, Origin, Row, Split, Task, TextFile,
+    codes::{can_be_same, is_code},
+    table::looks_quoted,
+    text_file::sha256,
+};
 use crate::{
     error::{Error, Result, did_you_mean},
     input,
 };
 
-/// More rows than this with one and the same label are no test set: somebody filled the column in.
-const MOST_ROWS_OF_ONE_LABEL: usize = 100;
+/// As many rows with one and the same label teach and measure nothing: somebody filled the column in. With three labels
+/// drawn evenly this happens by chance once in 3¹⁹ files.
+pub(super) const ROWS_OF_ONE_LABEL: usize = 20;
 
 /// A file of a task, found in a folder.
 struct Found {
@@ -23,23 +29,49 @@ struct Found {
     stem: String,
 }
 
+/// What stands for the language in the name of a file.
+const LANGUAGE: &str = "{language}";
+
 /// What is expected of the labels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Labels {
-    /// Every row has one.
+    /// Every row has one, and not all rows of a file have the same one.
     Required,
-    /// The same, and not all rows of a long file have the same one.
-    Varied,
     /// They are not looked at.
     Ignored,
+}
+
+/// What a folder holds of a split of a task.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// The languages: the task's own in their order, then others by name.
+    pub languages: Vec<String>,
+    /// Files that begin and end as such a file does, but whose names say no language, such as `test-de (1).tsv`.
+    pub left_out: Vec<String>,
+}
+
+impl Survey {
+    /// One sentence on what was left out, where something was.
+    pub fn note(&self) -> Option<String> {
+        let files = self.left_out.join(", ");
+        (!files.is_empty()).then(|| format!("left out, since no language is called so: {files}"))
+    }
+}
+
+/// A language that somebody named, as the data call it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    /// Its code in the data.
+    pub language: String,
+    /// That it was named by another code.
+    pub note: Option<String>,
 }
 
 impl Task {
     /// Reads one split in one language from `folder` (or its subfolder named like the task).
     pub fn load(&self, folder: &Path, split: Split, language: &str) -> Result<Loaded> {
-        let labels = if split == Split::Test { Labels::Varied } else { Labels::Required };
         let found = self.locate(folder, split, language)?;
-        self.read(&found, language, labels)
+        self.read(&found, language, Labels::Required)
     }
 
     /// Reads one split in one language for prediction: every row in order, labels not looked at.
@@ -68,19 +100,67 @@ impl Task {
 
     /// The languages in which `folder` holds this split: the task's own in their order, then others by name.
     pub fn languages_in(&self, folder: &Path, split: Split) -> Result<Vec<String>> {
+        Ok(self.survey(folder, split)?.languages)
+    }
+
+    /// The same, and the files that look like such of a language but are not.
+    pub fn survey(&self, folder: &Path, split: Split) -> Result<Survey> {
         for base in self.bases(folder)? {
-            let mut present = BTreeSet::new();
+            let (mut present, mut left_out) = (BTreeSet::new(), BTreeSet::new());
             for pattern in self.patterns(split).map(|(_, pattern)| pattern) {
-                present.extend(self.languages_of(&base, pattern)?);
+                for name in self.languages_of(&base, pattern)? {
+                    match !pattern.contains(LANGUAGE) || self.is_language(&name) || self.is_mixture(&name) {
+                        true => present.insert(name),
+                        false => left_out.insert(base.join(pattern.replace(LANGUAGE, &name)).display().to_string()),
+                    };
+                }
             }
             if !present.is_empty() {
                 let own = self.languages.iter().filter(|language| present.contains(**language));
                 let own: Vec<String> = own.map(|language| (*language).to_owned()).collect();
                 present.retain(|language| !own.contains(language) && !self.is_mixture(language));
-                return Ok(own.into_iter().chain(present).collect());
+                let languages = own.into_iter().chain(present).collect();
+                return Ok(Survey { languages, left_out: left_out.into_iter().collect() });
             }
         }
         Err(self.missing(folder, split, "any language"))
+    }
+
+    /// What the data call each of these languages: one that they have under this code, or the only one that another
+    /// code of it names, such as `swh_Latn` for `sw`. None may be there twice.
+    pub fn asked(&self, folder: &Path, split: Split, named: &[String]) -> Result<Vec<Asked>> {
+        let present = self.languages_in(folder, split).unwrap_or_default();
+        let mut all: Vec<Asked> = Vec::new();
+        for name in named {
+            let asked = self.asked_one(&present, name)?;
+            if all.iter().any(|other| other.language == asked.language) {
+                let language = &asked.language;
+                let remedy = "name each language once: twice it would weigh twice in every mean";
+                return Err(Error::Usage(format!("languages: \"{language}\" is named twice; {remedy}")));
+            }
+            all.push(asked);
+        }
+        Ok(all)
+    }
+
+    fn asked_one(&self, present: &[String], name: &str) -> Result<Asked> {
+        let as_named = Asked { language: name.to_owned(), note: None };
+        if present.iter().any(|language| language == name) || self.is_mixture(name) {
+            return Ok(as_named);
+        }
+        let alike: Vec<&String> = present.iter().filter(|language| can_be_same(language, name)).collect();
+        match &alike[..] {
+            // What is not there is said where it is read.
+            [] => Ok(as_named),
+            [only] => Ok(Asked {
+                language: (*only).clone(),
+                note: Some(format!("\"{name}\" is called {only} in the data of {}", self.name)),
+            }),
+            [first, .., last] => Err(Error::Usage(format!(
+                "languages: \"{name}\" can be {first} or {last} in the data of {}; name one of them",
+                self.name
+            ))),
+        }
     }
 
     fn read_files(&self, paths: &[PathBuf], language: &str, labels: Labels) -> Result<Loaded> {
@@ -134,7 +214,10 @@ impl Task {
         }
         for base in self.bases(folder)? {
             for (layout, pattern) in self.patterns(split) {
-                let name = pattern.replace("{language}", language);
+                if pattern.contains(LANGUAGE) && !self.is_language(language) && !self.is_mixture(language) {
+                    continue;
+                }
+                let name = pattern.replace(LANGUAGE, language);
                 let path = base.join(&name);
                 if input::is_there(&path) {
                     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
@@ -166,7 +249,7 @@ impl Task {
 
     /// The languages that the files of one pattern hold.
     fn languages_of(&self, base: &Path, pattern: &str) -> Result<Vec<String>> {
-        let Some((before, after)) = pattern.split_once("{language}") else {
+        let Some((before, after)) = pattern.split_once(LANGUAGE) else {
             return self.languages_inside(&base.join(pattern));
         };
         let (subfolder, prefix) = before.rsplit_once('/').unwrap_or(("", before));
@@ -180,7 +263,7 @@ impl Task {
             let name = entry.map_err(|error| Error::read(&folder, &error))?.file_name();
             let name = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(suffix));
             let Some(language) = name.filter(|name| !name.is_empty() && !name.starts_with('.')) else { continue };
-            if input::is_there(&base.join(pattern.replace("{language}", language))) {
+            if input::is_there(&base.join(pattern.replace(LANGUAGE, language))) {
                 languages.push(language.to_owned());
             }
         }
@@ -198,6 +281,11 @@ impl Task {
         Ok(languages.into_iter().collect())
     }
 
+    /// Whether a part of a file's name is the code of a language: one of the task's, or what has the form of one.
+    fn is_language(&self, name: &str) -> bool {
+        self.languages.contains(&name) || is_code(name)
+    }
+
     /// Whether a name such as `en-de` is two of this task's languages: a file of the generalized setting.
     fn is_mixture(&self, name: &str) -> bool {
         name.split_once('-').is_some_and(|(a, b)| self.languages.contains(&a) && self.languages.contains(&b))
@@ -207,7 +295,7 @@ impl Task {
         let file = TextFile::read(&found.path)?;
         let rows = of_language((found.layout.read)(&file, self)?, &file, language)?;
         if labels != Labels::Ignored
-            && let Some(evidence) = self.removed_labels(&rows, labels)
+            && let Some(evidence) = self.removed_labels(&rows)
         {
             let path = file.path.display();
             let remedy = "put the labels back, or use predict, which works without labels";
@@ -217,16 +305,16 @@ impl Task {
         self.judge(origin, &found.stem, language, &rows, labels)
     }
 
-    /// How one can tell that a file's labels were taken out.
-    fn removed_labels(&self, rows: &[Row], labels: Labels) -> Option<String> {
-        let distinct: HashSet<&str> = rows.iter().map(|row| row.label.as_deref().unwrap_or("").trim()).collect();
-        let (Some(only), 1) = (distinct.iter().next(), distinct.len()) else { return None };
-        if only.is_empty() {
-            return Some(format!("none of {} rows has one", rows.len()));
+    /// How one can tell that a file's labels were taken out: there are none, or all are one where the task has several.
+    fn removed_labels(&self, rows: &[Row]) -> Option<String> {
+        let counted = rows.iter().filter(|row| (self.leave_out)(row).is_none());
+        let names = counted.map(|row| self.official(row.label.as_deref().unwrap_or("").trim()));
+        let distinct: BTreeSet<&str> = names.collect();
+        let (Some(only), 1) = (distinct.first(), distinct.len()) else { return None };
+        match only.is_empty() {
+            true => Some(format!("none of {} rows has one", rows.len())),
+            false => (rows.len() >= ROWS_OF_ONE_LABEL).then(|| format!("all {} rows have \"{only}\"", rows.len())),
         }
-        let long = rows.len() > MOST_ROWS_OF_ONE_LABEL;
-        let suspicious = long && (labels == Labels::Varied || self.label(only).is_none());
-        suspicious.then(|| format!("all {} rows have \"{only}\"", rows.len()))
     }
 
     fn judge(&self, origin: Origin, stem: &str, language: &str, rows: &[Row], labels: Labels) -> Result<Loaded> {
@@ -243,7 +331,7 @@ impl Task {
         for row in rows {
             let label = match labels {
                 Labels::Ignored => None,
-                Labels::Required | Labels::Varied => {
+                Labels::Required => {
                     if let Some(reason) = (self.leave_out)(row) {
                         *loaded.dropped.entry(reason.to_owned()).or_default() += 1;
                         loaded.dropped_rows.insert(row.row);
@@ -409,6 +497,50 @@ mod tests {
     }
 
     #[test]
+    fn copies_of_files_are_no_languages() {
+        let files =
+            ["test-de.tsv", "test-de (1).tsv", "test-de.old.tsv", "test-de_copy.tsv", "test-pt-BR.tsv", "test-gsw.tsv"];
+        let files: Vec<(&str, &str)> = files.iter().map(|name| (*name, "p\th\tneutral\n")).collect();
+        let folder = folder(&files);
+        let survey = XNLI.survey(folder.path(), Split::Test).unwrap();
+        assert_eq!(survey.languages, ["de", "gsw", "pt-BR"]);
+        let note = survey.note().unwrap();
+        for name in ["test-de (1).tsv", "test-de.old.tsv", "test-de_copy.tsv"] {
+            assert!(note.contains(name), "{note}");
+        }
+        assert_eq!(survey.left_out.len(), 3);
+
+        let topic = "index_id\tcategory\ttext\n8\ttravel\tt\n";
+        let folder = self::folder(&[("swh_Latn/test.tsv", topic), ("swh_Latn (1)/test.tsv", topic)]);
+        let survey = SIB200.survey(folder.path(), Split::Test).unwrap();
+        assert_eq!((survey.languages.len(), survey.left_out.len()), (1, 1));
+    }
+
+    #[test]
+    fn languages_are_found_by_other_codes_of_theirs() {
+        let topic = "index_id\tcategory\ttext\n8\ttravel\tt\n";
+        let files = ["swh_Latn/test.tsv", "zho_Hans/test.tsv", "zho_Hant/test.tsv", "swe_Latn/test.tsv"];
+        let folder = folder(&files.map(|name| (name, topic)));
+        let asked = |names: &[&str]| {
+            let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            SIB200.asked(folder.path(), Split::Test, &names)
+        };
+        for (name, found) in [("sw", "swh_Latn"), ("swa", "swh_Latn"), ("sv", "swe_Latn"), ("zh-Hant", "zho_Hant")] {
+            let one = &asked(&[name]).unwrap()[0];
+            assert_eq!(one.language, found);
+            assert!(one.note.as_ref().unwrap().contains(&format!("\"{name}\" is called {found}")));
+        }
+        assert_eq!(asked(&["swh_Latn"]).unwrap(), [Asked { language: "swh_Latn".into(), note: None }]);
+        assert_eq!(asked(&["xx"]).unwrap()[0].language, "xx");
+        let error = asked(&["zh"]).unwrap_err();
+        assert!(error.message().contains("\"zh\" can be zho_Hans or zho_Hant"), "{error}");
+        for twice in [&["swh_Latn", "swh_Latn"], &["sw", "swh_Latn"], &["xx", "xx"]] {
+            let error = asked(twice).unwrap_err();
+            assert!(error.exit_code() == 2 && error.message().contains("is named twice"), "{error}");
+        }
+    }
+
+    #[test]
     fn files_named_by_path_are_joined() {
         let folder = folder(&[
             ("a.txt", "gold_label\tsentence1\tsentence2\n-\tp\th\nneutral\tp\tk\n"),
@@ -445,8 +577,8 @@ mod tests {
 
     #[test]
     fn wrong_labels_and_files_are_refused() {
-        let constant = "p\th\tneutral\n".repeat(101);
-        let hidden = "p\th\thidden\n".repeat(101);
+        let constant = "p\th\tcontradiction\np\th\tcontradictory\n".repeat(10);
+        let hidden = "p\th\thidden\n".repeat(20);
         let lost = "p\th\n".repeat(3);
         for (files, language, split, expected) in [
             (
@@ -461,8 +593,20 @@ mod tests {
                 Split::Test,
                 "test-en.tsv:2: \"\" is no label of xnli",
             ),
-            (&[("test-en.tsv", &constant)], "en", Split::Test, "labels look removed: all 101 rows have \"neutral\""),
-            (&[("dev-en.tsv", &hidden)], "en", Split::Dev, "labels look removed: all 101 rows have \"hidden\""),
+            (&[("train-en.tsv", &constant)], "en", Split::Train, "labels look removed: all 20 rows"),
+            (
+                &[("test-de.old.tsv", "p\th\tneutral\n"), ("test-de.tsv", "p\th\tneutral\n")],
+                "de.old",
+                Split::Test,
+                "known: de",
+            ),
+            (
+                &[("test-en.tsv", &constant)],
+                "en",
+                Split::Test,
+                "labels look removed: all 20 rows have \"contradiction\"",
+            ),
+            (&[("dev-en.tsv", &hidden)], "en", Split::Dev, "labels look removed: all 20 rows have \"hidden\""),
             (&[("dev-en.tsv", &lost)], "en", Split::Dev, "predict, which works without labels"),
             (&[("dev-en.tsv", "p\th\t-\n")], "en", Split::Dev, "every row was left out"),
             (&[("dev-en.tsv", "")], "en", Split::Dev, "dev-en.tsv is empty"),
@@ -503,11 +647,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_known_to_be_wrong_can_be_left_out_and_leaks_found() {
-        let folder = folder(&[("train-en.tsv", "p\th\t0\nq\th\t1\n"), ("test-en.tsv", "q\th\t1\nr\th\t0\ns\th\t0\n")]);
-        let train = PAWSX.load(folder.path(), Split::Train, "en").unwrap();
+    fn rows_known_to_be_wrong_can_be_left_out() {
+        let folder = folder(&[("test-en.tsv", "q\th\t1\nr\th\t0\ns\th\t0\n")]);
         let test = PAWSX.load(folder.path(), Split::Test, "en").unwrap();
-        assert_eq!(test.shared_with(&train), [("test-en:1", "train-en:2")]);
         let test = test.without_rows(&BTreeSet::from([1, 9]), "leaked");
         check(Ok(test), "test-en:2 2 r/h 0\ntest-en:3 3 s/h 0", &[("leaked", 1)]);
     }

@@ -1,6 +1,7 @@
 //! How well predictions agree with labels: accuracy with its uncertainty, confusion, and what is lost in transfer.
 
 use crate::error::{Error, Result};
+use std::collections::BTreeMap;
 
 /// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
 const Z: f64 = 1.959_963_984_540_054;
@@ -51,6 +52,37 @@ impl Score {
     }
 }
 
+/// Fewer answers than these say nothing of a habit.
+const FEW: usize = 20;
+
+/// From this share on, answers of one kind are one answer.
+const CONSTANT: f64 = 0.99;
+
+/// What is odd about the answers in a language, given as right label and prediction: that they are all the same, or no
+/// more often right than the most frequent label alone would be.
+pub fn oddity<'a>(language: &str, answers: impl Iterator<Item = (&'a str, &'a str)>) -> Option<String> {
+    let (mut gold, mut predicted): (BTreeMap<&str, usize>, BTreeMap<&str, usize>) = Default::default();
+    let (mut n, mut right) = (0, 0);
+    for (label, prediction) in answers {
+        *gold.entry(label).or_default() += 1;
+        *predicted.entry(prediction).or_default() += 1;
+        (n, right) = (n + 1, right + usize::from(label == prediction));
+    }
+    let most = |counts: BTreeMap<&'a str, usize>| counts.into_iter().max_by_key(|(_, count)| *count);
+    let ((label, of_label), (answer, of_answer)) = (most(gold)?, most(predicted)?);
+    let share = |count: usize| 100.0 * count as f64 / n as f64;
+    if n < FEW {
+        None
+    } else if of_answer as f64 >= CONSTANT * n as f64 {
+        Some(format!("{language}: {of_answer} of {n} predictions are \"{answer}\", whatever the text"))
+    } else if right <= of_label {
+        let (own, guess) = (share(right), share(of_label));
+        Some(format!("{language}: {own:.1} % right is no more than \"{label}\" throughout would be ({guess:.1} %)"))
+    } else {
+        None
+    }
+}
+
 /// Scores in several languages and what they come to.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Summary {
@@ -71,6 +103,13 @@ pub struct Summary {
 impl Summary {
     /// Sums up the scores of a model trained in `source`.
     pub fn new(source: &str, scores: Vec<Score>) -> Result<Summary> {
+        let twice =
+            scores.iter().enumerate().find(|(i, score)| scores[..*i].iter().any(|s| s.language == score.language));
+        if let Some((_, Score { language, .. })) = twice {
+            return Err(Error::Data(format!(
+                "{language} is scored twice, and would weigh twice; score each language once"
+            )));
+        }
         let (own, others): (Vec<&Score>, Vec<&Score>) = scores.iter().partition(|score| score.language == source);
         let mean_without_source = mean(&others);
         let gap = own.first().zip(mean_without_source).map(|(own, others)| own.accuracy - others);
@@ -195,6 +234,29 @@ mod tests {
         assert_eq!((alone.gap, alone.mean_without_source, alone.mean), (None, None, 0.9));
         assert_eq!(Summary::new("fr", scores).unwrap().gap, None);
         assert!(Summary::new("en", Vec::new()).is_err());
+        let twice = Summary::new("en", vec![score("de", 1, 2), score("en", 1, 2), score("de", 1, 2)]).unwrap_err();
+        assert!(twice.message().starts_with("de is scored twice"), "{twice}");
+    }
+
+    #[test]
+    fn answers_that_are_all_the_same_are_said() {
+        let answers = |gold: &str, predicted: &str| {
+            let pairs: Vec<(String, String)> =
+                gold.chars().zip(predicted.chars()).map(|(a, b)| (a.into(), b.into())).collect();
+            oddity("de", pairs.iter().map(|(a, b)| (a.as_str(), b.as_str())))
+        };
+        let mixed = "abc".repeat(40);
+        let said = answers(&mixed, &"c".repeat(120)).unwrap();
+        assert_eq!(said, "de: 120 of 120 predictions are \"c\", whatever the text");
+        // 119 of 120 is above 99 %, 118 below.
+        assert!(answers(&mixed, &("a".to_owned() + &"c".repeat(119))).unwrap().contains("119 of 120"));
+        let two = "ab".to_owned() + &"c".repeat(118);
+        let said = answers(&("bac".to_owned() + &mixed[3..]), &two).unwrap();
+        assert_eq!(said, "de: 33.3 % right is no more than \"c\" throughout would be (33.3 %)");
+        assert_eq!(answers(&mixed, &two), None, "two more are right than \"c\" alone would be");
+        assert_eq!(answers(&mixed, &mixed), None);
+        assert_eq!(answers(&"a".repeat(19), &"a".repeat(19)), None, "few");
+        assert_eq!(answers("", ""), None);
     }
 
     #[test]

@@ -2,10 +2,12 @@
 //!
 //! A task says which labels there are and where its files lie; `load` finds, reads and checks them.
 
+mod codes;
 pub mod demo;
 mod generalized;
 mod load;
 pub mod metrics;
+pub mod overlap;
 mod pawsx;
 pub mod predictions;
 mod sib200;
@@ -16,7 +18,7 @@ mod xnli;
 mod xsid;
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fmt,
     path::PathBuf,
 };
@@ -24,8 +26,10 @@ use std::{
 use crate::error::{Error, Result, did_you_mean};
 
 pub use generalized::generalized;
+pub use load::{Asked, Survey};
 pub use pawsx::PAWSX;
 pub use sib200::SIB200;
+pub use table::sentences_of_header;
 pub use text_file::{TextFile, sha256};
 pub use xnli::XNLI;
 pub use xsid::XSID;
@@ -184,6 +188,11 @@ impl Task {
         self.labels().iter().position(|label| *label == name || label.to_lowercase() == name.to_lowercase())
     }
 
+    /// The task's own name of a label; another's stays as it is.
+    fn official<'a>(&self, name: &'a str) -> &'a str {
+        self.label(name).map_or(name, |label| self.labels()[label])
+    }
+
     /// The id of a label, or an error that says `place` and the nearest label.
     fn label_at(&self, place: &str, name: &str) -> Result<usize> {
         self.label(name).ok_or_else(|| {
@@ -214,13 +223,6 @@ impl Loaded {
             *self.dropped.entry(reason.to_owned()).or_default() += before - self.examples.len();
         }
         self
-    }
-
-    /// Examples whose text is also, letter by letter, in `other`: pairs of ids, ours first.
-    pub fn shared_with<'a>(&'a self, other: &'a Loaded) -> Vec<(&'a str, &'a str)> {
-        let theirs: HashMap<_, _> = other.examples.iter().map(|e| ((&e.a, &e.b), e.id.as_str())).collect();
-        let found = self.examples.iter().filter_map(|e| Some((e.id.as_str(), *theirs.get(&(&e.a, &e.b))?)));
-        found.collect()
     }
 }
 

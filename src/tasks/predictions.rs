@@ -14,7 +14,8 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{
     Example, Task, TextFile,
-    metrics::{Confusion, Score, Summary},
+    load::ROWS_OF_ONE_LABEL,
+    metrics::{Confusion, Score, Summary, oddity},
 };
 use crate::error::{Error, Result};
 
@@ -125,7 +126,7 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>> {
 pub fn score_file(path: &Path, task: Option<&Task>) -> Result<Summary> {
     let judged = judge(path, task)?;
     let mut counts: Vec<(String, usize, usize)> = Vec::new();
-    for Judged { language, label, prediction } in &judged {
+    for Judged { language, label, prediction, .. } in &judged {
         let right = usize::from(label == prediction);
         match counts.iter_mut().find(|count| count.0 == *language) {
             Some(count) => (count.1, count.2) = (count.1 + right, count.2 + 1),
@@ -134,6 +135,15 @@ pub fn score_file(path: &Path, task: Option<&Task>) -> Result<Summary> {
     }
     let scores = counts.into_iter().map(|(language, correct, n)| Score::new(language, correct, n));
     Summary::new(task.map_or("en", |task| task.source), scores.collect::<Result<_>>()?)
+}
+
+/// The answers in a file of predictions by language, in their order; labels under the task's names.
+pub fn answers_file(path: &Path, task: Option<&Task>) -> Result<BTreeMap<String, Vec<Judged>>> {
+    let mut languages: BTreeMap<String, Vec<Judged>> = BTreeMap::new();
+    for judged in judge(path, task)? {
+        languages.entry(judged.language.clone()).or_default().push(judged);
+    }
+    Ok(languages)
 }
 
 /// Counts which label was taken for which in a file of predictions, over all its languages.
@@ -145,11 +155,60 @@ pub fn confusion_file(path: &Path, task: Option<&Task>) -> Result<Confusion> {
     Ok(Confusion::new(&names, judged.iter().map(|j| (place(&j.label), place(&j.prediction)))))
 }
 
+/// What is odd about the answers in a file of predictions, by language.
+pub fn oddities_file(path: &Path, task: Option<&Task>) -> Result<Vec<String>> {
+    Ok(by_language(&judge(path, task)?).into_iter().filter_map(|(language, answers)| odd(language, &answers)).collect())
+}
+
+/// What is odd about predictions, by language; those without a right label are passed over.
+pub fn oddities(predictions: &[Prediction]) -> Vec<String> {
+    let mut languages: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
+    for Prediction { language, label, prediction, .. } in predictions {
+        let answer = label.as_deref().map(|label| (label, prediction.as_str()));
+        languages.entry(language).or_default().extend(answer);
+    }
+    languages.into_iter().filter_map(|(language, answers)| oddity(language, answers.into_iter())).collect()
+}
+
+fn odd(language: &str, answers: &[&Judged]) -> Option<String> {
+    oddity(language, answers.iter().map(|judged| (judged.label.as_str(), judged.prediction.as_str())))
+}
+
+fn by_language(judged: &[Judged]) -> BTreeMap<&str, Vec<&Judged>> {
+    let mut languages: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
+    for one in judged {
+        languages.entry(&one.language).or_default().push(one);
+    }
+    languages
+}
+
+/// Refuses right labels that are all one: they were taken out, or filled in.
+fn refuse_removed_labels(path: &Path, judged: &[Judged]) -> Result<()> {
+    for (language, answers) in by_language(judged) {
+        let (n, label) = (answers.len(), &answers[0].label);
+        if n >= ROWS_OF_ONE_LABEL && answers.iter().all(|answer| answer.label == *label) {
+            let (path, remedy) = (path.display(), "put the right labels beside the predictions");
+            return Err(Error::Data(format!(
+                "{path}: labels look removed: all {n} items of \"{language}\" have \"{label}\"; {remedy}"
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// A prediction next to the right answer, both under the task's names.
-struct Judged {
-    language: String,
-    label: String,
-    prediction: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// File and line of the example.
+    pub id: String,
+    /// What joins it with its translations; 0 where the file does not say.
+    pub row: usize,
+    /// Its language.
+    pub language: String,
+    /// The right label.
+    pub label: String,
+    /// The predicted one.
+    pub prediction: String,
 }
 
 fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Judged>> {
@@ -165,9 +224,12 @@ fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Judged>> {
         judged.push(Judged {
             label: official(task, &place, label)?,
             prediction: official(task, &place, &prediction.prediction)?,
+            id: prediction.id,
+            row: prediction.row,
             language: prediction.language,
         });
     }
+    refuse_removed_labels(path, &judged)?;
     match task {
         Some(_) => Ok(judged),
         None => agreeing(path, judged),
@@ -264,6 +326,29 @@ mod tests {
         let (_folder, path) = written(r#"{"id":"1","language":"en","label":1,"prediction":"1"}"#);
         assert_eq!(score_file(&path, Some(&PAWSX)).unwrap().mean, 1.0);
         assert_eq!(score_file(&path, None).unwrap().mean, 1.0);
+    }
+
+    #[test]
+    fn constant_answers_are_said_and_constant_labels_refused() {
+        let file = |label: fn(usize) -> &'static str, prediction: &str| {
+            let line = |i: usize| {
+                format!(
+                    "{{\"id\":\"{i}\",\"language\":\"de\",\"label\":\"{}\",\"prediction\":\"{prediction}\"}}\n",
+                    label(i)
+                )
+            };
+            written(&(0..30).map(line).collect::<String>())
+        };
+        let (_folder, path) = file(|i| ["neutral", "entailment", "contradictory"][i % 3], "neutral");
+        let said = ["de: 30 of 30 predictions are \"neutral\", whatever the text"];
+        assert_eq!(oddities_file(&path, Some(&XNLI)).unwrap(), said);
+        assert_eq!(oddities(&read(&path).unwrap()), said);
+        assert_eq!(score_file(&path, Some(&XNLI)).unwrap().pooled.correct, 10);
+        for label in [|i| ["contradiction", "contradictory"][i % 2], |_| "neutral"] as [fn(usize) -> &'static str; 2] {
+            let (_folder, path) = file(label, "neutral");
+            let error = score_file(&path, Some(&XNLI)).unwrap_err();
+            assert!(error.exit_code() == 65 && error.message().contains("labels look removed: all 30"), "{error}");
+        }
     }
 
     #[test]

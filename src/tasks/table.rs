@@ -42,6 +42,18 @@ pub fn read(file: &TextFile, task: &Task) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
+/// Where a first line says that the sentences are: the column of the first, and of the second where it names pairs.
+pub fn sentences_of_header(line: &str) -> Option<(usize, Option<usize>)> {
+    let names: Vec<&str> = line.split('\t').map(str::trim).collect();
+    let find =
+        |known: &[&str]| names.iter().position(|name| known.iter().any(|known| name.eq_ignore_ascii_case(known)));
+    match (find(FIRST), find(SECOND), find(SINGLE)) {
+        (Some(first), Some(second), _) => Some((first, Some(second))),
+        (_, None, Some(single)) => Some((single, None)),
+        _ => None,
+    }
+}
+
 /// Where a table keeps what.
 #[derive(Debug, Default)]
 struct Columns {
@@ -153,6 +165,21 @@ mod tests {
                 [r.line.to_string(), r.row.to_string(), dash(r.language), r.a, dash(r.b), dash(r.label)].join(",")
             });
             assert_eq!(rows.collect::<Vec<_>>().join(" "), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn headers_say_where_the_sentences_are() {
+        for (line, expected) in [
+            ("sentence1\tsentence2\tlabel", Some((0, Some(1)))),
+            ("gold_label\tHypothesis\tPremise", Some((2, Some(1)))),
+            ("index_id\tcategory\ttext", Some((2, None))),
+            ("Sentence", Some((0, None))),
+            ("premise", None),
+            ("A sentence\tand another", None),
+            ("", None),
+        ] {
+            assert_eq!(sentences_of_header(line), expected, "{line}");
         }
     }
 

@@ -73,6 +73,17 @@ fn base(folder: &Path) -> PathBuf {
     own.unwrap_or_else(|| folder.to_owned())
 }
 
+/// A language that is named twice, perhaps by both of its codes.
+pub fn named_twice(languages: &[String]) -> Option<&String> {
+    let code = |language: &str| LANGUAGES.iter().find(|(short, long)| *short == language || *long == language);
+    let same = |a: &String, b: &String| a == b || (code(a).is_some() && code(a) == code(b));
+    languages
+        .iter()
+        .enumerate()
+        .find(|(i, one)| languages[..*i].iter().any(|other| same(one, other)))
+        .map(|(_, one)| one)
+}
+
 /// Reads the pairs of a language from `folder` or its subfolder `tatoeba`.
 pub fn load(folder: &Path, language: &str) -> Result<Bitext> {
     let Some((_, code)) = LANGUAGES.iter().find(|(short, long)| *short == language || *long == language) else {
@@ -131,6 +142,9 @@ mod tests {
         assert_eq!((&bitext.sentences[1][..], &bitext.english[1][..]), ("Guten Tag.", "Good day."));
         assert_eq!(all_sentences(folder.path()).unwrap(), ["Hallo!", "Guten Tag.", "Hello!", "Good day."]);
 
+        let names = |names: [&str; 3]| names.map(str::to_owned);
+        assert_eq!(named_twice(&names(["de", "sw", "deu"])), Some(&"deu".to_owned()));
+        assert_eq!(named_twice(&names(["de", "sw", "en"])), None);
         write("tatoeba.deu-eng.eng", "Hello!\n");
         let error = load(folder.path(), "de").unwrap_err();
         assert!(error.message().contains("2 lines, and 1 in English"), "{error}");

@@ -101,10 +101,26 @@ impl Neighbours {
             }
             let drawn = draw(neighbours.len() as u32 + 1) as usize;
             statistics.replaceable += 1;
-            statistics.replaced += usize::from(drawn > 0);
-            words.push(if drawn == 0 { word } else { &neighbours[drawn - 1] });
+            let new = if drawn == 0 { word } else { &neighbours[drawn - 1] };
+            statistics.replaced += usize::from(new != word); // a table may name a word as its own neighbour
+            words.push(new);
         }
         words.join(" ")
+    }
+}
+
+/// Refuses a table that changes no word of the examples: training with it would be plain training. `name` is the table's.
+pub fn refuse_without_effect(examples: &[Example], neighbours: &Neighbours, name: &str) -> Result<()> {
+    let sentences = examples.iter().flat_map(|example| [Some(&example.a), example.b.as_ref()]).flatten();
+    let mut words = sentences.flat_map(|sentence| sentence.split(' ')).peekable();
+    let changes = |word: &str| neighbours.of(word).iter().any(|neighbour| neighbour != word);
+    let n = neighbours.len();
+    match words.peek().is_none() || words.any(changes) {
+        true => Ok(()),
+        false => Err(Error::Data(format!(
+            "{name}: 0 % of words would be replaced: none of the training data has a neighbour among the {n} words of this \
+             table, and rs-da would be plain training; name a table of the language of the training data"
+        ))),
     }
 }
 
@@ -233,6 +249,18 @@ mod tests {
         );
         let none = augment(&swapped.examples, &table(), 0, stream);
         assert!(none.examples.is_empty() && none.statistics.share_replaced() == 0.0);
+    }
+
+    #[test]
+    fn a_table_without_effect_is_refused() {
+        let examples = [example("x", "the good", Some("Film"))];
+        assert!(refuse_without_effect(&examples, &table(), "n.json").is_ok());
+        for json in ["{}", r#"{"film": ["movie"]}"#, r#"{"good": ["good"], "the": []}"#] {
+            let error = refuse_without_effect(&examples, &neighbours(json).unwrap(), "n.json").unwrap_err();
+            assert!(error.exit_code() == 65 && error.message().starts_with("n.json: 0 % of words"), "{error}");
+        }
+        let own = augment(&examples, &neighbours(r#"{"good": ["good"]}"#).unwrap(), 8, stream);
+        assert_eq!((own.statistics.replaceable, own.statistics.replaced), (8, 0));
     }
 
     #[test]

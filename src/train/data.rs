@@ -7,7 +7,11 @@ use super::{
 use crate::{
     error::{Error, Result},
     input,
-    tasks::{self, Loaded, Split, Task, demo, tatoeba},
+    tasks::{
+        self, Loaded, Split, Task, demo,
+        overlap::{self, Overlap},
+        tatoeba,
+    },
 };
 use std::{
     collections::{BTreeMap, HashMap},
@@ -42,15 +46,24 @@ impl<'a> Data<'a> {
         self.recipe.data.folder == recipe::DEMO
     }
 
-    /// The languages to measure, the source first.
-    pub fn languages(&self, task: &Task) -> Result<Vec<String>> {
-        let mut languages = match (&self.recipe.languages[..], self.is_demo()) {
-            ([], true) => demo::LANGUAGES.iter().map(|code| (*code).to_string()).collect(),
-            ([], false) => task.languages_in(self.folder(), Split::Test)?,
-            (named, _) => named.to_vec(),
+    /// The languages to measure, the source first, and what there is to say of them.
+    pub fn languages(&self, task: &Task) -> Result<Languages> {
+        let (mut codes, notes): (Vec<String>, Vec<String>) = match (&self.recipe.languages[..], self.is_demo()) {
+            ([], true) => (demo::LANGUAGES.iter().map(|code| (*code).to_string()).collect(), Vec::new()),
+            ([], false) => {
+                let survey = task.survey(self.folder(), Split::Test)?;
+                let note = survey.note();
+                (survey.languages, note.into_iter().collect())
+            }
+            (named, true) => (named.to_vec(), Vec::new()),
+            (named, false) => {
+                let asked = task.asked(self.folder(), Split::Test, named)?;
+                let notes = asked.iter().filter_map(|asked| asked.note.clone()).collect();
+                (asked.into_iter().map(|asked| asked.language).collect(), notes)
+            }
         };
-        languages.sort_by_key(|language| language != task.source);
-        Ok(languages)
+        codes.sort_by_key(|language| language != task.source);
+        Ok(Languages { codes, notes })
     }
 
     /// The training examples of a stage.
@@ -161,6 +174,30 @@ impl<'a> Data<'a> {
         }
         Ok(sentences)
     }
+}
+
+/// The languages to measure.
+pub struct Languages {
+    /// Their codes in the data, the source first.
+    pub codes: Vec<String>,
+    /// Files that were left out, and languages that were named by another code.
+    pub notes: Vec<String>,
+}
+
+/// Items of the dev and test data that are trained on, and test items by which models are selected; `stages` gives each
+/// stage's training and dev data under its name.
+pub fn overlaps(stages: &[(String, &Loaded, &Loaded)], tests: &[Loaded]) -> Vec<Overlap> {
+    let mut found = Vec::new();
+    for (stage, train, dev) in stages {
+        let name = |split: &str| if stages.len() == 1 { split.to_owned() } else { format!("{split} of {stage}") };
+        let (train_name, dev_name) = (name("train"), name("dev"));
+        let trained = overlap::Texts::new(&train_name, train);
+        found.extend(trained.shared_with(&dev_name, dev));
+        found.extend(tests.iter().filter_map(|test| trained.shared_with("test", test)));
+        let selecting = overlap::Texts::new(&dev_name, dev);
+        found.extend(tests.iter().filter_map(|test| selecting.shared_with("test", test)));
+    }
+    found
 }
 
 /// The texts of a stage of masked language modelling.

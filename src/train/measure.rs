@@ -3,6 +3,7 @@
 use super::{
     evaluate::{self, Vote},
     objective::RandomPerturbation,
+    record::Record,
     source::Labelled,
 };
 use crate::{
@@ -101,8 +102,23 @@ pub fn head_for(pretrained: &Pretrained, task: &Task) -> Result<HeadKind> {
     }
 }
 
+/// A trained classifier, with what lies in its folder.
+#[derive(Debug)]
+pub struct Opened {
+    /// The model.
+    pub model: Model,
+    /// Turns text into tokens.
+    pub tokenizer: Tokenizer,
+    /// What it was trained on, where it is one of ours.
+    pub record: Option<Record>,
+}
+
 /// Opens a folder with a trained classifier for `task`, and its tokenizer.
-pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(Model, Tokenizer)> {
+pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<Opened> {
+    let record = Record::load(folder)?;
+    if let Some(record) = &record {
+        record.check_kind(task.name, task.pairs)?;
+    }
     let pretrained = Pretrained::open(folder)?;
     let labels = pretrained.classifier()?;
     if matched(&labels, task).is_none() {
@@ -112,7 +128,7 @@ pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(M
     let model = pretrained.load(head, 0, device)?;
     let tokenizer = Tokenizer::load(folder)?;
     check_vocabulary(&tokenizer, &model.config)?;
-    Ok((model, tokenizer))
+    Ok(Opened { model, tokenizer, record })
 }
 
 /// Whether every id of the tokenizer has a row in the word table.

@@ -7,15 +7,17 @@ pub mod evaluate;
 pub mod fit;
 pub mod folder;
 pub mod held_out;
+pub mod losses;
 pub mod measure;
 pub mod memory;
 pub mod objective;
 pub mod optimizer;
 pub mod progress;
 pub mod recipe;
+pub mod record;
 pub mod retrieve;
 mod run;
 pub mod source;
 pub mod stop;
 
-pub use run::{MethodResult, Outcome, run};
+pub use run::{MethodResult, OVERLAP, Outcome, run};

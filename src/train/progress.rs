@@ -53,6 +53,23 @@ pub struct Step<'a> {
 pub struct Progress {
     mode: Mode,
     state: Mutex<State>,
+    whole: Mutex<Whole>,
+}
+
+/// How far all training of a run has come.
+#[derive(Debug, Default)]
+struct Whole {
+    /// Updates of all stages and methods; 0 where that is not known.
+    total: u64,
+    /// Updates of those that are done.
+    done: u64,
+}
+
+impl Whole {
+    /// The share that is done with so many updates of the stage under way; nothing where there is no other stage.
+    fn share(&self, step: &Step) -> Option<f64> {
+        (self.total > step.total).then(|| (self.done + step.step).min(self.total) as f64 / self.total as f64)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -67,7 +84,17 @@ struct State {
 impl Progress {
     /// Nothing is shown yet.
     pub fn new(mode: Mode) -> Progress {
-        Progress { mode, state: Mutex::default() }
+        Progress { mode, state: Mutex::default(), whole: Mutex::default() }
+    }
+
+    /// So many updates are made in all, by all stages and methods.
+    pub fn expect(&self, updates: u64) {
+        *self.whole() = Whole { total: updates, done: 0 };
+    }
+
+    /// So many of them were made before.
+    pub fn skip(&self, updates: u64) {
+        self.whole().done += updates;
     }
 
     /// An update was made.
@@ -79,12 +106,13 @@ impl Progress {
         }
         let now = Instant::now();
         state.pace.count(now, step.tokens);
+        let share = self.whole().share(step);
         match self.mode {
             Mode::Silent => {}
             Mode::Bar => {
                 let left = state.pace.left(step.total - step.step.min(step.total));
-                let text = measures(step, state.pace.tokens_per_second(), left);
-                let bar = state.bar.get_or_insert_with(|| bar(step));
+                let text = measures(step, state.pace.tokens_per_second(), left, share);
+                let bar = state.bar.get_or_insert_with(|| bar_of(step.stage.to_owned(), step.total));
                 bar.set_position(step.step);
                 bar.set_message(text);
             }
@@ -93,12 +121,42 @@ impl Progress {
                 if due {
                     state.said = Some(now);
                     let left = state.pace.left(step.total - step.step.min(step.total));
-                    let text = measures(step, state.pace.tokens_per_second(), left);
+                    let text = measures(step, state.pace.tokens_per_second(), left, share);
                     say(&format!("{} {}/{}  {text}", step.stage, step.step, step.total));
                 }
             }
         }
         if step.step >= step.total {
+            state.leave();
+            drop(state);
+            self.skip(step.total);
+        }
+    }
+
+    /// So many of all languages were measured.
+    pub fn measured(&self, stage: &str, n: u64, total: u64) {
+        let mut state = self.state();
+        let what = format!("{stage} measured");
+        if state.stage != what {
+            state.leave();
+            *state = State { stage: what.clone(), ..State::default() };
+        }
+        match self.mode {
+            Mode::Silent => {}
+            Mode::Bar => {
+                let bar = state.bar.get_or_insert_with(|| bar_of(what, total));
+                bar.set_message("languages");
+                bar.set_position(n);
+            }
+            Mode::Plain => {
+                let now = Instant::now();
+                if n == total || state.said.get_or_insert(now).elapsed() >= PAUSE {
+                    state.said = Some(now);
+                    say(&format!("{what} {n}/{total} languages"));
+                }
+            }
+        }
+        if n >= total {
             state.leave();
         }
     }
@@ -124,6 +182,10 @@ impl Progress {
     /// Leaves the terminal as it was: the bar stays where it stands.
     pub fn finish(&self) {
         self.state().leave();
+    }
+
+    fn whole(&self) -> MutexGuard<'_, Whole> {
+        self.whole.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -170,18 +232,19 @@ impl Pace {
     }
 }
 
-fn bar(step: &Step) -> ProgressBar {
+fn bar_of(prefix: String, total: u64) -> ProgressBar {
     let style = ProgressStyle::with_template("{prefix} {wide_bar} {pos}/{len}  {msg}");
-    let bar = ProgressBar::new(step.total).with_prefix(step.stage.to_owned());
+    let bar = ProgressBar::new(total).with_prefix(prefix);
     bar.set_style(style.expect("the template is right").progress_chars("=> "));
     bar
 }
 
-/// Loss, learning rate, speed and time left, as one line.
-fn measures(step: &Step, tokens_per_second: Option<f64>, left: Option<Duration>) -> String {
+/// Loss, learning rate, speed, time left and the share of all training that is done, as one line.
+fn measures(step: &Step, tokens_per_second: Option<f64>, left: Option<Duration>, share: Option<f64>) -> String {
     let speed = tokens_per_second.map_or(String::new(), |speed| format!("  {} tokens/s", count(speed)));
     let left = left.map_or(String::new(), |left| format!("  {} left", time(left)));
-    format!("loss {:.4}  rate {:.2e}{speed}{left}", step.loss, step.learning_rate)
+    let share = share.map_or(String::new(), |share| format!("  {:.0} % of all", 100.0 * share));
+    format!("loss {:.4}  rate {:.2e}{speed}{left}{share}", step.loss, step.learning_rate)
 }
 
 fn count(number: f64) -> String {
@@ -225,9 +288,25 @@ mod tests {
     #[test]
     fn lines_read_well() {
         let step = Step { stage: "1-mlm", step: 5, total: 10, loss: 1.23456, learning_rate: 2e-5, tokens: 1000 };
-        assert_eq!(measures(&step, None, None), "loss 1.2346  rate 2.00e-5");
-        let text = measures(&step, Some(12_345.0), Some(Duration::from_secs(70)));
-        assert_eq!(text, "loss 1.2346  rate 2.00e-5  12k tokens/s  1 min 10 s left");
+        assert_eq!(measures(&step, None, None, None), "loss 1.2346  rate 2.00e-5");
+        let text = measures(&step, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25));
+        assert_eq!(text, "loss 1.2346  rate 2.00e-5  12k tokens/s  1 min 10 s left  25 % of all");
+    }
+
+    #[test]
+    fn the_share_of_all_training_goes_on_from_stage_to_stage() {
+        let progress = Progress::new(Mode::Silent);
+        let step = |stage, step| Step { stage, step, total: 10, loss: 1.0, learning_rate: 1e-5, tokens: 8 };
+        assert_eq!(progress.whole().share(&step("1-a", 5)), None, "nobody said how many there are");
+        progress.expect(40);
+        progress.skip(10);
+        let share = |one: Step| {
+            progress.step(&one);
+            progress.whole().share(&one)
+        };
+        assert_eq!(share(step("2-b", 5)), Some(0.375));
+        progress.step(&step("2-b", 10));
+        assert_eq!(share(step("2-c", 2)), Some(0.55));
     }
 
     #[test]

@@ -3,14 +3,16 @@
 use super::{
     augment::{self, Neighbours},
     corpus::{Corpus, Layout},
-    data::{Data, Texts},
+    data::{Data, Texts, overlaps},
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, number},
     held_out::held_out_accuracies,
+    losses::FinalLoss,
     measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, head_for, label_map},
     memory::{self, Bytes, Forecast, Subject},
     progress::Progress,
-    recipe::{Fresh, Method, Recipe, Resolved, Stage},
+    recipe::{Fresh, Method, Recipe, Resolved, RsDa, Stage},
+    record::Record,
     source::{Item, Labelled, Masking, Perturbed, Source},
     stop::Stop,
 };
@@ -22,6 +24,7 @@ use crate::{
     tasks::{
         Loaded, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
+        overlap,
         predictions::{self, Prediction},
     },
     tensor::Device,
@@ -29,7 +32,8 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use std::{
-    collections::BTreeMap,
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -53,6 +57,10 @@ pub struct MethodResult {
     pub rule: String,
     /// Where the model and predictions lie.
     pub folder: PathBuf,
+    /// The loss at the end of training, where the last stage has labels.
+    pub training: Option<FinalLoss>,
+    /// What makes these results doubtful.
+    pub warnings: Vec<String>,
 }
 
 /// Runs a recipe in its folder, from where it was left. Under a limit of memory, micro-batches are as small as they
@@ -68,6 +76,7 @@ pub fn run(
     crate::error::catch(|| {
         let mut run = Run::prepare(&resolved.recipe, device, folder, progress, stop)?;
         run.memory_limit = memory_limit;
+        run.expect_updates();
         let mut start = run.start()?;
         let (last, first) = run.recipe.stages.split_last().ok_or_else(|| Error::Config("stages is empty".into()))?;
         for (i, stage) in first.iter().enumerate() {
@@ -113,6 +122,8 @@ struct Run<'a> {
     labelled: BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
     /// The texts of each stage of masked language modelling.
     texts: BTreeMap<usize, Texts>,
+    /// What was said that is said once.
+    said: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Run<'a> {
@@ -136,14 +147,19 @@ impl<'a> Run<'a> {
         let tests = match task {
             Some(task) => {
                 let languages = data.languages(task)?;
-                languages.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?
+                languages.notes.iter().for_each(|note| progress.note(format_args!("test: {note}")));
+                languages.codes.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?
             }
             None => Vec::new(),
         };
         let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
         let memory_limit = None;
-        let run = Run { recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts };
+        let said = RefCell::default();
+        let run =
+            Run { recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts, said };
         run.describe_data()?;
+        run.describe_overlaps()?;
+        run.check_neighbours()?;
         Ok(run)
     }
 
@@ -183,6 +199,53 @@ impl<'a> Run<'a> {
         checkpoint::write_file(&self.folder.path().join("data.lock.json"), &text)
     }
 
+    /// Says which items of the dev and test data are trained on, and writes `overlap.json`.
+    fn describe_overlaps(&self) -> Result<()> {
+        let stages = self.labelled.iter().map(|(i, (_, train, dev))| (self.recipe.stage_name(*i, None), train, dev));
+        let stages: Vec<(String, &Loaded, &Loaded)> = stages.collect();
+        let found = overlaps(&stages, &self.tests);
+        overlap::sentences(&found).iter().for_each(|sentence| self.progress.note(sentence));
+        let text = serde_json::to_vec_pretty(&found).expect("a record is plain data");
+        checkpoint::write_file(&self.folder.path().join(OVERLAP), &text)
+    }
+
+    /// Refuses `rs-da` that would be plain training, before anything is trained.
+    fn check_neighbours(&self) -> Result<()> {
+        let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1)) else { return Ok(()) };
+        for rs_da in self.recipe.methods.iter().filter_map(|method| method.rs_da.as_ref()) {
+            let name = rs_da.neighbours.as_deref().unwrap_or("the demo's synonyms");
+            augment::refuse_without_effect(&train.examples, &neighbours(rs_da)?, name)?;
+        }
+        Ok(())
+    }
+
+    /// How many updates a stage makes with a method; not known of texts, unless the recipe says it.
+    fn planned_updates(&self, index: usize, method: &Method) -> Option<u64> {
+        let stage = &self.recipe.stages[index];
+        let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
+        match self.labelled.get(&index) {
+            Some((_, train, _)) => Some(stage.n_updates(train.examples.len() * copies)),
+            None => stage.updates,
+        }
+    }
+
+    /// Tells how many updates all stages and methods make together, so that progress can be shown over all.
+    fn expect_updates(&self) {
+        let (last, plain) = (self.recipe.stages.len() - 1, Method::default());
+        let first = (0..last).map(|index| self.planned_updates(index, &plain));
+        let methods = self.recipe.methods.iter().map(|method| self.planned_updates(last, method));
+        if let Some(all) = first.chain(methods).sum() {
+            self.progress.expect(all);
+        }
+    }
+
+    /// Says something that does not change between methods once, and not again when a run goes on.
+    fn note_once(&self, name: &str, text: String) {
+        if !self.folder.is_resumed() && self.said.borrow_mut().insert(text.clone()) {
+            self.progress.note(format_args!("{name}: {text}"));
+        }
+    }
+
     /// What the first stage starts from; that its sizes suit the tokenizer and all stages is clear before it is read.
     fn start(&self) -> Result<Start> {
         let (start, config) = match (&self.recipe.model.path, &self.recipe.model.fresh) {
@@ -211,6 +274,7 @@ impl<'a> Run<'a> {
         let stage_folder = self.folder.stage(&name)?;
         if stage_folder.has_model() {
             self.progress.note(format_args!("{name} is done already"));
+            self.progress.skip(self.planned_updates(index, method).unwrap_or(0));
             return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
         }
         let seed = self.stage_seed(index);
@@ -229,6 +293,7 @@ impl<'a> Run<'a> {
         checkpoint::commit_folder(&stage_folder.model(), |folder| {
             model.write(folder)?;
             self.tokenizer.save(folder)?;
+            Record::of(stage, self.labelled.get(&index).map(|(task, ..)| *task)).write(folder)?;
             let evaluations = serde_json::to_vec_pretty(&evaluations).expect("evaluations are plain data");
             checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
         })?;
@@ -282,10 +347,10 @@ impl<'a> Run<'a> {
         };
         if matches!(start, Start::Folder(_)) {
             if !model.initialized.is_empty() {
-                self.progress.note(format_args!("{name}: initialized: {}", tops(&model.initialized)));
+                self.note_once(name, format!("initialized: {}", tops(&model.initialized)));
             }
             if !model.unused.is_empty() {
-                self.progress.note(format_args!("{name}: not used of the checkpoint: {}", tops(&model.unused)));
+                self.note_once(name, format!("not used of the checkpoint: {}", tops(&model.unused)));
             }
         }
         if !model.not_finite.is_empty() {
@@ -317,10 +382,7 @@ impl<'a> Run<'a> {
             self.note_text(&format!("train {}", train.language), data.n_truncated, data.share_unknown, stage);
             return Ok((Box::new(data), dev));
         };
-        let neighbours = match &rs_da.neighbours {
-            Some(path) => Neighbours::load(Path::new(path))?,
-            None => Neighbours::new(demo::neighbours())?,
-        };
+        let neighbours = neighbours(rs_da)?;
         if rs_da.compute_matched {
             let (examples, tokenizer) = (train.examples.clone(), self.tokenizer.clone());
             let source = Perturbed { examples, neighbours, tokenizer, max_length: stage.max_length, labels, seed };
@@ -394,14 +456,21 @@ impl<'a> Run<'a> {
         folder: &StageFolder,
         evaluations: &[Evaluation],
     ) -> Result<MethodResult> {
-        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text: Map::new() };
-        let scores = self.tests.iter().map(|test| desk.score(test)).collect::<Result<Vec<_>>>()?;
+        let (text, odd) = (Map::new(), Vec::new());
+        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text, odd };
+        let (mut scores, n) = (Vec::new(), self.tests.len() as u64);
+        for test in &self.tests {
+            scores.push(desk.score(test)?);
+            self.progress.measured(&name_of(folder), scores.len() as u64, n);
+        }
+        let mut warnings = std::mem::take(&mut desk.odd);
         let summary = Summary::new(task.source, scores)?;
         let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
-        let source = task.source;
-        let rule = selection_rule(stage.select, source, evaluations);
-        let result =
-            MethodResult { name: method.name.clone(), summary, grid, rule, folder: folder.path().to_path_buf() };
+        let rule = selection_rule(stage.select, task.source, evaluations);
+        let training = self.final_loss(folder)?;
+        warnings.extend(training.and_then(|training| training.warning()));
+        let (name, folder_path) = (method.name.clone(), folder.path().to_path_buf());
+        let result = MethodResult { name, summary, grid, rule, folder: folder_path, training, warnings };
         let mut json = result.to_json();
         json["text"] = Value::Object(desk.text);
         folder.write_metrics(&json)?;
@@ -432,15 +501,44 @@ impl<'a> Run<'a> {
         let source = SOURCE_OF_TEXT;
         let summary = Summary::new(source, scores)?;
         let rule = selection_rule(stage.select, source, evaluations);
-        let result =
-            MethodResult { name: method.name.clone(), summary, grid: None, rule, folder: folder.path().to_path_buf() };
+        let result = MethodResult {
+            name: method.name.clone(),
+            summary,
+            grid: None,
+            rule,
+            folder: folder.path().to_path_buf(),
+            training: None,
+            warnings: Vec::new(),
+        };
         folder.write_metrics(&result.to_json())?;
         Ok(Some(result))
+    }
+
+    /// The loss at the end of the last stage, from the run's log.
+    fn final_loss(&self, folder: &StageFolder) -> Result<Option<FinalLoss>> {
+        let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1)) else { return Ok(None) };
+        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), &train.histogram)
     }
 
     /// Of this all randomness of a stage is made.
     fn stage_seed(&self, index: usize) -> u64 {
         self.recipe.seed ^ (index as u64 + 1) << 40
+    }
+}
+
+/// Where a run records which items of the dev and test data it trains on.
+pub const OVERLAP: &str = "overlap.json";
+
+/// What a stage is called: the name of its folder.
+fn name_of(folder: &StageFolder) -> String {
+    folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The synonyms of a method.
+fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
+    match &rs_da.neighbours {
+        Some(path) => Neighbours::load(Path::new(path)),
+        None => Neighbours::new(demo::neighbours()),
     }
 }
 
@@ -480,6 +578,8 @@ struct Measuring<'a> {
     model: Option<Model>,
     /// By language: how many examples were cut, and the share of unknown tokens.
     text: Map<String, Value>,
+    /// What is odd about the predictions so far.
+    odd: Vec<String>,
 }
 
 impl Measuring<'_> {
@@ -499,6 +599,7 @@ impl Measuring<'_> {
             }
         };
         self.text.insert(test.language.clone(), text);
+        self.odd.extend(predictions::oddities(&predicted));
         let right = predicted.iter().filter(|one| one.label.as_deref() == Some(one.prediction.as_str())).count();
         Score::new(&test.language, right, predicted.len())
     }
@@ -633,6 +734,8 @@ impl MethodResult {
             "transfer_gap": optional(summary.gap),
             "pooled": score_json(&summary.pooled),
             "interval": "95 % Wilson score interval over the test examples of one run",
+            "training": self.training.map(|training| training.to_json()),
+            "warnings": self.warnings,
         });
         if let Some(grid) = &self.grid {
             let rows = grid

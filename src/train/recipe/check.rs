@@ -83,6 +83,20 @@ impl Recipe {
         if lines.is_empty() { Ok(()) } else { Err(Error::Config(lines.join("\n"))) }
     }
 
+    /// Values that can be meant, but hardly are.
+    pub fn oddities(&self) -> Vec<String> {
+        let odd = |(i, stage): (usize, &Stage)| {
+            let rate = stage.learning_rate;
+            let what = match rate {
+                rate if rate > HIGH_RATE => "far above those that encoders learn with",
+                rate if rate < LOW_RATE => "so low that next to nothing will be learned",
+                _ => return None,
+            };
+            Some(format!("stages.{i}.learning_rate is {rate:e}, {what} (1e-5 to 1e-3)"))
+        };
+        self.stages.iter().enumerate().filter_map(odd).collect()
+    }
+
     /// Refuses stages that a model is too small for.
     pub fn check_sizes(&self, config: &Config) -> Result<()> {
         let (depth, longest) = (config.num_hidden_layers, config.longest_input());
@@ -114,6 +128,11 @@ impl Recipe {
         let ends_in_text = self.stages.last().is_some_and(Stage::is_mlm);
         let plain = self.methods.iter().all(|method| method.parts() == ["standard"]) && self.methods.len() == 1;
         problems.say(ends_in_text && !plain, "methods", "methods are compared by a task, and the last stage is mlm");
+        let twice = self.languages.iter().enumerate().find(|(i, language)| self.languages[..*i].contains(language));
+        if let Some((_, language)) = twice {
+            let message = format!("\"{language}\" is named twice, and would weigh twice in every mean; name it once");
+            problems.say(true, "languages", message);
+        }
         for language in &self.languages {
             problems.unless(is_name(language), "languages", "codes such as \"de\"", &quoted(language));
         }
@@ -200,8 +219,9 @@ impl Stage {
         let betas = format!("{:?}", self.betas);
         problems.unless(self.betas.iter().all(|beta| is_rate(*beta)), &key("betas"), RATE, &betas);
         let (decay, clip) = (self.weight_decay, self.max_grad_norm);
-        problems.unless(decay.is_finite() && decay >= 0.0, &key("weight_decay"), "a number, 0 or more", &decay);
-        problems.unless(clip > 0.0, &key("max_grad_norm"), "a number above 0, or inf", &clip);
+        let fine = (decay as f32).is_finite() && decay >= 0.0;
+        problems.unless(fine, &key("weight_decay"), "a number, 0 or more, that f32 can hold", &decay);
+        problems.unless(clip as f32 > 0.0, &key("max_grad_norm"), "a number above 0 that f32 can hold, or inf", &clip);
     }
 
     fn check_task(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
@@ -308,13 +328,19 @@ impl RsDa {
 /// No encoder that is trained from nothing has more; a number beyond is a slip, and would exhaust any memory.
 const MOST_PARAMETERS: f64 = 1e10;
 const MOST_LAYERS: usize = 1000;
+/// AdamW moves each weight by about the learning rate in an update; those of an encoder are about 0.02 in size, and are
+/// stored with seven digits.
+const HIGH_RATE: f64 = 0.02;
+const LOW_RATE: f64 = 1e-9;
+
 const POSITIVE: &str = "1 or more";
-const ABOVE: &str = "a number above 0";
+const ABOVE: &str = "a number above 0 that f32 can hold";
 const RATE: &str = "0 or more and below 1";
 const NAME: &str = "letters, digits, \"-\", \"+\", \"_\" and \".\", not first";
 
+/// Whether a number is above 0 where it is computed with, in f32: 1e-50 is 0 there, and 1e39 infinite.
 fn is_positive(value: f64) -> bool {
-    value.is_finite() && value > 0.0
+    (value as f32).is_finite() && value as f32 > 0.0
 }
 
 fn is_rate(value: f64) -> bool {

@@ -133,7 +133,10 @@ fn parts_of_a_method_are_mixed() {
 fn wrong_recipes_are_refused_with_place_and_remedy() {
     let cases: &[(&str, &[&str])] = &[
         ("lerning_rate = 1", &["t.toml:6: unknown key \"lerning_rate\"; did you mean \"learning_rate\"?"]),
-        ("learning_rate = -1", &["t.toml:6: stages.0.learning_rate: expected a number above 0, found -1"]),
+        (
+            "learning_rate = -1",
+            &["t.toml:6: stages.0.learning_rate: expected a number above 0 that f32 can hold, found -1"],
+        ),
         ("learning_rate = \"x\"", &["t.toml:6: invalid type: string \"x\""]),
         ("batch_size = 0", &["t.toml:6: stages.0.batch_size: expected 1 or more, found 0"]),
         ("batch_size = -3", &["t.toml:6: ", "-3"]),
@@ -158,7 +161,10 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
         ),
         ("[[methods]]\nrsda = {}", &["t.toml:7: unknown key \"rsda\"; did you mean \"rs-da\"?"]),
         ("[[methods]]\nrs-da = {}", &["methods.0.rs-da.neighbours: name the JSON file"]),
-        ("[[methods]]\nadv = { radius = 0 }", &["t.toml:7: methods.0.adv.radius: expected a number above 0, found 0"]),
+        (
+            "[[methods]]\nadv = { radius = 0 }",
+            &["t.toml:7: methods.0.adv.radius: expected a number above 0 that f32 can hold, found 0"],
+        ),
         ("[[methods]]\nadv = { at = \"word\", norm = \"l3\" }", &["t.toml:7: unknown value \"l3\"; did you mean"]),
         ("[[methods]]\nrs-rp = { vote_confidence = 1 }", &["above 0.5 and below 1, found 1"]),
         ("[[methods]]\n[[methods]]", &["methods.1.name: there are two methods \"standard\""]),
@@ -203,7 +209,10 @@ fn wrong_settings_are_refused_by_their_flag() {
         ("stages.0=1", "stages.0 is a table"),
         ("name.x=1", "\"name\" is a value and has no keys"),
         ("seed=x", "--set seed=x: invalid type"),
-        ("stages.0.learning_rate=-1", "--set: stages.0.learning_rate: expected a number above 0, found -1"),
+        (
+            "stages.0.learning_rate=-1",
+            "--set: stages.0.learning_rate: expected a number above 0 that f32 can hold, found -1",
+        ),
         ("methods.0.ad.radius=1", "unknown key \"ad\"; did you mean \"adv\"?"),
     ] {
         let error = parse(BASE, &[setting]).expect_err(setting);

@@ -1,0 +1,238 @@
+//! Codes of languages: what looks like one, and which name the same language.
+
+/// Codes of one language each: ISO 639-1, then 639-3, that of a macrolanguage before the member that data sets mean by it.
+const SAME: &[&[&str]] = &[
+    &["af", "afr"],
+    &["am", "amh"],
+    &["ar", "ara", "arb"],
+    &["as", "asm"],
+    &["ay", "aym", "ayr"],
+    &["az", "aze", "azj"],
+    &["ba", "bak"],
+    &["be", "bel"],
+    &["bg", "bul"],
+    &["bm", "bam"],
+    &["bn", "ben"],
+    &["bo", "bod"],
+    &["bs", "bos"],
+    &["ca", "cat"],
+    &["cs", "ces"],
+    &["cy", "cym"],
+    &["da", "dan"],
+    &["de", "deu"],
+    &["dz", "dzo"],
+    &["ee", "ewe"],
+    &["el", "ell"],
+    &["en", "eng"],
+    &["eo", "epo"],
+    &["es", "spa"],
+    &["et", "est", "ekk"],
+    &["eu", "eus"],
+    &["fa", "fas", "pes"],
+    &["fi", "fin"],
+    &["fj", "fij"],
+    &["fo", "fao"],
+    &["fr", "fra"],
+    &["ga", "gle"],
+    &["gd", "gla"],
+    &["gl", "glg"],
+    &["gn", "grn", "gug"],
+    &["gu", "guj"],
+    &["ha", "hau"],
+    &["he", "iw", "heb"],
+    &["hi", "hin"],
+    &["hr", "hrv"],
+    &["ht", "hat"],
+    &["hu", "hun"],
+    &["hy", "hye"],
+    &["id", "in", "ind"],
+    &["ig", "ibo"],
+    &["is", "isl"],
+    &["it", "ita"],
+    &["ja", "jpn"],
+    &["jv", "jav"],
+    &["ka", "kat"],
+    &["kg", "kon"],
+    &["ki", "kik"],
+    &["kk", "kaz"],
+    &["km", "khm"],
+    &["kn", "kan"],
+    &["ko", "kor"],
+    &["ks", "kas"],
+    &["ku", "kur", "kmr"],
+    &["ky", "kir"],
+    &["lb", "ltz"],
+    &["lg", "lug"],
+    &["li", "lim"],
+    &["ln", "lin"],
+    &["lo", "lao"],
+    &["lt", "lit"],
+    &["lv", "lav", "lvs"],
+    &["mg", "mlg", "plt"],
+    &["mi", "mri"],
+    &["mk", "mkd"],
+    &["ml", "mal"],
+    &["mn", "mon", "khk"],
+    &["mr", "mar"],
+    &["ms", "msa", "zsm"],
+    &["mt", "mlt"],
+    &["my", "mya"],
+    &["ne", "nep", "npi"],
+    &["nl", "nld"],
+    &["nn", "nno"],
+    &["no", "nb", "nor", "nob"],
+    &["ny", "nya"],
+    &["oc", "oci"],
+    &["om", "orm", "gaz"],
+    &["or", "ori", "ory"],
+    &["pa", "pan"],
+    &["pl", "pol"],
+    &["ps", "pus", "pbt"],
+    &["pt", "por"],
+    &["qu", "que", "quy"],
+    &["rn", "run"],
+    &["ro", "ron"],
+    &["ru", "rus"],
+    &["rw", "kin"],
+    &["sa", "san"],
+    &["sc", "srd"],
+    &["sd", "snd"],
+    &["sg", "sag"],
+    &["si", "sin"],
+    &["sk", "slk"],
+    &["sl", "slv"],
+    &["sm", "smo"],
+    &["sn", "sna"],
+    &["so", "som"],
+    &["sq", "sqi", "als"],
+    &["sr", "srp"],
+    &["ss", "ssw"],
+    &["st", "sot"],
+    &["su", "sun"],
+    &["sv", "swe"],
+    &["sw", "swa", "swh"],
+    &["ta", "tam"],
+    &["te", "tel"],
+    &["tg", "tgk"],
+    &["th", "tha"],
+    &["ti", "tir"],
+    &["tk", "tuk"],
+    &["tl", "fil", "tgl"],
+    &["tn", "tsn"],
+    &["tr", "tur"],
+    &["ts", "tso"],
+    &["tt", "tat"],
+    &["tw", "twi"],
+    &["ug", "uig"],
+    &["uk", "ukr"],
+    &["ur", "urd"],
+    &["uz", "uzb", "uzn"],
+    &["vi", "vie"],
+    &["wo", "wol"],
+    &["xh", "xho"],
+    &["yi", "yid", "ydd"],
+    &["yo", "yor"],
+    &["zh", "zho", "cmn"],
+    &["zu", "zul"],
+];
+
+/// Scripts that data sets write in lower case.
+const SCRIPTS: [&str; 8] = ["arab", "cyrl", "deva", "grek", "hans", "hant", "hebr", "latn"];
+
+/// Whether a name has the form of a language's code (BCP 47): a language, perhaps a script, perhaps a region, perhaps a
+/// variant that begins with a digit; parted by `-` or `_`.
+///
+/// Variants and extensions of letters alone are left out, rather than let `de-backup` be a language.
+pub fn is_code(name: &str) -> bool {
+    let mut parts = name.split(['-', '_']).peekable();
+    let language = parts.next().unwrap_or_default();
+    if !(2..=3).contains(&language.len()) || !language.bytes().all(|byte| byte.is_ascii_lowercase()) {
+        return false;
+    }
+    parts.next_if(|part| is_script(part));
+    parts.next_if(|part| is_region(part));
+    parts.all(|part| {
+        let long = (4..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        long && part.starts_with(|first: char| first.is_ascii_digit())
+    })
+}
+
+fn is_script(part: &str) -> bool {
+    let titled = part.len() == 4
+        && part.starts_with(|first: char| first.is_ascii_uppercase())
+        && part[1..].bytes().all(|byte| byte.is_ascii_lowercase());
+    titled || SCRIPTS.contains(&part)
+}
+
+fn is_region(part: &str) -> bool {
+    let letters = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    letters || (part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
+/// Whether two codes can name the same language: one language, and no two scripts or regions at odds.
+pub fn can_be_same(a: &str, b: &str) -> bool {
+    let parts = |code: &str| {
+        let mut parts = code.split(['-', '_']).map(str::to_lowercase);
+        (parts.next().unwrap_or_default(), parts.collect::<Vec<_>>())
+    };
+    let ((a, a_rest), (b, b_rest)) = (parts(a), parts(b));
+    let grouped = |group: &&[&str]| group.contains(&a.as_str()) && group.contains(&b.as_str());
+    let agree = a_rest.is_empty() || b_rest.is_empty() || a_rest == b_rest;
+    agree && (a == b || SAME.iter().any(grouped))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_told_from_names_of_copies() {
+        for code in ["de", "gsw", "swh_Latn", "zh-Hant", "zh-hans", "pt-BR", "pt-br", "es-419", "zh_Hant_TW", "de-1996"]
+        {
+            assert!(is_code(code), "{code}");
+        }
+        let copies = [
+            "",
+            "d",
+            "de (1)",
+            "de.old",
+            "de~",
+            "de-old",
+            "de-backup",
+            "de_copy",
+            "de-v2",
+            "DE",
+            "german",
+            "de-",
+            "dé",
+            "de copy",
+            "de-Latn-x",
+            "ä",
+            "de-\u{e4}\u{f6}",
+        ];
+        for name in copies {
+            assert!(!is_code(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn one_language_has_several_codes() {
+        let same = [("sw", "swh_Latn"), ("swa", "swh"), ("zh", "zho_Hans"), ("zh-Hans", "zho_Hans"), ("de", "de")];
+        for (a, b) in same {
+            assert!(can_be_same(a, b) && can_be_same(b, a), "{a} {b}");
+        }
+        for (a, b) in [("sw", "swe_Latn"), ("zh-Hant", "zho_Hans"), ("de", "dee"), ("de", ""), ("nn", "nob")] {
+            assert!(!can_be_same(a, b) && !can_be_same(b, a), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn no_code_stands_for_two_languages() {
+        let mut all: Vec<&str> = SAME.iter().flat_map(|group| group.iter().copied()).collect();
+        let n = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), n);
+        assert!(all.iter().all(|code| is_code(code)));
+    }
+}

@@ -1,0 +1,93 @@
+//! Whether training came to anything: its last losses beside the loss of guessing.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::folder::number;
+use crate::error::{Error, Result};
+
+/// The last updates whose losses are averaged: enough that one batch does not decide.
+const LAST: usize = 50;
+
+/// The loss at the end of a stage.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct FinalLoss {
+    /// The mean over the last updates: at most fifty, and at most the last quarter.
+    pub mean: f64,
+    /// How many these are.
+    pub updates: usize,
+    /// The loss of one who knows nothing but how frequent each label is: the entropy of the labels.
+    pub guessing: f64,
+}
+
+impl FinalLoss {
+    /// Reads that of a stage from the run's log; none where it holds no update of it.
+    pub fn read(log: &Path, stage: &str, labels: &[(&str, usize)]) -> Result<Option<FinalLoss>> {
+        let bytes = std::fs::read(log).map_err(|error| Error::read(log, &error))?;
+        let losses: Vec<f64> = bytes
+            .split(|byte| *byte == b'\n')
+            .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
+            .filter(|event| event["event"] == "step" && event["stage"] == stage)
+            .filter_map(|event| event["loss"].as_f64())
+            .collect();
+        let updates = losses.len().div_ceil(4).min(LAST);
+        let last = &losses[losses.len() - updates..];
+        let mean = last.iter().sum::<f64>() / updates as f64;
+        Ok((updates > 0).then(|| FinalLoss { mean, updates, guessing: entropy(labels) }))
+    }
+
+    /// What there is to say of a loss that guessing reaches.
+    pub fn warning(&self) -> Option<String> {
+        let FinalLoss { mean, updates, guessing } = self;
+        (mean > guessing).then(|| {
+            format!(
+                "training came to nothing: the mean loss of the last {updates} updates is {mean:.4}, that of guessing by \
+                 the frequency of labels {guessing:.4}; look at learning_rate and at the training data"
+            )
+        })
+    }
+
+    /// The same for `metrics.json`.
+    pub fn to_json(&self) -> Value {
+        json!({
+            "loss": number(self.mean), "updates": self.updates, "loss_of_guessing": number(self.guessing),
+            "warning": self.warning(),
+        })
+    }
+}
+
+/// The entropy of labels with these frequencies, in nats: ln K where all K are as frequent.
+fn entropy(labels: &[(&str, usize)]) -> f64 {
+    let n: usize = labels.iter().map(|(_, count)| count).sum();
+    let shares = labels.iter().filter(|(_, count)| *count > 0).map(|(_, count)| *count as f64 / n as f64);
+    -shares.map(|share| share * share.ln()).sum::<f64>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_losses_stand_beside_those_of_guessing() {
+        let even = [("a", 20), ("b", 20), ("c", 20)];
+        assert!((entropy(&even) - 3f64.ln()).abs() < 1e-12);
+        assert!((entropy(&[("a", 3), ("b", 1), ("c", 0)]) - (4f64.ln() - 0.75 * 3f64.ln())).abs() < 1e-12);
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log.jsonl");
+        let line = |stage: &str, step: usize, loss: f64| {
+            format!("{}\n", json!({ "event": "step", "stage": stage, "step": step, "loss": loss }))
+        };
+        let read = |losses: &[f64]| {
+            let own: String = losses.iter().enumerate().map(|(i, loss)| line("2-x", i, *loss)).collect();
+            std::fs::write(&log, line("1-x", 1, 9.0) + "{torn\n" + &own + "\u{fffd}").unwrap();
+            FinalLoss::read(&log, "2-x", &even).unwrap()
+        };
+        assert_eq!(read(&[]), None);
+        let good = read(&[2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.5]).unwrap();
+        assert_eq!((good.mean, good.updates, good.warning()), (0.75, 2, None));
+        let bad = read(&[0.5, 0.5, 0.5, 1.5]).unwrap();
+        assert!(bad.warning().unwrap().contains("the last 1 updates is 1.5000, that of guessing"), "{bad:?}");
+        assert_eq!(read(&[1.0; 400]).unwrap().updates, 50);
+    }
+}
