@@ -10,6 +10,7 @@ mod dry_run;
 mod eval;
 mod export;
 mod flips;
+mod kit;
 mod log;
 mod predict;
 mod recipe;
@@ -56,6 +57,8 @@ enum Command {
     Flips(flips::Args),
     Devices(device::ListArgs),
     Recipe(recipe::Args),
+    #[command(hide = true)] // scripts/kit/run.sh calls it
+    Kit(kit::Args),
 }
 
 impl Cli {
@@ -73,6 +76,7 @@ impl Cli {
             Command::Flips(args) => flips::run(&args),
             Command::Devices(args) => device::list(&args),
             Command::Recipe(args) => recipe::run(&args),
+            Command::Kit(args) => kit::run(&args),
         })
     }
 }
