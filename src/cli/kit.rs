@@ -153,20 +153,28 @@ fn outcome(code: Option<i32>, has_note: bool, is_damaged: bool) -> Outcome {
     }
 }
 
-/// What a step left, or what is wrong with it: `result.json`, or all `metrics.json` of the run in `run`.
+/// What a step left, or what is wrong with it: `result.json`, or what the folder `run` says.
 fn read_result(folder: &Path) -> Result<(Option<Value>, Option<String>)> {
-    let path = folder.join("result.json");
-    if path.is_file() {
-        let bytes = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
-        return Ok(match serde_json::from_slice(&bytes) {
-            Ok(value) => (Some(value), None),
-            Err(error) => (None, Some(format!("its JSON cannot be read: {error}"))),
-        });
+    let (path, run) = (folder.join("result.json"), folder.join("run"));
+    if run.is_dir() {
+        return Ok((Some(read_run(&run)?), None));
     }
-    let run = folder.join("run");
-    let stages: BTreeMap<String, Value> =
-        stages(&run)?.into_iter().filter_map(|name| Some((name.clone(), metrics(&run.join(name))?))).collect();
-    Ok((run.is_dir().then(|| json!(stages)), None))
+    if !path.is_file() {
+        return Ok((None, None));
+    }
+    let bytes = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+    Ok(match serde_json::from_slice(&bytes) {
+        Ok(value) => (Some(value), None),
+        Err(error) => (None, Some(format!("its JSON cannot be read: {error}"))),
+    })
+}
+
+/// The results of the methods that a run finished, and how far it came.
+fn read_run(run: &Path) -> Result<Value> {
+    let finished = stages(run)?.into_iter().filter_map(|name| Some((name.clone(), metrics(&run.join(name))?)));
+    let log = fs::read_to_string(run.join("log.jsonl")).unwrap_or_default(); // none yet, if it was stopped that early
+    let last: Option<Value> = log.lines().rev().find_map(|line| serde_json::from_str(line).ok());
+    Ok(json!({ "stages": finished.collect::<BTreeMap<String, Value>>(), "last_event": last }))
 }
 
 /// The folders of the stages of a run; none where there is no run.
@@ -260,5 +268,21 @@ mod tests {
         assert_eq!(read("devices.json")["steps"][0]["result"], json!({}));
         assert_eq!(read("summary.json")["steps"].as_array().unwrap().len(), 2);
         assert_eq!(fs::read_dir(output.path()).unwrap().count(), 3);
+    }
+
+    #[test]
+    fn a_run_that_was_cut_leaves_what_it_finished() {
+        let folder = steps(&[("group=sib200\nname=gpu\ncode=124\nlimit=9", "", "")]);
+        let run = folder.path().join("00/run");
+        for (stage, metrics) in [("1-sib200-standard", "{\"accuracy\": 0.5}"), ("1-sib200-adv", "")] {
+            fs::create_dir_all(run.join(stage)).unwrap();
+            if !metrics.is_empty() {
+                fs::write(run.join(stage).join("metrics.json"), metrics).unwrap();
+            }
+        }
+        fs::write(run.join("log.jsonl"), "{\"step\": 1}\n{\"step\": 2}\n{\"ste").unwrap();
+        let read = read_steps(folder.path()).unwrap();
+        let expected = json!({ "stages": { "1-sib200-standard": { "accuracy": 0.5 } }, "last_event": { "step": 2 } });
+        assert_eq!((read[0].outcome, read[0].result.as_ref()), (Outcome::Cut, Some(&expected)));
     }
 }

@@ -64,21 +64,39 @@ struct Training {
     complete: bool,
 }
 
-/// Two trainings of one method, the second less the first.
+/// Two trainings of one method. Rounding alone leads two trainings apart, so tables agree within their intervals, not
+/// to the digit.
 #[derive(Debug, Serialize)]
 struct Agreement {
     method: String,
+    /// The mean over languages, without the source where there are others.
+    cpu: Interval,
+    gpu: Interval,
+    /// The paired difference, GPU less CPU.
+    difference: Interval,
     languages: usize,
-    cpu: f64,
-    gpu: f64,
-    difference: f64,
-    /// Its 95 % interval.
+    /// What has 95 % intervals that do not meet: languages, and the mean.
+    apart: Vec<String>,
+    /// Whether nothing is apart.
+    agrees: bool,
+}
+
+/// A share or a difference of shares with its 95 % interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+struct Interval {
+    value: f64,
     low: f64,
     high: f64,
-    /// Languages in which they differ beyond chance after Holm's correction.
-    apart: Vec<String>,
-    /// Whether the interval holds zero, and no language is apart.
-    agrees: bool,
+}
+
+impl Interval {
+    fn of(measured: &Measured) -> Interval {
+        Interval { value: measured.value, low: measured.low, high: measured.high }
+    }
+
+    fn meets(&self, other: &Interval) -> bool {
+        self.low <= other.high && other.low <= self.high
+    }
 }
 
 impl Summary {
@@ -124,10 +142,23 @@ fn endings(steps: &[Ending]) -> String {
         [step.group.clone(), step.name.clone(), outcome(step), seconds(step.seconds), seconds(step.limit_seconds)]
     };
     let mut text = steps.iter().fold(Table::new(columns), |table, step| table.row(row(step))).to_text();
-    for step in steps.iter().filter(|step| !matches!(step.outcome, Outcome::Done | Outcome::Cut)) {
-        text += &format!("{} {}: {}\n", step.group, step.name, step.message);
+    for (message, names) in complaints(steps) {
+        text += &format!("{}: {message}\n", names.join(", "));
     }
     text
+}
+
+/// What there is to say of steps that did not come to a good end, each with the steps of which it is said.
+fn complaints(steps: &[Ending]) -> Vec<(&str, Vec<String>)> {
+    let mut all: Vec<(&str, Vec<String>)> = Vec::new();
+    for step in steps.iter().filter(|step| !matches!(step.outcome, Outcome::Done | Outcome::Cut)) {
+        let name = format!("{} {}", step.group, step.name);
+        match all.iter_mut().find(|(message, _)| *message == step.message) {
+            Some((_, names)) => names.push(name),
+            None => all.push((&step.message, vec![name])),
+        }
+    }
+    all
 }
 
 fn training(all: &[Training]) -> String {
@@ -241,23 +272,21 @@ impl Agreement {
         let options = Options { baseline, ..Options::default() };
         let analysis = analyze(study, &options).map_err(|error| format!("{stage}: {error}"))?;
         let [cpu, gpu] = &analysis.methods[..] else { return Err(format!("{stage}: there are not two runs")) };
-        let mean = |measures: &[Measured]| measures.iter().rfind(|one| one.name.starts_with("mean")).cloned();
-        let (cpu_mean, gpu_mean) = (mean(&cpu.measures), mean(&gpu.measures));
+        let judged = |one: &&Measured| one.kind == Kind::Language || one.name.starts_with("mean");
+        let pairs = cpu.measures.iter().filter(judged).zip(gpu.measures.iter().filter(judged));
+        let apart = pairs.filter(|(cpu, gpu)| !Interval::of(cpu).meets(&Interval::of(gpu)));
+        let apart: Vec<String> = apart.map(|(cpu, _)| cpu.name.clone()).collect();
         let missing = || format!("{stage}: there is no mean");
-        let (cpu_mean, gpu_mean) = (cpu_mean.ok_or_else(missing)?, gpu_mean.ok_or_else(missing)?);
-        let gain = gpu_mean.gain.ok_or_else(missing)?;
-        let languages = || gpu.measures.iter().filter(|one| one.kind == Kind::Language);
-        let is_apart = |one: &&Measured| one.gain.as_ref().is_some_and(|gain| gain.is_significant());
-        let apart: Vec<String> = languages().filter(is_apart).map(|one| one.name.clone()).collect();
+        let mean = |measures: &[Measured]| measures.iter().rfind(|one| one.name.starts_with("mean")).cloned();
+        let (cpu_mean, gpu_mean) = (mean(&cpu.measures).ok_or_else(missing)?, mean(&gpu.measures).ok_or_else(missing)?);
+        let gain = gpu_mean.gain.as_ref().ok_or_else(missing)?;
         Ok(Agreement {
             method: stage.to_owned(),
-            languages: languages().count(),
-            cpu: cpu_mean.value,
-            gpu: gpu_mean.value,
-            difference: gain.value,
-            low: gain.low,
-            high: gain.high,
-            agrees: apart.is_empty() && gain.low <= 0.0 && gain.high >= 0.0,
+            cpu: Interval::of(&cpu_mean),
+            gpu: Interval::of(&gpu_mean),
+            difference: Interval { value: gain.value, low: gain.low, high: gain.high },
+            languages: analysis.languages.len(),
+            agrees: apart.is_empty(),
             apart,
         })
     }
@@ -266,17 +295,18 @@ impl Agreement {
         let verdict = if self.agrees { "GPU and CPU agree" } else { "GPU AND CPU DIFFER" };
         let apart = match &self.apart[..] {
             [] => String::new(),
-            some => format!(", apart in {}", some.join(", ")),
+            some => format!("; intervals do not meet: {}", some.join(", ")),
         };
+        let Interval { value, low, high } = self.difference;
         format!(
-            "{}: {verdict}: {} % on the GPU, {} on the CPU, {} [{}, {}] over {} languages{apart}",
+            "{}: {verdict} within their intervals: {} % on the GPU, {} on the CPU over {} languages, {} [{}, {}]{apart}",
             self.method,
-            percent(self.gpu),
-            percent(self.cpu),
-            points(self.difference),
-            points(self.low),
-            points(self.high),
-            self.languages
+            percent(self.gpu.value),
+            percent(self.cpu.value),
+            self.languages,
+            points(value),
+            points(low),
+            points(high),
         )
     }
 }
@@ -326,7 +356,19 @@ mod tests {
 
     #[test]
     fn what_was_not_made_says_why() {
-        let all = [step("doctor", "full", Outcome::Skipped, Value::Null)];
-        assert!(Summary::of(&all).unwrap().to_text().contains("doctor full: why\n"));
+        let skipped = |group, name| step(group, name, Outcome::Skipped, Value::Null);
+        let all =
+            [skipped("doctor", "full"), step("bench", "base", Outcome::Cut, Value::Null), skipped("pytorch", "f32")];
+        assert!(Summary::of(&all).unwrap().to_text().contains("\ndoctor full, pytorch f32: why\n"));
+    }
+
+    #[test]
+    fn intervals_meet_or_do_not() {
+        let interval = |low, high| Interval { value: (low + high) / 2.0, low, high };
+        let cases = [((0.1, 0.3), (0.2, 0.4), true), ((0.1, 0.3), (0.3, 0.4), true), ((0.1, 0.2), (0.3, 0.4), false)];
+        for ((a, b), (c, d), meet) in cases {
+            assert_eq!(interval(a, b).meets(&interval(c, d)), meet);
+            assert_eq!(interval(c, d).meets(&interval(a, b)), meet);
+        }
     }
 }
