@@ -418,9 +418,15 @@ fn benchmarks_are_kept_and_compared() {
 }
 
 #[test]
-fn the_demo_needs_the_encoder_that_ships() {
+fn the_demo_needs_no_file_beside_the_program() {
     let folder = folder();
-    check(folder.path(), &["run"], 66, &["model.path: there is no \"weights/xlmr-open\"", "repository"]);
+    let cache = folder.path().join("cache");
+    let mut dry = rxlt(folder.path(), &["run", "--dry-run"]);
+    let said = dry.env("XDG_CACHE_HOME", &cache).output().expect("the binary runs");
+    let text = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success() && text.contains("0.00 % of tokens unknown"), "{said:?}");
+    let kept = fs::read_dir(cache.join("rxlt")).expect("the copy is kept").count();
+    assert_eq!(kept, 1);
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     check(here, &["run", "--dry-run"], 0, &["weights/xlmr-open", "0.00 % of tokens unknown"]);
 }

@@ -7,7 +7,9 @@ mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
+    array::Precision,
     checkpoint::{Weights, sha256_file},
+    gpu::{Checks, Kernels, Opening},
     rng::Rng,
 };
 use std::{
@@ -100,11 +102,13 @@ rs-da = { compute_matched = true }
 const WORDS: &str = "roberta.embeddings.word_embeddings.weight";
 const POSITIONS: &str = "roberta.embeddings.position_embeddings.weight";
 
+const F16: Opening = Opening { kernels: Kernels::Own, checks: Checks::Trusted, precision: Precision::F16 };
+
 fn main() {
     harness::run(vec![
         Test::new("resume::cpu", || check("cpu", "f32", 12)),
         Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", "f32", 3))),
-        Test::new("resume::wgpu, f16", || harness::on_gpu(|_| check("wgpu", "f16", 2))),
+        Test::new("resume::wgpu, f16", || harness::on_gpu_as(F16, |_| check("wgpu", "f16", 2))),
     ]);
 }
 

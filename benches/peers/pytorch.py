@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Times XLM-R steps in PyTorch and transformers, and prints one line of JSON. README.md tells what is measured."""
+"""Times XLM-R steps in PyTorch and transformers, and prints a line of JSON after each round: the last one has all.
+README.md tells what is measured."""
 
 import argparse
 import json
@@ -12,17 +13,24 @@ from batches import BATCH, SIZES, batches
 from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
 
+PRECISIONS = {"f32": None, "bf16": torch.bfloat16, "f16": torch.float16}
+
+
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--size", choices=SIZES, default="small")
     parser.add_argument("--work", choices=["forward", "backward", "update"], default="update")
     parser.add_argument("--padding", choices=["longest", "128"], default="longest")
-    parser.add_argument("--precision", choices=["f32", "bf16"], default="f32")
-    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--precision", choices=PRECISIONS, default="f32", help="bf16 and f16: autocast")
+    parser.add_argument("--tf32", choices=["off", "on"], default="off", help="products of f32 on cuda rounded to TF32")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda or cuda:1")
     parser.add_argument("--threads", type=int, default=0, help="0: as many as cores")
     parser.add_argument("--seconds", type=float, default=30.0, help="measure about so long")
     parser.add_argument("--rounds", type=int, default=2, help="rounds at least")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.tf32 == "on" and (arguments.precision != "f32" or torch.device(arguments.device).type != "cuda"):
+        parser.error("--tf32 on is for --precision f32 on cuda")
+    return arguments
 
 
 def make_model(size: str) -> XLMRobertaForSequenceClassification:
@@ -51,35 +59,74 @@ def padded(batch: list[list[int]], length: int, device: str) -> dict[str, torch.
     return {name: x.to(device) for name, x in [("input_ids", ids), ("attention_mask", mask), ("labels", labels)]}
 
 
+class Step:
+    """What is timed: a model with fresh weights, and one unit of work on a batch."""
+
+    def __init__(self, arguments: argparse.Namespace) -> None:
+        self.work = arguments.work
+        kind, number = torch.device(arguments.device).type, PRECISIONS[arguments.precision]
+        self.model = make_model(arguments.size).to(arguments.device).train(self.work != "forward")
+        self.optimizer = torch.optim.AdamW(self.model.parameters(), lr=2e-5, weight_decay=0.01, fused=True)
+        self.autocast = torch.autocast(kind, number or torch.bfloat16, enabled=number is not None)
+        # Gradients in f16 underflow without a scale; in the other precisions this passes them through.
+        self.scaler = torch.amp.GradScaler(kind, enabled=number is torch.float16)
+
+    def __call__(self, inputs: dict[str, torch.Tensor]) -> None:
+        if self.work == "forward":
+            with torch.inference_mode(), self.autocast:
+                self.model(**inputs).loss.item()
+            return
+        with self.autocast:
+            loss = self.model(**inputs).loss
+        self.scaler.scale(loss).backward()
+        if self.work == "update":
+            self.scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.model.parameters(), 1.0, foreach=True)
+            self.scaler.step(self.optimizer)
+            self.scaler.update()
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.item()  # waits for all that was launched before
+
+
+def peak_bytes(device: str) -> int:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    return next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
+
+
+def record(arguments: argparse.Namespace, rounds: list[float]) -> dict:
+    on_cuda = torch.device(arguments.device).type == "cuda"
+    return {
+        "program": "pytorch",
+        "version": f"{torch.__version__}, transformers {transformers.__version__}",
+        "device": arguments.device,
+        "device_name": torch.cuda.get_device_name(arguments.device) if on_cuda else "cpu",
+        "threads": torch.get_num_threads(),
+        "size": arguments.size,
+        "work": arguments.work,
+        "padding": arguments.padding,
+        "precision": arguments.precision,
+        "tf32": arguments.tf32 == "on",
+        "seconds": statistics.median(rounds),
+        "rounds": rounds,
+        "examples_per_second": BATCH / statistics.median(rounds),
+        "peak_bytes": peak_bytes(arguments.device),
+    }
+
+
 def main() -> None:
     arguments = parse()
     if arguments.threads:
         torch.set_num_threads(arguments.threads)
-    device, work = arguments.device, arguments.work
-    model = make_model(arguments.size).to(device).train(work != "forward")
-    optimizer = torch.optim.AdamW(model.parameters(), lr=2e-5, weight_decay=0.01, fused=True)
-    autocast = torch.autocast(device, torch.bfloat16, enabled=arguments.precision == "bf16")
-
-    def step(inputs: dict[str, torch.Tensor]) -> None:
-        if work == "forward":
-            with torch.inference_mode(), autocast:
-                model(**inputs).loss.item()
-            return
-        with autocast:
-            loss = model(**inputs).loss
-        loss.backward()
-        if work == "update":
-            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0, foreach=True)
-            optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        loss.item()
-
+    torch.set_float32_matmul_precision("high" if arguments.tf32 == "on" else "highest")
+    step = Step(arguments)
     drawn = batches(SIZES[arguments.size]["vocab_size"])
     if arguments.padding == "longest":
-        inputs = [padded(batch, max(map(len, batch)), device) for batch in drawn]
+        inputs = [padded(batch, max(map(len, batch)), arguments.device) for batch in drawn]
     else:
-        inputs = [padded(drawn[0], 128, device)]  # every batch costs the same
-    step(inputs[0])
+        inputs = [padded(drawn[0], 128, arguments.device)]  # every batch costs the same
+    for batch in inputs:  # every shape once: libraries choose their kernels by shape
+        step(batch)
     rounds: list[float] = []
     start = time.perf_counter()
     while len(rounds) < arguments.rounds or time.perf_counter() - start < arguments.seconds:
@@ -87,22 +134,8 @@ def main() -> None:
         for batch in inputs:
             step(batch)
         rounds.append((time.perf_counter() - began) / len(inputs))
-    peak = next(int(line.split()[1]) * 1024 for line in open("/proc/self/status") if line.startswith("VmHWM"))
-    record = {
-        "program": "pytorch",
-        "version": f"{torch.__version__}, transformers {transformers.__version__}",
-        "device": device,
-        "threads": torch.get_num_threads(),
-        "size": arguments.size,
-        "work": work,
-        "padding": arguments.padding,
-        "precision": arguments.precision,
-        "seconds": statistics.median(rounds),
-        "rounds": rounds,
-        "examples_per_second": BATCH / statistics.median(rounds),
-        "peak_bytes": torch.cuda.max_memory_allocated() if device == "cuda" else peak,
-    }
-    print(json.dumps(record))
+        print(json.dumps(record(arguments, rounds)), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()

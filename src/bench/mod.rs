@@ -37,6 +37,13 @@ pub struct Options {
     pub filters: Vec<String>,
     /// Few samples.
     pub quick: bool,
+    /// About so long is each step measured where samples are not few, and an operation a twentieth of it.
+    pub time: Duration,
+}
+
+impl Options {
+    /// How long a step is measured where nothing is said.
+    pub const TIME: Duration = Duration::from_secs(8);
 }
 
 /// A device, as far as figures depend on it.
@@ -74,10 +81,18 @@ pub struct Report {
     pub size: String,
     /// The sequences.
     pub lengths: String,
-    /// What the device can do at most.
-    pub ceilings: Ceilings,
+    /// Whether everything asked for was measured; a run that was cut short leaves what it had.
+    #[serde(default = "yes")]
+    pub complete: bool,
+    /// What the device can do at most; measured after the steps.
+    pub ceilings: Option<Ceilings>,
     /// What was measured.
     pub results: Vec<Entry>,
+}
+
+/// Reports were once written at the end only.
+fn yes() -> bool {
+    true
 }
 
 /// One figure.
@@ -94,8 +109,9 @@ pub struct Entry {
     pub flops: f64,
     /// Bytes of operands and results.
     pub bytes: f64,
-    /// The time that arithmetic or memory traffic alone would need, by the ceilings, as a share of the time taken.
-    pub share: f64,
+    /// The time that arithmetic or memory traffic alone would need, by the ceilings, as a share of the time taken; none
+    /// before there are ceilings.
+    pub share: Option<f64>,
     /// What only a whole step has.
     pub step: Option<StepFigures>,
 }
@@ -134,8 +150,13 @@ fn name_of(case: &Case, pass: &str) -> String {
     }
 }
 
-/// Measures; `progress` hears what comes next.
-pub fn run(device: &Device, options: &Options, progress: impl Fn(&str)) -> Result<Report> {
+/// Measures; `progress` hears what comes next, and `keep` gets what is there after each figure.
+pub fn run(
+    device: &Device,
+    options: &Options,
+    progress: impl Fn(&str),
+    keep: impl Fn(&Report) -> Result<()>,
+) -> Result<Report> {
     let wanted =
         |name: &str| options.filters.is_empty() || options.filters.iter().any(|filter| name.contains(filter.as_str()));
     if !names().iter().any(|name| wanted(name)) {
@@ -143,28 +164,21 @@ pub fn run(device: &Device, options: &Options, progress: impl Fn(&str)) -> Resul
         return Err(Error::Usage(format!("nothing is called {filters}; rxlt bench --list shows what there is")));
     }
     let bench = Bench { device, options, wanted: &wanted, progress: &progress };
-    let mut results = bench.steps()?; // first: what operations leave in the pool would count as memory of a step
+    let mut report = Report::empty(device, options);
+    keep(&report)?;
+    let add = |report: &mut Report, entry: Entry| {
+        report.add(entry);
+        keep(report)
+    };
+    // First: what operations leave in the pool would count as memory of a step.
+    bench.steps(&mut |entry| add(&mut report, entry))?;
     let scene = Scene::new(options.size, options.lengths);
     progress("ceilings");
-    let ceilings = Ceilings::measure(device, &scene, bench.budget());
-    results.extend(bench.operations(&scene));
-    for entry in &mut results {
-        entry.share = ceilings.share(Work { flops: entry.flops, bytes: entry.bytes }, entry.timing.seconds);
-    }
-    Ok(Report {
-        schema: SCHEMA,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        commit: option_env!("RXLT_COMMIT").map(str::to_owned),
-        machine: Machine::of(device),
-        autotune: match device {
-            Device::Gpu(gpu) => gpu.effort(),
-            _ => Autotune::Off,
-        },
-        size: options.size.to_string(),
-        lengths: options.lengths.to_string(),
-        ceilings,
-        results,
-    })
+    report.set_ceilings(Ceilings::measure(device, &scene, bench.budget()));
+    bench.operations(&scene, &mut |entry| add(&mut report, entry))?;
+    report.complete = true;
+    keep(&report)?;
+    Ok(report)
 }
 
 /// What an update takes on a device.
@@ -186,6 +200,48 @@ pub fn update(device: &Device, size: Size, lengths: Lengths, batches: usize) -> 
     Ok(UpdateFigures { seconds, tokens_per_second: measured.tokens / seconds })
 }
 
+impl Report {
+    /// Nothing measured yet.
+    fn empty(device: &Device, options: &Options) -> Report {
+        Report {
+            schema: SCHEMA,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            commit: option_env!("RXLT_COMMIT").map(str::to_owned),
+            machine: Machine::of(device),
+            autotune: match device {
+                Device::Gpu(gpu) => gpu.effort(),
+                _ => Autotune::Off,
+            },
+            size: options.size.to_string(),
+            lengths: options.lengths.to_string(),
+            complete: false,
+            ceilings: None,
+            results: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, mut entry: Entry) {
+        entry.share = self.ceilings.map(|ceilings| entry.share_of(&ceilings));
+        self.results.push(entry);
+    }
+
+    fn set_ceilings(&mut self, ceilings: Ceilings) {
+        self.ceilings = Some(ceilings);
+        for entry in &mut self.results {
+            entry.share = Some(entry.share_of(&ceilings));
+        }
+    }
+}
+
+impl Entry {
+    fn share_of(&self, ceilings: &Ceilings) -> f64 {
+        ceilings.share(Work { flops: self.flops, bytes: self.bytes }, self.timing.seconds)
+    }
+}
+
+/// Who takes a figure as soon as it is there.
+type Taker<'a> = &'a mut dyn FnMut(Entry) -> Result<()>;
+
 struct Bench<'a> {
     device: &'a Device,
     options: &'a Options,
@@ -197,24 +253,24 @@ impl Bench<'_> {
     fn budget(&self) -> Budget {
         match self.options.quick {
             true => Budget { time: Duration::from_millis(50), samples: 3 },
-            false => Budget { time: Duration::from_millis(400), samples: 7 },
+            false => Budget { time: self.options.time / 20, samples: 7 },
         }
     }
 
-    fn steps(&self) -> Result<Vec<Entry>> {
+    fn steps(&self, take: Taker) -> Result<()> {
         let steps: Vec<Step> = Step::ALL.into_iter().filter(|step| (self.wanted)(step.name())).collect();
         if steps.is_empty() {
-            return Ok(Vec::new());
+            return Ok(());
         }
         (self.progress)("a model with fresh weights");
         let mut model = Steps::new(self.options.size, self.options.lengths, self.device)?;
         let budget = match self.options.quick {
             true => Budget { time: Duration::ZERO, samples: 1 },
-            false => Budget { time: Duration::from_secs(8), samples: 2 },
+            false => Budget { time: self.options.time, samples: 2 },
         };
-        let entry = |step: &Step| {
+        for step in steps {
             (self.progress)(step.name());
-            let measured = model.measure(*step, budget);
+            let measured = model.measure(step, budget);
             let seconds = measured.timing.seconds;
             let figures = StepFigures {
                 examples_per_second: measured.examples / seconds,
@@ -226,14 +282,14 @@ impl Bench<'_> {
                 },
             };
             let shapes = format!("{} sequences, {:.0} tokens", measured.examples, measured.tokens);
-            entry(step.name().to_owned(), shapes, measured.timing, measured.work, Some(figures))
-        };
-        Ok(steps.iter().map(entry).collect())
+            take(entry(step.name().to_owned(), shapes, measured.timing, measured.work, Some(figures)))?;
+        }
+        Ok(())
     }
 
-    fn operations(&self, scene: &Scene) -> Vec<Entry> {
+    fn operations(&self, scene: &Scene, take: Taker) -> Result<()> {
         let cases = CASES.iter().flat_map(|case| self.case(case, scene));
-        cases.chain(UPDATES.iter().filter_map(|case| self.update(case, scene))).collect()
+        cases.chain(UPDATES.iter().filter_map(|case| self.update(case, scene))).try_for_each(take)
     }
 
     /// An operation forward, and backward where it has a gradient.
@@ -291,7 +347,7 @@ impl Bench<'_> {
 }
 
 fn entry(name: String, shapes: String, timing: Timing, work: Work, step: Option<StepFigures>) -> Entry {
-    Entry { name, shapes, timing, flops: work.flops, bytes: work.bytes, share: 0.0, step }
+    Entry { name, shapes, timing, flops: work.flops, bytes: work.bytes, share: None, step }
 }
 
 /// Small positive numbers that are neither equal nor special.

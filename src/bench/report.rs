@@ -21,16 +21,19 @@ pub fn tables(report: &Report) -> String {
         "{} ({}{driver}, {}{autotune}, {} threads{processor}), {} encoder, lengths {}\n",
         machine.device, machine.backend, machine.precision, machine.threads, report.size, report.lengths
     );
-    text += &format!(
-        "ceilings: {} GFLOP/s of f32 multiply-adds, {} GB/s of copies; bare products of a layer: {} GFLOP/s\n",
-        giga(ceilings.flops),
-        giga(ceilings.bytes),
-        giga(ceilings.products)
-    );
+    text += &match ceilings {
+        None => "ceilings were not measured\n".into(),
+        Some(ceilings) => format!(
+            "ceilings: {} GFLOP/s of f32 multiply-adds, {} GB/s of copies; bare products of a layer: {} GFLOP/s\n",
+            giga(ceilings.flops),
+            giga(ceilings.bytes),
+            giga(ceilings.products)
+        ),
+    };
     let (steps, operations): (Vec<&Entry>, Vec<&Entry>) = report.results.iter().partition(|entry| entry.step.is_some());
     let steps: Vec<(&Entry, &StepFigures)> = steps.iter().filter_map(|e| Some((*e, e.step.as_ref()?))).collect();
     if !steps.is_empty() {
-        text += &format!("\n{}", steps_table(&steps, ceilings.products).to_text());
+        text += &format!("\n{}", steps_table(&steps, ceilings.map(|ceilings| ceilings.products)).to_text());
     }
     if !operations.is_empty() {
         text += &format!("\n{}", operations_table(&operations).to_text());
@@ -40,7 +43,7 @@ pub fn tables(report: &Report) -> String {
     text
 }
 
-fn steps_table(steps: &[(&Entry, &StepFigures)], products: f64) -> Table {
+fn steps_table(steps: &[(&Entry, &StepFigures)], products: Option<f64>) -> Table {
     let headings = ["ms", "± %", "n", "examples/s", "tokens/s", "GFLOP/s", "of products %", "peak MiB", "GPU MiB"];
     let columns = std::iter::once(Column::words("step")).chain(headings.into_iter().map(Column::numbers));
     let mebibytes = |bytes: Option<u64>| bytes.map_or(String::new(), |bytes| (bytes >> 20).to_string());
@@ -48,7 +51,8 @@ fn steps_table(steps: &[(&Entry, &StepFigures)], products: f64) -> Table {
         let rate = entry.flops / entry.timing.seconds;
         let figures =
             [format!("{:.1}", step.examples_per_second), format!("{:.0}", step.tokens_per_second), giga(rate)];
-        let memory = [percent(rate / products), mebibytes(step.peak_bytes), mebibytes(step.gpu_peak_bytes)];
+        let share = products.map_or(String::new(), |products| percent(rate / products));
+        let memory = [share, mebibytes(step.peak_bytes), mebibytes(step.gpu_peak_bytes)];
         timed(entry).into_iter().chain(figures).chain(memory)
     };
     steps.iter().fold(Table::new(columns), |table, step| table.row(row(step)))
@@ -60,7 +64,7 @@ fn operations_table(operations: &[&Entry]) -> Table {
     let row = |entry: &Entry| {
         let seconds = entry.timing.seconds;
         let flops = if entry.flops > 0.0 { giga(entry.flops / seconds) } else { String::new() };
-        timed(entry).into_iter().chain([flops, giga(entry.bytes / seconds), percent(entry.share)])
+        timed(entry).into_iter().chain([flops, giga(entry.bytes / seconds), entry.share.map_or(String::new(), percent)])
     };
     operations.iter().fold(Table::new(columns), |table, entry| table.row(row(entry)))
 }
@@ -108,6 +112,9 @@ pub fn comparison(old: &Report, new: &Report) -> String {
     if !missing.is_empty() {
         text += &format!("not in the old figures: {}\n", missing.join(", "));
     }
+    if !old.complete {
+        text += "the old figures are those of a run that was cut short\n";
+    }
     if old.machine != new.machine {
         text +=
             &format!("two different devices: old {:?}\n                       new {:?}\n", old.machine, new.machine);
@@ -134,7 +141,7 @@ mod tests {
             timing: Timing { seconds: *seconds, low: 0.9 * seconds, high: 1.1 * seconds, n: 7 },
             flops: 1e9,
             bytes: 1e6,
-            share: 0.5,
+            share: Some(0.5),
             step: None,
         };
         let machine = Machine {
@@ -153,7 +160,8 @@ mod tests {
             autotune: Autotune::Off,
             size: "small".into(),
             lengths: "xnli".into(),
-            ceilings: Ceilings { flops: 2e11, bytes: 1e10, products: 1e11 },
+            complete: true,
+            ceilings: Some(Ceilings { flops: 2e11, bytes: 1e10, products: 1e11 }),
             results: seconds.iter().map(entry).collect(),
         }
     }
@@ -185,11 +193,41 @@ mod tests {
     #[test]
     fn devices_are_not_mixed_up() {
         let [old, new] = ["cpu", "card"].map(|device| report(device, &[("a", 1.0)]));
-        let options = |size| Options { size, lengths: Lengths::Xnli, filters: Vec::new(), quick: true };
+        let options =
+            |size| Options { size, lengths: Lengths::Xnli, filters: Vec::new(), quick: true, time: Options::TIME };
         let check = |size, across| check_comparable(&old, &new.machine, &options(size), across);
         assert!(matches!(check(Size::Small, false), Err(Error::Mismatch(_))));
         assert!(matches!(check(Size::Base, true), Err(Error::Usage(_))));
         assert_eq!(check(Size::Small, true), Ok(()));
         assert!(comparison(&old, &new).contains("two different devices"));
+    }
+
+    #[test]
+    fn a_run_that_was_cut_short_is_read_and_says_so() {
+        let mut old = report("cpu", &[("a", 0.002)]);
+        let mut value = serde_json::to_value(&old).unwrap();
+        value.as_object_mut().unwrap().remove("complete");
+        assert!(
+            serde_json::from_value::<Report>(value).unwrap().complete,
+            "once, reports were written at the end only"
+        );
+        (old.complete, old.ceilings, old.results[0].share) = (false, None, None);
+        let text = serde_json::to_string(&old).unwrap();
+        let old: Report = serde_json::from_str(&text).unwrap();
+        assert!(tables(&old).contains("ceilings were not measured\n"));
+        assert!(comparison(&old, &report("cpu", &[("a", 0.001)])).contains("cut short"));
+    }
+
+    #[test]
+    fn shares_come_with_the_ceilings() {
+        let mut new = report("cpu", &[("a", 1.0)]);
+        let ceilings = new.ceilings.take().unwrap();
+        let entry = new.results.remove(0);
+        new.add(Entry { name: "before".into(), ..entry.clone() });
+        assert_eq!(new.results[0].share, None);
+        new.set_ceilings(ceilings);
+        new.add(entry);
+        // 1e9 operations in a second where 2e11 are possible; 1e6 bytes of 1e10 are less.
+        assert!(new.results.iter().all(|entry| entry.share == Some(5e-3)), "{:?}", new.results);
     }
 }

@@ -39,6 +39,11 @@ impl Output {
         Ok(output)
     }
 
+    /// The same for a file that the command writes more than once: from now on it is its own.
+    pub fn rewritten(self) -> Output {
+        Output { existing: Existing::Replaced, ..self }
+    }
+
     /// Where it lies.
     pub fn path(&self) -> &Path {
         &self.path

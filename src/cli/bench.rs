@@ -9,6 +9,7 @@ use crate::{
 use std::{
     io::IsTerminal,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 /// Time operations and whole training steps on this machine, beside what its device can do at most.
@@ -33,10 +34,13 @@ pub struct Args {
     /// A few samples of each: a look, not a measurement.
     #[arg(long)]
     quick: bool,
+    /// Measure each step about so long, and each operation a twentieth of it.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "quick", default_value = "8", value_parser = seconds)]
+    seconds: Duration,
     /// Show the names of all that can be measured.
     #[arg(long)]
     list: bool,
-    /// Write all figures to this file.
+    /// Write all figures to this file, anew after each: what is there when the run is cut short is kept.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
     #[command(flatten)]
@@ -56,9 +60,16 @@ pub fn run(args: &Args) -> Result<()> {
     }
     let inputs: Vec<&Path> = args.compare.as_deref().into_iter().collect();
     let json = args.json.as_ref().map(|path| Output::new(path, args.force.existing(), &inputs)).transpose()?;
+    let json = json.map(Output::rewritten);
     let old = args.compare.as_deref().map(read).transpose()?;
     let device = args.device.open()?;
-    let options = Options { size: args.size, lengths: args.lengths, filters: args.filters.clone(), quick: args.quick };
+    let options = Options {
+        size: args.size,
+        lengths: args.lengths,
+        filters: args.filters.clone(),
+        quick: args.quick,
+        time: args.seconds,
+    };
     if let Some(old) = &old {
         bench::check_comparable(old, &Machine::of(&device.device), &options, args.across_devices)?;
     }
@@ -67,17 +78,30 @@ pub fn run(args: &Args) -> Result<()> {
             tell(next);
         }
     };
-    let report = catch(|| bench::run(&device.device, &options, progress))?;
+    let keep = |report: &Report| match &json {
+        Some(output) => write(output, report),
+        None => Ok(()),
+    };
+    let report = catch(|| bench::run(&device.device, &options, progress, keep))?;
     device.tell_notes();
-    if let Some(output) = json {
-        let text = serde_json::to_string_pretty(&report).expect("figures can be printed") + "\n";
-        output.write(text.as_bytes())?;
-    }
     print(&bench::tables(&report))?;
     match old {
         Some(old) => print(&format!("\n{}", bench::comparison(&old, &report))),
         None => Ok(()),
     }
+}
+
+/// A number of seconds that a clock can count.
+fn seconds(text: &str) -> Result<Duration, String> {
+    let number = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    number.filter(|time| *time <= LONGEST).ok_or("expected seconds, such as 2 or 0.5, at most a day".into())
+}
+
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+fn write(output: &Output, report: &Report) -> Result<()> {
+    let text = serde_json::to_string_pretty(report).expect("figures can be printed") + "\n";
+    output.write(text.as_bytes())
 }
 
 fn read(path: &Path) -> Result<Report> {

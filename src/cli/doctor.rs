@@ -1,10 +1,10 @@
 //! `rxlt doctor`: whether a device computes what it should, and how fast.
 
-use super::{device::Which, print};
+use super::{Force, device::Which, print};
 use crate::{
     array::Precision,
     bench::Machine,
-    checkpoint,
+    checkpoint::Output,
     doctor::{Effort, Finding, Findings, GROUPS, Subject, Verdict, described},
     error::{Error, Result, did_you_mean},
     tensor::Device,
@@ -29,9 +29,11 @@ pub struct Args {
     /// Larger shapes, more repetitions, all kernels.
     #[arg(long)]
     full: bool,
-    /// Write everything that was found to this file.
+    /// Write everything that was found to this file, anew after each group of checks.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Only these groups of checks.
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     only: Vec<String>,
@@ -46,6 +48,8 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(unknown) = args.only.iter().find(|name| !names().any(|known| known == **name)) {
         return Err(Error::Usage(format!("there is no group \"{unknown}\"; {}", did_you_mean(unknown, names()))));
     }
+    let json = args.json.as_ref().map(|path| Output::new(path, args.force.existing(), &[])).transpose()?;
+    let json = json.map(Output::rewritten);
     let start = Instant::now();
     let chosen = args.which.open(Precision::F32)?;
     print(&format!("{}: {}\n", chosen.name, chosen.why))?;
@@ -58,23 +62,28 @@ pub fn run(args: &Args) -> Result<()> {
     let mut findings = Findings::new(&mut tell);
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {})); // a check that panics is a finding
-    let examined = examine(args, &subject, &mut findings);
+    let examined = examine(args, &subject, &mut findings, |findings| match &json {
+        Some(output) => output.write(&Report::of(&chosen.device, findings, effort, start).to_json()),
+        None => Ok(()),
+    });
     panic::set_hook(hook);
     examined?;
-    let report = Report { device: &chosen.device, findings: &findings, seconds: start.elapsed().as_secs_f64(), effort };
-    if let Some(path) = &args.json {
-        let text = serde_json::to_string_pretty(&report.to_json()).expect("findings can be printed") + "\n";
-        checkpoint::write_file(path, text.as_bytes())?;
-    }
-    print(&report.to_text())?;
+    print(&Report::of(&chosen.device, &findings, effort, start).to_text())?;
     findings.conclusion()
 }
 
-fn examine(args: &Args, subject: &Subject, findings: &mut Findings) -> Result<()> {
+/// Runs the groups that are wanted; `keep` hears of what was found after each.
+fn examine(
+    args: &Args,
+    subject: &Subject,
+    findings: &mut Findings,
+    keep: impl Fn(&Findings) -> Result<()>,
+) -> Result<()> {
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     for group in GROUPS.iter().filter(|group| wanted(group.name)) {
         findings.begin(group.name);
         (group.run)(subject, findings)?;
+        keep(findings)?;
     }
     Ok(())
 }
@@ -103,19 +112,26 @@ fn line(finding: &Finding) -> String {
 /// What came of an examination.
 struct Report<'a> {
     device: &'a Device,
-    findings: &'a Findings<'a>,
+    findings: &'a [Finding],
+    figures: &'a Map<String, Value>,
     seconds: f64,
     effort: Effort,
 }
 
-impl Report<'_> {
-    fn counts(&self) -> [usize; 3] {
-        [Verdict::Right, Verdict::Wrong, Verdict::Skipped].map(|verdict| self.findings.count(verdict))
+impl<'a> Report<'a> {
+    fn of(device: &'a Device, findings: &'a Findings, effort: Effort, start: Instant) -> Report<'a> {
+        let (findings, figures) = (findings.list(), findings.figures());
+        Report { device, findings, figures, seconds: start.elapsed().as_secs_f64(), effort }
     }
 
-    fn to_json(&self) -> Value {
+    fn counts(&self) -> [usize; 3] {
+        [Verdict::Right, Verdict::Wrong, Verdict::Skipped]
+            .map(|verdict| self.findings.iter().filter(|finding| finding.verdict == verdict).count())
+    }
+
+    fn to_json(&self) -> Vec<u8> {
         let [right, wrong, skipped] = self.counts();
-        json!({
+        let report = json!({
             "schema": SCHEMA,
             "version": env!("CARGO_PKG_VERSION"),
             "commit": option_env!("RXLT_COMMIT"),
@@ -125,9 +141,10 @@ impl Report<'_> {
             "effort": if self.effort == Effort::Full { "full" } else { "usual" },
             "seconds": self.seconds,
             "right": right, "wrong": wrong, "skipped": skipped,
-            "figures": self.findings.figures(),
-            "findings": self.findings.list(),
-        })
+            "figures": self.figures,
+            "findings": self.findings,
+        });
+        (serde_json::to_string_pretty(&report).expect("findings can be printed") + "\n").into_bytes()
     }
 
     fn described(&self) -> String {
@@ -150,11 +167,11 @@ impl Report<'_> {
         text += &format!(" {}\ndevice: {}\n", std::env::consts::ARCH, self.described());
         text += &format!("processor: {}, {} threads\n", machine.processor.unwrap_or_default(), machine.threads);
         text += &format!("{counts}\n");
-        for finding in self.findings.list().iter().filter(|finding| finding.verdict != Verdict::Right) {
+        for finding in self.findings.iter().filter(|finding| finding.verdict != Verdict::Right) {
             let word = if finding.verdict == Verdict::Wrong { "wrong" } else { "skipped" };
             text += &format!("{word}: {}: {}: {}\n", finding.group, finding.name, finding.detail);
         }
-        for (name, figure) in self.findings.figures() {
+        for (name, figure) in self.figures {
             text += &format!("{name}: {}\n", shown(figure));
         }
         text + "```\n"

@@ -40,8 +40,8 @@ pub fn dry_run(resolved: &Resolved, chosen: &Chosen, memory_limit: Option<Bytes>
         match stage.task()? {
             Some(task) => {
                 describe_task(recipe, i, task, &data, tokenizer.as_ref(), &mut out)?;
-                if let (Some(tokenizer), Some(path)) = (&tokenizer, &recipe.model.path) {
-                    let config = Config::load(Path::new(path))?;
+                if let (Some(tokenizer), Some(path)) = (&tokenizer, recipe.model_folder()?) {
+                    let config = Config::load(&path)?;
                     describe_memory(recipe, i, task, &data, tokenizer, &config, chosen, memory_limit, &mut out)?;
                 }
             }
@@ -60,15 +60,14 @@ fn line(out: &mut String, text: std::fmt::Arguments) {
 /// Says what the encoder is; returns its tokenizer where there is one already.
 fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>> {
     let model = &recipe.model;
-    let tokenizer = model.tokenizer.as_ref().or(model.path.as_ref());
-    let tokenizer = tokenizer.map(|path| Tokenizer::load(Path::new(path))).transpose()?;
-    if let Some(path) = &model.path {
-        let config = Config::load(Path::new(path))?;
+    let tokenizer = recipe.tokenizer_source()?.map(|path| Tokenizer::load(&path)).transpose()?;
+    if let (Some(path), Some(folder)) = (&model.path, recipe.model_folder()?) {
+        let config = Config::load(&folder)?;
         if let Some(tokenizer) = &tokenizer {
             check_vocabulary(tokenizer, &config)?;
         }
         recipe.check_sizes(&config)?;
-        check_weights(recipe, Path::new(path))?;
+        check_weights(recipe, &folder)?;
         let (layers, width) = (config.num_hidden_layers, config.hidden_size);
         let kind = config.architecture.model_type;
         line(out, format_args!("\nmodel: {path}: {kind}, {layers} layers of {width}, {} ids", config.vocab_size));

@@ -11,6 +11,7 @@ mod dry_run;
 mod eval;
 mod export;
 mod flips;
+mod kit;
 mod log;
 mod predict;
 mod recipe;
@@ -62,6 +63,8 @@ enum Command {
     Devices(device::ListArgs),
     Doctor(doctor::Args),
     Recipe(recipe::Args),
+    #[command(hide = true)] // scripts/kit/run.sh calls it
+    Kit(kit::Args),
 }
 
 impl Cli {
@@ -80,6 +83,7 @@ impl Cli {
             Command::Devices(args) => device::list(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),
+            Command::Kit(args) => kit::run(&args),
         })
     }
 }

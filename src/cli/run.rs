@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    models::shipped,
     report::{self, percent, results},
     tasks::sha256,
     tensor::Device,
@@ -268,9 +269,8 @@ fn check_paths(resolved: &Resolved) -> Result<()> {
     let model = [("model.path", &recipe.model.path), ("model.tokenizer", &recipe.model.tokenizer)];
     for (key, path) in model {
         let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
-        let shipped = "it ships in rxlt's repository: run this in its folder, or name the model by --model";
-        let remedy = |path: &str| if path.starts_with("weights/") { shipped } else { fetch };
-        named.extend(path.iter().map(|path| (key.to_owned(), path, remedy(path))));
+        let elsewhere = path.iter().filter(|path| *path != shipped::PATH);
+        named.extend(elsewhere.map(|path| (key.to_owned(), path, fetch)));
     }
     if recipe.data.folder != recipe::DEMO {
         named.push((

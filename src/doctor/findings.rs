@@ -108,11 +108,6 @@ impl<'a> Findings<'a> {
         &self.list
     }
 
-    /// How many ended so.
-    pub fn count(&self, verdict: Verdict) -> usize {
-        self.list.iter().filter(|finding| finding.verdict == verdict).count()
-    }
-
     /// An error (exit code 4) that names what is wrong, if anything is.
     pub fn conclusion(&self) -> Result<()> {
         let wrong = self.list.iter().filter(|finding| finding.verdict == Verdict::Wrong);

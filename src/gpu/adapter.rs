@@ -246,4 +246,15 @@ mod tests {
         assert!(message(&[], None).starts_with("expected a GPU, there is no adapter at all; install"));
         assert!(message(&adapters[..1], Some("x")).starts_with("no adapter matches \"x\": found adapter 0, llvmpipe"));
     }
+
+    #[test]
+    fn only_what_is_asked_for_can_be_lacking() {
+        use crate::{array::Precision, gpu::Opening};
+        let plain = adapter("SwiftShader", "vulkan", Kind::Software);
+        let lacking = |adapter, precision| Opening { precision, ..Opening::default() }.lacking(adapter);
+        assert_eq!(lacking(&plain, Precision::F32), None);
+        let expected = "SwiftShader with driver  does not compute in f16";
+        assert_eq!(lacking(&plain, Precision::F16).as_deref(), Some(expected));
+        assert_eq!(lacking(&Adapter { f16: true, ..plain.clone() }, Precision::F16), None);
+    }
 }

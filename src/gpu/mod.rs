@@ -15,7 +15,7 @@ mod recorder;
 pub mod shaders;
 mod timer;
 
-pub use adapter::{Adapter, Kind};
+pub use adapter::{Adapter, Kind, select};
 pub use autotune::Autotune;
 pub use cache::folder as cache_folder;
 pub use cooperative::COOPERATIVE;

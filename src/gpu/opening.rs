@@ -55,15 +55,20 @@ impl Opening {
         }
     }
 
+    /// What the adapter lacks to be opened so, if anything: no fault of its own, but nothing that can be mended either.
+    pub fn lacking(&self, adapter: &Adapter) -> Option<String> {
+        match self.precision {
+            Precision::F16 if !adapter.f16 => {
+                Some(format!("{} with driver {} does not compute in f16", adapter.name, adapter.driver))
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this adapter computes in the precision.
     pub(super) fn check_adapter(&self, adapter: &Adapter) -> Result<()> {
-        match self.precision {
-            Precision::F16 if !adapter.f16 => Err(Error::Device(format!(
-                "{} with driver {} does not compute in f16: leave --precision out for f32, or name another device",
-                adapter.name, adapter.driver
-            ))),
-            _ => Ok(()),
-        }
+        let remedy = "leave --precision out for f32, or name another device";
+        self.lacking(adapter).map_or(Ok(()), |lack| Err(Error::Device(format!("{lack}: {remedy}"))))
     }
 
     pub(super) fn features(&self, available: wgpu::Features, adapter: &Adapter) -> wgpu::Features {

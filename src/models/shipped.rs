@@ -4,7 +4,11 @@ use crate::{
     checkpoint,
     error::{Error, Result},
 };
-use std::path::Path;
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    process,
+};
 
 /// Where it lies in the project, and what recipes call it.
 pub const PATH: &str = "weights/xlmr-open";
@@ -17,24 +21,52 @@ const FILES: [(&str, &[u8]); 4] = [
     ("tokenizer_config.json", include_bytes!("../../weights/xlmr-open/tokenizer_config.json")),
 ];
 
-/// Puts the encoder into a folder, unless it is there already, whole and the same.
+/// The folder that a recipe's model means: what lies there, or the encoder that ships, which `cache` then keeps.
+pub fn folder(path: &str, cache: Option<&Path>) -> Result<PathBuf> {
+    let named = Path::new(path);
+    if path != PATH || named.exists() {
+        return Ok(named.to_owned());
+    }
+    let cache = cache.ok_or_else(|| {
+        let remedy = "set XDG_CACHE_HOME or HOME, or name a model by --model";
+        Error::Missing(format!("there is no \"{path}\" here, and no cache folder for a copy of it; {remedy}"))
+    })?;
+    let folder = cache.join(format!("xlmr-open-{}", FILES.iter().map(|(_, bytes)| bytes.len()).sum::<usize>()));
+    unpack(&folder)?;
+    Ok(folder)
+}
+
+/// Puts the encoder into a folder, unless it is there already, whole and the same. Other processes may do so at once: each
+/// unpacks into a folder of its own, and the first to be ready gives it the name.
 pub fn unpack(folder: &Path) -> Result<()> {
-    let same = |(name, bytes): &(&str, &[u8])| std::fs::read(folder.join(name)).is_ok_and(|found| found == *bytes);
-    if checkpoint::is_complete(folder) && FILES.iter().all(same) {
+    if is_there(folder) {
         return Ok(());
     }
-    if let Some(parent) = folder.parent() {
-        std::fs::create_dir_all(parent).map_err(|error| Error::write(parent, &error))?;
-    }
-    checkpoint::commit_folder(folder, |folder| {
+    let fail = |error: io::Error| Error::write(folder, &error);
+    fs::create_dir_all(folder.parent().unwrap_or(folder)).map_err(fail)?;
+    let mut own = folder.as_os_str().to_owned();
+    own.push(format!("-{}", process::id()));
+    let own = PathBuf::from(own);
+    checkpoint::commit_folder(&own, |folder| {
         FILES.iter().try_for_each(|(name, bytes)| checkpoint::write_file(&folder.join(name), bytes))
-    })
+    })?;
+    if folder.exists() && !is_there(folder) {
+        fs::remove_dir_all(folder).map_err(fail)?; // damaged
+    }
+    match fs::rename(&own, folder) {
+        Err(_) if is_there(folder) => fs::remove_dir_all(&own).map_err(fail),
+        renamed => renamed.map_err(fail),
+    }
+}
+
+fn is_there(folder: &Path) -> bool {
+    let same = |(name, bytes): &(&str, &[u8])| fs::read(folder.join(name)).is_ok_and(|found| found == *bytes);
+    checkpoint::is_complete(folder) && FILES.iter().all(same)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs;
 
     #[test]
     fn what_is_damaged_is_put_there_again() {
@@ -45,5 +77,6 @@ mod tests {
         fs::write(&config, "{}").unwrap();
         unpack(&encoder).unwrap();
         assert_eq!(fs::read(&config).unwrap(), FILES[0].1);
+        assert_eq!(fs::read_dir(folder.path().join("a")).unwrap().count(), 1, "nothing else is left");
     }
 }

@@ -5,7 +5,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use serde::{Deserialize, Serialize};
@@ -17,8 +17,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    input,
+    gpu, input,
     models::Place,
+    models::shipped as shipped_model,
     ops::Distribution,
     tasks::{self, Task},
 };
@@ -447,6 +448,20 @@ impl Default for RsDa {
 }
 
 impl Recipe {
+    /// The folder of the model to start from; of the one that ships, a copy where it is not here.
+    pub fn model_folder(&self) -> Result<Option<PathBuf>> {
+        let cache = gpu::cache_folder();
+        self.model.path.as_deref().map(|path| shipped_model::folder(path, cache.as_deref())).transpose()
+    }
+
+    /// The folder or file of the tokenizer to start from: the model's, unless another is named.
+    pub fn tokenizer_source(&self) -> Result<Option<PathBuf>> {
+        match &self.model.tokenizer {
+            Some(path) => Ok(Some(PathBuf::from(path))),
+            None => self.model_folder(),
+        }
+    }
+
     /// The first stage that trains on the same texts, cut in the same way, as a stage of masked language modelling.
     pub fn first_with_texts_of(&self, index: usize) -> usize {
         let stage = &self.stages[index];

@@ -248,8 +248,8 @@ impl<'a> Run<'a> {
 
     /// What the first stage starts from; that its sizes suit the tokenizer and all stages is clear before it is read.
     fn start(&self) -> Result<Start> {
-        let (start, config) = match (&self.recipe.model.path, &self.recipe.model.fresh) {
-            (Some(path), _) => (Start::Folder(PathBuf::from(path)), Config::load(Path::new(path))?),
+        let (start, config) = match (self.recipe.model_folder()?, &self.recipe.model.fresh) {
+            (Some(path), _) => (Start::Folder(path.clone()), Config::load(&path)?),
             (None, Some(fresh)) => {
                 let config = fresh_config(fresh, &self.tokenizer)?;
                 (Start::Fresh(config.clone()), config)
@@ -656,8 +656,8 @@ fn tokenizer(
     labelled: &BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
     texts: &BTreeMap<usize, Texts>,
 ) -> Result<Tokenizer> {
-    if let Some(path) = recipe.model.tokenizer.as_ref().or(recipe.model.path.as_ref()) {
-        return Tokenizer::load(Path::new(path));
+    if let Some(path) = recipe.tokenizer_source()? {
+        return Tokenizer::load(&path);
     }
     let kept = folder.path().join("tokenizer");
     if checkpoint::is_complete(&kept) {

@@ -160,30 +160,46 @@ pub fn on_gpu(test: impl FnOnce(&rxlt::tensor::Device) -> Outcome) -> Outcome {
     on_gpu_as(rxlt::gpu::Opening::default(), test)
 }
 
-/// The same on the adapter opened in some other way; each is opened once.
+/// An adapter, or why there is none to test on.
+#[derive(Clone)]
+enum Opened {
+    Open(std::sync::Arc<rxlt::gpu::Gpu>),
+    /// The adapter is well, but cannot do what is tested.
+    Lacking(String),
+    Failed(String),
+}
+
+/// The same on the adapter opened in some other way; each is opened once. Where the adapter lacks what is tested the
+/// test is ignored, also where a GPU is required, unless `RXLT_REQUIRE_F16=1` says that it must have it.
 pub fn on_gpu_as(opening: rxlt::gpu::Opening, test: impl FnOnce(&rxlt::tensor::Device) -> Outcome) -> Outcome {
-    use rxlt::{gpu::Gpu, tensor::Device};
-    type Opened = Result<std::sync::Arc<Gpu>, String>;
-    static OPEN: std::sync::Mutex<Vec<(rxlt::gpu::Opening, Opened)>> = std::sync::Mutex::new(Vec::new());
-    let open = || match env::var("RXLT_DEVICE") {
-        Ok(named) => Gpu::open_as(Some(&named), opening).map_err(|error| error.to_string()),
-        Err(_) => {
-            let best = Gpu::open_as(None, opening).or_else(|_| Gpu::open_as(Some("0"), opening));
-            best.map_err(|error| error.to_string())
-        }
-    };
-    let gpu = {
+    use rxlt::gpu::Opening;
+    static OPEN: std::sync::Mutex<Vec<(Opening, Opened)>> = std::sync::Mutex::new(Vec::new());
+    let opened = {
         let mut all = OPEN.lock().expect("opening does not panic");
         if !all.iter().any(|(other, _)| *other == opening) {
-            all.push((opening, open()));
+            let opened = open(opening).unwrap_or_else(|error| Opened::Failed(error.to_string()));
+            all.push((opening, opened));
         }
         all.iter().find(|(other, _)| *other == opening).expect("it was just added").1.clone()
     };
-    match gpu {
-        Ok(gpu) => test(&Device::Gpu(gpu)),
-        Err(reason) => {
-            assert!(env::var("RXLT_REQUIRE_GPU").is_err(), "required, but {reason}");
-            Outcome::Ignored(reason)
-        }
+    let (reason, required) = match opened {
+        Opened::Open(gpu) => return test(&rxlt::tensor::Device::Gpu(gpu)),
+        Opened::Lacking(reason) => (reason, "RXLT_REQUIRE_F16"),
+        Opened::Failed(reason) => (reason, "RXLT_REQUIRE_GPU"),
+    };
+    assert!(env::var(required).is_err(), "{required} is set, but {reason}");
+    Outcome::Ignored(reason)
+}
+
+fn open(opening: rxlt::gpu::Opening) -> rxlt::error::Result<Opened> {
+    use rxlt::gpu::{Gpu, select};
+    let adapters = Gpu::adapters();
+    let position = match env::var("RXLT_DEVICE") {
+        Ok(named) => select(&adapters, Some(&named))?,
+        Err(_) => select(&adapters, None).or_else(|_| select(&adapters, Some("0")))?,
+    };
+    match opening.lacking(&adapters[position]) {
+        Some(lack) => Ok(Opened::Lacking(lack)),
+        None => Gpu::open_as(Some(&position.to_string()), opening).map(Opened::Open),
     }
 }
