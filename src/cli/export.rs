@@ -37,6 +37,7 @@ pub fn run(args: &Args) -> Result<()> {
         return Err(Error::Usage(format!("--dropout {dropout}: expected 0 or more and below 1")));
     }
     error::catch(|| {
+        checkpoint::verify_if_sealed(&args.model)?;
         let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(&args.model))?;
         let head = Config::load(&args.model)?.labels.map_or(HeadKind::MaskedLm, HeadKind::Classify);
         let mut model = Model::load(&args.model, head, 0, &Device::cpu())?;

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{device::DeviceArgs, print, tell};
 use crate::{
-    checkpoint::write_file,
+    checkpoint::{verify_if_sealed, write_file},
     error::{self, Error, Result},
     models::{Config, HeadKind, Model},
     tasks::{
@@ -22,6 +22,7 @@ use crate::{
         evaluate::{largest, probabilities},
         measure::check_vocabulary,
         source::Labelled,
+        stop::Stop,
     },
 };
 
@@ -87,6 +88,7 @@ fn label(args: &Args, examples: &[Example], device: &Device) -> Result<(Vec<Stri
     let labels = config.labels.clone().ok_or_else(|| {
         Error::Data(format!("{path}/config.json names no labels (id2label): expected a model trained to classify, such as rxlt run leaves"))
     })?;
+    verify_if_sealed(&args.model)?;
     let model = Model::load(&args.model, HeadKind::Classify(labels.clone()), 0, device)?;
     if let Some(name) = model.initialized.first() {
         return Err(Error::Data(format!(
@@ -99,7 +101,7 @@ fn label(args: &Args, examples: &[Example], device: &Device) -> Result<(Vec<Stri
     if data.n_truncated > 0 {
         tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), args.max_length));
     }
-    let rows = probabilities(&model, &data.items, args.tokens);
+    let rows = probabilities(&model, &data.items, args.tokens, &Stop::new())?;
     match rows.iter().position(|row| row.iter().any(|p| !p.is_finite())) {
         None => Ok((labels, rows)),
         Some(odd) => Err(Error::Data(format!(

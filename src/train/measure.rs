@@ -4,8 +4,10 @@ use super::{
     evaluate::{self, Vote},
     objective::RandomPerturbation,
     source::Labelled,
+    stop::Stop,
 };
 use crate::{
+    checkpoint,
     error::{Error, Result},
     models::{Config, HeadKind, Model},
     tasks::{Loaded, Task, predictions::Prediction},
@@ -79,6 +81,7 @@ pub fn label_map(model: &Model, task: &Task) -> Result<Vec<u32>> {
 
 /// Opens a folder with a trained classifier for `task`, and its tokenizer.
 pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(Model, Tokenizer)> {
+    checkpoint::verify_if_sealed(folder)?;
     let labels = Config::load(folder)?.labels.unwrap_or_default();
     let model = Model::load(folder, HeadKind::Classify(labels), 0, device)?;
     if !model.initialized.is_empty() {
@@ -113,7 +116,7 @@ impl Classifier<'_> {
         let map = label_map(self.model, self.task)?;
         let data = Labelled::new(&loaded.examples, self.tokenizer, self.max_length, &map)?;
         let (rows, radii) = match voting {
-            None => (evaluate::probabilities(self.model, &data.items, self.tokens), None),
+            None => (evaluate::probabilities(self.model, &data.items, self.tokens, &Stop::new())?, None),
             Some(Voting { noise, samples, confidence, seed }) => {
                 let votes = evaluate::votes(self.model, &data.items, self.tokens, noise, *samples, *confidence, *seed);
                 let radii = votes.iter().map(|vote: &Vote| vote.radius).collect();

@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod folder;
 pub mod held_out;
+pub mod inputs;
 pub mod measure;
 pub mod memory;
 pub mod objective;

@@ -7,6 +7,7 @@ use super::{
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, number},
     held_out::held_out_accuracies,
+    inputs::{self, Inputs},
     measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
     memory::{self, Bytes, Forecast, Subject},
     progress::Progress,
@@ -23,6 +24,7 @@ use crate::{
         Loaded, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
         predictions::{self, Prediction},
+        sha256,
     },
     tensor::Device,
     text::Tokenizer,
@@ -113,6 +115,10 @@ struct Run<'a> {
     labelled: BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
     /// The texts of each stage of masked language modelling.
     texts: BTreeMap<usize, Texts>,
+    /// All files that it is made of.
+    inputs: Inputs,
+    /// How these looked when they were hashed.
+    stamps: BTreeMap<String, inputs::Stamp>,
 }
 
 impl<'a> Run<'a> {
@@ -142,17 +148,27 @@ impl<'a> Run<'a> {
         };
         let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
         let memory_limit = None;
-        let run = Run { recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts };
+        let (inputs, stamps) = (Inputs::default(), BTreeMap::new());
+        let mut run = Run {
+            recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts, inputs, stamps,
+        };
+        run.inputs = Inputs::of(recipe, &run.loaded(), &data.measured_files()?)?;
+        run.stamps = run.inputs.stamps();
+        run.inputs.hold(folder.path())?;
         run.describe_data()?;
         Ok(run)
     }
 
+    /// All labelled data that were read.
+    fn loaded(&self) -> Vec<(&'static str, &Loaded)> {
+        let stages = self.labelled.values().flat_map(|(_, train, dev)| [("train", train), ("dev", dev)]);
+        stages.chain(self.tests.iter().map(|test| ("test", test))).collect()
+    }
+
     /// Says what was read, and writes `data.lock.json`.
     fn describe_data(&self) -> Result<()> {
-        let stages = self.labelled.values().flat_map(|(_, train, dev)| [("train", train), ("dev", dev)]);
-        let all = stages.chain(self.tests.iter().map(|test| ("test", test)));
         let mut lock = Vec::new();
-        for (split, loaded) in all {
+        for (split, loaded) in self.loaded() {
             for (reason, n) in &loaded.dropped {
                 self.progress.note(format_args!("{split} {}: {n} rows left out: {reason}", loaded.language));
             }
@@ -179,8 +195,12 @@ impl<'a> Run<'a> {
                 "split": "mlm", "texts": groups.collect::<Map<_, _>>(), "left_out": texts.left_out,
             }));
         }
+        let path = self.folder.path().join("data.lock.json");
+        if path.exists() {
+            return Ok(()); // the files are the same, and what was said of them stays as it was said
+        }
         let text = serde_json::to_vec_pretty(&lock).expect("a record is plain data");
-        checkpoint::write_file(&self.folder.path().join("data.lock.json"), &text)
+        checkpoint::write_file(&path, &text)
     }
 
     /// What the first stage starts from; that its sizes suit the tokenizer and all stages is clear before it is read.
@@ -209,7 +229,7 @@ impl<'a> Run<'a> {
     ) -> Result<(StageFolder, Vec<Evaluation>)> {
         let name = self.recipe.stage_name(index, variant);
         let stage_folder = self.folder.stage(&name)?;
-        if stage_folder.has_model() {
+        if stage_folder.has_model()? {
             self.progress.note(format_args!("{name} is done already"));
             return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
         }
@@ -263,6 +283,10 @@ impl<'a> Run<'a> {
             Some((task, ..)) => HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect()),
             None => HeadKind::MaskedLm,
         };
+        if let Start::Folder(path) = start {
+            self.inputs.hold_since(&self.stamps)?;
+            checkpoint::verify_if_sealed(path)?;
+        }
         let model = match start {
             Start::Folder(path) => Model::load(path, head, seed, self.device)?,
             Start::Fresh(config) => Model::fresh(config.clone(), head, seed, self.device)?,
@@ -407,7 +431,7 @@ impl<'a> Run<'a> {
         let corpus = self.corpus(index, stage, self.stage_seed(index))?;
         let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let scores = held_out_accuracies(&model, &corpus.held_out()?, tokens);
+        let scores = held_out_accuracies(&model, &corpus.held_out()?, tokens, &Stop::new())?;
         let scores =
             scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
         let source = SOURCE_OF_TEXT;
@@ -468,12 +492,14 @@ impl Measuring<'_> {
         let path = self.folder.predictions("test", &test.language)?;
         let text_path = path.with_extension("text.json");
         let (predicted, text) = match path.exists() {
-            true => (predictions::read(&path)?, read_json(&text_path)?),
+            true => kept_predictions(&path, &text_path, test)?,
             false => {
                 self.run.stop.check("all that was predicted is kept")?;
-                let (predicted, text) = self.predict(test)?;
+                let (predicted, mut text) = self.predict(test)?;
                 let mut bytes = Vec::new();
                 predictions::write(&mut bytes, &predicted)?;
+                text["rows"] = json!(predicted.len());
+                text["sha256"] = json!(sha256(&bytes));
                 checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
                 checkpoint::write_file(&path, &bytes)?;
                 (predicted, text)
@@ -525,6 +551,24 @@ impl Measuring<'_> {
             }
         }
         Grid::new(scores)
+    }
+}
+
+/// Predictions of an earlier start, with what was written beside them: all rows must be there, and as they were written.
+fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
+    let text: Value = read_json(text_path)?;
+    let predicted = predictions::read(path)?;
+    let damaged = |what: String| {
+        let place = path.display();
+        Error::Data(format!("{place}: {what}; remove the file, and run the same command: it is predicted again"))
+    };
+    if predicted.len() != test.examples.len() {
+        return Err(damaged(format!("expected {} predictions, found {}", test.examples.len(), predicted.len())));
+    }
+    let found = checkpoint::sha256_file(path)?;
+    match text["sha256"].as_str() {
+        Some(expected) if expected != found => Err(damaged(format!("expected SHA-256 {expected}, found {found}"))),
+        _ => Ok((predicted, text)),
     }
 }
 
