@@ -1,6 +1,9 @@
 //! `rxlt run`: a recipe from its file to its tables.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -19,7 +22,7 @@ use crate::{
     tensor::Device,
     train::{
         self, Outcome,
-        folder::{Environment, RunFolder, Status},
+        folder::{Environment, RunFolder, Status, pause},
         memory::Bytes,
         progress::{Mode, Progress},
         recipe::{self, Resolved, Setting},
@@ -104,24 +107,33 @@ pub fn run(args: &Args) -> Result<()> {
         gpu.notes().iter().for_each(|note| progress.note(note));
     }
     chosen.notes().iter().for_each(|note| progress.note(note));
-    let stop = stop_on_signals()?;
+    let (stop, place) = stop_on_signals()?;
     if let [only] = &seeds[..] {
         let path = args.output.clone().unwrap_or_else(|| default_output(only));
         let folder = open(only, &path, &chosen, &progress)?;
+        *lock(&place) = Some(path.clone());
         return show(&work(only, &chosen, &folder, &progress, &stop, args.memory_limit)?, &path);
     }
-    run_seeds(args, &seeds, &chosen, &progress, &stop)
+    run_seeds(args, &seeds, &chosen, &progress, &stop, &place)
 }
 
 /// Runs the seeds one after the other, those that are done already passed over, and reports on all.
 ///
 /// A seed that diverges is a result: the others run all the same, and its error is returned at the end.
-fn run_seeds(args: &Args, seeds: &[Resolved], chosen: &Chosen, progress: &Progress, stop: &Stop) -> Result<()> {
+fn run_seeds(
+    args: &Args,
+    seeds: &[Resolved],
+    chosen: &Chosen,
+    progress: &Progress,
+    stop: &Stop,
+    place: &Place,
+) -> Result<()> {
     let (mut done, mut diverged) = (Vec::new(), None);
     for resolved in seeds {
         let in_output = |output: &PathBuf| output.join(format!("s{}", resolved.recipe.seed));
         let path = args.output.as_ref().map_or_else(|| default_output(resolved), in_output);
         let folder = open(resolved, &path, chosen, progress)?;
+        *lock(place) = Some(path.clone());
         if folder.status() == Some(Status::Done) && folder.metrics()?.is_some() {
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
         }
@@ -248,7 +260,7 @@ const STOPPED: i32 = 75;
 
 /// The first signal asks to stop: where nothing in memory has to be saved the process leaves at once, else training saves
 /// first. The second ends the process with 128 and the signal's number.
-fn stop_on_signals() -> Result<Stop> {
+fn stop_on_signals() -> Result<(Stop, Place)> {
     let stop = Stop::new();
     let wanted = wanted_signals();
     for signal in &wanted {
@@ -256,8 +268,16 @@ fn stop_on_signals() -> Result<Stop> {
         let registered = at_once.and_then(|_| flag::register(*signal, stop.flag()));
         registered.map_err(|error| Error::Io(format!("cannot listen to signal {signal}: {error}")))?;
     }
-    listen(&wanted, stop.clone())?;
-    Ok(stop)
+    let place = Place::default();
+    listen(&wanted, stop.clone(), place.clone())?;
+    Ok((stop, place))
+}
+
+/// The folder of the run that is under way, for whoever has to record that it was stopped.
+type Place = Arc<Mutex<Option<PathBuf>>>;
+
+fn lock(place: &Place) -> MutexGuard<'_, Option<PathBuf>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// SIGINT and SIGTERM, and what schedulers and closed terminals send. A SIGHUP that is ignored, as by `nohup`, stays so.
@@ -279,12 +299,15 @@ fn wanted_signals() -> Vec<i32> {
 /// Leaves when a signal comes while data are read, hashed or tokenized, or test data are predicted: what is finished is
 /// on the disk, and the rest is done again. Destructors do not run, as they would not after a kill.
 #[cfg(unix)]
-fn listen(wanted: &[i32], stop: Stop) -> Result<()> {
+fn listen(wanted: &[i32], stop: Stop, folder: Place) -> Result<()> {
     let mut signals = signal_hook::iterator::Signals::new(wanted)
         .map_err(|error| Error::Io(format!("cannot listen to signals: {error}")))?;
     std::thread::spawn(move || {
         for _ in signals.forever() {
             stop.if_nothing_is_unsaved(|| {
+                if let Some(folder) = &*lock(&folder) {
+                    pause(folder);
+                }
                 super::tell("stopped on request, all that was finished is kept; the same command goes on from there");
                 signal_hook::low_level::exit(STOPPED);
             });
@@ -294,7 +317,7 @@ fn listen(wanted: &[i32], stop: Stop) -> Result<()> {
 }
 
 #[cfg(not(unix))]
-fn listen(_: &[i32], _: Stop) -> Result<()> {
+fn listen(_: &[i32], _: Stop, _: Place) -> Result<()> {
     Ok(())
 }
 

@@ -368,6 +368,15 @@ impl StageFolder {
     }
 }
 
+/// Records in a run's folder that a process left it at once, with all saved; one that is done stays done. What went wrong
+/// here is no news: the process ends, and the run goes on whatever its status says.
+pub fn pause(folder: &Path) {
+    if !has_status(folder) {
+        let status = json!({ "status": Status::Paused, "reason": "stopped on request", "at": now() });
+        let _ = write_json(&folder.join(STATUS), &status);
+    }
+}
+
 /// Makes the folder; one that holds other things is refused.
 fn create(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|error| cannot_create(path, &error))?;
@@ -391,7 +400,7 @@ fn create(path: &Path) -> Result<()> {
 /// anew with another configuration; with that it must have its configuration.
 fn holds_work(folder: &Path) -> Result<bool> {
     let has_log = folder.join(LOG).metadata().is_ok_and(|log| log.len() > 0);
-    let mut holds = has_log || folder.join("metrics.json").exists() || has_status(folder);
+    let mut holds = has_log || folder.join("metrics.json").exists();
     for entry in fs::read_dir(folder).map_err(|error| Error::read(folder, &error))? {
         let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
         let filled = |name: &str| fs::read_dir(stage.join(name)).is_ok_and(|mut inside| inside.next().is_some());

@@ -17,6 +17,7 @@ pub mod recipe;
 pub mod retrieve;
 mod run;
 pub mod source;
+mod space;
 pub mod stop;
 
 pub use run::{MethodResult, Outcome, run};

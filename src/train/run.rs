@@ -5,14 +5,15 @@ use super::{
     corpus::{Corpus, Layout},
     data::{Data, Texts},
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
-    folder::{RunFolder, StageFolder, number},
+    folder::{RunFolder, StageFolder, Status, number},
     held_out::held_out_accuracies,
     inputs::{self, Inputs},
     measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
-    memory::{self, Bytes, Forecast, Subject},
+    memory::{self, Bytes, Choice, Forecast, Subject},
     progress::Progress,
-    recipe::{Fresh, Method, Recipe, Resolved, Stage},
+    recipe::{Fresh, Method, Recipe, Resolved, Select, Stage},
     source::{Item, Labelled, Masking, Perturbed, Source},
+    space::{self, Writing},
     stop::Stop,
 };
 use crate::{
@@ -71,6 +72,7 @@ pub fn run(
         let mut run = Run::prepare(&resolved.recipe, device, folder, progress, stop)?;
         run.memory_limit = memory_limit;
         let mut start = run.start()?;
+        folder.set_status(Status::Running, "")?;
         let (last, first) = run.recipe.stages.split_last().ok_or_else(|| Error::Config("stages is empty".into()))?;
         for (i, stage) in first.iter().enumerate() {
             let plain = Method::default();
@@ -244,6 +246,9 @@ impl<'a> Run<'a> {
         let mut plan =
             Plan { name: &name, stage, objective: &*objective, source: &*source, updates, dev: &dev, seed, tokens };
         let forecast = self.foresee(&model, &mut plan, &stage_folder)?;
+        let choice = stage_folder.choice()?.expect("it was recorded just now");
+        space::check_memory(&name, &choice, self.device)?;
+        space::check_disk(&self.writing(&choice, stage, variant), stage_folder.path())?;
         let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress: self.progress, stop: self.stop };
         let evaluations = fit(&model, &plan, &desk, &forecast)?;
         checkpoint::commit_folder(&stage_folder.model(), |folder| {
@@ -253,6 +258,16 @@ impl<'a> Run<'a> {
             checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
         })?;
         Ok((stage_folder, evaluations))
+    }
+
+    /// What this stage and the methods after it will write.
+    fn writing(&self, choice: &Choice, stage: &Stage, variant: Option<&Method>) -> Writing {
+        let place = variant.and_then(|variant| self.recipe.methods.iter().position(|method| method.name == variant.name));
+        let methods = place.map_or(1, |place| (self.recipe.methods.len() - place) as u64);
+        let tests: usize = self.tests.iter().map(|test| test.examples.len()).sum();
+        let more_weights = u64::from(stage.select != Select::Last);
+        let (weights, optimizer) = (choice.predicted.weights, choice.predicted.optimizer);
+        Writing { weights, optimizer, more_weights, methods, predictions: tests as u64 }
     }
 
     /// What the stage takes, which is said; its micro-batches are those that were recorded, else as large as fit.
