@@ -7,11 +7,17 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
+    hash::{BuildHasher, RandomState},
     io,
     path::{Path, PathBuf},
     process,
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -28,9 +34,9 @@ pub const MARKER: &str = "COMPLETE";
 pub fn commit_folder(target: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let place = Place::of(target)?;
     fs::create_dir_all(&place.parent).map_err(|e| cannot_create(&place.parent, &e))?;
-    place.settle(process::id())?;
+    clean_where(&place.parent, |of| of == place.name)?;
     place.refuse_foreign()?;
-    let temporary = Temporary(place.beside("tmp", process::id()));
+    let temporary = Temporary(place.beside(Role::Filling));
     fs::create_dir(&temporary.0).map_err(|e| cannot_create(&temporary.0, &e))?;
     fill(&temporary.0)?;
     seal(&temporary.0)?;
@@ -52,31 +58,65 @@ pub fn is_complete(folder: &Path) -> bool {
 
 /// Checks every file of a committed folder against its marker, and names the first that is damaged.
 pub fn verify(folder: &Path) -> Result<()> {
-    for (name, listed) in read_marker(folder)? {
-        let path = folder.join(name);
-        let found = path.metadata().map_err(|e| Error::read(&path, &e))?.len();
-        if found != listed.bytes {
-            return Err(data(&path, format_args!("damaged: expected {} bytes, found {found}", listed.bytes)));
-        }
-        let found = sha256_file(&path)?;
-        if found != listed.sha256 {
-            return Err(data(&path, format_args!("damaged: expected SHA-256 {}, found {found}", listed.sha256)));
-        }
+    let listed: Vec<(String, Listed)> = read_marker(folder)?.into_iter().collect();
+    listed.par_iter().map(|(name, listed)| check_listed(&folder.join(name), listed)).collect::<Result<Vec<()>>>()?;
+    Ok(())
+}
+
+/// The same for a folder that may be somebody else's: one without our marker promises nothing.
+pub fn verify_if_sealed(folder: &Path) -> Result<()> {
+    if !folder.join(MARKER).exists() {
+        return Ok(());
+    }
+    verify(folder).map_err(|error| {
+        let remedy =
+            format!("take the file from a copy of the folder; if you changed it yourself, remove {MARKER} there");
+        error.with(&remedy)
+    })
+}
+
+fn check_listed(path: &Path, listed: &Listed) -> Result<()> {
+    let found = path.metadata().map_err(|e| Error::read(path, &e))?.len();
+    if found != listed.bytes {
+        return Err(data(path, format_args!("damaged: expected {} bytes, found {found}", listed.bytes)));
+    }
+    let found = sha256_file(path)?;
+    if found != listed.sha256 {
+        return Err(data(path, format_args!("damaged: expected SHA-256 {}, found {found}", listed.sha256)));
     }
     Ok(())
 }
 
-/// Tidies up after a killed process: removes what it left under temporary names in `parent`, and puts back a folder
-/// that stood aside. Returns what it removed or put back.
+/// Tidies up after killed processes: removes what they left under temporary names in `parent`, and puts back a folder
+/// that stood aside. Returns what it removed or put back. Nothing under another name is touched, nor what belongs to a
+/// process that is still at work.
 pub fn clean(parent: &Path) -> Result<Vec<PathBuf>> {
+    clean_where(parent, |_| true)
+}
+
+/// Tidies up the temporaries of those names for which `wanted` holds.
+fn clean_where(parent: &Path, wanted: impl Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let mut settled = Vec::new();
     for name in names(parent)? {
-        let Some((of, process)) = name.to_str().and_then(temporary_name) else { continue };
-        let place = Place { parent: parent.to_path_buf(), name: of.to_string() };
-        place.settle(process)?;
-        settled.push(parent.join(&name));
+        let Some(found) = name.to_str().and_then(TemporaryName::parse) else { continue };
+        if !wanted(found.of) || found.is_in_use() {
+            continue;
+        }
+        let path = parent.join(&name);
+        match found.role {
+            Role::Filling => remove(&path)?,
+            Role::Aside => Place { parent: parent.to_path_buf(), name: found.of.to_string() }.put_back(&path)?,
+        }
+        settled.push(path);
     }
     Ok(settled)
+}
+
+/// Removes a committed folder: under a temporary name first, so that one that is half removed never looks whole.
+pub fn remove_folder(path: &Path) -> Result<()> {
+    let doomed = Place::of(path)?.beside(Role::Filling);
+    fs::rename(path, &doomed).map_err(|e| Error::write(path, &e))?;
+    remove(&doomed)
 }
 
 /// The SHA-256 of a file, in hexadecimal.
@@ -102,8 +142,7 @@ pub(super) fn sha256(file: &File) -> io::Result<String> {
 /// Fills a temporary file, brings it to the disk, and only then gives it its name.
 pub(super) fn atomically(path: &Path, fill: impl FnOnce(&mut File) -> Result<()>) -> Result<()> {
     let place = Place::of(path)?;
-    let temporary = Temporary(place.beside("tmp", process::id()));
-    remove(&temporary.0)?;
+    let temporary = Temporary(place.beside(Role::Filling));
     let mut file = File::create_new(&temporary.0).map_err(|e| cannot_create(&temporary.0, &e))?;
     fill(&mut file)?;
     file.sync_all().map_err(|e| Error::write(path, &e))?;
@@ -136,22 +175,19 @@ impl Place {
         self.parent.join(&self.name)
     }
 
-    /// `.NAME.tmp-PROCESS` while it is being written, `.NAME.old-PROCESS` while it is being replaced.
-    fn beside(&self, role: &str, process: u32) -> PathBuf {
-        self.parent.join(format!(".{}.{role}-{process}", self.name))
+    /// A new temporary name beside this place.
+    fn beside(&self, role: Role) -> PathBuf {
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let (of, role, process, token) = (&self.name, role.word(), process::id(), token());
+        self.parent.join(format!(".{of}.rxlt-{role}-{process}-{token:016x}-{number}"))
     }
 
-    /// Clears what a dead process of this number left behind; what it had moved aside is put back or retired.
-    fn settle(&self, process: u32) -> Result<()> {
-        remove(&self.beside("tmp", process))?;
-        let aside = self.beside("old", process);
-        if !aside.exists() {
-            return Ok(());
-        }
+    /// Puts back what a dead process had moved aside, or retires it where a new one has its name.
+    fn put_back(&self, aside: &Path) -> Result<()> {
         if self.path().exists() {
-            return self.retire(&aside);
+            return self.retire(aside);
         }
-        fs::rename(&aside, self.path()).map_err(|e| Error::write(&self.path(), &e))?;
+        fs::rename(aside, self.path()).map_err(|e| Error::write(&self.path(), &e))?;
         sync_folder(&self.parent)
     }
 
@@ -169,7 +205,7 @@ impl Place {
 
     /// Gives the finished folder its name; the one that had it stands aside meanwhile.
     fn put(&self, finished: &Path) -> Result<()> {
-        let (path, aside) = (self.path(), self.beside("old", process::id()));
+        let (path, aside) = (self.path(), self.beside(Role::Aside));
         let replaces = path.exists();
         if replaces {
             fs::rename(&path, &aside).map_err(|e| Error::write(&path, &e))?;
@@ -190,7 +226,7 @@ impl Place {
         let ours = |name: &String| name == MARKER || name.starts_with('.') || listed.contains_key(name);
         if walk(aside)?.iter().all(ours) {
             // Under a temporary name first: a folder that is half removed must not look like one of others.
-            let doomed = self.beside("tmp", process::id());
+            let doomed = self.beside(Role::Filling);
             fs::rename(aside, &doomed).map_err(|e| Error::write(&doomed, &e))?;
             return remove(&doomed);
         }
@@ -210,11 +246,71 @@ impl Drop for Temporary {
     }
 }
 
-/// What a temporary name stands for: the name and the process.
-fn temporary_name(name: &str) -> Option<(&str, u32)> {
-    let name = name.strip_prefix('.')?;
-    let (of, process) = name.rsplit_once(".tmp-").or_else(|| name.rsplit_once(".old-"))?;
-    Some((of, process.parse().ok()?)).filter(|(of, _)| !of.is_empty())
+/// Why something has a temporary name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Role {
+    /// It is being written, or removed.
+    Filling,
+    /// It is being replaced.
+    Aside,
+}
+
+impl Role {
+    fn word(self) -> &'static str {
+        match self {
+            Role::Filling => "tmp",
+            Role::Aside => "old",
+        }
+    }
+}
+
+/// `.NAME.rxlt-ROLE-PROCESS-TOKEN-NUMBER`: a form that nobody else's file has by chance. The token is drawn once by each
+/// process, because numbers of processes come again (in a container each has the same).
+#[derive(Debug, PartialEq, Eq)]
+struct TemporaryName<'a> {
+    of: &'a str,
+    role: Role,
+    process: u32,
+    token: u64,
+}
+
+impl TemporaryName<'_> {
+    fn parse(name: &str) -> Option<TemporaryName<'_>> {
+        let (of, rest) = name.strip_prefix('.')?.rsplit_once(".rxlt-")?;
+        let parts: Vec<&str> = rest.split('-').collect();
+        let [role, process, token, number] = parts[..] else { return None };
+        let role = [Role::Filling, Role::Aside].into_iter().find(|one| one.word() == role)?;
+        let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        if of.is_empty() || token.len() != 16 || !is_number {
+            return None;
+        }
+        Some(TemporaryName { of, role, process: process.parse().ok()?, token: u64::from_str_radix(token, 16).ok()? })
+    }
+
+    /// Whether the process that gave the name is this one, or another that still runs this program.
+    fn is_in_use(&self) -> bool {
+        match self.process == process::id() {
+            true => self.token == token(),
+            false => runs_this_program(self.process),
+        }
+    }
+}
+
+/// What Linux says of another process; elsewhere the lock on the folder is all that keeps two apart.
+fn runs_this_program(process: u32) -> bool {
+    let program = |name: &str| fs::read_link(format!("/proc/{name}/exe")).ok();
+    match (program(&process.to_string()), program("self")) {
+        (Some(other), Some(own)) => other.file_name() == own.file_name(),
+        _ => false,
+    }
+}
+
+static NUMBER: AtomicU64 = AtomicU64::new(0);
+
+/// A number that no other process has.
+fn token() -> u64 {
+    static TOKEN: OnceLock<u64> = OnceLock::new();
+    *TOKEN.get_or_init(|| RandomState::new().hash_one(process::id()))
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -421,12 +517,18 @@ mod tests {
     #[test]
     fn a_killed_process_leaves_nothing_half_done() {
         type Left = &'static [(&'static str, &'static str)];
+        // No process has so high a number.
+        const TMP: &str = ".best.rxlt-tmp-4294967295-00000000000000aa-0";
+        const OLD: &str = ".best.rxlt-old-4294967295-00000000000000aa-1";
+        const OTHERS: &[&str] = &[".draft.tmp-1", ".notes.old-2025"];
+        const NEARLY: &[&str] = &[".best.rxlt-tmp-7-12-0", ".best.rxlt-tmp-x"];
         let cases: &[(&str, Left, &[&str], Option<&str>)] = &[
-            ("while filling, nothing before", &[(".best.tmp-7", "new")], &[], None),
-            ("while filling", &[("best", "old"), (".best.tmp-7", "new")], &["best"], Some("old")),
-            ("between the renames", &[(".best.old-7", "old"), (".best.tmp-7", "new")], &["best"], Some("old")),
-            ("after the renames", &[("best", "new"), (".best.old-7", "old")], &["best"], Some("new")),
-            ("other hidden names", &[(".best.tmp-x", "a"), (".tmp-7", "b")], &[".best.tmp-x", ".tmp-7"], None),
+            ("while filling, nothing before", &[(TMP, "new")], &[], None),
+            ("while filling", &[("best", "old"), (TMP, "new")], &["best"], Some("old")),
+            ("between the renames", &[(OLD, "old"), (TMP, "new")], &["best"], Some("old")),
+            ("after the renames", &[("best", "new"), (OLD, "old")], &["best"], Some("new")),
+            ("names of others", &[(".draft.tmp-1", "a"), (".notes.old-2025", "b")], OTHERS, None),
+            ("nearly ours", &[(".best.rxlt-tmp-7-12-0", "a"), (".best.rxlt-tmp-x", "b")], NEARLY, None),
         ];
         for (case, before, after, best) in cases {
             let parent = tempfile::tempdir().unwrap();
@@ -447,13 +549,18 @@ mod tests {
     fn a_file_is_replaced_whole() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("metrics.json");
-        fs::write(parent.path().join(format!(".metrics.json.tmp-{}", process::id())), "stale").unwrap();
         for text in ["{}", "", "{\"loss\": 1}"] {
             write_file(&path, text.as_bytes()).unwrap();
             assert!(is(parent.path(), &[("metrics.json", text)]));
         }
-        fs::write(parent.path().join(".metrics.json.tmp-1"), "half").unwrap();
-        assert_eq!(clean(parent.path()).unwrap(), [parent.path().join(".metrics.json.tmp-1")]);
+        // Of this process's number, but of another that had it before.
+        let stale = parent.path().join(format!(".metrics.json.rxlt-tmp-{}-{:016x}-3", process::id(), !token()));
+        let at_work = Place::of(&path).unwrap().beside(Role::Filling);
+        for path in [&stale, &at_work] {
+            fs::write(path, "half").unwrap();
+        }
+        assert_eq!(clean(parent.path()).unwrap(), [stale]);
+        fs::remove_file(at_work).unwrap();
         assert!(is(parent.path(), &[("metrics.json", "{\"loss\": 1}")]));
         assert_eq!(write_file(&parent.path().join("no/such"), b"").unwrap_err().exit_code(), 73);
     }

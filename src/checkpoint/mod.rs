@@ -11,7 +11,9 @@ mod torch;
 mod weights;
 mod write;
 
-pub use commit::{MARKER, clean, commit_folder, is_complete, sha256_file, verify, write_file};
+pub use commit::{
+    MARKER, clean, commit_folder, is_complete, remove_folder, sha256_file, verify, verify_if_sealed, write_file,
+};
 pub use output::{Existing, Output, check_folder_output};
 pub use weights::{Weights, not_finite};
 pub use write::{Entry, Values, write};

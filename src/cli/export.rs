@@ -45,6 +45,7 @@ pub fn run(args: &Args) -> Result<()> {
     let beside = args.tokenizer.as_deref().unwrap_or(&from);
     checkpoint::check_folder_output(&args.output, args.force.existing(), &[&from, beside])?;
     error::catch(|| {
+        checkpoint::verify_if_sealed(&from)?;
         let record = Record::load(&from)?;
         let tokenizer = Tokenizer::load(beside)?;
         let pretrained = Pretrained::open(&from)?;

@@ -70,6 +70,7 @@ enum Command {
 impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<()> {
+        start_threads()?;
         log::logged(|| match self.command {
             Command::Run(args) => run::run(&args),
             Command::Eval(args) => eval::run(&args),
@@ -100,6 +101,22 @@ impl Force {
     fn existing(&self) -> Existing {
         if self.force { Existing::Replaced } else { Existing::Kept }
     }
+}
+
+/// Starts the threads that compute, where the environment asks for a number of them.
+fn start_threads() -> Result<()> {
+    let Ok(wanted) = std::env::var("RAYON_NUM_THREADS") else { return Ok(()) };
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = 256.max(4 * cores);
+    let remedy = "unset it, and there is a thread for each";
+    if wanted.parse::<usize>().is_ok_and(|wanted| wanted > most) {
+        return Err(Error::Usage(format!(
+            "RAYON_NUM_THREADS={wanted}: expected at most {most} threads on {cores} cores; {remedy}"
+        )));
+    }
+    rayon::ThreadPoolBuilder::new()
+        .build_global()
+        .map_err(|error| Error::Device(format!("RAYON_NUM_THREADS={wanted}: {error}; {remedy}")))
 }
 
 /// Writes to stdout. A reader that has left, as `head` does, is no failure.

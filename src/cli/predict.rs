@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{Force, device::DeviceArgs, print, tell};
 use crate::{
-    checkpoint::Output,
+    checkpoint::{Output, verify_if_sealed},
     error::{self, Error, Result},
     models::{HeadKind, Outputs, Pretrained, Problem},
     tasks::{
@@ -24,6 +24,7 @@ use crate::{
         measure::check_vocabulary,
         record::{RECORD, Record, choose_length, model_folder},
         source::Labelled,
+        stop::Stop,
     },
 };
 
@@ -150,6 +151,7 @@ fn check_kind(input: &Path, model: &Path, examples: &[Example], record: Option<&
 /// The model's labels, and their probabilities example by example.
 fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Example], device: &Device) -> Result<Said> {
     let path = folder.display();
+    verify_if_sealed(folder)?;
     let pretrained = Pretrained::open(folder)?;
     let (max_length, note) = choose_length(args.max_length, record, folder, &pretrained.config)?;
     note.iter().for_each(|note| tell(&format!("note: {note}")));
@@ -171,7 +173,7 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
     if outputs == Outputs::Independent {
         tell("the model's labels do not exclude each other: each has a probability of its own, by a sigmoid");
     }
-    let rows = probabilities(&model, &data.items, args.tokens);
+    let rows = probabilities(&model, &data.items, args.tokens, &Stop::new())?;
     check_finite(args, examples, &rows)?;
     Ok(Said { outputs, labels, rows })
 }

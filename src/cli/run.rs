@@ -1,6 +1,9 @@
 //! `rxlt run`: a recipe from its file to its tables.
 
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+};
 
 use signal_hook::{
     consts::{SIGINT, SIGTERM},
@@ -20,7 +23,7 @@ use crate::{
     tensor::Device,
     train::{
         self, Outcome,
-        folder::{Environment, RunFolder, Status},
+        folder::{Environment, RunFolder, Status, pause},
         memory::Bytes,
         progress::{Mode, Progress},
         recipe::{self, Resolved, Setting},
@@ -110,37 +113,45 @@ pub fn run(args: &Args) -> Result<()> {
     if resolved.recipe.name == recipe::DEMO {
         announce_demo(&resolved, &progress);
     }
-    let stop = stop_on_signals()?;
+    let (stop, place) = stop_on_signals()?;
     if let [only] = &seeds[..] {
         let path = args.output.clone().unwrap_or_else(|| default_output(only));
         let folder = open(only, &path, &chosen, &progress)?;
+        *lock(&place) = Some(path.clone());
         return show(&work(only, &chosen, &folder, &progress, &stop, args.memory_limit)?, &path);
     }
-    run_seeds(args, &seeds, &chosen, &progress, &stop)
+    run_seeds(args, &seeds, &chosen, &progress, &stop, &place)
 }
 
 /// Runs the seeds one after the other, those that are done already passed over, and reports on all.
 ///
 /// A seed that diverges is a result: the others run all the same, and its error is returned at the end.
-fn run_seeds(args: &Args, seeds: &[Resolved], chosen: &Chosen, progress: &Progress, stop: &Stop) -> Result<()> {
+fn run_seeds(
+    args: &Args,
+    seeds: &[Resolved],
+    chosen: &Chosen,
+    progress: &Progress,
+    stop: &Stop,
+    place: &Place,
+) -> Result<()> {
     let (mut done, mut diverged) = (Vec::new(), None);
     for resolved in seeds {
         let in_output = |output: &PathBuf| output.join(format!("s{}", resolved.recipe.seed));
         let path = args.output.as_ref().map_or_else(|| default_output(resolved), in_output);
         let folder = open(resolved, &path, chosen, progress)?;
-        let finished = folder.status() == Some(Status::Done) && folder.metrics()?.is_some();
-        if finished {
+        *lock(place) = Some(path.clone());
+        if folder.status() == Some(Status::Done) && folder.metrics()?.is_some() {
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
-        } else {
-            match work(resolved, chosen, &folder, progress, stop, args.memory_limit) {
-                Ok(_) => {}
-                Err(error @ Error::Diverged(_)) => {
-                    progress.note(format_args!("seed {}: {error}", resolved.recipe.seed));
-                    diverged = Some(error);
-                    continue;
-                }
-                Err(error) => return Err(error),
+        }
+        // One that is done is read all the same: its files must be those that it was made of.
+        match work(resolved, chosen, &folder, progress, stop, args.memory_limit) {
+            Ok(_) => {}
+            Err(error @ Error::Diverged(_)) => {
+                progress.note(format_args!("seed {}: {error}", resolved.recipe.seed));
+                diverged = Some(error);
+                continue;
             }
+            Err(error) => return Err(error),
         }
         done.push(path);
     }
@@ -172,13 +183,15 @@ fn work(
     stop: &Stop,
     memory_limit: Option<Bytes>,
 ) -> Result<Outcome> {
-    folder.set_status(Status::Running, "")?;
+    let before = folder.status();
     let outcome = train::run(resolved, &chosen.device, folder, progress, stop, memory_limit);
     progress.finish();
     chosen.notes().iter().for_each(|note| progress.note(note));
     match &outcome {
         Ok(_) => folder.set_status(Status::Done, "")?,
         Err(error @ Error::Stopped(_)) => folder.set_status(Status::Paused, error.message())?,
+        // A refusal changes nothing of a run that is done.
+        Err(_) if before == Some(Status::Done) => {}
         // What went wrong is the news, not that it could not be written down.
         Err(error) => folder.set_status(Status::Failed, error.message()).unwrap_or(()),
     }
@@ -306,15 +319,70 @@ fn default_output(resolved: &Resolved) -> PathBuf {
     Path::new("runs").join(format!("{}-s{}-{}", recipe.name, recipe.seed, &hash[..8]))
 }
 
-/// The first SIGINT or SIGTERM asks to stop; the second ends the process with 128 and the signal's number.
-fn stop_on_signals() -> Result<Stop> {
+/// The exit code of a run that stopped on request; all is saved.
+const STOPPED: i32 = 75;
+
+/// The first signal asks to stop: where nothing in memory has to be saved the process leaves at once, else training saves
+/// first. The second ends the process with 128 and the signal's number.
+fn stop_on_signals() -> Result<(Stop, Place)> {
     let stop = Stop::new();
-    for signal in [SIGINT, SIGTERM] {
-        let at_once = flag::register_conditional_shutdown(signal, 128 + signal, stop.flag());
-        let registered = at_once.and_then(|_| flag::register(signal, stop.flag()));
+    let wanted = wanted_signals();
+    for signal in &wanted {
+        let at_once = flag::register_conditional_shutdown(*signal, 128 + signal, stop.flag());
+        let registered = at_once.and_then(|_| flag::register(*signal, stop.flag()));
         registered.map_err(|error| Error::Io(format!("cannot listen to signal {signal}: {error}")))?;
     }
-    Ok(stop)
+    let place = Place::default();
+    listen(&wanted, stop.clone(), place.clone())?;
+    Ok((stop, place))
+}
+
+/// The folder of the run that is under way, for whoever has to record that it was stopped.
+type Place = Arc<Mutex<Option<PathBuf>>>;
+
+fn lock(place: &Place) -> MutexGuard<'_, Option<PathBuf>> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// SIGINT and SIGTERM, and what schedulers and closed terminals send. A SIGHUP that is ignored, as by `nohup`, stays so.
+#[cfg(unix)]
+fn wanted_signals() -> Vec<i32> {
+    use signal_hook::consts::{SIGHUP, SIGUSR1};
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0);
+    let is_ignored = |signal: &i32| ignored >> (signal - 1) & 1 == 1;
+    [SIGINT, SIGTERM, SIGHUP, SIGUSR1].into_iter().filter(|signal| *signal != SIGHUP || !is_ignored(signal)).collect()
+}
+
+#[cfg(not(unix))]
+fn wanted_signals() -> Vec<i32> {
+    vec![SIGINT, SIGTERM]
+}
+
+/// Leaves when a signal comes while data are read, hashed or tokenized, or test data are predicted: what is finished is
+/// on the disk, and the rest is done again. Destructors do not run, as they would not after a kill.
+#[cfg(unix)]
+fn listen(wanted: &[i32], stop: Stop, folder: Place) -> Result<()> {
+    let mut signals = signal_hook::iterator::Signals::new(wanted)
+        .map_err(|error| Error::Io(format!("cannot listen to signals: {error}")))?;
+    std::thread::spawn(move || {
+        for _ in signals.forever() {
+            stop.if_nothing_is_unsaved(|| {
+                if let Some(folder) = &*lock(&folder) {
+                    pause(folder);
+                }
+                super::tell("stopped on request, all that was finished is kept; the same command goes on from there");
+                signal_hook::low_level::exit(STOPPED);
+            });
+        }
+    });
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn listen(_: &[i32], _: Stop, _: Place) -> Result<()> {
+    Ok(())
 }
 
 fn show(outcome: &Outcome, path: &Path) -> Result<()> {

@@ -111,6 +111,15 @@ pub fn load(folder: &Path, language: &str) -> Result<Bitext> {
 /// Every sentence of the release that lies in `folder`, of whatever language: what no encoder may have seen that is
 /// measured by it.
 pub fn all_sentences(folder: &Path) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for path in all_files(folder)? {
+        all.extend(TextFile::read(&path)?.lines().map(|(_, line)| line.to_owned()));
+    }
+    Ok(all)
+}
+
+/// The files in which they are.
+pub fn all_files(folder: &Path) -> Result<Vec<PathBuf>> {
     let base = base(folder);
     let entries = std::fs::read_dir(&base).map_err(|error| Error::read(&base, &error))?;
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
@@ -120,11 +129,7 @@ pub fn all_sentences(folder: &Path) -> Result<Vec<String>> {
         let remedy = "fetch data/tatoeba/v1 of facebookresearch/LASER";
         return Err(Error::Missing(format!("{} holds no file tatoeba.*; {remedy}", base.display())));
     }
-    let mut all = Vec::new();
-    for path in paths {
-        all.extend(TextFile::read(&path)?.lines().map(|(_, line)| line.to_owned()));
-    }
-    Ok(all)
+    Ok(paths)
 }
 
 #[cfg(test)]

@@ -158,6 +158,27 @@ impl<'a> Data<'a> {
         Ok(stage.leave_out.iter().cloned().zip(counts).collect())
     }
 
+    /// The files of every task that a stage's texts are held against.
+    pub fn measured_files(&self) -> Result<Vec<PathBuf>> {
+        let mut files = Vec::new();
+        for name in self.recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
+            if name == tatoeba::NAME {
+                files.extend(tatoeba::all_files(self.folder())?);
+                continue;
+            }
+            let task = tasks::find(name)?;
+            for split in [Split::Dev, Split::Test] {
+                for language in task.languages_in(self.folder(), split)? {
+                    let loaded = task.load_unlabelled(self.folder(), split, &language)?;
+                    files.extend(loaded.files.into_iter().map(|file| file.path));
+                }
+            }
+        }
+        files.sort();
+        files.dedup();
+        Ok(files)
+    }
+
     /// Every sentence by which models are selected or measured in a task.
     fn measured(&self, name: &str) -> Result<Vec<String>> {
         if name == tatoeba::NAME {
@@ -236,7 +257,7 @@ fn check_texts(stage: &Stage, groups: &BTreeMap<String, Vec<Text>>) -> Result<()
 }
 
 /// The files named, folders opened, in the order of their names.
-fn files(named: &[String], ending: &str) -> Result<Vec<PathBuf>> {
+pub(super) fn files(named: &[String], ending: &str) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for path in named.iter().map(PathBuf::from) {
         if !path.is_dir() {

@@ -3,8 +3,10 @@
 use super::{
     objective::RandomPerturbation,
     source::{Item, cut, pack},
+    stop::Stop,
 };
 use crate::{
+    error::Result,
     models::{Batch, Model, Outputs, Place, Words},
     nn::Pass,
     ops::Distribution,
@@ -13,12 +15,14 @@ use crate::{
 };
 
 /// The probability of each label for each item, in the order of the items.
-pub fn probabilities(model: &Model, items: &[Item], tokens: usize) -> Vec<Vec<f32>> {
+///
+/// [`Error::Stopped`](crate::error::Error::Stopped) between two batches once that was asked for.
+pub fn probabilities(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<Vec<f32>>> {
     let probabilities = match model.outputs() {
         Outputs::Exclusive => softmax,
         Outputs::Independent => sigmoids,
     };
-    by_batches(items, tokens, |batch, _| {
+    by_batches(items, tokens, stop, |batch, _| {
         let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
         rows_of(&model.logits_from(Place::Word, &activations, batch, Pass::evaluation())).map(probabilities).collect()
     })
@@ -56,7 +60,8 @@ pub fn votes(
         crate::models::HeadKind::MaskedLm => panic!("only classifiers vote"),
     };
     let mut numbers = 0..;
-    by_batches(items, tokens, |batch, items| {
+    let never = Stop::new(); // votes are held where nothing has to be saved: a process that is to stop leaves at once
+    let votes = by_batches(items, tokens, &never, |batch, items| {
         let number = numbers.next().expect("there is no last number");
         let mut counts = vec![vec![0u32; n_labels(model)]; items.len()];
         for sample in 0..samples {
@@ -65,7 +70,8 @@ pub fn votes(
             }
         }
         counts.into_iter().map(|counts| vote(&counts, noise, confidence)).collect()
-    })
+    });
+    votes.expect("nobody can ask to stop")
 }
 
 fn vote(counts: &[u32], noise: &RandomPerturbation, confidence: f64) -> Vote {
@@ -117,18 +123,24 @@ fn bisect(low: impl Fn(f64) -> bool) -> f64 {
 }
 
 /// Runs batches of items of like length, and puts what comes out back into the order of the items.
-pub(super) fn by_batches<T>(items: &[Item], tokens: usize, mut run: impl FnMut(&Batch, &[Item]) -> Vec<T>) -> Vec<T> {
+pub(super) fn by_batches<T>(
+    items: &[Item],
+    tokens: usize,
+    stop: &Stop,
+    mut run: impl FnMut(&Batch, &[Item]) -> Vec<T>,
+) -> Result<Vec<T>> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(items[*i].ids.len()), *i));
     let sorted: Vec<Item> = order.iter().map(|i| items[*i].clone()).collect();
     let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
     let mut places = order.into_iter();
     for part in cut(&sorted, tokens) {
+        stop.check("in the middle of an evaluation")?;
         for result in without_graph(|| run(&pack(part), part)) {
             results[places.next().expect("one result for each item")] = Some(result);
         }
     }
-    results.into_iter().flatten().collect()
+    Ok(results.into_iter().flatten().collect())
 }
 
 /// The rows of a matrix, on the host.

@@ -149,12 +149,12 @@ pub fn fit(model: &Model, plan: &Plan, desk: &Desk, forecast: &Forecast) -> Resu
     if let Some(note) = forecast.prepare(model.device()) {
         desk.progress.note(note);
     }
+    let unsaved = desk.stop.hold();
+    training.evaluate_if_due()?; // an evaluation that was stopped in the middle
     while training.state.step < plan.updates {
         training.step()?;
+        training.evaluate_if_due()?;
         let (step, last) = (training.state.step, training.state.step == plan.updates);
-        if last || is_due(step, plan.stage.evaluate_every) {
-            training.evaluate()?;
-        }
         let stopping = desk.stop.is_requested() && !last;
         if last || stopping || is_due(step, plan.stage.checkpoint_every) {
             training.save()?;
@@ -163,6 +163,7 @@ pub fn fit(model: &Model, plan: &Plan, desk: &Desk, forecast: &Forecast) -> Resu
             desk.stop.check(&format!("{} is saved after update {step} of {}", plan.name, plan.updates))?;
         }
     }
+    drop(unsaved);
     training.select()?;
     Ok(training.state.evaluations)
 }
@@ -214,7 +215,10 @@ impl<'a> Training<'a> {
             training.restore(&saved.path)?;
             desk.progress.note(format_args!("{} goes on after update {}", plan.name, training.state.step));
         }
-        desk.folder.rewind_log(plan.name, training.state.step)?;
+        let n_damaged = desk.folder.rewind_log(plan.name, training.state.step)?;
+        if n_damaged > 0 {
+            desk.progress.note(format_args!("log.jsonl: {n_damaged} damaged lines left out"));
+        }
         Ok(training)
     }
 
@@ -279,6 +283,24 @@ impl<'a> Training<'a> {
         }))
     }
 
+    /// Measures the model where the stage wants it after this update. A request to stop is heard between two batches:
+    /// then the state from before is saved, and the evaluation is made when the run goes on.
+    fn evaluate_if_due(&mut self) -> Result<()> {
+        let (step, updates, every) = (self.state.step, self.plan.updates, self.plan.stage.evaluate_every);
+        let is_made = self.state.evaluations.last().is_some_and(|last| last.step == step);
+        if step == 0 || is_made || step != updates && !is_due(step, every) {
+            return Ok(());
+        }
+        match self.evaluate() {
+            Err(Error::Stopped(_)) => {
+                self.save()?;
+                let name = self.plan.name;
+                self.desk.stop.check(&format!("{name} is saved after update {step} of {updates}, to be evaluated"))
+            }
+            result => result,
+        }
+    }
+
     /// Measures the model on the dev examples, and keeps it where the rule of selection wants it.
     fn evaluate(&mut self) -> Result<()> {
         self.settle()?;
@@ -299,7 +321,7 @@ impl<'a> Training<'a> {
         self.desk.folder.log("evaluation", self.plan.name, step, &[("accuracy", number(accuracy))])?;
         match self.plan.stage.select {
             Select::Best if best && self.state.step < self.plan.updates => {
-                checkpoint::commit_folder(&self.best_folder(), |folder| self.model.write(folder))
+                checkpoint::commit_folder(&self.desk.stage_folder.best(), |folder| self.model.write(folder))
             }
             Select::Average => {
                 self.add_to_sum();
@@ -313,11 +335,11 @@ impl<'a> Training<'a> {
         let (dev, tokens) = (self.plan.dev, self.plan.tokens);
         let (right, n) = match self.model.head_kind {
             HeadKind::MaskedLm => {
-                let found = held_out_accuracies(self.model, dev, tokens);
+                let found = held_out_accuracies(self.model, dev, tokens, self.desk.stop)?;
                 found.values().fold((0, 0), |(right, n), (right_here, n_here)| (right + right_here, n + n_here))
             }
             HeadKind::Classify(_) => {
-                let predicted = probabilities(self.model, dev, tokens);
+                let predicted = probabilities(self.model, dev, tokens, self.desk.stop)?;
                 if let Some(odd) = predicted.iter().position(|row| row.iter().any(|p| !p.is_finite())) {
                     let (step, stage, id, last) = (self.state.step, self.plan.name, &dev[odd].id, self.last_good()?);
                     return Err(Error::Diverged(format!(
@@ -333,10 +355,6 @@ impl<'a> Training<'a> {
             }
         };
         Ok(right as f64 / n.max(1) as f64)
-    }
-
-    fn best_folder(&self) -> std::path::PathBuf {
-        self.desk.stage_folder.path().join("best")
     }
 
     fn add_to_sum(&mut self) {
@@ -363,7 +381,7 @@ impl<'a> Training<'a> {
             let state = serde_json::to_vec_pretty(&self.state).expect("a state is plain data");
             checkpoint::write_file(&folder.join("state.json"), &state)
         })?;
-        self.desk.stage_folder.prune(&[])
+        self.desk.stage_folder.prune(self.state.step)
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
@@ -393,7 +411,10 @@ impl<'a> Training<'a> {
         match self.plan.stage.select {
             Select::Last => Ok(()),
             Select::Best => match self.state.best() {
-                Some(best) if best.step < self.plan.updates => self.model.restore(&Weights::open(&self.best_folder())?),
+                Some(best) if best.step < self.plan.updates => {
+                    self.desk.stage_folder.check_best()?;
+                    self.model.restore(&Weights::open(&self.desk.stage_folder.best())?)
+                }
                 _ => Ok(()),
             },
             Select::Average => {

@@ -28,11 +28,13 @@ use serde_json::{Map, Value, json};
 
 use super::{memory::Choice, recipe::Resolved};
 use crate::{
-    checkpoint::{self, commit_folder, is_complete, write_file},
+    checkpoint::{self, commit_folder, write_file},
     error::{Error, Result},
+    tasks::sha256,
 };
 
 const CONFIG: &str = "config.resolved.toml";
+const CONFIG_HASH: &str = "config.resolved.sha256";
 const STATUS: &str = "STATUS.json";
 const LOG: &str = "log.jsonl";
 const LOCK: &str = "LOCK";
@@ -103,7 +105,7 @@ impl RunFolder {
         create(path)?;
         let mut lock = lock(path)?;
         let config = path.join(CONFIG);
-        let resumed = config.is_file();
+        let resumed = holds_work(path)?;
         if resumed {
             refuse_differences(path, &config, resolved)?;
         }
@@ -119,8 +121,13 @@ impl RunFolder {
             folder.write_json("env.json", &json!(environment))?;
         }
         if !resumed {
+            for stale in [super::inputs::INPUTS, "data.lock.json", CONFIG_HASH] {
+                remove_file(&path.join(stale))?;
+            }
             // Last, so that a folder with a configuration has all the rest.
-            write_file(&config, resolved.to_toml().as_bytes())?;
+            let text = resolved.to_toml();
+            write_file(&path.join(CONFIG_HASH), format!("{}\n", sha256(text.as_bytes())).as_bytes())?;
+            write_file(&config, text.as_bytes())?;
         }
         Ok(folder)
     }
@@ -184,21 +191,29 @@ impl RunFolder {
         file.write_all(text.as_bytes()).map_err(|error| Error::write(&self.path.join(LOG), &error))
     }
 
-    /// Cuts off what `log.jsonl` says of this stage after `step`, and all after that: it will be said again.
-    pub fn rewind_log(&self, stage: &str, step: u64) -> Result<()> {
+    /// Cuts off what `log.jsonl` says of this stage after `step`, and all after that: it will be said again. Lines that
+    /// are damaged go; returns how many.
+    pub fn rewind_log(&self, stage: &str, step: u64) -> Result<usize> {
         let path = self.path.join(LOG);
-        let text = fs::read_to_string(&path).map_err(|error| Error::read(&path, &error))?;
-        let mut kept = 0;
-        for line in text.split_inclusive('\n') {
-            let Ok(event) = serde_json::from_str::<Value>(line) else { break };
-            let later = event["stage"] == stage && event["step"].as_u64().is_none_or(|at| at > step);
-            if later || !line.ends_with('\n') {
+        let text = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+        let (mut kept, mut n_damaged) = (Vec::new(), 0);
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let event = serde_json::from_slice::<Value>(line).ok().filter(|_| line.ends_with(b"\n"));
+            let Some(event) = event.filter(|event| event["event"].is_string()) else {
+                n_damaged += 1;
+                continue;
+            };
+            if event["stage"] == stage && event["step"].as_u64().is_none_or(|at| at > step) {
                 break;
             }
-            kept += line.len() as u64;
+            kept.extend_from_slice(line);
         }
-        let file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        file.set_len(kept).map_err(|error| Error::write(&path, &error))
+        if kept.len() < text.len() {
+            let mut file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            write_file(&path, &kept)?;
+            *file = File::options().append(true).open(&path).map_err(|error| Error::write(&path, &error))?;
+        }
+        Ok(n_damaged)
     }
 
     fn write_json(&self, name: &str, value: &Value) -> Result<()> {
@@ -243,9 +258,29 @@ impl StageFolder {
         self.path.join("model")
     }
 
-    /// Whether the model kept is there, whole.
-    pub fn has_model(&self) -> bool {
-        is_complete(&self.model())
+    /// Whether the model kept is there; a damaged one is an error that says how it is made again.
+    pub fn has_model(&self) -> Result<bool> {
+        let model = self.model();
+        if !model.exists() {
+            return Ok(false);
+        }
+        checkpoint::verify(&model).map(|()| true).map_err(|error| {
+            let (model, remedy) = (model.display(), "run the same command: it is made again from the last checkpoint");
+            error.with(&format!("take the file from a copy of the folder, or remove {model} and {remedy}"))
+        })
+    }
+
+    /// Whether the best model so far, kept here by an earlier evaluation, is as it was written.
+    pub fn check_best(&self) -> Result<()> {
+        checkpoint::verify(&self.best()).map_err(|error| {
+            let (stage, remedy) = (self.path.display(), "run the same command: the stage is trained again");
+            error.with(&format!("take the file from a copy of the folder, or remove {stage} and {remedy}"))
+        })
+    }
+
+    /// Where the best model so far lies.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best")
     }
 
     /// Where the predictions for a split in a language go; the folder is made.
@@ -293,29 +328,31 @@ impl StageFolder {
 
     /// The newest checkpoint whose files are as they were written; of damaged ones `note` is told.
     pub fn latest(&self, mut note: impl FnMut(String)) -> Result<Option<Saved>> {
-        for saved in self.saved()?.into_iter().rev() {
+        let saved = self.saved()?;
+        let mut passed_over = 0;
+        for saved in saved.into_iter().rev() {
             match checkpoint::verify(&saved.path) {
                 Ok(()) => return Ok(Some(saved)),
                 Err(error) => note(format!("{} is passed over: {error}", saved.path.display())),
             }
+            passed_over += 1;
+        }
+        if passed_over > 0 || self.path.join("LATEST").exists() {
+            note(format!("{}: no whole checkpoint is left; the stage is trained again", self.path.display()));
         }
         Ok(None)
     }
 
-    /// Removes our checkpoints but the newest and those after the updates in `keep`.
-    pub fn prune(&self, keep: &[u64]) -> Result<()> {
-        let saved = self.saved()?;
-        let newest = saved.last().map(|saved| saved.step);
-        for old in saved.iter().filter(|saved| Some(saved.step) != newest && !keep.contains(&saved.step)) {
-            // Under a temporary name first: one that is half removed must not stand where a new one will be saved.
-            let doomed = self.checkpoints().join(format!(".step-{:08}.tmp-{}", old.step, process::id()));
-            let removed = fs::rename(&old.path, &doomed).and_then(|()| fs::remove_dir_all(&doomed));
-            removed.map_err(|error| Error::write(&old.path, &error))?;
-        }
-        Ok(())
+    /// Removes our checkpoints that are older than this one. Those that seem newer were passed over as damaged, and are
+    /// replaced when training comes to them.
+    pub fn prune(&self, newest: u64) -> Result<()> {
+        self.saved()?
+            .iter()
+            .filter(|saved| saved.step < newest)
+            .try_for_each(|old| checkpoint::remove_folder(&old.path))
     }
 
-    /// All checkpoints that are complete, the oldest first.
+    /// All checkpoints that have a name of ours, whole or not, the oldest first.
     fn saved(&self) -> Result<Vec<Saved>> {
         let folder = self.checkpoints();
         let mut found = Vec::new();
@@ -323,7 +360,9 @@ impl StageFolder {
             let path = entry.map_err(|error| Error::read(&folder, &error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let step = name.strip_prefix("step-").and_then(|step| step.parse().ok());
-            found.extend(step.filter(|_| is_complete(&path)).map(|step| Saved { step, path: path.clone() }));
+            found.extend(
+                step.filter(|_| path.join(checkpoint::MARKER).exists()).map(|step| Saved { step, path: path.clone() }),
+            );
         }
         found.sort_by_key(|saved| saved.step);
         Ok(found)
@@ -331,6 +370,15 @@ impl StageFolder {
 
     fn checkpoints(&self) -> PathBuf {
         self.path.join("checkpoints")
+    }
+}
+
+/// Records in a run's folder that a process left it at once, with all saved; one that is done stays done. What went wrong
+/// here is no news: the process ends, and the run goes on whatever its status says.
+pub fn pause(folder: &Path) {
+    if !has_status(folder) {
+        let status = json!({ "status": Status::Paused, "reason": "stopped on request", "at": now() });
+        let _ = write_json(&folder.join(STATUS), &status);
     }
 }
 
@@ -350,6 +398,38 @@ fn create(path: &Path) -> Result<()> {
             path.display()
         ))),
         None => Ok(()),
+    }
+}
+
+/// Whether a run has left anything of value in a folder: events, checkpoints, models, results. Without that it may begin
+/// anew with another configuration; with that it must have its configuration.
+fn holds_work(folder: &Path) -> Result<bool> {
+    let has_log = folder.join(LOG).metadata().is_ok_and(|log| log.len() > 0);
+    let mut holds = has_log || folder.join("metrics.json").exists();
+    for entry in fs::read_dir(folder).map_err(|error| Error::read(folder, &error))? {
+        let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
+        let filled = |name: &str| fs::read_dir(stage.join(name)).is_ok_and(|mut inside| inside.next().is_some());
+        holds |= ["checkpoints", "model", "corpus"].into_iter().any(filled);
+    }
+    match holds && !folder.join(CONFIG).is_file() {
+        false => Ok(holds),
+        true => Err(Error::Output(format!(
+            "{} holds a run without its {CONFIG}; take the file from a copy of the folder, or name another --output",
+            folder.display()
+        ))),
+    }
+}
+
+/// Whether a run got as far as to be stopped or finished.
+fn has_status(folder: &Path) -> bool {
+    let status = fs::read(folder.join(STATUS)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    status.is_some_and(|value| value["status"] == "done" || value["status"] == "paused")
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(path, &error)),
+        _ => Ok(()),
     }
 }
 
@@ -385,6 +465,12 @@ fn refuse_differences(folder: &Path, config: &Path, resolved: &Resolved) -> Resu
     let differences = resolved.differences(&text);
     let remedy = "take the file from a copy of the folder, or name another --output";
     let differences = differences.map_err(|reason| Error::Data(format!("{}: {reason}; {remedy}", config.display())))?;
+    let written = fs::read_to_string(folder.join(CONFIG_HASH)).ok();
+    let edited = written.is_some_and(|written| written.trim() != sha256(text.as_bytes()));
+    if edited {
+        let config = config.display();
+        return Err(Error::Output(format!("{config} was edited after the run began with it; {remedy}")));
+    }
     if differences.is_empty() {
         return Ok(());
     }
@@ -562,9 +648,9 @@ mod tests {
         fs::create_dir(stage.checkpoints().join("step-00000030")).unwrap();
         assert_eq!(stage.latest(|note| notes.push(note)).unwrap(), Some(saved[2].clone()));
         assert!(notes.len() == 1 && notes[0].contains("SHA-256"), "{notes:?}");
-        stage.prune(&[10]).unwrap();
+        stage.prune(15).unwrap();
         let steps: Vec<u64> = stage.saved().unwrap().iter().map(|saved| saved.step).collect();
-        assert_eq!(steps, [10, 20]);
+        assert_eq!(steps, [15, 20]);
         assert_eq!(fs::read_to_string(stage.path().join("LATEST")).unwrap(), "step-00000020\n");
     }
 

@@ -4,25 +4,30 @@ use super::{
     evaluate::{by_batches, largest, rows_of},
     retrieve::{n_found, vectors},
     source::{Goal, Item},
+    stop::Stop,
 };
 use crate::{
+    error::Result,
     models::{LOGITS, Model, Place, Target, Words},
     nn::Pass,
 };
 use std::collections::BTreeMap;
 
+/// How many are found of how many, by group.
+pub type Held = BTreeMap<String, (usize, usize)>;
+
 /// How much of a held-out corpus the model finds, and how much there is, by what the items' ids begin with (`de` of
 /// `de:held-out:7`): masked words, or translations among those of the group.
-pub fn held_out_accuracies(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
+pub fn held_out_accuracies(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Held> {
     let is_ranked = |item: &Item| matches!(item.goal, Goal::Ranked { .. });
     let (ranked, masked): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(is_ranked);
-    let words = masked.iter().map(group_of).zip(masked_words_found(model, &masked, tokens));
+    let words = masked.iter().map(group_of).zip(masked_words_found(model, &masked, tokens, stop)?);
     let mut sums: BTreeMap<String, (usize, usize)> = BTreeMap::new();
-    for (group, (right, n)) in words.chain(translations_found(model, &ranked, tokens)) {
+    for (group, (right, n)) in words.chain(translations_found(model, &ranked, tokens, stop)?) {
         let sum = sums.entry(group).or_default();
         *sum = (sum.0 + right, sum.1 + n);
     }
-    sums
+    Ok(sums)
 }
 
 fn group_of(item: &Item) -> String {
@@ -31,8 +36,8 @@ fn group_of(item: &Item) -> String {
 
 /// How many of the masked words of each item the model finds, and how many there are; with at most [`LOGITS`] logits at
 /// once.
-fn masked_words_found(model: &Model, items: &[Item], tokens: usize) -> Vec<(usize, usize)> {
-    by_batches(items, tokens, |batch, items| {
+fn masked_words_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<(usize, usize)>> {
+    by_batches(items, tokens, stop, |batch, items| {
         let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
         let (n, h) = (words.len(), model.config.hidden_size);
@@ -52,19 +57,19 @@ fn masked_words_found(model: &Model, items: &[Item], tokens: usize) -> Vec<(usiz
 }
 
 /// For how many sentences of each group the translation is the nearest of the group, and for how many it could be.
-fn translations_found(model: &Model, items: &[Item], tokens: usize) -> BTreeMap<String, (usize, usize)> {
-    let vectors = by_batches(items, tokens, |batch, items| {
+fn translations_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Held> {
+    let vectors = by_batches(items, tokens, stop, |batch, items| {
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
         let which: Vec<u32> = (0..2 * items.len() as u32).collect(); // each sentence, then its translation
         vectors(&hidden, &batch.segments, &which).as_chunks().0.to_vec()
-    });
+    })?;
     let mut groups: BTreeMap<String, [Vec<Vec<f32>>; 2]> = BTreeMap::new();
     for (item, pair) in items.iter().zip(vectors) {
         let sides = groups.entry(group_of(item)).or_default();
         sides.iter_mut().zip::<[_; 2]>(pair).for_each(|(side, vector)| side.push(vector));
     }
     let found = |[a, b]: [Vec<Vec<f32>>; 2]| (n_found(&a, &b) + n_found(&b, &a), a.len() + b.len());
-    groups.into_iter().map(|(group, sides)| (group, found(sides))).collect()
+    Ok(groups.into_iter().map(|(group, sides)| (group, found(sides))).collect())
 }
 
 #[cfg(test)]
@@ -100,7 +105,7 @@ mod tests {
         };
         let same = (0..5).map(|i| item("same", i, i));
         let others = (0..4).map(|i| item("others", i, (i + 1) % 4));
-        let found = held_out_accuracies(&model, &same.chain(others).collect::<Vec<_>>(), 16);
+        let found = held_out_accuracies(&model, &same.chain(others).collect::<Vec<_>>(), 16, &Stop::new()).unwrap();
         assert_eq!(found, BTreeMap::from([("others".into(), (0, 8)), ("same".into(), (10, 10))]));
     }
 }

@@ -5,8 +5,10 @@ use super::{
     objective::RandomPerturbation,
     record::Record,
     source::Labelled,
+    stop::Stop,
 };
 use crate::{
+    checkpoint,
     error::{Error, Result},
     models::{Config, HeadKind, Model, Pretrained, Problem},
     tasks::{Loaded, Task, predictions::Prediction},
@@ -115,6 +117,7 @@ pub struct Opened {
 
 /// Opens a folder with a trained classifier for `task`, and its tokenizer.
 pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<Opened> {
+    checkpoint::verify_if_sealed(folder)?;
     let record = Record::load(folder)?;
     if let Some(record) = &record {
         record.check_kind(task.name, task.pairs)?;
@@ -150,7 +153,7 @@ impl Classifier<'_> {
         let map = label_map(self.model, self.task)?;
         let data = Labelled::new(&loaded.examples, self.tokenizer, self.max_length, &map)?;
         let (rows, radii) = match voting {
-            None => (evaluate::probabilities(self.model, &data.items, self.tokens), None),
+            None => (evaluate::probabilities(self.model, &data.items, self.tokens, &Stop::new())?, None),
             Some(Voting { noise, samples, confidence, seed }) => {
                 let votes = evaluate::votes(self.model, &data.items, self.tokens, noise, *samples, *confidence, *seed);
                 let radii = votes.iter().map(|vote: &Vote| vote.radius).collect();

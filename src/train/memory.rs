@@ -7,6 +7,7 @@ use super::{
     fit::{Plan, loss_and_gradients},
     held_out::held_out_accuracies,
     source::{Item, cut, runs},
+    stop::Stop,
 };
 use crate::{
     cpu::block,
@@ -147,7 +148,7 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
             drop(loss);
         }
         let mut blocks = motions.blocks(); // an evaluation makes its own in place of those that lie idle
-        measure_first(&model, plan);
+        measure_first(&model, plan)?;
         let total = motions.usage().held_peak;
         let bytes = |bytes: u64| Bytes(bytes);
         let parts = Parts {
@@ -188,18 +189,20 @@ fn heaviest(plan: &Plan) -> Result<Vec<Vec<Item>>> {
 
 /// The first batch of an evaluation, which is the one with the longest examples. A classifier is measured on test data,
 /// too, which may fill a batch where the dev data do not.
-fn measure_first(model: &Model, plan: &Plan) {
+fn measure_first(model: &Model, plan: &Plan) -> Result<()> {
+    let never = Stop::new(); // nothing is computed
     let times = match model.head_kind {
         HeadKind::MaskedLm => 1,
         HeadKind::Classify(_) => plan.tokens.div_ceil(n_tokens(plan.dev).max(1)),
     };
     let mut longest: Vec<Item> = plan.dev.iter().flat_map(|item| std::iter::repeat_n(item.clone(), times)).collect();
     longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
-    let Some(first) = cut(&longest, plan.tokens).first().copied() else { return };
+    let Some(first) = cut(&longest, plan.tokens).first().copied() else { return Ok(()) };
     match model.head_kind {
-        HeadKind::MaskedLm => drop(held_out_accuracies(model, first, plan.tokens)),
-        HeadKind::Classify(_) => drop(probabilities(model, first, plan.tokens)),
+        HeadKind::MaskedLm => _ = held_out_accuracies(model, first, plan.tokens, &never)?,
+        HeadKind::Classify(_) => _ = probabilities(model, first, plan.tokens, &never)?,
     }
+    Ok(())
 }
 
 /// What a stage was found to take and to fit in, for the folder of the run: it goes on with the same micro-batches.

@@ -7,6 +7,7 @@ pub mod evaluate;
 pub mod fit;
 pub mod folder;
 pub mod held_out;
+pub mod inputs;
 pub mod losses;
 pub mod measure;
 pub mod memory;
@@ -18,6 +19,7 @@ pub mod record;
 pub mod retrieve;
 mod run;
 pub mod source;
+mod space;
 pub mod stop;
 
 pub use run::{MethodResult, OVERLAP, Outcome, run};

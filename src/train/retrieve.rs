@@ -3,6 +3,7 @@
 use super::{
     evaluate::by_batches,
     source::{Goal, Item},
+    stop::Stop,
 };
 use crate::{
     array::Segments,
@@ -62,10 +63,10 @@ impl Retriever<'_> {
             goal: Goal::Label(0),
         };
         let items: Vec<Item> = encoded.into_iter().map(item).collect();
-        Ok(by_batches(&items, self.tokens, |batch, items| {
+        by_batches(&items, self.tokens, &Stop::new(), |batch, items| {
             let which: Vec<u32> = (0..items.len() as u32).collect();
             vectors(&self.states(batch), &batch.segments, &which)
-        }))
+        })
     }
 
     fn states(&self, batch: &Batch) -> Tensor {

@@ -5,15 +5,17 @@ use super::{
     corpus::{Corpus, Layout},
     data::{Data, Texts, overlaps},
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
-    folder::{RunFolder, StageFolder, number},
+    folder::{RunFolder, StageFolder, Status, number},
     held_out::held_out_accuracies,
+    inputs::{self, Inputs},
     losses::FinalLoss,
     measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, head_for, label_map},
-    memory::{self, Bytes, Forecast, Subject},
+    memory::{self, Bytes, Choice, Forecast, Subject},
     progress::Progress,
-    recipe::{Fresh, Method, Recipe, Resolved, RsDa, Stage},
+    recipe::{Fresh, Method, Recipe, Resolved, RsDa, Select, Stage},
     record::Record,
     source::{Item, Labelled, Masking, Perturbed, Source},
+    space::{self, Writing},
     stop::Stop,
 };
 use crate::{
@@ -26,6 +28,7 @@ use crate::{
         metrics::{Grid, Score, Summary},
         overlap,
         predictions::{self, Prediction},
+        sha256,
     },
     tensor::Device,
     text::Tokenizer,
@@ -78,6 +81,7 @@ pub fn run(
         run.memory_limit = memory_limit;
         run.expect_updates();
         let mut start = run.start()?;
+        folder.set_status(Status::Running, "")?;
         let (last, first) = run.recipe.stages.split_last().ok_or_else(|| Error::Config("stages is empty".into()))?;
         for (i, stage) in first.iter().enumerate() {
             let plain = Method::default();
@@ -124,6 +128,10 @@ struct Run<'a> {
     texts: BTreeMap<usize, Texts>,
     /// What was said that is said once.
     said: RefCell<BTreeSet<String>>,
+    /// All files that it is made of.
+    inputs: Inputs,
+    /// How these looked when they were hashed.
+    stamps: BTreeMap<String, inputs::Stamp>,
 }
 
 impl<'a> Run<'a> {
@@ -154,21 +162,42 @@ impl<'a> Run<'a> {
         };
         let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
         let memory_limit = None;
-        let said = RefCell::default();
-        let run =
-            Run { recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts, said };
+        let (inputs, stamps, said) = (Inputs::default(), BTreeMap::new(), RefCell::default());
+        let mut run = Run {
+            recipe,
+            device,
+            folder,
+            progress,
+            stop,
+            memory_limit,
+            task,
+            tokenizer,
+            tests,
+            labelled,
+            texts,
+            said,
+            inputs,
+            stamps,
+        };
+        run.inputs = Inputs::of(recipe, &run.loaded(), &data.measured_files()?)?;
+        run.stamps = run.inputs.stamps();
+        run.inputs.hold(folder.path())?;
         run.describe_data()?;
         run.describe_overlaps()?;
         run.check_neighbours()?;
         Ok(run)
     }
 
+    /// All labelled data that were read.
+    fn loaded(&self) -> Vec<(&'static str, &Loaded)> {
+        let stages = self.labelled.values().flat_map(|(_, train, dev)| [("train", train), ("dev", dev)]);
+        stages.chain(self.tests.iter().map(|test| ("test", test))).collect()
+    }
+
     /// Says what was read, and writes `data.lock.json`.
     fn describe_data(&self) -> Result<()> {
-        let stages = self.labelled.values().flat_map(|(_, train, dev)| [("train", train), ("dev", dev)]);
-        let all = stages.chain(self.tests.iter().map(|test| ("test", test)));
         let mut lock = Vec::new();
-        for (split, loaded) in all {
+        for (split, loaded) in self.loaded() {
             for (reason, n) in &loaded.dropped {
                 self.progress.note(format_args!("{split} {}: {n} rows left out: {reason}", loaded.language));
             }
@@ -195,8 +224,12 @@ impl<'a> Run<'a> {
                 "split": "mlm", "texts": groups.collect::<Map<_, _>>(), "left_out": texts.left_out,
             }));
         }
+        let path = self.folder.path().join("data.lock.json");
+        if path.exists() {
+            return Ok(()); // the files are the same, and what was said of them stays as it was said
+        }
         let text = serde_json::to_vec_pretty(&lock).expect("a record is plain data");
-        checkpoint::write_file(&self.folder.path().join("data.lock.json"), &text)
+        checkpoint::write_file(&path, &text)
     }
 
     /// Says which items of the dev and test data are trained on, and writes `overlap.json`.
@@ -272,7 +305,7 @@ impl<'a> Run<'a> {
     ) -> Result<(StageFolder, Vec<Evaluation>)> {
         let name = self.recipe.stage_name(index, variant);
         let stage_folder = self.folder.stage(&name)?;
-        if stage_folder.has_model() {
+        if stage_folder.has_model()? {
             self.progress.note(format_args!("{name} is done already"));
             self.progress.skip(self.planned_updates(index, method).unwrap_or(0));
             return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
@@ -288,6 +321,9 @@ impl<'a> Run<'a> {
         let mut plan =
             Plan { name: &name, stage, objective: &*objective, source: &*source, updates, dev: &dev, seed, tokens };
         let forecast = self.foresee(&model, &mut plan, &stage_folder)?;
+        let choice = stage_folder.choice()?.expect("it was recorded just now");
+        space::check_memory(&name, &choice, self.device)?;
+        space::check_disk(&self.writing(&choice, stage, variant), stage_folder.path())?;
         let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress: self.progress, stop: self.stop };
         let evaluations = fit(&model, &plan, &desk, &forecast)?;
         checkpoint::commit_folder(&stage_folder.model(), |folder| {
@@ -298,6 +334,17 @@ impl<'a> Run<'a> {
             checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
         })?;
         Ok((stage_folder, evaluations))
+    }
+
+    /// What this stage and the methods after it will write.
+    fn writing(&self, choice: &Choice, stage: &Stage, variant: Option<&Method>) -> Writing {
+        let place =
+            variant.and_then(|variant| self.recipe.methods.iter().position(|method| method.name == variant.name));
+        let methods = place.map_or(1, |place| (self.recipe.methods.len() - place) as u64);
+        let tests: usize = self.tests.iter().map(|test| test.examples.len()).sum();
+        let more_weights = u64::from(stage.select != Select::Last);
+        let (weights, optimizer) = (choice.predicted.weights, choice.predicted.optimizer);
+        Writing { weights, optimizer, more_weights, methods, predictions: tests as u64 }
     }
 
     /// What the stage takes, which is said; its micro-batches are those that were recorded, else as large as fit.
@@ -324,6 +371,10 @@ impl<'a> Run<'a> {
 
     /// The model that a stage starts with; says what had to be initialized.
     fn model(&self, index: usize, start: &Start, seed: u64, name: &str) -> Result<Model> {
+        if let Start::Folder(path) = start {
+            self.inputs.hold_since(&self.stamps)?;
+            checkpoint::verify_if_sealed(path)?;
+        }
         let task = self.labelled.get(&index).map(|(task, ..)| *task);
         let model = match start {
             Start::Folder(path) => {
@@ -495,7 +546,7 @@ impl<'a> Run<'a> {
         }
         let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let scores = held_out_accuracies(&model, &items, tokens);
+        let scores = held_out_accuracies(&model, &items, tokens, &Stop::new())?;
         let scores =
             scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
         let source = SOURCE_OF_TEXT;
@@ -587,12 +638,14 @@ impl Measuring<'_> {
         let path = self.folder.predictions("test", &test.language)?;
         let text_path = path.with_extension("text.json");
         let (predicted, text) = match path.exists() {
-            true => (predictions::read(&path)?, read_json(&text_path)?),
+            true => kept_predictions(&path, &text_path, test)?,
             false => {
                 self.run.stop.check("all that was predicted is kept")?;
-                let (predicted, text) = self.predict(test)?;
+                let (predicted, mut text) = self.predict(test)?;
                 let mut bytes = Vec::new();
                 predictions::write(&mut bytes, &predicted)?;
+                text["rows"] = json!(predicted.len());
+                text["sha256"] = json!(sha256(&bytes));
                 checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
                 checkpoint::write_file(&path, &bytes)?;
                 (predicted, text)
@@ -646,6 +699,24 @@ impl Measuring<'_> {
             }
         }
         Grid::new(scores)
+    }
+}
+
+/// Predictions of an earlier start, with what was written beside them: all rows must be there, and as they were written.
+fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
+    let text: Value = read_json(text_path)?;
+    let predicted = predictions::read(path)?;
+    let damaged = |what: String| {
+        let place = path.display();
+        Error::Data(format!("{place}: {what}; remove the file, and run the same command: it is predicted again"))
+    };
+    if predicted.len() != test.examples.len() {
+        return Err(damaged(format!("expected {} predictions, found {}", test.examples.len(), predicted.len())));
+    }
+    let found = checkpoint::sha256_file(path)?;
+    match text["sha256"].as_str() {
+        Some(expected) if expected != found => Err(damaged(format!("expected SHA-256 {expected}, found {found}"))),
+        _ => Ok((predicted, text)),
     }
 }
 

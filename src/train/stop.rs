@@ -1,7 +1,8 @@
-//! A request to stop: the training loop looks at it after every step, and saves before it leaves.
+//! A request to stop: while there is work in memory that would be lost, training looks at it and saves before it leaves;
+//! at all other times the process leaves at once, because what it writes is whole or not there.
 
 use std::sync::{
-    Arc,
+    Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicBool, Ordering},
 };
 
@@ -9,7 +10,15 @@ use crate::error::{Error, Result};
 
 /// Whether somebody asked the run to stop; clones share the answer.
 #[derive(Debug, Clone, Default)]
-pub struct Stop(Arc<AtomicBool>);
+pub struct Stop {
+    requested: Arc<AtomicBool>,
+    /// Whether something in memory has to be saved before the process may leave.
+    unsaved: Arc<Mutex<bool>>,
+}
+
+/// As long as this lives, a request to stop waits for [`Stop::is_requested`] to be looked at.
+#[derive(Debug)]
+pub struct Unsaved<'a>(&'a Stop);
 
 impl Stop {
     /// Nobody has asked yet.
@@ -19,12 +28,12 @@ impl Stop {
 
     /// Asks to stop.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.requested.store(true, Ordering::Relaxed);
     }
 
     /// Whether to stop at the next opportunity.
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        self.requested.load(Ordering::Relaxed)
     }
 
     /// [`Error::Stopped`] once stopping was asked for: to be called where all is saved.
@@ -35,8 +44,52 @@ impl Stop {
         }
     }
 
+    /// From here on there is something to save.
+    pub fn hold(&self) -> Unsaved<'_> {
+        *self.lock() = true;
+        Unsaved(self)
+    }
+
+    /// Calls `leave` if nothing in memory has to be saved; nothing can become so before it returns.
+    pub fn if_nothing_is_unsaved(&self, leave: impl FnOnce()) {
+        let unsaved = self.lock();
+        if !*unsaved {
+            leave();
+        }
+    }
+
     /// The flag itself, for signal handlers.
     pub fn flag(&self) -> Arc<AtomicBool> {
-        self.0.clone()
+        self.requested.clone()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, bool> {
+        self.unsaved.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Unsaved<'_> {
+    fn drop(&mut self) {
+        *self.0.lock() = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_leaves_only_where_nothing_is_lost() {
+        let stop = Stop::new();
+        let leaves = || {
+            let mut left = false;
+            stop.if_nothing_is_unsaved(|| left = true);
+            left
+        };
+        assert!(leaves());
+        let unsaved = stop.hold();
+        assert!(!leaves());
+        drop(unsaved);
+        assert!(leaves());
     }
 }
