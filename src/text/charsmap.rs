@@ -12,12 +12,22 @@ pub(super) struct Charsmap {
 }
 
 /// How SentencePiece treats spaces.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Spaces {
     /// Whether text begins with a space of its own.
     pub prefix: bool,
     /// Whether outer spaces are dropped and runs of spaces made one.
     pub squeeze: bool,
+}
+
+/// What SentencePiece does to text before it is cut into pieces.
+#[derive(Debug, Clone)]
+pub(super) struct Normalization {
+    /// None is the identity.
+    pub table: Option<Charsmap>,
+    pub spaces: Spaces,
+    /// User-defined symbols, the longest first: the table does not touch them.
+    pub whole: Vec<String>,
 }
 
 /// SentencePiece writes a space as this character.
@@ -87,26 +97,46 @@ impl Charsmap {
         let tail = &self.replacements[start..];
         Some((length, tail.split('\0').next().unwrap_or(tail)))
     }
+}
 
+impl Normalization {
     /// What stands for the next character or characters of `text`, and how many bytes it stands for.
     fn step<'a>(&'a self, text: &'a str) -> (usize, &'a str) {
+        if let Some(symbol) = self.whole.iter().find(|symbol| text.starts_with(symbol.as_str())) {
+            return (symbol.len(), &text[..symbol.len()]);
+        }
         let length = text.chars().next().map_or(0, char::len_utf8);
-        self.longest(text.as_bytes()).unwrap_or((length, &text[..length]))
+        let rule = self.table.as_ref().and_then(|table| table.longest(text.as_bytes()));
+        rule.unwrap_or((length, &text[..length]))
     }
 
     /// Normalized text with every space as [`SPACE`], as `Normalizer::Normalize` of SentencePiece does it.
-    pub fn normalize(&self, mut text: &str, spaces: Spaces) -> String {
-        let mut output = String::with_capacity(text.len() + text.len() / 4 + SPACE.len_utf8());
-        while spaces.squeeze && !text.is_empty() {
+    pub fn apply(&self, text: &str) -> String {
+        let text = self.without_outer_spaces(text);
+        let prefix = self.spaces.prefix && !text.is_empty();
+        let start = if prefix { SPACE.to_string() } else { String::new() };
+        self.extend(start, text, SPACE)
+    }
+
+    /// The same with spaces as they are and none put before: what added tokens are looked for in.
+    pub fn rewrite(&self, text: &str) -> String {
+        self.extend(String::new(), self.without_outer_spaces(text), ' ')
+    }
+
+    fn without_outer_spaces<'a>(&self, mut text: &'a str) -> &'a str {
+        while self.spaces.squeeze && !text.is_empty() {
             match self.step(text) {
                 (length, " ") => text = &text[length..],
                 _ => break,
             }
         }
-        if spaces.prefix && !text.is_empty() {
-            output.push(SPACE);
-        }
-        let mut after_space = spaces.squeeze;
+        text
+    }
+
+    fn extend(&self, mut output: String, mut text: &str, space: char) -> String {
+        let squeeze = self.spaces.squeeze;
+        output.reserve(text.len() + text.len() / 4);
+        let mut after_space = squeeze;
         while !text.is_empty() {
             let (length, mut part) = self.step(text);
             text = &text[length..];
@@ -114,12 +144,12 @@ impl Charsmap {
                 part = part.trim_start_matches(' ');
             }
             if !part.is_empty() {
-                after_space = spaces.squeeze && part.ends_with(' ');
-                output.extend(part.chars().map(|c| if c == ' ' { SPACE } else { c }));
+                after_space = squeeze && part.ends_with(' ');
+                output.extend(part.chars().map(|c| if c == ' ' { space } else { c }));
             }
         }
-        if spaces.squeeze {
-            output.truncate(output.trim_end_matches(SPACE).len());
+        if squeeze {
+            output.truncate(output.trim_end_matches([' ', SPACE]).len());
         }
         output
     }
@@ -163,9 +193,14 @@ pub(super) mod tests {
         bytes
     }
 
+    fn rewritten(applied: &str, spaces: Spaces) -> String {
+        let text = if spaces.prefix { applied.strip_prefix(SPACE).unwrap_or_default() } else { applied };
+        text.replace(SPACE, " ")
+    }
+
     #[test]
     fn the_longest_rule_wins_and_spaces_are_squeezed() {
-        let table = Charsmap::parse(&small_table()).unwrap();
+        let table = Some(Charsmap::parse(&small_table()).unwrap());
         let squeeze = Spaces { prefix: true, squeeze: true };
         let keep = Spaces { prefix: false, squeeze: false };
         for (text, spaces, expected) in [
@@ -178,7 +213,11 @@ pub(super) mod tests {
             ("\0c", squeeze, "▁\0c"),
             (" A  B ", keep, "▁a▁▁B▁"),
         ] {
-            assert_eq!(table.normalize(text, spaces), expected, "{text:?}");
+            let normalization = Normalization { table: table.clone(), spaces, whole: vec!["AB".to_string()] };
+            let plain = Normalization { whole: Vec::new(), ..normalization.clone() };
+            assert_eq!(plain.apply(text), expected, "{text:?}");
+            assert_eq!(plain.rewrite(text), rewritten(expected, spaces), "{text:?}");
+            assert_eq!(normalization.apply("BAB"), if spaces.prefix { "▁BAB" } else { "BAB" });
         }
     }
 

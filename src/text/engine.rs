@@ -17,7 +17,8 @@ use tokenizers::processors::PostProcessorWrapper;
 use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, DecoderWrapper, Model, Token, TokenizerImpl};
 
-use super::charsmap::{Charsmap, SPACE, Spaces};
+use super::charsmap::{Charsmap, SPACE};
+use super::rules::Settings;
 use super::sentencepiece::{self, Proto};
 use super::unigram::Unigram;
 
@@ -152,11 +153,17 @@ fn in_words(error: &serde_json::Error) -> String {
 
 /// An engine from the bytes of a SentencePiece Unigram model, with fairseq's ids: `<s>` 0, `<pad>` 1, `</s>` 2,
 /// `<unk>` 3, then every piece one later than in the file, `<mask>` last. As transformers' `XLMRobertaConverter`.
-pub(super) fn from_sentencepiece(bytes: &[u8]) -> Result<Engine, String> {
+///
+/// The settings are what a tokenizer.json of this engine would not say.
+pub(super) fn from_sentencepiece(bytes: &[u8]) -> Result<(Engine, Settings), String> {
     let proto = Proto::parse(bytes)?;
     check_layout(&proto)?;
     let whole = |piece: &&sentencepiece::Piece| piece.kind == sentencepiece::USER_DEFINED;
-    let user_defined: Vec<_> = proto.pieces.iter().filter(whole).map(|piece| piece.text.clone()).collect();
+    let settings = Settings {
+        add_dummy_prefix: proto.add_dummy_prefix,
+        remove_extra_whitespaces: proto.remove_extra_whitespaces,
+        user_defined_symbols: proto.pieces.iter().filter(whole).map(|piece| piece.text.clone()).collect(),
+    };
     let pieces = proto.pieces.into_iter().skip(3).map(|piece| (piece.text, f64::from(piece.score))).collect();
     let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
     if !proto.charsmap.is_empty() {
@@ -169,18 +176,24 @@ pub(super) fn from_sentencepiece(bytes: &[u8]) -> Result<Engine, String> {
     }
     let scheme = if proto.add_dummy_prefix { PrependScheme::Always } else { PrependScheme::Never };
     let mut engine = xlmr_layout(pieces, proto.byte_fallback, normalizers, scheme)?;
-    let user_defined = user_defined.into_iter().map(|text| AddedToken::from(text, false).normalized(false));
-    engine.add_tokens(user_defined).map_err(|error| error.to_string())?;
-    Ok(engine)
+    // The crate has no user-defined pieces; transformers adds tokens for them, which is nearly the same.
+    let symbols = settings.user_defined_symbols.iter();
+    let symbols = symbols.map(|text| AddedToken::from(text.clone(), false).normalized(false));
+    engine.add_tokens(symbols).map_err(|error| error.to_string())?;
+    Ok((engine, settings))
 }
 
 /// What transformers replaces by one [`SPACE`].
-const SPACES: &str = " {2,}";
+pub(super) const SPACES: &str = " {2,}";
 
 fn check_layout(proto: &Proto) -> Result<(), String> {
     use sentencepiece::{BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED};
     if proto.pieces.is_empty() {
         return Err("it holds no pieces".to_string());
+    }
+    if !(proto.has_trainer && proto.has_normalizer) {
+        let n = proto.pieces.len();
+        return Err(format!("it ends after {n} pieces, without the settings that follow them: it was cut short"));
     }
     if proto.model_type != 1 {
         return Err(format!("its model type is {}, not 1 (Unigram)", proto.model_type));
@@ -260,52 +273,47 @@ fn finish(mut engine: Engine, names: Names, single: &str, pair: &str) -> Result<
     Ok(engine)
 }
 
+/// Follows the settings of tokenizer_config.json in a BERT tokenizer, as transformers' `BertTokenizerFast` does where
+/// the two files disagree; says which it changed. A setting that is not there changes nothing.
+pub(super) fn follow_config(engine: &mut Engine, config: &Value) -> Result<Vec<String>, String> {
+    let Some(NormalizerWrapper::BertNormalizer(normalizer)) = engine.get_normalizer() else { return Ok(Vec::new()) };
+    // The general class takes tokenizer.json as it is.
+    if config["tokenizer_class"] == "PreTrainedTokenizerFast" {
+        return Ok(Vec::new());
+    }
+    let (mut followed, mut changes) = (*normalizer, Vec::new());
+    let mut change = |key: &str, from: Value, to: &Value| {
+        let differs = from != *to;
+        if differs {
+            changes.push(format!("{key} is {to} in tokenizer_config.json and {from} in tokenizer.json"));
+        }
+        differs
+    };
+    for (key, field) in
+        [("do_lower_case", &mut followed.lowercase), ("tokenize_chinese_chars", &mut followed.handle_chinese_chars)]
+    {
+        if let Some(wanted) = config[key].as_bool()
+            && change(key, Value::from(*field), &config[key])
+        {
+            *field = wanted;
+        }
+    }
+    if let Some(wanted) = config.get("strip_accents").filter(|wanted| wanted.is_null() || wanted.is_boolean())
+        && change("strip_accents", Value::from(followed.strip_accents), wanted)
+    {
+        followed.strip_accents = wanted.as_bool();
+    }
+    if !changes.is_empty() {
+        engine.with_normalizer(Some(followed)).map_err(|error| error.to_string())?;
+    }
+    let told = |change| format!("{change}; the former is followed, as transformers does");
+    Ok(changes.into_iter().map(told).collect())
+}
+
 /// A normalizer that replaces what a pattern matches.
 pub(super) fn replace(pattern: &str, by: &str) -> Result<NormalizerWrapper, String> {
     let replace = Replace::new(ReplacePattern::Regex(pattern.to_string()), by);
     replace.map(NormalizerWrapper::from).map_err(|error| error.to_string())
-}
-
-/// SentencePiece's own normalization, where an engine is a SentencePiece model in the crate's terms.
-///
-/// Then text between special tokens is normalized and segmented as a whole, and ids equal SentencePiece's.
-pub(super) fn sentencepiece_rules(engine: &Engine) -> Result<Option<(Charsmap, Spaces)>, String> {
-    let Subwords::Unigram(_) = engine.get_model() else { return Ok(None) };
-    let normalizers = match engine.get_normalizer() {
-        Some(NormalizerWrapper::Sequence(sequence)) => sequence.as_ref(),
-        Some(one) => std::slice::from_ref(one),
-        None => &[],
-    };
-    let (mut table, mut squeeze) = (None, false);
-    for normalizer in normalizers {
-        match normalizer {
-            NormalizerWrapper::Precompiled(precompiled) => table = Some(Charsmap::parse(&bytes_of(precompiled)?)?),
-            NormalizerWrapper::StripNormalizer(strip) if strip.strip_right => squeeze = true,
-            other if serde_json::to_value(other).is_ok_and(|value| value["pattern"]["Regex"] == SPACES) => {
-                squeeze = true
-            }
-            _ => return Ok(None),
-        }
-    }
-    let Some((prefix, splits)) = metaspace(engine.get_pre_tokenizer()) else { return Ok(None) };
-    Ok(table.map(|table| (table, Spaces { prefix, squeeze: squeeze || splits })))
-}
-
-/// Whether [`Metaspace`] begins every text with a space, and whether text is split at spaces before it.
-fn metaspace(splitter: Option<&PreTokenizerWrapper>) -> Option<(bool, bool)> {
-    let splitters = match splitter? {
-        PreTokenizerWrapper::Sequence(sequence) => sequence.as_ref(),
-        one => std::slice::from_ref(one),
-    };
-    let (last, before) = splitters.split_last()?;
-    let PreTokenizerWrapper::Metaspace(metaspace) = last else { return None };
-    let prefix = match metaspace.get_prepend_scheme() {
-        PrependScheme::Always => true,
-        PrependScheme::Never => false,
-        PrependScheme::First => return None,
-    };
-    let whitespace = before.iter().all(|splitter| matches!(splitter, PreTokenizerWrapper::WhitespaceSplit(_)));
-    (metaspace.get_replacement() == SPACE && whitespace).then_some((prefix, !before.is_empty()))
 }
 
 /// Checks every table before the crate sees it: it would trust their sizes and offsets.
@@ -316,13 +324,7 @@ fn check_tables(normalizer: &Value) -> Result<(), String> {
     normalizer["normalizers"].as_array().into_iter().flatten().try_for_each(check_tables)
 }
 
-/// The table inside the crate's normalizer, which shows it only as base64.
-fn bytes_of(precompiled: &Precompiled) -> Result<Vec<u8>, String> {
-    let value = serde_json::to_value(precompiled).map_err(|error| error.to_string())?;
-    from_base64(value["precompiled_charsmap"].as_str().ok_or("its normalization table is not text")?)
-}
-
-fn from_base64(text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn from_base64(text: &str) -> Result<Vec<u8>, String> {
     let digits = text.trim_end_matches('=').bytes().map(|c| match c {
         b'A'..=b'Z' => Ok(c - b'A'),
         b'a'..=b'z' => Ok(c - b'a' + 26),

@@ -7,6 +7,7 @@
 mod charsmap;
 mod engine;
 mod guard;
+mod rules;
 mod sentencepiece;
 mod train;
 mod unigram;
@@ -16,16 +17,17 @@ use std::sync::Arc;
 use std::{fmt, fs};
 
 use rayon::prelude::*;
+use serde::Deserialize;
 use serde_json::{Value, json};
 use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::NormalizerWrapper;
-use tokenizers::{Encoding, OffsetReferential, OffsetType, Token};
+use tokenizers::{Encoding, Token};
 
 use crate::error::{Error, Result};
 use crate::input;
-use charsmap::{Charsmap, Spaces};
 use engine::{BERT, Engine, Subwords, XLMR};
 use guard::guarded;
+use rules::{Rules, Settings};
 
 /// What a model folder may hold, in the order of preference.
 const FILES: [&str; 3] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt"];
@@ -64,19 +66,27 @@ pub struct Specials {
 #[derive(Clone)]
 pub struct Tokenizer {
     inner: Arc<Inner>,
+    frames: Frames,
+}
+
+/// How a sequence and a pair are framed by special tokens.
+#[derive(Clone)]
+struct Frames {
+    single: Arc<[Slot]>,
+    pair: Arc<[Slot]>,
 }
 
 struct Inner {
     engine: Engine,
     /// SentencePiece's normalization, where the file came from there.
-    rules: Option<(Charsmap, Spaces)>,
-    single: Vec<Slot>,
-    pair: Vec<Slot>,
+    rules: Option<Rules>,
     specials: Specials,
     special_ids: Vec<u32>,
     n_ids: usize,
     /// What error messages call it.
     source: String,
+    /// What the user should know of how its files were read.
+    notes: Vec<String>,
 }
 
 /// A place in the template of an encoded sequence or pair, with its type.
@@ -90,7 +100,8 @@ enum Slot {
 impl Tokenizer {
     /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, else vocab.txt) or one such file.
     ///
-    /// A vocab.txt is cased unless the tokenizer_config.json beside it says `do_lower_case`.
+    /// A vocab.txt is cased unless the tokenizer_config.json beside it says `do_lower_case`. Where that file and a BERT
+    /// tokenizer.json disagree, it is followed, as in transformers, and [`Tokenizer::notes`] says so.
     pub fn load(path: &Path) -> Result<Tokenizer> {
         let file = find_file(path)?;
         let bytes = input::read(&file)?;
@@ -106,15 +117,19 @@ impl Tokenizer {
         let engine = || match kind {
             _ if bytes.is_empty() => Err("it is empty".to_string()),
             _ if bytes.starts_with(b"version https://git-lfs") => Err("it is a pointer of Git LFS".to_string()),
-            "json" => engine::from_json(&bytes),
-            "model" => engine::from_sentencepiece(&bytes),
+            "json" => engine::from_json(&bytes).and_then(|engine| Ok((engine, settings(&config)?))),
+            "model" => engine::from_sentencepiece(&bytes).map(|(engine, settings)| (engine, Some(settings))),
             "txt" => match str::from_utf8(&bytes) {
-                Ok(text) => engine::from_vocab(text, &config),
+                Ok(text) => engine::from_vocab(text, &config).map(|engine| (engine, None)),
                 Err(error) => Err(format!("it is not UTF-8 from byte {} on", error.valid_up_to())),
             },
             _ => Err(format!("its name ends in \"{kind}\"")),
         };
-        let built = guarded(|| Tokenizer::new(engine()?, &config, source.clone()));
+        let built = guarded(|| {
+            let (mut engine, settings) = engine()?;
+            let notes = engine::follow_config(&mut engine, &config)?;
+            Tokenizer::new(engine, settings, &config, source.clone(), notes)
+        });
         built
             .unwrap_or_else(|panic| Err(format!("reading it failed ({panic})")))
             .map_err(|found| Error::Data(format!("{source}: expected {expected}, but {found}; {remedy}")))
@@ -130,11 +145,17 @@ impl Tokenizer {
         do_lower_case: bool,
     ) -> Result<Tokenizer> {
         let engine = train::unigram(texts, vocab_size, do_lower_case)?;
-        let tokenizer = Tokenizer::new(engine, &Value::Null, "the trained tokenizer".to_string());
+        let tokenizer = Tokenizer::new(engine, None, &Value::Null, "the trained tokenizer".to_string(), Vec::new());
         tokenizer.map_err(|reason| Error::Data(format!("the trained tokenizer is not usable: {reason}")))
     }
 
-    fn new(mut engine: Engine, config: &Value, source: String) -> Result<Tokenizer, String> {
+    fn new(
+        mut engine: Engine,
+        settings: Option<Settings>,
+        config: &Value,
+        source: String,
+        notes: Vec<String>,
+    ) -> Result<Tokenizer, String> {
         let specials = find_specials(&engine, config)?;
         let Specials { first, pad, last, unknown, mask } = specials;
         let added = engine.get_added_tokens_decoder();
@@ -147,12 +168,12 @@ impl Tokenizer {
             Subwords::Other(model) => tokenizers::Model::get_vocab(&**model).into_values().max().unwrap_or(0),
         };
         let n_ids = added.keys().copied().fold(largest, u32::max) as usize + 1;
-        engine = without_special_pieces(engine, &special_ids)?;
-        let (single, pair) = (template(&engine, false)?, template(&engine, true)?);
-        check_template(&single, &pair, specials, n_ids)?;
-        let rules = engine::sentencepiece_rules(&engine)?;
-        let inner = Inner { engine, rules, single, pair, specials, special_ids, n_ids, source };
-        let tokenizer = Tokenizer { inner: Arc::new(inner) };
+        let rules = Rules::of(&engine, settings)?;
+        engine = with_kinds_of_pieces(engine, &special_ids, rules.as_ref().map_or(&[], Rules::whole));
+        let frames = Frames { single: template(&engine, Form::Single)?, pair: template(&engine, Form::Pair)? };
+        frames.check(specials, n_ids)?;
+        let inner = Inner { engine, rules, specials, special_ids, n_ids, source, notes };
+        let tokenizer = Tokenizer { inner: Arc::new(inner), frames };
         tokenizer.split("A first text, encoded to see that it works.")?;
         Ok(tokenizer)
     }
@@ -185,22 +206,16 @@ impl Tokenizer {
 
     fn split(&self, text: &str) -> Result<Vec<u32>, String> {
         let engine = &self.inner.engine;
-        let (Some((charsmap, spaces)), Subwords::Unigram(model)) = (&self.inner.rules, engine.get_model()) else {
+        let (Some(rules), Subwords::Unigram(model)) = (&self.inner.rules, engine.get_model()) else {
             let encoding = engine.encode_fast(text, false).map_err(|error| error.to_string())?;
             return Ok(encoding.get_ids().to_vec());
         };
-        let parts = engine.get_added_vocabulary().extract_and_normalize(None::<&NormalizerWrapper>, text);
-        let parts = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
-        let ids = parts.into_iter().flat_map(|(part, _, added)| match added {
-            Some(tokens) => tokens.iter().map(|token| token.id).collect(),
-            None => model.ids(&charsmap.normalize(part, *spaces)),
-        });
-        Ok(ids.collect())
+        Ok(rules.ids(text, model))
     }
 
     /// Frames the tokens of a sequence or pair by special tokens, cut to `max_length` as [`Tokenizer::encode`] does.
     pub fn assemble(&self, a: &[u32], b: Option<&[u32]>, max_length: usize) -> Result<Encoded> {
-        let (slots, what) = if b.is_some() { (&self.inner.pair, "pair") } else { (&self.inner.single, "sequence") };
+        let (slots, what) = if b.is_some() { (&self.frames.pair, "pair") } else { (&self.frames.single, "sequence") };
         let n_special = slots.iter().filter(|slot| matches!(slot, Slot::Special(..))).count();
         let room = max_length.checked_sub(n_special).ok_or_else(|| {
             let reason = format!("max_length is {max_length}, but a {what} has {n_special} special tokens");
@@ -210,7 +225,7 @@ impl Tokenizer {
         let (n_a, n_b) = longest_first(a.len(), b.len(), room);
         let mut encoded = Encoded { n_truncated: a.len() - n_a + b.len() - n_b, ..Encoded::default() };
         let mut first = 0;
-        for slot in slots {
+        for slot in slots.iter() {
             let (ids, kind) = match slot {
                 Slot::Special(id, kind) => (std::slice::from_ref(id), kind),
                 Slot::First(kind) => {
@@ -247,6 +262,28 @@ impl Tokenizer {
         &self.inner.source
     }
 
+    /// What the user should know of how its files were read.
+    pub fn notes(&self) -> &[String] {
+        &self.inner.notes
+    }
+
+    /// The same tokenizer for a model that knows `n_types` token types: a model with one type gets no other, whatever the
+    /// template says, as RoBERTa with BERT's tokenizer in transformers; a template with more than the model has is refused.
+    pub fn with_types(&self, n_types: usize) -> Result<Tokenizer> {
+        let frames = match n_types {
+            1 => self.frames.of_one_type(),
+            _ => self.frames.clone(),
+        };
+        match frames.highest_type() {
+            highest if (highest as usize) < n_types => Ok(Tokenizer { inner: self.inner.clone(), frames }),
+            highest => Err(Error::Data(format!(
+                "{}: its template gives the token type {highest}, and the model's config.json has a type_vocab_size of \
+                 {n_types}; take tokenizer and model from one folder",
+                self.inner.source
+            ))),
+        }
+    }
+
     /// The ids with a meaning of their own.
     pub fn specials(&self) -> Specials {
         self.inner.specials
@@ -280,15 +317,20 @@ impl Tokenizer {
             "clean_up_tokenization_spaces": false,
             "model_input_names": ["input_ids", "attention_mask"],
         });
-        if self.inner.rules.is_some() {
+        if let Some(rules) = &self.inner.rules {
             config["tokenizer_class"] = json!("XLMRobertaTokenizerFast");
+            if let Some(settings) = &rules.settings {
+                config[Settings::KEY] = json!(settings);
+            }
         }
         if let (Subwords::Other(model), Some(NormalizerWrapper::BertNormalizer(normalizer))) =
             (self.inner.engine.get_model(), self.inner.engine.get_normalizer())
             && let ModelWrapper::WordPiece(_) = **model
         {
             config["tokenizer_class"] = json!("BertTokenizerFast");
-            config["model_input_names"] = json!(["input_ids", "token_type_ids", "attention_mask"]);
+            if self.frames.highest_type() > 0 {
+                config["model_input_names"] = json!(["input_ids", "token_type_ids", "attention_mask"]);
+            }
             config["do_lower_case"] = json!(normalizer.lowercase);
             config["strip_accents"] = json!(normalizer.strip_accents);
             config["tokenize_chinese_chars"] = json!(normalizer.handle_chinese_chars);
@@ -343,21 +385,38 @@ fn find_specials(engine: &Engine, config: &Value) -> Result<Specials, String> {
     Ok(Specials { first, pad, last, unknown, mask })
 }
 
-/// Keeps text such as full-width `＜ｓ＞` from becoming a special token once it is normalized.
-fn without_special_pieces(mut engine: Engine, special_ids: &[u32]) -> Result<Engine, String> {
+/// What tokenizer_config.json says of the SentencePiece model that a tokenizer.json was made of.
+fn settings(config: &Value) -> Result<Option<Settings>, String> {
+    let Some(settings) = config.get(Settings::KEY) else { return Ok(None) };
+    let found = Settings::deserialize(settings);
+    found.map(Some).map_err(|error| format!("\"{}\" in {CONFIG} beside it is damaged ({error})", Settings::KEY))
+}
+
+/// Keeps text such as full-width `＜ｓ＞` from becoming a special token once it is normalized, and user-defined symbols
+/// in one piece.
+fn with_kinds_of_pieces(mut engine: Engine, special_ids: &[u32], symbols: &[String]) -> Engine {
     if let Subwords::Unigram(model) = engine.get_model() {
         let mut model = model.clone();
         model.exclude(special_ids);
+        let ids = symbols.iter().filter_map(|symbol| tokenizers::Model::token_to_id(&model, symbol));
+        model.keep_whole(&ids.collect::<Vec<u32>>());
         engine.with_model(Subwords::Unigram(model));
     }
-    Ok(engine)
+    engine
+}
+
+/// What is framed.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Form {
+    Single,
+    Pair,
 }
 
 /// Learns from two marked tokens how the post-processor frames a sequence or a pair.
-fn template(engine: &Engine, pair: bool) -> Result<Vec<Slot>, String> {
+fn template(engine: &Engine, form: Form) -> Result<Arc<[Slot]>, String> {
     let mark = |id| Encoding::from_tokens(vec![Token::new(id, String::new(), (0, 0))], 0);
     let (a, b) = (u32::MAX, u32::MAX - 1);
-    let second = pair.then(|| mark(b));
+    let second = (form == Form::Pair).then(|| mark(b));
     let framed = engine.post_process(mark(a), second, true).map_err(|error| error.to_string())?;
     let slots = framed.get_ids().iter().zip(framed.get_type_ids()).map(|(id, kind)| match *id {
         id if id == a => Slot::First(*kind),
@@ -367,19 +426,48 @@ fn template(engine: &Engine, pair: bool) -> Result<Vec<Slot>, String> {
     Ok(slots.collect())
 }
 
-fn check_template(single: &[Slot], pair: &[Slot], specials: Specials, n_ids: usize) -> Result<(), String> {
-    for (slots, wanted, what) in [(single, 1, "sequence"), (pair, 2, "pair")] {
-        let opens = matches!(slots.first(), Some(Slot::Special(id, _)) if *id == specials.first);
-        let closes = matches!(slots.last(), Some(Slot::Special(id, _)) if *id == specials.last);
-        let special = |slot: &&Slot| matches!(slot, Slot::Special(..));
-        let inside = slots.iter().all(|slot| !matches!(slot, Slot::Special(id, _) if *id as usize >= n_ids));
-        let n_texts = slots.len() - slots.iter().filter(special).count();
-        if !(opens && closes && inside && n_texts == wanted) {
-            let (first, last) = (specials.first, specials.last);
-            return Err(format!("its template for a {what} is {slots:?}, not text between the ids {first} and {last}"));
+impl Slot {
+    fn kind(self) -> u32 {
+        match self {
+            Slot::Special(_, kind) | Slot::First(kind) | Slot::Second(kind) => kind,
         }
     }
-    Ok(())
+
+    fn of_type_0(self) -> Slot {
+        match self {
+            Slot::Special(id, _) => Slot::Special(id, 0),
+            Slot::First(_) => Slot::First(0),
+            Slot::Second(_) => Slot::Second(0),
+        }
+    }
+}
+
+impl Frames {
+    fn highest_type(&self) -> u32 {
+        self.single.iter().chain(&*self.pair).map(|slot| slot.kind()).max().unwrap_or(0)
+    }
+
+    fn of_one_type(&self) -> Frames {
+        let without = |slots: &[Slot]| slots.iter().map(|slot| slot.of_type_0()).collect();
+        Frames { single: without(&self.single), pair: without(&self.pair) }
+    }
+
+    fn check(&self, specials: Specials, n_ids: usize) -> Result<(), String> {
+        for (slots, wanted, what) in [(&self.single, 1, "sequence"), (&self.pair, 2, "pair")] {
+            let opens = matches!(slots.first(), Some(Slot::Special(id, _)) if *id == specials.first);
+            let closes = matches!(slots.last(), Some(Slot::Special(id, _)) if *id == specials.last);
+            let special = |slot: &&Slot| matches!(slot, Slot::Special(..));
+            let inside = slots.iter().all(|slot| !matches!(slot, Slot::Special(id, _) if *id as usize >= n_ids));
+            let n_texts = slots.len() - slots.iter().filter(special).count();
+            if !(opens && closes && inside && n_texts == wanted) {
+                let (first, last) = (specials.first, specials.last);
+                return Err(format!(
+                    "its template for a {what} is {slots:?}, not text between the ids {first} and {last}"
+                ));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// How many tokens of each sequence stay.

@@ -12,6 +12,9 @@ pub(super) struct Proto {
     pub add_dummy_prefix: bool,
     pub remove_extra_whitespaces: bool,
     pub escape_whitespaces: bool,
+    /// Whether the settings of training and of normalization, which follow the pieces, are there.
+    pub has_trainer: bool,
+    pub has_normalizer: bool,
 }
 
 /// One entry of the vocabulary.
@@ -47,8 +50,14 @@ impl Proto {
         while let Some(field) = reader.field()? {
             match field {
                 (1, Field::Bytes(piece)) => proto.pieces.push(Piece::parse(piece, proto.pieces.len())?),
-                (2, Field::Bytes(trainer)) => proto.read_trainer(trainer)?,
-                (3, Field::Bytes(normalizer)) => proto.read_normalizer(normalizer)?,
+                (2, Field::Bytes(trainer)) => {
+                    proto.has_trainer = true;
+                    proto.read_trainer(trainer)?;
+                }
+                (3, Field::Bytes(normalizer)) => {
+                    proto.has_normalizer = true;
+                    proto.read_normalizer(normalizer)?;
+                }
                 (1..=3, _) => return Err(format!("field {} is not a message", field.0)),
                 _ => {}
             }

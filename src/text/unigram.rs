@@ -23,6 +23,10 @@ pub(super) struct Unigram {
     trie: Trie,
     /// Pieces that text never becomes: the special ones.
     excluded: Vec<bool>,
+    /// User-defined pieces, which text that holds them always becomes.
+    whole: Vec<bool>,
+    /// The highest score of a normal piece.
+    highest: f64,
     unknown_score: f64,
     /// Whether scores come from a SentencePiece file, whose sums are `f32`.
     single: bool,
@@ -57,9 +61,11 @@ impl Unigram {
         }
         let trie = Trie::new(&vocab)?;
         let single = vocab.iter().all(|(_, score)| f64::from(*score as f32) == *score);
-        let excluded = vec![false; vocab.len()];
+        let (excluded, whole) = (vec![false; vocab.len()], vec![false; vocab.len()]);
         let unknown = unknown as u32;
-        let mut unigram = Unigram { vocab, unknown, byte_fallback, trie, excluded, unknown_score: 0.0, single };
+        let (unknown_score, highest) = (0.0, 0.0);
+        let mut unigram =
+            Unigram { vocab, unknown, byte_fallback, trie, excluded, whole, highest, unknown_score, single };
         unigram.exclude(&[unknown]);
         Ok(unigram)
     }
@@ -93,9 +99,37 @@ impl Unigram {
                 .filter_map(|byte| self.trie.id(&byte_piece(byte)))
                 .for_each(|id| self.excluded[id as usize] = true);
         }
-        let scores = self.vocab.iter().zip(&self.excluded).filter(|(_, excluded)| !**excluded);
-        let lowest = scores.map(|((_, score), _)| *score).fold(f64::INFINITY, f64::min);
-        self.unknown_score = self.add(if lowest.is_finite() { lowest } else { 0.0 }, -UNKNOWN_PENALTY);
+        self.take_bounds();
+    }
+
+    /// Makes text that holds one of `ids` become it, as SentencePiece does for user-defined pieces.
+    pub fn keep_whole(&mut self, ids: &[u32]) {
+        for id in ids {
+            if let Some(flag) = self.whole.get_mut(*id as usize) {
+                *flag = true;
+            }
+        }
+        self.take_bounds();
+    }
+
+    /// Finds the bounds of the normal pieces' scores, from which those of unknown text and of whole pieces come.
+    fn take_bounds(&mut self) {
+        let normal = (0..self.vocab.len()).filter(|id| !self.excluded[*id] && !self.whole[*id]);
+        let bounds = normal.map(|id| self.vocab[id].1).fold(None, |bounds: Option<(f64, f64)>, score| {
+            Some(bounds.map_or((score, score), |(low, high)| (low.min(score), high.max(score))))
+        });
+        let (lowest, highest) = bounds.unwrap_or((0.0, 0.0));
+        self.highest = highest;
+        self.unknown_score = self.add(lowest, -UNKNOWN_PENALTY);
+    }
+
+    /// The score of a piece of `length` bytes; a whole one's is SentencePiece's `length * max_score_ - 0.1`.
+    fn score(&self, id: u32, length: usize) -> f64 {
+        if self.whole[id as usize] {
+            let longest = length as f64 * self.highest;
+            return if self.single { f64::from(longest as f32) } else { longest } - 0.1;
+        }
+        self.vocab[id as usize].1
     }
 
     /// `a + b` in the precision of the file's scores.
@@ -116,7 +150,7 @@ impl Unigram {
                     continue;
                 }
                 reaches_next |= end == next;
-                self.relax(&mut best[end], here, self.vocab[id as usize].1, id, start);
+                self.relax(&mut best[end], here, self.score(id, end - start), id, start);
             }
             if !reaches_next {
                 self.relax(&mut best[next], here, self.unknown_score, self.unknown, start);
@@ -308,6 +342,18 @@ mod tests {
         ] {
             assert_eq!(model.ids(text), ids, "{text}");
         }
+    }
+
+    #[test]
+    fn whole_pieces_are_never_cut() {
+        // Scores of a whole piece do not count: here it would lose to "a" and "b" by far.
+        let mut model = unigram(&[("<unk>", 0.0), ("a", -1.0), ("b", -1.0), ("ab", -50.0), ("abb", -9.0)], false);
+        assert_eq!(model.ids("abb"), [1, 2, 2]);
+        model.keep_whole(&[3]);
+        assert_eq!(model.ids("bab"), [2, 1, 2]); // 2 * -1 - 0.1 is below the sum of the two: as in SentencePiece
+        model.vocab[2].1 = -1.2;
+        assert_eq!(model.ids("bab"), [2, 3]);
+        assert_eq!(model.ids("zab"), [0, 3]);
     }
 
     #[test]
