@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use std::collections::HashSet;
+
 use super::world::{self, Count, Meaning, Predicate, Subject, Thing, Town};
 use super::*;
 
@@ -262,5 +264,19 @@ fn samples() {
         }
         texts[..3].iter().for_each(|text| println!("  {text}"));
         assert!((120..700).contains(&distinct) && (4.0..9.0).contains(&mean));
+    }
+}
+
+#[test]
+fn nothing_that_is_measured_is_trained_on() {
+    let pairs = |split, n| -> HashSet<(String, Option<String>)> {
+        let loaded = load(split, "en", n, 7).unwrap();
+        loaded.examples.into_iter().map(|example| (example.a, example.b)).collect()
+    };
+    let train = load(Split::Train, "en", 9_000, 7).unwrap();
+    assert_eq!(train.examples.len(), 9_000);
+    let train: HashSet<_> = train.examples.into_iter().map(|example| (example.a, example.b)).collect();
+    for split in [Split::Dev, Split::Test] {
+        assert_eq!(train.intersection(&pairs(split, HELD_OUT)).count(), 0, "{split}");
     }
 }
