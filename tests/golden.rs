@@ -8,10 +8,12 @@ mod harness;
 
 use harness::{Outcome, Test};
 use rxlt::{
-    array::Precision,
+    array::{Precision, Segments},
     cpu,
-    doctor::models::{Golden, PARTS, in_precision},
+    doctor::models::{Golden, PARTS, in_precision, rounding},
     gpu::Opening,
+    models::{Batch, Config, HeadKind, Model, Target},
+    rng::Rng,
     tensor::Device,
 };
 use std::{
@@ -31,7 +33,63 @@ fn main() {
         tests.push(Test::new(format!("{name}::cpu"), move || check(&cpu, &Device::cpu())));
         tests.push(Test::new(format!("{name}::wgpu"), move || harness::on_gpu(|device| check(&gpu, device))));
     }
+    tests.push(Test::new("models of many sizes::cpu in bf16", || match cpu::supports(Precision::Bf16) {
+        true => many_sizes(&Device::Cpu(Precision::Bf16)),
+        false => Outcome::Ignored("this processor has no AVX512-BF16".into()),
+    }));
+    tests.push(Test::new("models of many sizes::wgpu in f16", || {
+        let opening = Opening { precision: Precision::F16, ..Opening::default() };
+        harness::on_gpu_as(opening, many_sizes)
+    }));
     harness::run(tests);
+}
+
+/// The bound of the rounded precisions holds for models that nobody looked at when it was made, and is near what is seen.
+fn many_sizes(device: &Device) -> Outcome {
+    let mut shares = Vec::new();
+    for seed in 0..24 {
+        let mut rng = Rng::new(seed, 0);
+        let (layers, heads) = (1 + rng.below(6) as usize, 1 << rng.below(3));
+        let hidden = heads * 4 * (1 + rng.below(8) as usize);
+        let (kind, types) = if seed % 2 == 0 { ("xlm-roberta", 1) } else { ("bert", 2) };
+        let config = serde_json::json!({
+            "model_type": kind, "vocab_size": 90, "hidden_size": hidden, "num_hidden_layers": layers,
+            "num_attention_heads": heads, "intermediate_size": 2 * hidden, "max_position_embeddings": 40,
+            "type_vocab_size": types, "pad_token_id": types % 2, "initializer_range": 0.02 + 0.1 * rng.uniform(),
+        });
+        let config = Config::new(config.as_object().expect("an object").clone()).expect("the sizes fit");
+        let lengths: Vec<usize> = (0..2 + rng.below(5)).map(|_| 2 + rng.below(25) as usize).collect();
+        let (batch, head) = drawn(&lengths, seed % 3 == 0, &mut rng);
+        let model = |device: &Device| Model::fresh(config.clone(), head.clone(), seed, device).expect("it is small");
+        let seen = rounding(&model, &batch, device);
+        assert_eq!(seen.verdict(), Ok(()), "{kind}, {layers} layers of {hidden}, sequences of {lengths:?}");
+        shares.push(seen.share());
+    }
+    shares.sort_by(f64::total_cmp);
+    let (median, most) = (shares[shares.len() / 2], shares[shares.len() - 1]);
+    println!("    of the bound: median {median:.2}, most {most:.2}");
+    assert!(median > 0.15, "the bound is far from what is seen: half of the models need less than {median:.2} of it");
+    Outcome::Passed
+}
+
+/// Sequences of these lengths with random words, for a classifier or a language model.
+fn drawn(lengths: &[usize], masked: bool, rng: &mut Rng) -> (Batch, HeadKind) {
+    let segments = Segments::new(lengths.to_vec());
+    let n = segments.rows();
+    let ids: Vec<u32> = (0..n).map(|_| 5 + rng.below(80)).collect();
+    let (target, head) = match masked {
+        true => {
+            let rows: Vec<u32> = (0..n as u32).step_by(3).collect();
+            let words: Vec<u32> = rows.iter().map(|_| 5 + rng.below(80)).collect();
+            (Target::Masked { rows: rows.into(), words: words.into() }, HeadKind::MaskedLm)
+        }
+        false => {
+            let labels: Vec<u32> = lengths.iter().map(|_| rng.below(3)).collect();
+            (Target::Labels(labels.into()), HeadKind::Classify(["a", "b", "c"].map(str::to_owned).to_vec()))
+        }
+    };
+    let (positions, types) = (segments.positions(), vec![0; n].into());
+    (Batch { ids: ids.into(), positions, types, segments, target }, head)
 }
 
 fn folders() -> Vec<PathBuf> {

@@ -91,6 +91,11 @@ impl Closeness {
         self.record(format!("{what}: got {got}, expected {expected}"), error, f64::MIN_POSITIVE);
     }
 
+    /// The error of the worst, as a share of its tolerance.
+    pub fn share(&self) -> f64 {
+        self.worst.as_ref().map_or(0.0, |(error, tolerance, _)| error / tolerance)
+    }
+
     /// What is beyond its tolerance, if anything is.
     pub fn verdict(&self) -> Result<(), String> {
         match &self.worst {
@@ -239,11 +244,7 @@ impl Golden {
     }
 
     fn scene<'a>(&'a self, model: &'a Model, words: Words<'a>, draw: Option<Draw>) -> Scene<'a> {
-        let examples = match &self.batch.target {
-            Target::Labels(labels) => labels.len(),
-            Target::Masked { words, .. } | Target::Translated { words, .. } => words.len(),
-        };
-        Scene { model, words, batch: &self.batch, weight: 1.0 / examples as f32, draw }
+        Scene { model, words, batch: &self.batch, weight: 1.0 / n_examples(&self.batch) as f32, draw }
     }
 }
 
@@ -282,39 +283,78 @@ fn labels_as_f64(numbers: &Weights) -> Vec<f64> {
 
 /// In a shorter precision, logits and gradients are near those of f32, and not the same.
 pub fn in_precision(golden: &Golden, device: &Device) -> Closeness {
-    let run = |device: &Device| {
-        let model = golden.model(device);
-        let embedded = model.activations(Place::Embedding, &golden.batch, Words::Table, Pass::evaluation());
-        let logits = model.logits_from(Place::Embedding, &embedded, &golden.batch, Pass::evaluation()).to_vec();
-        // Scaled as a training step does it in f16, which has no small numbers.
-        let loss = Standard.loss(&golden.scene(&model, Words::Table, None)).scale(1024.0);
-        let grads = loss.gradients(&model.leaves());
-        (logits, grads.iter().flat_map(Tensor::to_vec).collect::<Vec<f32>>())
-    };
-    let ((logits, grads), (exact_logits, exact_grads)) = (run(device), run(&Device::cpu()));
-    let most = bounds(device.precision());
+    rounding(&|device| golden.model(device), &golden.batch, device)
+}
+
+/// The same of any model, and batch: see [`MOST`].
+pub fn rounding(model: &dyn Fn(&Device) -> Model, batch: &Batch, device: &Device) -> Closeness {
+    let (exact, got) = (model(&Device::cpu()), model(device));
+    let rounded = with_rounded_weights(&exact, device.precision());
+    let exact = logits_and_gradients(&exact, batch);
+    let [by_weights, found] = [&rounded, &got].map(|model| logits_and_gradients(model, batch));
     let mut seen = Closeness::default();
-    for (what, got, exact, most) in
-        [("logits", logits, exact_logits, most[0]), ("gradients", grads, exact_grads, most[1])]
-    {
-        let error = distance(&got, &exact);
-        match error > 1e-5 {
-            true => seen.record(format!("{what}: relative error"), error, most),
+    for (i, what) in ["logits", "gradients"].into_iter().enumerate() {
+        let (error, scale) = (distance(&found[i], &exact[i]), distance(&by_weights[i], &exact[i]));
+        match error > scale / MOST {
+            true => {
+                seen.record(format!("{what}: {error:.1e} off, rounded weights alone {scale:.1e}"), error, MOST * scale)
+            }
             false => {
                 let what = format!("{what} are those of f32: was {} used at all?", device.precision());
-                seen.record(what, f64::INFINITY, most);
+                seen.record(what, f64::INFINITY, MOST * scale);
             }
         }
     }
     seen
 }
 
-/// How far logits and gradients may be from those of f32, relative to their norms. A rounded operand is off by at most 2⁻⁸
-/// in bf16 and 2⁻¹¹ in f16, on average by a third of that, and errors of many products average out.
-fn bounds(precision: Precision) -> [f64; 2] {
-    match precision {
-        Precision::Bf16 => [1e-2, 2e-2],
-        _ => [2e-3, 4e-3],
+/// How many times as far off a device may be as the model's own weights make it when they alone are rounded, and the rest
+/// is computed in f32: at most so many times, and at least this part.
+///
+/// Depth, width, and how large logits are decide how far rounding carries, for each model in its own way; all of that is in
+/// the model itself. Rounding its weights once tells it, whatever the sizes: the other operand of each product is rounded as
+/// often and as far, in attention both are, and in f16 a GPU rounds what it stores, too, while a backward pass rounds the
+/// gradient's operands beside those of the forward pass. These are independent errors of the same size, some two to eight
+/// of them, so that their sum is √2 to √8 times as large, and it varies by chance where logits are few.
+const MOST: f64 = 6.0;
+
+/// The model with the weights of its matrices rounded, and a tied word table, which is an operand, too.
+fn with_rounded_weights(model: &Model, precision: Precision) -> Model {
+    let round = |x: f32| match precision {
+        Precision::Bf16 => half::bf16::from_f32(x).to_f32(),
+        Precision::F16 => half::f16::from_f32(x).to_f32(),
+        Precision::F32 => x,
+    };
+    let kept = Model::fresh(model.config.clone(), model.head_kind.clone(), 7, model.device());
+    let copy = kept.expect("a model of this configuration was made before");
+    let mut tensors = model.tensors();
+    let is_operand = |i: usize, shape: &[usize], name: &str| match i {
+        0 => model.head_kind == HeadKind::MaskedLm,
+        _ => shape.len() == 2 && !name.contains("embeddings"),
+    };
+    for (i, (name, shape, values)) in tensors.iter_mut().enumerate() {
+        if is_operand(i, shape, name) {
+            values.iter_mut().for_each(|x| *x = round(*x));
+        }
+    }
+    copy.assign(&tensors);
+    copy
+}
+
+fn logits_and_gradients(model: &Model, batch: &Batch) -> [Vec<f32>; 2] {
+    let embedded = model.activations(Place::Embedding, batch, Words::Table, Pass::evaluation());
+    let logits = model.logits_from(Place::Embedding, &embedded, batch, Pass::evaluation()).to_vec();
+    // Scaled as a training step does it in f16, which has no small numbers.
+    let scene = Scene { model, words: Words::Table, batch, weight: 1.0 / n_examples(batch) as f32, draw: None };
+    let grads = Standard.loss(&scene).scale(1024.0).gradients(&model.leaves());
+    [logits, grads.iter().flat_map(Tensor::to_vec).collect()]
+}
+
+/// How many predictions the loss averages over.
+fn n_examples(batch: &Batch) -> usize {
+    match &batch.target {
+        Target::Labels(labels) => labels.len(),
+        Target::Masked { words, .. } | Target::Translated { words, .. } => words.len(),
     }
 }
 
