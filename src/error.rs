@@ -65,8 +65,16 @@ impl Error {
 
     /// The same failure with a remedy at the end of its message.
     pub fn with(mut self, remedy: &str) -> Error {
-        let (Error::Usage(m) | Error::Diverged(m) | Error::Mismatch(m) | Error::Data(m) | Error::Missing(m)
-        | Error::Device(m) | Error::Output(m) | Error::Io(m) | Error::Stopped(m) | Error::Config(m)) = &mut self;
+        let (Error::Usage(m)
+        | Error::Diverged(m)
+        | Error::Mismatch(m)
+        | Error::Data(m)
+        | Error::Missing(m)
+        | Error::Device(m)
+        | Error::Output(m)
+        | Error::Io(m)
+        | Error::Stopped(m)
+        | Error::Config(m)) = &mut self;
         *m = format!("{m}; {remedy}");
         self
     }

@@ -69,7 +69,8 @@ pub fn verify_if_sealed(folder: &Path) -> Result<()> {
         return Ok(());
     }
     verify(folder).map_err(|error| {
-        let remedy = format!("take the file from a copy of the folder; if you changed it yourself, remove {MARKER} there");
+        let remedy =
+            format!("take the file from a copy of the folder; if you changed it yourself, remove {MARKER} there");
         error.with(&remedy)
     })
 }

@@ -7,7 +7,9 @@ mod header;
 mod weights;
 mod write;
 
-pub use commit::{MARKER, clean, commit_folder, is_complete, remove_folder, sha256_file, verify, verify_if_sealed, write_file};
+pub use commit::{
+    MARKER, clean, commit_folder, is_complete, remove_folder, sha256_file, verify, verify_if_sealed, write_file,
+};
 pub use weights::{Weights, not_finite};
 pub use write::{Entry, Values, write};
 

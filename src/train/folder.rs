@@ -346,7 +346,10 @@ impl StageFolder {
     /// Removes our checkpoints that are older than this one. Those that seem newer were passed over as damaged, and are
     /// replaced when training comes to them.
     pub fn prune(&self, newest: u64) -> Result<()> {
-        self.saved()?.iter().filter(|saved| saved.step < newest).try_for_each(|old| checkpoint::remove_folder(&old.path))
+        self.saved()?
+            .iter()
+            .filter(|saved| saved.step < newest)
+            .try_for_each(|old| checkpoint::remove_folder(&old.path))
     }
 
     /// All checkpoints that have a name of ours, whole or not, the oldest first.
@@ -357,7 +360,9 @@ impl StageFolder {
             let path = entry.map_err(|error| Error::read(&folder, &error))?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let step = name.strip_prefix("step-").and_then(|step| step.parse().ok());
-            found.extend(step.filter(|_| path.join(checkpoint::MARKER).exists()).map(|step| Saved { step, path: path.clone() }));
+            found.extend(
+                step.filter(|_| path.join(checkpoint::MARKER).exists()).map(|step| Saved { step, path: path.clone() }),
+            );
         }
         found.sort_by_key(|saved| saved.step);
         Ok(found)

@@ -36,12 +36,7 @@ fn group_of(item: &Item) -> String {
 
 /// How many of the masked words of each item the model finds, and how many there are; with at most [`LOGITS`] logits at
 /// once.
-fn masked_words_found(
-    model: &Model,
-    items: &[Item],
-    tokens: usize,
-    stop: &Stop,
-) -> Result<Vec<(usize, usize)>> {
+fn masked_words_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<(usize, usize)>> {
     by_batches(items, tokens, stop, |batch, items| {
         let Target::Masked { words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());

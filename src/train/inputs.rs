@@ -91,7 +91,9 @@ impl Inputs {
         let paths: BTreeSet<&String> = self.0.keys().chain(now.0.keys()).collect();
         let change = |path: &String| match (self.0.get(path), now.0.get(path)) {
             (Some(before), Some(now)) if before.sha256 == now.sha256 => None,
-            (Some(before), Some(now)) => Some(format!("{path} ({}): {} there, {} now", now.role, before.say(), now.say())),
+            (Some(before), Some(now)) => {
+                Some(format!("{path} ({}): {} there, {} now", now.role, before.say(), now.say()))
+            }
             (Some(before), None) => Some(format!("{path} ({}): {} there, not read now", before.role, before.say())),
             (None, Some(now)) => Some(format!("{path} ({}): not read there, {} now", now.role, now.say())),
             (None, None) => None,

@@ -152,7 +152,19 @@ impl<'a> Run<'a> {
         let memory_limit = None;
         let (inputs, stamps) = (Inputs::default(), BTreeMap::new());
         let mut run = Run {
-            recipe, device, folder, progress, stop, memory_limit, task, tokenizer, tests, labelled, texts, inputs, stamps,
+            recipe,
+            device,
+            folder,
+            progress,
+            stop,
+            memory_limit,
+            task,
+            tokenizer,
+            tests,
+            labelled,
+            texts,
+            inputs,
+            stamps,
         };
         run.inputs = Inputs::of(recipe, &run.loaded(), &data.measured_files()?)?;
         run.stamps = run.inputs.stamps();
@@ -262,7 +274,8 @@ impl<'a> Run<'a> {
 
     /// What this stage and the methods after it will write.
     fn writing(&self, choice: &Choice, stage: &Stage, variant: Option<&Method>) -> Writing {
-        let place = variant.and_then(|variant| self.recipe.methods.iter().position(|method| method.name == variant.name));
+        let place =
+            variant.and_then(|variant| self.recipe.methods.iter().position(|method| method.name == variant.name));
         let methods = place.map_or(1, |place| (self.recipe.methods.len() - place) as u64);
         let tests: usize = self.tests.iter().map(|test| test.examples.len()).sum();
         let more_weights = u64::from(stage.select != Select::Last);

@@ -91,10 +91,7 @@ fn limits() -> Vec<(&'static str, u64)> {
     let found = [
         ("the machine", kib("/proc/meminfo", "MemAvailable:")),
         ("the control group", group.map(|(most, used)| most.saturating_sub(used))),
-        (
-            "ulimit -v",
-            address.zip(kib("/proc/self/status", "VmSize:")).map(|(most, used)| most.saturating_sub(used)),
-        ),
+        ("ulimit -v", address.zip(kib("/proc/self/status", "VmSize:")).map(|(most, used)| most.saturating_sub(used))),
     ];
     found.into_iter().filter_map(|(what, left)| Some((what, left?))).collect()
 }
