@@ -1245,3 +1245,117 @@ fn predictions_are_scored_by_name_or_refused() {
         row("no file", |_| (), SCORE, 66, &["cannot read p.jsonl"]),
     ]);
 }
+
+/// A run that is there, spoilt, and asked for again.
+#[test]
+fn a_run_is_what_its_folder_says() {
+    const NAMES: [&str; 2] = ["put the old files back", "--output"];
+    let edit = |f: &Path, name: &str| change(&f.join(name), |text| text.replacen("sits", "sat", 1));
+    let flip = |f: &Path, name: &str| {
+        let mut bytes = fs::read(f.join(name)).unwrap();
+        *bytes.last_mut().unwrap() ^= 1;
+        fs::write(f.join(name), bytes).unwrap();
+    };
+    type Spoil<'a> = &'a dyn Fn(&Path);
+    let rows: &[(&str, Spoil, i32, &[&str])] = &[
+        ("nothing", &|_| (), 0, &["done already"]),
+        ("train file", &|f| edit(f, "data/xnli/train-en.tsv"), 73, &["train-en.tsv (train en): SHA-256", "12 rows"]),
+        (
+            "test file",
+            &|f| edit(f, "data/xnli/test-de.tsv"),
+            73,
+            &["test-de.tsv (test de): SHA-256", NAMES[0], NAMES[1]],
+        ),
+        ("start model", &|f| flip(f, "model/model.safetensors"), 73, &["model.safetensors (model): SHA-256", NAMES[0]]),
+        ("another file of a tokenizer", &|f| fs::write(f.join("model/vocab.txt"), "a").unwrap(), 73, &["vocab.txt"]),
+        ("configuration gone", &|f| fs::remove_file(f.join("out/config.resolved.toml")).unwrap(), 73, &["holds a run"]),
+        (
+            "configuration edited",
+            &|f| change(&f.join("out/config.resolved.toml"), |text| text + "# mine\n"),
+            73,
+            &["config.resolved.toml was edited", "--output"],
+        ),
+        (
+            "model kept",
+            &|f| flip(f, "out/1-xnli-standard/model/model.safetensors"),
+            65,
+            &["model.safetensors: damaged: expected SHA-256", "or remove out/1-xnli-standard/model and run the same"],
+        ),
+        (
+            "predictions cut",
+            &|f| change(&f.join("out/1-xnli-standard/predictions/test-de.jsonl"), |t| t.lines().next().unwrap().into()),
+            65,
+            &["test-de.jsonl: expected 6 predictions, found 1", "predicted again"],
+        ),
+        (
+            "files of others",
+            &|f| {
+                [".draft.tmp-1", ".notes.old-2025"].iter().for_each(|n| fs::write(f.join("out").join(n), "x").unwrap())
+            },
+            0,
+            &["done already"],
+        ),
+    ];
+    let whole = world();
+    said(whole.path(), RUN, 0, "first");
+    for (fault, spoil, code, says) in rows {
+        let folder = tempfile::tempdir().unwrap();
+        copy(whole.path(), folder.path());
+        let lock = fs::read(folder.path().join("out/data.lock.json")).unwrap();
+        spoil(folder.path());
+        let said = said(folder.path(), RUN, *code, fault);
+        says.iter().for_each(|part| assert!(said.contains(part), "{fault}: expected \"{part}\" in:\n{said}"));
+        assert_eq!(fs::read(folder.path().join("out/data.lock.json")).unwrap(), lock, "{fault}");
+        if *fault == "files of others" {
+            assert!(
+                folder.path().join("out/.draft.tmp-1").exists() && folder.path().join("out/.notes.old-2025").exists()
+            );
+        }
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().flatten() {
+        let target = to.join(entry.file_name());
+        match entry.path().is_dir() {
+            true => {
+                fs::create_dir_all(&target).unwrap();
+                copy(&entry.path(), &target);
+            }
+            false => _ = fs::copy(entry.path(), target).unwrap(),
+        }
+    }
+}
+
+#[test]
+fn a_damaged_model_that_is_done_is_made_again() {
+    let folder = world();
+    said(folder.path(), RUN, 0, "first");
+    let model = folder.path().join("out/1-xnli-standard/model");
+    let before = fs::read(model.join("model.safetensors")).unwrap();
+    fs::remove_dir_all(&model).unwrap();
+    let log = folder.path().join("out/log.jsonl");
+    let mut text = fs::read(&log).unwrap();
+    text.splice(0..0, *b"{\"half\xff\n");
+    fs::write(&log, text).unwrap();
+    let said = said(folder.path(), RUN, 0, "again");
+    assert!(said.contains("log.jsonl: 1 damaged lines left out") && said.contains("goes on after update 2"), "{said}");
+    assert_eq!(fs::read(model.join("model.safetensors")).unwrap(), before);
+}
+
+#[test]
+fn what_was_wrong_before_training_does_not_refuse_the_corrected_command() {
+    let folder = world();
+    let mut wrong = run_with(&["--set", "languages=[\"en\",\"xx\"]"]);
+    said(folder.path(), &wrong, 66, "a typo");
+    wrong[RUN.len() + 1] = "languages=[\"en\",\"de\"]";
+    said(folder.path(), &wrong, 0, "corrected");
+}
+
+#[test]
+fn more_threads_than_a_machine_has_are_refused() {
+    let folder = world();
+    let output = rxlt(folder.path(), RUN).env("RAYON_NUM_THREADS", "3000").output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(2) && said.contains("RAYON_NUM_THREADS=3000: expected at most"), "{said}");
+}

@@ -183,15 +183,14 @@ fn work(
     stop: &Stop,
     memory_limit: Option<Bytes>,
 ) -> Result<Outcome> {
-    let before = folder.status();
     let outcome = train::run(resolved, &chosen.device, folder, progress, stop, memory_limit);
     progress.finish();
     chosen.notes().iter().for_each(|note| progress.note(note));
     match &outcome {
         Ok(_) => folder.set_status(Status::Done, "")?,
         Err(error @ Error::Stopped(_)) => folder.set_status(Status::Paused, error.message())?,
-        // A refusal changes nothing of a run that is done.
-        Err(_) if before == Some(Status::Done) => {}
+        // A refusal before anything was done changes nothing of a run that is there.
+        Err(_) if matches!(folder.status(), Some(Status::Done | Status::Paused)) => {}
         // What went wrong is the news, not that it could not be written down.
         Err(error) => folder.set_status(Status::Failed, error.message()).unwrap_or(()),
     }

@@ -111,7 +111,7 @@ impl RunFolder {
         }
         sign(&mut lock, &path.join(LOCK))?;
         let mut notes: Vec<String> = checkpoint::clean(path)?.iter().map(|left| settled(left)).collect();
-        notes.extend(moved(path, environment));
+        notes.extend(moved(path, environment).filter(|_| resumed));
         let open = File::options().create(true).append(true).open(path.join(LOG));
         let log = Mutex::new(open.map_err(|error| Error::write(&path.join(LOG), &error))?);
         let folder = RunFolder { path: path.to_owned(), resumed, notes, log, _lock: lock };
@@ -121,9 +121,7 @@ impl RunFolder {
             folder.write_json("env.json", &json!(environment))?;
         }
         if !resumed {
-            for stale in [super::inputs::INPUTS, "data.lock.json", CONFIG_HASH] {
-                remove_file(&path.join(stale))?;
-            }
+            forget_beginnings(path)?;
             // Last, so that a folder with a configuration has all the rest.
             let text = resolved.to_toml();
             write_file(&path.join(CONFIG_HASH), format!("{}\n", sha256(text.as_bytes())).as_bytes())?;
@@ -420,6 +418,24 @@ fn holds_work(folder: &Path) -> Result<bool> {
     }
 }
 
+/// Takes away what a start that came to nothing recorded here: a new one may be of another configuration.
+fn forget_beginnings(folder: &Path) -> Result<()> {
+    for stale in [super::inputs::INPUTS, "data.lock.json", CONFIG_HASH, STATUS] {
+        remove_file(&folder.join(stale))?;
+    }
+    let tokenizer = folder.join("tokenizer");
+    if tokenizer.join(checkpoint::MARKER).is_file() {
+        checkpoint::remove_folder(&tokenizer)?;
+    }
+    for entry in fs::read_dir(folder).map_err(|error| Error::read(folder, &error))? {
+        let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
+        if stage.join("checkpoints").is_dir() {
+            remove_file(&stage.join(MEMORY))?;
+        }
+    }
+    Ok(())
+}
+
 /// Whether a run got as far as to be stopped or finished.
 fn has_status(folder: &Path) -> bool {
     let status = fs::read(folder.join(STATUS)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
@@ -585,6 +601,7 @@ mod tests {
         let first = open(&path, "").unwrap();
         assert!(!first.is_resumed() && first.status().is_none());
         first.set_status(Status::Paused, "stopped").unwrap();
+        first.log("step", "1-xnli", 1, &[]).unwrap();
         let error = open(&path, "").unwrap_err();
         assert_eq!(error.exit_code(), 73);
         assert!(error.message().contains(&format!("in use by process {}", process::id())), "{error}");

@@ -320,10 +320,7 @@ impl<'a> Run<'a> {
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
         let mut plan =
             Plan { name: &name, stage, objective: &*objective, source: &*source, updates, dev: &dev, seed, tokens };
-        let forecast = self.foresee(&model, &mut plan, &stage_folder)?;
-        let choice = stage_folder.choice()?.expect("it was recorded just now");
-        space::check_memory(&name, &choice, self.device)?;
-        space::check_disk(&self.writing(&choice, stage, variant), stage_folder.path())?;
+        let forecast = self.foresee(&model, &mut plan, &stage_folder, variant)?;
         let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress: self.progress, stop: self.stop };
         let evaluations = fit(&model, &plan, &desk, &forecast)?;
         checkpoint::commit_folder(&stage_folder.model(), |folder| {
@@ -348,7 +345,14 @@ impl<'a> Run<'a> {
     }
 
     /// What the stage takes, which is said; its micro-batches are those that were recorded, else as large as fit.
-    fn foresee(&self, model: &Model, plan: &mut Plan, folder: &StageFolder) -> Result<Forecast> {
+    /// That there is room for it, in memory and on the disk, is clear before the choice is recorded.
+    fn foresee(
+        &self,
+        model: &Model,
+        plan: &mut Plan,
+        folder: &StageFolder,
+        variant: Option<&Method>,
+    ) -> Result<Forecast> {
         let (recompute, depth) = (model.encoder.recompute, model.encoder.depth);
         let subject = Subject { config: &model.config, head: &model.head_kind, device: self.device, recompute, depth };
         let recorded = folder.choice()?;
@@ -363,6 +367,8 @@ impl<'a> Run<'a> {
             self.progress.note(format_args!("{}: micro-batches of up to {tokens} tokens fit the limit", plan.name));
         }
         plan.tokens = choice.tokens_per_micro_batch;
+        space::check_memory(plan.name, &choice, self.device)?;
+        space::check_disk(&self.writing(&choice, plan.stage, variant), folder.path())?;
         if recorded.is_none() {
             folder.set_choice(&choice)?;
         }
