@@ -135,7 +135,7 @@ library() {
       [ -e "$place/$name" ] && echo "$place/$name" && return
     done
     place=$(PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | awk -v name="$name" '$1 == name { print $NF; exit }')
-    [ -n "$place" ] && echo "$place" && return
+    [ -n "$place" ] && [ -e "$place" ] && echo "$place" && return
   done
   return 1
 }
@@ -193,6 +193,7 @@ find_driver() {
 
 check_device() {
   until=$(part 60)
+  ((until >= 15)) || until=15 # without these two there is nothing to say
   step devices list 20 bash -c 'rxlt devices --json >result.json'
   step devices open 40 rxlt bench clip_factor --quick --backend wgpu --json result.json
   [ "$(code_of)" = 69 ] || return 0
