@@ -14,10 +14,11 @@ use crate::{
         augment::{Neighbours, perturb, stream_of},
         data::Data,
         fit::Plan,
-        measure::{TOKENS_AT_ONCE, check_vocabulary},
+        measure::TOKENS_AT_ONCE,
         memory::{self, Bytes, Subject},
         recipe::{Method, Recipe, Resolved, RsDa, Stage},
         source::{Labelled, Source},
+        suited::suited,
     },
 };
 
@@ -60,11 +61,13 @@ fn line(out: &mut String, text: std::fmt::Arguments) {
 fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>> {
     let model = &recipe.model;
     let tokenizer = model.tokenizer.as_ref().or(model.path.as_ref());
-    let tokenizer = tokenizer.map(|path| Tokenizer::load(Path::new(path))).transpose()?;
+    let mut tokenizer = tokenizer.map(|path| Tokenizer::load(Path::new(path))).transpose()?;
+    let mut notes: Vec<String> = tokenizer.iter().flat_map(Tokenizer::notes).cloned().collect();
     if let Some(path) = &model.path {
         let config = Config::load(Path::new(path))?;
-        if let Some(tokenizer) = &tokenizer {
-            check_vocabulary(tokenizer, &config)?;
+        if let Some(loaded) = &tokenizer {
+            notes.clear();
+            tokenizer = Some(suited(loaded, &config, |note| notes.push(note.to_owned()))?);
         }
         recipe.check_sizes(&config)?;
         let (layers, width) = (config.num_hidden_layers, config.hidden_size);
@@ -81,6 +84,7 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
     if tokenizer.is_none() {
         line(out, format_args!("tokenizer: to be trained on the first stage's text"));
     }
+    notes.iter().for_each(|note| line(out, format_args!("  note: {note}")));
     Ok(tokenizer)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{device::DeviceArgs, print, tell};
+use super::{device::DeviceArgs, note, print, tell};
 use crate::{
     checkpoint::write_file,
     error::{self, Error, Result},
@@ -16,9 +16,10 @@ use crate::{
     },
     text::Tokenizer,
     train::{
-        measure::{Classifier, TOKENS_AT_ONCE, check_vocabulary, open_classifier},
+        measure::{Classifier, TOKENS_AT_ONCE, open_classifier},
         recipe::DEMO,
         retrieve::Retriever,
+        suited::suited,
     },
 };
 
@@ -118,7 +119,7 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
-        let (model, tokenizer) = open_classifier(model, task, &chosen.device)?;
+        let (model, tokenizer) = open_classifier(model, task, &chosen.device, note)?;
         let longest = model.config.longest_input();
         if args.max_length > longest {
             let asked = args.max_length;
@@ -151,7 +152,7 @@ fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
     error::catch(|| {
         let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(model))?;
         let model = Model::load(model, HeadKind::MaskedLm, 0, &chosen.device)?;
-        check_vocabulary(&tokenizer, &model.config)?;
+        let tokenizer = suited(&tokenizer, &model.config, note)?;
         let (layers, max_length) = (model.config.num_hidden_layers, args.max_length.min(model.config.longest_input()));
         if let Some(layer) = args.layer.filter(|layer| *layer > layers) {
             return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
@@ -188,7 +189,12 @@ struct Measure<'a> {
 
 impl Measure<'_> {
     fn score(&self, loaded: &Loaded) -> Result<Score> {
-        tell(&format!("{} {}: {} examples", self.classifier.task.name, loaded.language, loaded.examples.len()));
+        let (task, language) = (self.classifier.task.name, &loaded.language);
+        tell(&format!("{task} {language}: {} examples", loaded.examples.len()));
+        for (reason, n) in &loaded.dropped {
+            tell(&format!("  {n} rows left out: {reason}"));
+        }
+        loaded.notes.iter().for_each(|text| tell(&format!("  note: {text}")));
         let measured = self.classifier.predict(loaded, None)?;
         if measured.n_truncated > 0 {
             tell(&format!("  {} of them cut to {} tokens", measured.n_truncated, self.classifier.max_length));

@@ -2,14 +2,14 @@
 
 use std::path::PathBuf;
 
-use super::tell;
+use super::{note, tell};
 use crate::{
     checkpoint,
     error::{self, Error, Result},
     models::{Config, HeadKind, Model},
     tensor::Device,
     text::Tokenizer,
-    train::measure::check_vocabulary,
+    train::suited::suited,
 };
 
 /// Write a model with its tokenizer as f16 safetensors, which transformers loads and `rxlt` goes on from.
@@ -40,7 +40,7 @@ pub fn run(args: &Args) -> Result<()> {
         let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(&args.model))?;
         let head = Config::load(&args.model)?.labels.map_or(HeadKind::MaskedLm, HeadKind::Classify);
         let mut model = Model::load(&args.model, head, 0, &Device::cpu())?;
-        check_vocabulary(&tokenizer, &model.config)?;
+        let tokenizer = suited(&tokenizer, &model.config, note)?;
         if !model.initialized.is_empty() {
             let (folder, names) = (args.model.display(), model.initialized.join(", "));
             return Err(Error::Data(format!("{folder} lacks {names}; name the folder of a trained model")));

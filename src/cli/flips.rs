@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{device::DeviceArgs, tell};
+use super::{device::DeviceArgs, note, tell};
 use crate::{
     checkpoint::write_file,
     error::{self, Error, Result},
@@ -88,7 +88,7 @@ pub fn run(args: &Args) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     let (plain, perturbed) = error::catch(|| {
-        let (model, tokenizer) = open_classifier(&args.model, task, &chosen.device)?;
+        let (model, tokenizer) = open_classifier(&args.model, task, &chosen.device, note)?;
         let Args { max_length, tokens, .. } = *args;
         let classifier = Classifier { model: &model, tokenizer: &tokenizer, task, max_length, tokens };
         let perturbed = Loaded { examples: copies.examples.clone(), ..test.clone() };

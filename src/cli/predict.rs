@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{device::DeviceArgs, print, tell};
+use super::{device::DeviceArgs, note, print, tell};
 use crate::{
     checkpoint::write_file,
     error::{self, Error, Result},
@@ -20,8 +20,8 @@ use crate::{
     text::Tokenizer,
     train::{
         evaluate::{largest, probabilities},
-        measure::check_vocabulary,
         source::Labelled,
+        suited::suited,
     },
 };
 
@@ -94,7 +94,7 @@ fn label(args: &Args, examples: &[Example], device: &Device) -> Result<(Vec<Stri
         )));
     }
     let tokenizer = Tokenizer::load(&args.model)?;
-    check_vocabulary(&tokenizer, &config)?;
+    let tokenizer = suited(&tokenizer, &config, note)?;
     let data = Labelled::new(examples, &tokenizer, args.max_length, &[])?;
     if data.n_truncated > 0 {
         tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), args.max_length));

@@ -1,10 +1,10 @@
 //! Text to ids as SentencePiece does it, for files that are SentencePiece models in this or another format.
 
 use serde::{Deserialize, Serialize};
+use tokenizers::AddedVocabulary;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
 use tokenizers::pre_tokenizers::metaspace::PrependScheme;
-use tokenizers::AddedVocabulary;
 use tokenizers::{AddedToken, NormalizedString, OffsetReferential, OffsetType};
 
 use super::charsmap::{Charsmap, Normalization, SPACE, Spaces};
@@ -118,7 +118,9 @@ fn by_settings(engine: &Engine, settings: &Settings) -> Result<Normalization, St
     let table = tables.map(|precompiled| Charsmap::parse(&bytes_of(precompiled)?)).transpose()?;
     let spaces = Spaces { prefix: settings.add_dummy_prefix, squeeze: settings.remove_extra_whitespaces };
     let mut whole = settings.user_defined_symbols.clone();
-    if let Some(symbol) = whole.iter().find(|symbol| tokenizers::Model::token_to_id(engine.get_model(), symbol).is_none()) {
+    if let Some(symbol) =
+        whole.iter().find(|symbol| tokenizers::Model::token_to_id(engine.get_model(), symbol).is_none())
+    {
         return Err(format!("its user-defined symbol \"{symbol}\" is no piece"));
     }
     whole.sort_unstable_by(|a, b| b.len().cmp(&a.len()).then_with(|| a.cmp(b)));

@@ -4,6 +4,7 @@ use super::{
     evaluate::{self, Vote},
     objective::RandomPerturbation,
     source::Labelled,
+    suited::suited,
 };
 use crate::{
     error::{Error, Result},
@@ -77,8 +78,13 @@ pub fn label_map(model: &Model, task: &Task) -> Result<Vec<u32>> {
     })
 }
 
-/// Opens a folder with a trained classifier for `task`, and its tokenizer.
-pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(Model, Tokenizer)> {
+/// Opens a folder with a trained classifier for `task`, and its tokenizer; `note` takes what is odd about it.
+pub fn open_classifier(
+    folder: &Path,
+    task: &Task,
+    device: &Device,
+    note: impl FnMut(&str),
+) -> Result<(Model, Tokenizer)> {
     let labels = Config::load(folder)?.labels.unwrap_or_default();
     let model = Model::load(folder, HeadKind::Classify(labels), 0, device)?;
     if !model.initialized.is_empty() {
@@ -90,21 +96,8 @@ pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<(M
     }
     label_map(&model, task)?;
     let tokenizer = Tokenizer::load(folder)?;
-    check_vocabulary(&tokenizer, &model.config)?;
+    let tokenizer = suited(&tokenizer, &model.config, note)?;
     Ok((model, tokenizer))
-}
-
-/// Whether every id of the tokenizer has a row in the word table.
-pub fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
-    match tokenizer.n_ids() <= config.vocab_size {
-        true => Ok(()),
-        false => Err(Error::Data(format!(
-            "{}: {} ids, and the model's config.json has a vocab_size of {}; take tokenizer and model from one folder",
-            tokenizer.source(),
-            tokenizer.n_ids(),
-            config.vocab_size
-        ))),
-    }
 }
 
 impl Classifier<'_> {

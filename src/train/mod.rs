@@ -17,5 +17,6 @@ pub mod retrieve;
 mod run;
 pub mod source;
 pub mod stop;
+pub mod suited;
 
 pub use run::{MethodResult, Outcome, run};

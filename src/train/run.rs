@@ -7,12 +7,13 @@ use super::{
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, number},
     held_out::held_out_accuracies,
-    measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, label_map},
+    measure::{Classifier, TOKENS_AT_ONCE, Voting, label_map},
     memory::{self, Bytes, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, Stage},
     source::{Item, Labelled, Masking, Perturbed, Source},
     stop::Stop,
+    suited::suited,
 };
 use crate::{
     checkpoint,
@@ -184,7 +185,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the first stage starts from; that its sizes suit the tokenizer and all stages is clear before it is read.
-    fn start(&self) -> Result<Start> {
+    fn start(&mut self) -> Result<Start> {
         let (start, config) = match (&self.recipe.model.path, &self.recipe.model.fresh) {
             (Some(path), _) => (Start::Folder(PathBuf::from(path)), Config::load(Path::new(path))?),
             (None, Some(fresh)) => {
@@ -193,7 +194,7 @@ impl<'a> Run<'a> {
             }
             (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
         };
-        check_vocabulary(&self.tokenizer, &config)?;
+        self.tokenizer = suited(&self.tokenizer, &config, |note| self.progress.note(note))?;
         self.recipe.check_sizes(&config)?;
         Ok(start)
     }
