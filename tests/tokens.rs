@@ -16,7 +16,44 @@ fn main() {
     harness::run(vec![
         Test::new("tokens::xlmr", || check("xlm-roberta-base/sentencepiece.bpe.model", "xlmr")),
         Test::new("tokens::mbert", || check("bert-base-multilingual-cased/vocab.txt", "mbert")),
+        Test::new("tokens::added", || published("07/model", "07/tokens.json")),
+        Test::new("tokens::metaspace", || published("15/model", "15/tokens.json")),
+        Test::new("tokens::user_defined", || published("16/model", "16/pieces-model.json")),
+        Test::new("tokens::identity", || published("16/model-identity", "16/pieces-model-identity.json")),
     ]);
+}
+
+/// Texts with their tokens by the library that a model's tokenizer was made for.
+fn published(model: &str, texts: &str) -> Outcome {
+    let cases = harness::shared_folder().join("cases");
+    match harness::present(cases.join(texts)) {
+        Err(outcome) => outcome,
+        Ok(texts) => {
+            let tokenizer = Tokenizer::load(&cases.join(model)).expect("the tokenizer loads");
+            let texts = serde_json::from_slice(&fs::read(texts).expect("the texts can be read"));
+            let texts: serde_json::Map<String, Value> = texts.expect("the texts are JSON");
+            texts.iter().for_each(|(text, expected)| compare_published(&tokenizer, text, expected));
+            Outcome::Passed
+        }
+    }
+}
+
+/// `expected` is a list of pieces, or such a list and one of ids.
+fn compare_published(tokenizer: &Tokenizer, text: &str, expected: &Value) {
+    let ids = tokenizer.tokens(text).expect("the text can be encoded");
+    if let Some(wanted) = expected[1].as_array() {
+        let framed = tokenizer.encode(text, None, 99).expect("the text can be encoded").ids;
+        assert_eq!(
+            wanted.iter().filter_map(Value::as_u64).collect::<Vec<_>>(),
+            framed.into_iter().map(u64::from).collect::<Vec<_>>(),
+            "{text:?}"
+        );
+        return;
+    }
+    let pieces: Vec<String> = ids.iter().map(|id| tokenizer.piece(*id).expect("every id has a piece")).collect();
+    let wanted: Vec<&str> = expected.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let wanted: Vec<&str> = wanted.into_iter().filter(|piece| !["<s>", "</s>"].contains(piece)).collect();
+    assert_eq!(pieces, wanted, "{text:?}");
 }
 
 fn check(file: &str, key: &str) -> Outcome {

@@ -14,10 +14,11 @@ use crate::{
         augment::{Neighbours, perturb, refuse_without_effect, stream_of},
         data::{Data, overlaps},
         fit::Plan,
-        measure::{TOKENS_AT_ONCE, check_vocabulary, head_for},
+        measure::{TOKENS_AT_ONCE, head_for},
         memory::{self, Bytes, Subject},
         recipe::{Method, Recipe, Resolved, RsDa, Stage},
         source::{Labelled, Source},
+        suited::suited,
     },
 };
 
@@ -60,11 +61,13 @@ fn line(out: &mut String, text: std::fmt::Arguments) {
 /// Says what the encoder is; returns its tokenizer where there is one already.
 fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>> {
     let model = &recipe.model;
-    let tokenizer = recipe.tokenizer_source()?.map(|path| Tokenizer::load(&path)).transpose()?;
+    let mut tokenizer = recipe.tokenizer_source()?.map(|path| Tokenizer::load(&path)).transpose()?;
+    let mut notes: Vec<String> = tokenizer.iter().flat_map(Tokenizer::notes).cloned().collect();
     if let (Some(path), Some(folder)) = (&model.path, recipe.model_folder()?) {
         let config = Config::load(&folder)?;
-        if let Some(tokenizer) = &tokenizer {
-            check_vocabulary(tokenizer, &config)?;
+        if let Some(loaded) = &tokenizer {
+            notes.clear();
+            tokenizer = Some(suited(loaded, &config, |note| notes.push(note.to_owned()))?);
         }
         recipe.check_sizes(&config)?;
         check_weights(recipe, &folder)?;
@@ -79,6 +82,7 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
     if tokenizer.is_none() {
         line(out, format_args!("tokenizer: to be trained on the first stage's text"));
     }
+    notes.iter().for_each(|note| line(out, format_args!("  note: {note}")));
     Ok(tokenizer)
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Force, device::DeviceArgs, print, tell};
+use super::{Force, device::DeviceArgs, note, print, tell};
 use crate::{
     checkpoint::{Existing, Output},
     error::{self, Error, Result},
@@ -16,10 +16,11 @@ use crate::{
     },
     text::Tokenizer,
     train::{
-        measure::{Classifier, Opened, TOKENS_AT_ONCE, check_vocabulary, open_classifier},
+        measure::{Classifier, Opened, TOKENS_AT_ONCE, open_classifier},
         recipe::DEMO,
         record::{Record, choose_length, model_folder},
         retrieve::Retriever,
+        suited::suited,
     },
 };
 
@@ -130,9 +131,9 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
-        let Opened { model, tokenizer, record } = open_classifier(&folder, task, &chosen.device)?;
-        let (max_length, note) = choose_length(args.max_length, record.as_ref(), &folder, &model.config)?;
-        note.iter().for_each(|note| tell(&format!("note: {note}")));
+        let Opened { model, tokenizer, record } = open_classifier(&folder, task, &chosen.device, note)?;
+        let (max_length, said) = choose_length(args.max_length, record.as_ref(), &folder, &model.config)?;
+        said.iter().for_each(|said| note(said));
         let classifier = Classifier { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
         let mut measure = Measure { classifier, saving, odd: Vec::new() };
         let scores = loaded.iter().map(|loaded| measure.score(loaded)).collect::<Result<Vec<_>>>()?;
@@ -164,9 +165,9 @@ fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
         let (place, record) = (model, Record::load(model)?);
         let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(model))?;
         let model = Model::load(model, HeadKind::MaskedLm, 0, &chosen.device)?;
-        check_vocabulary(&tokenizer, &model.config)?;
-        let (max_length, note) = choose_length(args.max_length, record.as_ref(), place, &model.config)?;
-        note.iter().for_each(|note| tell(&format!("note: {note}")));
+        let tokenizer = suited(&tokenizer, &model.config, note)?;
+        let (max_length, said) = choose_length(args.max_length, record.as_ref(), place, &model.config)?;
+        said.iter().for_each(|said| note(said));
         let layers = model.config.num_hidden_layers;
         if let Some(layer) = args.layer.filter(|layer| *layer > layers) {
             return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
@@ -258,7 +259,12 @@ struct Measure<'a> {
 
 impl Measure<'_> {
     fn score(&mut self, loaded: &Loaded) -> Result<Score> {
-        tell(&format!("{} {}: {} examples", self.classifier.task.name, loaded.language, loaded.examples.len()));
+        let (task, language) = (self.classifier.task.name, &loaded.language);
+        tell(&format!("{task} {language}: {} examples", loaded.examples.len()));
+        for (reason, n) in &loaded.dropped {
+            tell(&format!("  {n} rows left out: {reason}"));
+        }
+        loaded.notes.iter().for_each(|text| tell(&format!("  note: {text}")));
         let measured = self.classifier.predict(loaded, None)?;
         if measured.n_truncated > 0 {
             tell(&format!("  {} of them cut to {} tokens", measured.n_truncated, self.classifier.max_length));

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::{Force, tell};
+use super::{Force, note, tell};
 use crate::{
     checkpoint,
     error::{self, Error, Result},
@@ -10,8 +10,8 @@ use crate::{
     tensor::Device,
     text::Tokenizer,
     train::{
-        measure::check_vocabulary,
         record::{Record, model_folder},
+        suited::suited,
     },
 };
 
@@ -49,7 +49,7 @@ pub fn run(args: &Args) -> Result<()> {
         let record = Record::load(&from)?;
         let tokenizer = Tokenizer::load(beside)?;
         let pretrained = Pretrained::open(&from)?;
-        check_vocabulary(&tokenizer, &pretrained.config)?;
+        let tokenizer = suited(&tokenizer, &pretrained.config, note)?;
         let config = match args.dropout {
             Some(dropout) => pretrained.config.with_dropout(dropout).map_err(Error::Config)?,
             None => pretrained.config.clone(),

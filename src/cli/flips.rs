@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Force, device::DeviceArgs, tell};
+use super::{Force, device::DeviceArgs, note, tell};
 use crate::{
     checkpoint::Output,
     error::{self, Error, Result},
@@ -97,9 +97,9 @@ pub fn run(args: &Args) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     let (plain, perturbed) = error::catch(|| {
-        let Opened { model: opened, tokenizer, record } = open_classifier(&model, task, &chosen.device)?;
-        let (max_length, note) = choose_length(args.max_length, record.as_ref(), &model, &opened.config)?;
-        note.iter().for_each(|note| tell(&format!("note: {note}")));
+        let Opened { model: opened, tokenizer, record } = open_classifier(&model, task, &chosen.device, note)?;
+        let (max_length, said) = choose_length(args.max_length, record.as_ref(), &model, &opened.config)?;
+        said.iter().for_each(|said| note(said));
         let tokens = args.tokens;
         let classifier = Classifier { model: &opened, tokenizer: &tokenizer, task, max_length, tokens };
         let perturbed = Loaded { examples: copies.examples.clone(), ..test.clone() };

@@ -130,6 +130,11 @@ fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Writes a note to stderr.
+fn note(text: &str) {
+    tell(&format!("note: {text}"));
+}
+
 /// Writes a line to stderr; if nobody can read it, there is nobody to tell.
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

@@ -7,7 +7,7 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Force, device::DeviceArgs, print, tell};
+use super::{Force, device::DeviceArgs, note, print, tell};
 use crate::{
     checkpoint::{Output, verify_if_sealed},
     error::{self, Error, Result},
@@ -21,10 +21,10 @@ use crate::{
     text::Tokenizer,
     train::{
         evaluate::{largest, probabilities},
-        measure::check_vocabulary,
         record::{RECORD, Record, choose_length, model_folder},
         source::Labelled,
         stop::Stop,
+        suited::suited,
     },
 };
 
@@ -153,8 +153,8 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
     let path = folder.display();
     verify_if_sealed(folder)?;
     let pretrained = Pretrained::open(folder)?;
-    let (max_length, note) = choose_length(args.max_length, record, folder, &pretrained.config)?;
-    note.iter().for_each(|note| tell(&format!("note: {note}")));
+    let (max_length, said) = choose_length(args.max_length, record, folder, &pretrained.config)?;
+    said.iter().for_each(|said| note(said));
     let labels = pretrained.classifier()?;
     if pretrained.config.problem == Problem::Numbers {
         return Err(Error::Data(format!(
@@ -164,7 +164,7 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
     }
     let model = pretrained.load(HeadKind::Classify(labels.clone()), 0, device)?;
     let tokenizer = Tokenizer::load(folder)?;
-    check_vocabulary(&tokenizer, &model.config)?;
+    let tokenizer = suited(&tokenizer, &model.config, note)?;
     let data = Labelled::new(examples, &tokenizer, max_length, &[])?;
     if data.n_truncated > 0 {
         tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), max_length));

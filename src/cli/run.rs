@@ -305,10 +305,21 @@ fn check_paths(resolved: &Resolved) -> Result<()> {
     let lines: Vec<String> = missing
         .map(|(key, path, remedy)| {
             let place = resolved.sources.get(key).map_or("default", String::as_str);
-            format!("{place}: {key}: there is no \"{path}\"; {remedy}")
+            let (shown, remedy) = match path.contains(char::is_control) {
+                true => {
+                    (escaped(path), "\\ begins an escape in double quotes: write the path in 'single quotes' or with /")
+                }
+                false => ((*path).clone(), *remedy),
+            };
+            format!("{place}: {key}: there is no \"{shown}\"; {remedy}")
         })
         .collect();
     if lines.is_empty() { Ok(()) } else { Err(Error::Missing(lines.join("\n"))) }
+}
+
+/// The same on one line: control characters as escapes.
+fn escaped(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 /// A folder of its own for each configuration.

@@ -233,6 +233,11 @@ impl Config {
         }
     }
 
+    /// A special token's id under its name in config.json, such as `bos_token_id`.
+    pub fn id(&self, name: &str) -> Option<u64> {
+        self.raw.get(name).and_then(Value::as_u64)
+    }
+
     /// The position of a sequence's first token.
     pub fn first_position(&self) -> usize {
         if self.architecture.positions_follow_padding { self.pad_token_id + 1 } else { 0 }

@@ -6,11 +6,15 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    fmt,
     io::Write,
     path::Path,
 };
 
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{
+    Deserialize, Deserializer, Serialize,
+    de::{Unexpected, Visitor},
+};
 
 use super::{
     Example, Task, TextFile,
@@ -23,6 +27,7 @@ use crate::error::{Error, Result};
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Prediction {
     /// File and line of the example.
+    #[serde(deserialize_with = "name")]
     pub id: String,
     /// What joins the example with its translations.
     #[serde(default)]
@@ -255,27 +260,52 @@ fn agreeing(path: &Path, judged: Vec<Judged>) -> Result<Vec<Judged>> {
     Ok(judged)
 }
 
-/// A label's name, which other tools may write as a number.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Name {
-    Text(String),
-    Number(i64),
+/// A label's name or an example's id, which other tools may write as a number, and pandas as `1.0`.
+struct Name(String);
+
+impl<'de> Deserialize<'de> for Name {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Name, D::Error> {
+        from.deserialize_any(AnyName)
+    }
+}
+
+struct AnyName;
+
+impl Visitor<'_> for AnyName {
+    type Value = Name;
+
+    fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str("a name in quotes or a whole number")
+    }
+
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name, E> {
+        Ok(Name(text.to_owned()))
+    }
+
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Name, E> {
+        Ok(Name(number.to_string()))
+    }
+
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Name, E> {
+        Ok(Name(number.to_string()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Name, E> {
+        // Beyond 2^53 neighbouring whole numbers fall on one double, and two ids would become one.
+        match number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
+            true => Ok(Name((number as i64).to_string())),
+            false => Err(E::invalid_value(Unexpected::Float(number), &self)),
+        }
+    }
 }
 
 fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    Ok(match Name::deserialize(from)? {
-        Name::Text(text) => text,
-        Name::Number(number) => number.to_string(),
-    })
+    Name::deserialize(from).map(|Name(name)| name)
 }
 
 fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let found: Option<Name> = Option::deserialize(from)?;
-    Ok(found.map(|name| match name {
-        Name::Text(text) => text,
-        Name::Number(number) => number.to_string(),
-    }))
+    Ok(found.map(|Name(name)| name))
 }
 
 #[cfg(test)]
@@ -326,6 +356,11 @@ mod tests {
         let (_folder, path) = written(r#"{"id":"1","language":"en","label":1,"prediction":"1"}"#);
         assert_eq!(score_file(&path, Some(&PAWSX)).unwrap().mean, 1.0);
         assert_eq!(score_file(&path, None).unwrap().mean, 1.0);
+        let (_folder, path) = written(
+            "{\"id\":17,\"language\":\"en\",\"label\":1.0,\"prediction\":1}\n{\"id\":18.0,\"language\":\"en\",\"label\":-0.0,\"prediction\":\"0\"}",
+        );
+        assert_eq!(score_file(&path, Some(&PAWSX)).unwrap().mean, 1.0);
+        assert_eq!(read(&path).unwrap().iter().map(|one| &one.id[..]).collect::<Vec<_>>(), ["17", "18"]);
     }
 
     #[test]
@@ -356,6 +391,8 @@ mod tests {
         let line = r#"{"id":"1","language":"en","label":"neutral","prediction":"neutral"}"#;
         for (text, task, expected) in [
             (format!("{line}\n{{\"id\":\"2\"}}\n"), Some(&XNLI), "p.jsonl:2: missing field `language`"),
+            (line.replace("\"1\"", "1.5"), Some(&XNLI), "expected a name in quotes or a whole number"),
+            (line.replace("\"neutral\",", "1e300,"), Some(&XNLI), "expected a name in quotes or a whole number"),
             (format!("{line}\n{line}\n"), Some(&XNLI), "p.jsonl:2: \"1\" was already predicted in line 1"),
             (line.replace(r#""label":"neutral","#, ""), Some(&XNLI), "p.jsonl:1: \"1\" has no \"label\""),
             (line.replace(r#""label":"neutral""#, r#""label":"neutrl""#), Some(&XNLI), "did you mean \"neutral\"?"),

@@ -252,6 +252,11 @@ impl Tokenizer {
         }
     }
 
+    /// The token of an id, as its file spells it.
+    pub fn piece(&self, id: u32) -> Option<String> {
+        self.inner.engine.id_to_token(id)
+    }
+
     /// One more than the largest id: the rows an embedding table needs.
     pub fn n_ids(&self) -> usize {
         self.inner.n_ids

@@ -67,6 +67,77 @@ fn vocabularies_are_cased_unless_told_otherwise() {
 }
 
 #[test]
+fn a_config_beside_bert_is_followed() {
+    let [vocab, json] = [folder(), folder()];
+    write(vocab.path(), "vocab.txt", VOCAB);
+    Tokenizer::load(vocab.path()).unwrap().save(json.path()).unwrap();
+    for (config, ids, notes) in [
+        (json!({"do_lower_case": false, "strip_accents": null, "tokenize_chinese_chars": true}), [6, 1, 1], 0),
+        (json!({"tokenizer_class": "BertTokenizer"}), [6, 1, 1], 0),
+        (json!({"tokenizer_class": "BertTokenizer", "do_lower_case": true}), [5, 12, 12], 1),
+        (json!({"do_lower_case": true, "strip_accents": false}), [5, 12, 1], 2),
+        (json!({"strip_accents": true}), [6, 1, 12], 1),
+        (json!({"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": true}), [6, 1, 1], 0),
+    ] {
+        write(json.path(), CONFIG, config.to_string());
+        let tokenizer = Tokenizer::load(json.path()).unwrap();
+        assert_eq!(tokenizer.tokens("The E é").unwrap(), ids, "{config}");
+        assert_eq!(tokenizer.notes().len(), notes, "{config}: {:?}", tokenizer.notes());
+    }
+}
+
+/// A model with the user-defined piece `sep` whose spaces are treated as these flags say.
+fn model_with_symbol(prefix: u8, squeeze: u8, charsmap: &[u8]) -> Vec<u8> {
+    let [mut model, spaces] = [small_model(1, charsmap), vec![0x1a, 4, 3 << 3, prefix, 4 << 3, squeeze]];
+    let at = model.windows(2).position(|bytes| bytes == [0x12, 0x82]).unwrap(); // the trainer's settings
+    model.splice(at..at, [piece("sep", 0.0, 4), piece("A", -9.0, 1)].concat());
+    [model, spaces].concat()
+}
+
+#[test]
+fn user_defined_pieces_and_spaces_are_as_in_sentencepiece() {
+    // ▁ 4, a 5, ab 6, sep 7, A 8, the mask 9; the table makes a of A.
+    for (prefix, squeeze, table, rows) in [
+        (1, 1, &small_table()[..], [&[4, 5, 4, 7, 4, 5][..], &[4, 7, 5], &[4, 5, 4, 5]]),
+        (1, 0, &small_table()[..], [&[4, 5, 4, 7, 4, 5], &[4, 7, 5], &[4, 4, 4, 5, 4, 4, 5, 4]]),
+        (0, 1, &small_table()[..], [&[5, 4, 7, 4, 5], &[7, 5], &[5, 4, 5]]),
+        (1, 0, &[][..], [&[4, 5, 4, 7, 4, 8], &[4, 7, 5], &[4, 4, 4, 5, 4, 4, 5, 4]]),
+        (0, 0, &[][..], [&[5, 4, 7, 4, 8], &[7, 5], &[4, 4, 5, 4, 4, 5, 4]]),
+    ] {
+        let [model, json] = [folder(), folder()];
+        write(model.path(), FILES[1], model_with_symbol(prefix, squeeze, table));
+        let first = Tokenizer::load(model.path()).unwrap();
+        first.save(json.path()).unwrap();
+        for tokenizer in [&first, &Tokenizer::load(json.path()).unwrap()] {
+            for (text, ids) in ["a sep A", "sepa", "  a  a "].into_iter().zip(rows) {
+                assert_eq!(tokenizer.tokens(text).unwrap(), ids, "{prefix} {squeeze} {text:?}");
+            }
+        }
+    }
+    let cut = small_model(1, &small_table());
+    let folder = folder();
+    let after_pieces = cut.windows(2).position(|bytes| bytes == [0x12, 0x82]).unwrap();
+    let error = Tokenizer::load(&write(folder.path(), FILES[1], &cut[..after_pieces])).unwrap_err();
+    assert!(error.message().contains("ends after 6 pieces"), "{error}");
+}
+
+#[test]
+fn added_tokens_are_found_in_normalized_text() {
+    let folder = folder();
+    xlmr(folder.path()).save(folder.path()).unwrap();
+    let mut file: Value = serde_json::from_slice(&fs::read(folder.path().join(FILES[0])).unwrap()).unwrap();
+    let token = json!({"id": 8, "content": "AB", "single_word": false, "lstrip": false, "rstrip": false,
+        "normalized": true, "special": false});
+    file["added_tokens"].as_array_mut().unwrap().push(token);
+    write(folder.path(), FILES[0], file.to_string());
+    let tokenizer = Tokenizer::load(folder.path()).unwrap();
+    // The table makes "x y" of AB.
+    for (text, ids) in [("AB", &[8][..]), ("x  y", &[8]), ("aAB", &[4, 5, 8]), ("x", &[4, 3]), ("ab", &[4, 6])] {
+        assert_eq!(tokenizer.tokens(text).unwrap(), ids, "{text:?}");
+    }
+}
+
+#[test]
 fn the_longer_sequence_is_cut_first() {
     for (a, b, room, expected) in [
         (5, 3, 8, (5, 3)),

@@ -6,11 +6,12 @@ use super::{
     record::Record,
     source::Labelled,
     stop::Stop,
+    suited::suited,
 };
 use crate::{
     checkpoint,
     error::{Error, Result},
-    models::{Config, HeadKind, Model, Pretrained, Problem},
+    models::{HeadKind, Model, Pretrained, Problem},
     tasks::{Loaded, Task, predictions::Prediction},
     tensor::Device,
     text::Tokenizer,
@@ -115,8 +116,8 @@ pub struct Opened {
     pub record: Option<Record>,
 }
 
-/// Opens a folder with a trained classifier for `task`, and its tokenizer.
-pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<Opened> {
+/// Opens a folder with a trained classifier for `task`, and its tokenizer; `note` takes what is odd about it.
+pub fn open_classifier(folder: &Path, task: &Task, device: &Device, note: impl FnMut(&str)) -> Result<Opened> {
     checkpoint::verify_if_sealed(folder)?;
     let record = Record::load(folder)?;
     if let Some(record) = &record {
@@ -130,21 +131,8 @@ pub fn open_classifier(folder: &Path, task: &Task, device: &Device) -> Result<Op
     let head = head_for(&pretrained, task)?;
     let model = pretrained.load(head, 0, device)?;
     let tokenizer = Tokenizer::load(folder)?;
-    check_vocabulary(&tokenizer, &model.config)?;
+    let tokenizer = suited(&tokenizer, &model.config, note)?;
     Ok(Opened { model, tokenizer, record })
-}
-
-/// Whether every id of the tokenizer has a row in the word table.
-pub fn check_vocabulary(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
-    match tokenizer.n_ids() <= config.vocab_size {
-        true => Ok(()),
-        false => Err(Error::Data(format!(
-            "{}: {} ids, and the model's config.json has a vocab_size of {}; take tokenizer and model from one folder",
-            tokenizer.source(),
-            tokenizer.n_ids(),
-            config.vocab_size
-        ))),
-    }
 }
 
 impl Classifier<'_> {

@@ -21,5 +21,6 @@ mod run;
 pub mod source;
 mod space;
 pub mod stop;
+pub mod suited;
 
 pub use run::{MethodResult, OVERLAP, Outcome, run};

@@ -9,7 +9,7 @@ use super::{
     held_out::held_out_accuracies,
     inputs::{self, Inputs},
     losses::FinalLoss,
-    measure::{Classifier, TOKENS_AT_ONCE, Voting, check_vocabulary, head_for, label_map},
+    measure::{Classifier, TOKENS_AT_ONCE, Voting, head_for, label_map},
     memory::{self, Bytes, Choice, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, RsDa, Select, Stage},
@@ -17,6 +17,7 @@ use super::{
     source::{Item, Labelled, Masking, Perturbed, Source},
     space::{self, Writing},
     stop::Stop,
+    suited::suited,
 };
 use crate::{
     checkpoint,
@@ -280,7 +281,7 @@ impl<'a> Run<'a> {
     }
 
     /// What the first stage starts from; that its sizes suit the tokenizer and all stages is clear before it is read.
-    fn start(&self) -> Result<Start> {
+    fn start(&mut self) -> Result<Start> {
         let (start, config) = match (self.recipe.model_folder()?, &self.recipe.model.fresh) {
             (Some(path), _) => (Start::Folder(path.clone()), Config::load(&path)?),
             (None, Some(fresh)) => {
@@ -289,7 +290,7 @@ impl<'a> Run<'a> {
             }
             (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
         };
-        check_vocabulary(&self.tokenizer, &config)?;
+        self.tokenizer = suited(&self.tokenizer, &config, |note| self.progress.note(note))?;
         self.recipe.check_sizes(&config)?;
         Ok(start)
     }

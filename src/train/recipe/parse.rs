@@ -89,6 +89,10 @@ pub(super) fn refuse(name: &str, place: &str, error: &toml::de::Error) -> Error 
             let wrong = quoted.next().unwrap_or_default();
             format!("unknown {what} \"{wrong}\"; {}", did_you_mean(wrong, quoted))
         }
+        None if message.contains("unicode value digits") || message.contains("escape") => format!(
+            "{}; \\ begins an escape inside double quotes: write a Windows path in 'single quotes' or with /",
+            message.replace('\n', "; ")
+        ),
         None => message.replace('\n', "; "),
     };
     Error::Config(format!("{name}{place}: {message}"))
