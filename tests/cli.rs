@@ -430,3 +430,34 @@ fn the_demo_needs_no_file_beside_the_program() {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     check(here, &["run", "--dry-run"], 0, &["weights/xlmr-open", "0.00 % of tokens unknown"]);
 }
+
+#[test]
+fn the_doctor_examines_the_processor_and_tells_nothing_of_its_user() {
+    let folder = folder();
+    let path = folder.path();
+    check(
+        path,
+        &["doctor", "--only", "operation"],
+        2,
+        &["there is no group \"operation\"", "did you mean \"operations\""],
+    );
+    let parts = ["device      processor", "models      xlmr-mlm: gradients", " ✓ ", "this device computes right"];
+    let args = ["doctor", "--device", "cpu", "--only", "device,models", "--json", "doctor.json"];
+    let said = check(path, &args, 0, &parts);
+    let block = said.split("```").nth(1).expect("a block to paste");
+    assert!(block.contains("device: cpu") && block.contains(" 0 wrong"), "{block}");
+    let temporary = std::env::temp_dir();
+    for told in [block, &fs::read_to_string(path.join("doctor.json")).expect("written")] {
+        assert!(!told.contains(&*temporary.to_string_lossy()) && !told.contains("/home/"), "{told}");
+    }
+    let json = fs::read_to_string(path.join("doctor.json")).expect("written");
+    let json: serde_json::Value = serde_json::from_str(&json).expect("it is JSON");
+    assert_eq!((&json["schema"], &json["wrong"]), (&1.into(), &0.into()));
+    assert_eq!(json["machine"]["device"], "cpu");
+    let findings = json["findings"].as_array().expect("a list");
+    let right = findings.iter().filter(|finding| finding["verdict"] == "right").count();
+    assert_eq!(Some(right as u64), json["right"].as_u64());
+    let bounded = findings.iter().filter(|finding| finding["group"] == "models" && finding["verdict"] == "right");
+    assert!(bounded.clone().count() >= 15, "three models, five parts each: {findings:#?}");
+    assert!(bounded.clone().all(|finding| finding["error"].as_f64() <= finding["bound"].as_f64()), "{findings:#?}");
+}

@@ -6,11 +6,15 @@ use crate::{
     bench::Machine,
     checkpoint::Output,
     doctor::{Effort, Finding, Findings, GROUPS, Subject, Verdict, described},
-    error::{Error, Result, did_you_mean},
+    error::{Error, Result, catch, did_you_mean},
     tensor::Device,
 };
 use serde_json::{Map, Value, json};
-use std::{panic, path::PathBuf, time::Instant};
+use std::{
+    panic,
+    path::{Path, PathBuf},
+    time::Instant,
+};
 
 /// Prove that a device computes right, and say how fast.
 ///
@@ -63,16 +67,17 @@ pub fn run(args: &Args) -> Result<()> {
     let hook = panic::take_hook();
     panic::set_hook(Box::new(|_| {})); // a check that panics is a finding
     let examined = examine(args, &subject, &mut findings, |findings| match &json {
-        Some(output) => output.write(&Report::of(&chosen.device, findings, effort, start).to_json()),
+        Some(output) => output.write(&Report::of(&subject, findings, start).to_json()),
         None => Ok(()),
     });
     panic::set_hook(hook);
     examined?;
-    print(&Report::of(&chosen.device, &findings, effort, start).to_text())?;
+    print(&Report::of(&subject, &findings, start).to_text())?;
     findings.conclusion()
 }
 
-/// Runs the groups that are wanted; `keep` hears of what was found after each.
+/// Runs the groups that are wanted; `keep` hears of what was found after each. A group that comes to no end is a finding,
+/// and the others are run all the same.
 fn examine(
     args: &Args,
     subject: &Subject,
@@ -82,10 +87,24 @@ fn examine(
     let wanted = |name: &str| args.only.is_empty() || args.only.iter().any(|only| only == name);
     for group in GROUPS.iter().filter(|group| wanted(group.name)) {
         findings.begin(group.name);
-        (group.run)(subject, findings)?;
+        if let Err(error) = catch(|| (group.run)(subject, findings)) {
+            findings.check("the rest of the group", None, || Err(error));
+        }
         keep(findings)?;
     }
     Ok(())
+}
+
+/// A finding for others to read: without the folders of its user.
+fn anonymous(finding: &Finding, scratch: &Path) -> Finding {
+    let home = ["HOME", "USERPROFILE"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+    // A home that is the root would take all slashes away.
+    let home = home.filter(|home| home.components().count() > 1).map(|home| (home, "~"));
+    let mut detail = finding.detail.clone();
+    for (folder, name) in [(scratch.to_path_buf(), "SCRATCH")].into_iter().chain(home) {
+        detail = detail.replace(&*folder.to_string_lossy(), name);
+    }
+    Finding { detail, ..finding.clone() }
 }
 
 /// `operations  attention                        2.1e-7 of 1e-5  ✓   0.3 s`, and on a line of its own what there is to
@@ -104,24 +123,48 @@ fn line(finding: &Finding) -> String {
     };
     let mut text = format!("{group:<11} {name:<48} {figures:>18}  {mark} {seconds:>6.1} s\n");
     if error.is_none() && !detail.is_empty() || *verdict == Verdict::Wrong {
-        text += &format!("{:12}{detail}\n", "");
+        text += &wrapped(detail, 12);
     }
     text
+}
+
+/// Words in lines of at most 100 characters, behind a margin.
+fn wrapped(words: &str, margin: usize) -> String {
+    const WIDTH: usize = 100;
+    let (mut text, mut column) = (String::new(), WIDTH);
+    for word in words.split_whitespace() {
+        let length = word.chars().count();
+        if column + 1 + length > WIDTH {
+            text += &format!("{}{:margin$}", if text.is_empty() { "" } else { "\n" }, "");
+            column = margin;
+        } else {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += length;
+    }
+    text + "\n"
 }
 
 /// What came of an examination.
 struct Report<'a> {
     device: &'a Device,
-    findings: &'a [Finding],
+    findings: Vec<Finding>,
     figures: &'a Map<String, Value>,
     seconds: f64,
     effort: Effort,
 }
 
 impl<'a> Report<'a> {
-    fn of(device: &'a Device, findings: &'a Findings, effort: Effort, start: Instant) -> Report<'a> {
-        let (findings, figures) = (findings.list(), findings.figures());
-        Report { device, findings, figures, seconds: start.elapsed().as_secs_f64(), effort }
+    fn of(subject: &'a Subject, findings: &'a Findings, start: Instant) -> Report<'a> {
+        Report {
+            device: subject.device,
+            findings: findings.list().iter().map(|finding| anonymous(finding, subject.scratch)).collect(),
+            figures: findings.figures(),
+            seconds: start.elapsed().as_secs_f64(),
+            effort: subject.effort,
+        }
     }
 
     fn counts(&self) -> [usize; 3] {
@@ -190,4 +233,36 @@ fn shown(figure: &Value) -> String {
 
 fn list(parts: &Map<String, Value>) -> String {
     parts.iter().map(|(name, value)| format!("{name} {}", shown(value))).collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_finding_for_others_tells_no_folder() {
+        let home = std::env::var("HOME").unwrap_or_else(|_| "/home/somebody".into());
+        let detail = format!("cannot read /scratch/7/model.safetensors: see {home}/.cache/rxlt");
+        let finding = Finding {
+            group: "models",
+            name: "a model".into(),
+            verdict: Verdict::Wrong,
+            error: None,
+            bound: None,
+            detail,
+            seconds: 0.0,
+        };
+        let told = anonymous(&finding, Path::new("/scratch/7")).detail;
+        assert!(told.starts_with("cannot read SCRATCH/model.safetensors: see "), "{told}");
+        assert!(home.len() < 2 || std::env::var_os("HOME").is_none() || told.ends_with(" ~/.cache/rxlt"), "{told}");
+    }
+
+    #[test]
+    fn what_there_is_to_say_stays_within_the_width() {
+        let words = "abcd ".repeat(50);
+        let lines = wrapped(&words, 12);
+        assert!(lines.lines().all(|line| line.chars().count() <= 100 && line.starts_with(&" ".repeat(12))), "{lines}");
+        assert_eq!(lines.split_whitespace().count(), 50);
+        assert_eq!(wrapped("a b", 2), "  a b\n");
+    }
 }

@@ -44,8 +44,9 @@ Examples:
   rxlt run xnli-adv --model xlm-roberta-base --data data
   rxlt report runs/xnli-*       methods side by side, with intervals and tests
 
-Exit codes: 0 done, 2 usage, 3 diverged, 4 a check failed, 65 bad data, 66 input missing, 69 no usable device, 70 bug,
-73 output cannot be created, 74 reading or writing failed, 75 stopped and saved: run me again, 78 bad recipe.
+Exit codes: 0 done, 2 usage, 3 diverged, 4 a check failed, 65 bad data, 66 input missing,
+69 no usable device, 70 bug, 73 output cannot be created, 74 reading or writing failed,
+75 stopped and saved: run me again, 78 bad recipe.
 
 RXLT_LOG=ops in the environment prints every operation with its shapes and time, and sums at the end.";
 

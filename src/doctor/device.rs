@@ -13,21 +13,44 @@ use std::sync::Arc;
 /// The group.
 pub const GROUP: Group = Group { name: "device", run };
 
-/// A driver of which wrong results were reported.
+/// A device and driver of which wrong results were reported.
 struct Known {
     /// Parts of the adapter's name and of its driver; empty where any will do.
     name: &'static str,
     driver: &'static str,
-    /// What was seen, and where it was reported.
+    /// What was seen.
     what: &'static str,
+    /// Where it was reported.
+    source: &'static str,
 }
 
 /// Reports that name a device and a driver. None condemns one: the checks that follow do.
 const KNOWN: &[Known] = &[
-    Known { name: "HD Graphics 630", driver: "22.20.16", what: "shaders write zeros (gfx-rs/wgpu#1881)" },
-    Known { name: "Adreno", driver: "", what: "shaders are miscompiled (gogpu/gg#252, ggml-org/llama.cpp#5186)" },
-    Known { name: "PowerVR", driver: "", what: "cooperative matrices are wrong (ggml-org/llama.cpp#28502)" },
-    Known { name: "V3D", driver: "", what: "loops give partly wrong results (gfx-rs/wgpu#1583)" },
+    Known {
+        name: "HD Graphics 630",
+        driver: "22.20.16",
+        what: "shaders write nothing but zeros",
+        source: "gfx-rs/wgpu#1881",
+    },
+    Known {
+        name: "Turnip Adreno (TM) 702",
+        driver: "",
+        what: "products of few rows are wrong",
+        source: "ggml-org/llama.cpp#25906",
+    },
+    Known {
+        name: "Adreno",
+        driver: "Qualcomm",
+        what: "shaders are compiled wrongly or not at all",
+        source: "ggml-org/llama.cpp#5186, #12421",
+    },
+    Known {
+        name: "PowerVR",
+        driver: "",
+        what: "results are wrong until cooperative matrices are switched off",
+        source: "ggml-org/llama.cpp#28502",
+    },
+    Known { name: "Mali-G720", driver: "", what: "matrix products are wrong", source: "ggml-org/llama.cpp#23241" },
 ];
 
 fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
@@ -80,7 +103,9 @@ fn limits(adapter: &Adapter) -> Seen {
 fn reported(adapter: &Adapter) -> String {
     let hit = |known: &&Known| adapter.name.contains(known.name) && adapter.driver.contains(known.driver);
     match KNOWN.iter().find(hit) {
-        Some(known) => format!("reported of such devices: {}; the checks below tell of this one", known.what),
+        Some(known) => {
+            format!("reported of such: {} ({}); the checks below tell of this one", known.what, known.source)
+        }
         None => format!("{}: no report of wrong results is known here", adapter.driver),
     }
 }
@@ -146,4 +171,18 @@ fn memory(gpu: &Arc<Gpu>, effort: Effort) -> Result<Seen> {
         Some(reason) => Seen::Right(format!("{had} MiB of {} MiB, then: {reason}", all >> 20)),
         None => Seen::Right(format!("{had} MiB written and read back, of {} MiB", all >> 20)),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_report_names_its_device_and_its_source() {
+        for Known { name, what, source, .. } in KNOWN {
+            assert!(!name.is_empty() && !what.is_empty(), "{name}: {what}");
+            let number = source.rsplit('#').next().is_some_and(|number| number.parse::<u32>().is_ok());
+            assert!(number && source.contains('/'), "{name}: {source} is no issue of a repository");
+        }
+    }
 }
