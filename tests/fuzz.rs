@@ -49,7 +49,7 @@ const READERS: &[Reader] = &[
     Reader { name: "PAWS-X", file: "pawsx.tsv", read: pawsx },
     Reader { name: "xSID", file: "xsid.conll", read: xsid },
     Reader { name: "predictions", file: "predictions.jsonl", read: scores },
-    Reader { name: "status of a run", file: "run/status.json", read: run_folder },
+    Reader { name: "status of a run", file: "run/STATUS.json", read: run_folder },
     Reader { name: "log of a run", file: "run/log.jsonl", read: run_folder },
     Reader { name: "configuration of a run", file: "run/config.resolved.toml", read: run_folder },
     Reader { name: "metrics of a run", file: "run/metrics.json", read: run_folder },

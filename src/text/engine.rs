@@ -191,18 +191,18 @@ fn check_layout(proto: &Proto) -> Result<(), String> {
     if proto.pieces.is_empty() {
         return Err("it holds no pieces".to_string());
     }
+    for (i, (name, kind)) in [("<unk>", UNKNOWN), ("<s>", CONTROL), ("</s>", CONTROL)].into_iter().enumerate() {
+        let found = proto.pieces.get(i).map_or("nothing", |piece| &piece.text);
+        if proto.pieces.get(i).is_none_or(|piece| piece.text != name || piece.kind != kind) {
+            return Err(format!("its piece {i} is \"{found}\", where XLM-R's layout has \"{name}\""));
+        }
+    }
     if !(proto.has_trainer && proto.has_normalizer) {
         let n = proto.pieces.len();
         return Err(format!("it ends after {n} pieces, without the settings that follow them: it was cut short"));
     }
     if proto.model_type != 1 {
         return Err(format!("its model type is {}, not 1 (Unigram)", proto.model_type));
-    }
-    for (i, (name, kind)) in [("<unk>", UNKNOWN), ("<s>", CONTROL), ("</s>", CONTROL)].into_iter().enumerate() {
-        let found = proto.pieces.get(i).map_or("nothing", |piece| &piece.text);
-        if proto.pieces.get(i).is_none_or(|piece| piece.text != name || piece.kind != kind) {
-            return Err(format!("its piece {i} is \"{found}\", where XLM-R's layout has \"{name}\""));
-        }
     }
     let known = |kind| kind == NORMAL || kind == USER_DEFINED || kind == BYTE && proto.byte_fallback;
     if let Some((i, piece)) = proto.pieces.iter().enumerate().skip(3).find(|(_, piece)| !known(piece.kind)) {

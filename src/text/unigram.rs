@@ -23,7 +23,7 @@ pub(super) struct Unigram {
     trie: Trie,
     /// Pieces that text never becomes: the special ones.
     excluded: Vec<bool>,
-    /// User-defined pieces, which text that holds them always becomes.
+    /// User-defined pieces, whose score lets them win over smaller ones.
     whole: Vec<bool>,
     /// The highest score of a normal piece.
     highest: f64,
@@ -102,7 +102,7 @@ impl Unigram {
         self.take_bounds();
     }
 
-    /// Makes text that holds one of `ids` become it, as SentencePiece does for user-defined pieces.
+    /// Scores `ids` so that text that holds one becomes it, as SentencePiece does for user-defined pieces.
     pub fn keep_whole(&mut self, ids: &[u32]) {
         for id in ids {
             if let Some(flag) = self.whole.get_mut(*id as usize) {
