@@ -108,6 +108,7 @@ fn main() {
     harness::run(vec![
         Test::new("resume::cpu", || check("cpu", "f32", 12)),
         Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", "f32", 3))),
+        Test::new("resume::one stage on wgpu", || harness::on_gpu(|_| check_recipe(&last_stage(), "wgpu", "f32", 1))),
         Test::new("resume::wgpu, f16", || harness::on_gpu_as(F16, |_| check("wgpu", "f16", 2))),
     ]);
 }
@@ -121,12 +122,23 @@ fn tensor(model: &Path, name: &str) -> Vec<f32> {
 }
 
 fn check(backend: &str, precision: &str, interruptions: usize) -> Outcome {
+    check_recipe(RECIPE, backend, precision, interruptions)
+}
+
+/// The recipe without what comes before its last stage: for drivers that take a minute for a stage.
+fn last_stage() -> String {
+    let (head, _) = RECIPE.split_once("[[stages]]").expect("it has stages");
+    let (_, last) = RECIPE.rsplit_once("[[stages]]").expect("it has stages");
+    format!("{head}[[stages]]{last}")
+}
+
+fn check_recipe(recipe_text: &str, backend: &str, precision: &str, interruptions: usize) -> Outcome {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let recipe = folder.path().join("resume.toml");
     let pairs = folder.path().join("pairs.en-fi.tsv");
     let lines: String = (0..60).map(|i| format!("a red ball {i} rolls\tpunainen pallo {i} vierii\n")).collect();
     fs::write(&pairs, lines).expect("the pairs can be written");
-    let text = RECIPE.replace("PAIRS", &pairs.display().to_string().replace('\\', "/"));
+    let text = recipe_text.replace("PAIRS", &pairs.display().to_string().replace('\\', "/"));
     fs::write(&recipe, text).expect("the recipe can be written");
     let whole = folder.path().join("whole");
     let started = Instant::now();
@@ -134,9 +146,11 @@ fn check(backend: &str, precision: &str, interruptions: usize) -> Outcome {
     assert!(status.success(), "{status}");
     let expected = hashes(&whole);
     assert!(expected.len() >= 4, "{expected:?}");
-    let [before, after] = ["2-mlm", "3-mlm"].map(|stage| whole.join(stage).join("model"));
-    assert!(tensor(&before, WORDS) == tensor(&after, WORDS), "frozen word embeddings moved");
-    assert!(tensor(&before, POSITIONS) != tensor(&after, POSITIONS), "position embeddings learned nothing");
+    if recipe_text == RECIPE {
+        let [before, after] = ["2-mlm", "3-mlm"].map(|stage| whole.join(stage).join("model"));
+        assert!(tensor(&before, WORDS) == tensor(&after, WORDS), "frozen word embeddings moved");
+        assert!(tensor(&before, POSITIONS) != tensor(&after, POSITIONS), "position embeddings learned nothing");
+    }
 
     let broken = folder.path().join("broken");
     let mut random = Rng::new(interruptions as u64, 0);
