@@ -306,7 +306,7 @@ fn weights_that_lie_are_refused() {
             |f| fs::remove_file(f.join("model/model.safetensors")).unwrap(),
             RUN,
             66,
-            &["model: expected model.safetensors or model.safetensors.index.json, found neither", "name the folder"],
+            &["model: expected weights (model.safetensors, ", "pytorch_model.bin", "found none; name the folder"],
         ),
         row(
             "word table of another shape",
@@ -497,7 +497,7 @@ fn a_dry_run_opens_the_weights() {
     let faults: [(fn(&Path), i32, &[&str]); 4] = [
         (pointer, 65, &["this is a Git LFS pointer: run `git lfs pull`"]),
         (|f| fs::remove_file(f.join("model/model.safetensors")).unwrap(), 66, &["model: expected", "name the folder"]),
-        (|f| configure(f, "vocab_size", json!(500)), 65, &["does not fit the xlm-roberta of config.json", "(500, 8)"]),
+        (|f| configure(f, "vocab_size", json!(100)), 65, &["does not fit the xlm-roberta of config.json", "(100, 8)"]),
         (|f| configure(f, "num_hidden_layers", json!(1u64 << 31)), 65, &["num_hidden_layers 2147483648, and the file"]),
     ];
     for (spoil, code, says) in faults {

@@ -5,7 +5,7 @@ mod summary;
 
 use super::print;
 use crate::{
-    checkpoint::write_file,
+    checkpoint::{Existing, Output},
     error::{Error, Result},
 };
 use serde::Serialize;
@@ -92,7 +92,7 @@ pub fn run(args: &Args) -> Result<()> {
 }
 
 fn write(path: &Path, value: &Value) -> Result<()> {
-    write_file(path, format!("{value:#}\n").as_bytes())
+    Output::new(path, Existing::Replaced, &[])?.write(format!("{value:#}\n").as_bytes())
 }
 
 /// The steps in the order of their folders' names.

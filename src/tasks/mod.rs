@@ -255,7 +255,8 @@ mod tests {
             (&XNLI, "contradiction", Some(0)),
             (&XNLI, "contradictory", Some(0)),
             (&XNLI, "neutral", Some(2)),
-            (&XNLI, "Neutral", None),
+            (&XNLI, "Neutral", Some(2)),
+            (&XNLI, "neutrality", None),
             (&PAWSX, "1", Some(1)),
             (&XSID, "GetWeather", XSID.label("weather/find")),
         ] {

@@ -2,6 +2,8 @@
 //!
 //! ```text
 //! config.resolved.toml  config.sources.json  env.json  log.jsonl  STATUS.json  LOCK  metrics.json
+//! config.resolved.sha256            so that an edit of the configuration is noticed
+//! inputs.json                       the hash of every file that is read, compared at every start
 //! autotune.json                     with --autotune, the kernels chosen
 //! 1-mlm/                            one folder per stage, and per method of the last one
 //!   checkpoints/step-00000500/      whole or not there at all
@@ -154,6 +156,10 @@ impl RunFolder {
 
     /// Records what the run is doing, and why.
     pub fn set_status(&self, status: Status, reason: &str) -> Result<()> {
+        // A run that is done and started again finds nothing to do, and keeps the record of when it ended.
+        if self.status() == Some(Status::Done) && matches!(status, Status::Running | Status::Done) {
+            return Ok(());
+        }
         self.write_json(STATUS, &json!({ "status": status, "reason": reason, "at": now() }))
     }
 
