@@ -494,7 +494,8 @@ fn a_dry_run_opens_the_weights() {
     let pointer = |f: &Path| {
         fs::write(f.join("model/model.safetensors"), "version https://git-lfs.github.com/spec/v1\n").unwrap()
     };
-    let faults: [(fn(&Path), i32, &[&str]); 4] = [
+    type Fault<'a> = (fn(&Path), i32, &'a [&'a str]);
+    let faults: [Fault; 4] = [
         (pointer, 65, &["this is a Git LFS pointer: run `git lfs pull`"]),
         (|f| fs::remove_file(f.join("model/model.safetensors")).unwrap(), 66, &["model: expected", "name the folder"]),
         (|f| configure(f, "vocab_size", json!(100)), 65, &["does not fit the xlm-roberta of config.json", "(100, 8)"]),
@@ -524,8 +525,8 @@ fn classifiers_of_other_kinds_are_refused_where_one_label_is_right() {
             0,
             &["the checkpoint's classifier says x, y, z; xnli begins with a new one", "initialized: classifier"],
         ),
-        row("labels in capitals", |f| capitals(f), EVAL, 0, &["accuracy"]),
-        row("labels in capitals", |f| capitals(f), PREDICT, 0, &["\"ENTAILMENT\""]),
+        row("labels in capitals", capitals, EVAL, 0, &["accuracy"]),
+        row("labels in capitals", capitals, PREDICT, 0, &["\"ENTAILMENT\""]),
     ]);
     fn capitals(folder: &Path) {
         let names: Map<String, Value> =
