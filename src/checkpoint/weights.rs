@@ -44,8 +44,8 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens a folder ([`KNOWN`] says what is looked for) or one file, which its first bytes tell to be of safetensors or
-    /// of PyTorch.
+    /// Opens a folder (`model.safetensors`, else `pytorch_model.bin`, each whole or by an index of shards) or one file, which
+    /// its first bytes tell to be of safetensors or of PyTorch.
     pub fn open(path: &Path) -> Result<Weights> {
         let source = if path.is_dir() { in_folder(path)? } else { path.to_path_buf() };
         let (tensors, absent, metadata) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
