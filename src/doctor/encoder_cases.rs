@@ -40,7 +40,7 @@ const fn full(
     inputs: &'static [&'static [usize]],
     run: fn(&[Tensor]) -> Tensor,
 ) -> EncoderCase {
-    EncoderCase { operation, summed, effort: Effort::Full, case: Case { name, inputs, run } }
+    EncoderCase { effort: Effort::Full, ..usual(operation, summed, name, inputs, run) }
 }
 
 fn map(x: &[Tensor]) -> Tensor {
