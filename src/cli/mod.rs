@@ -15,6 +15,7 @@ mod predict;
 mod recipe;
 mod report;
 mod run;
+mod score;
 
 use std::io::{self, Write};
 
@@ -53,6 +54,7 @@ enum Command {
     Bench(bench::Args),
     Report(report::Args),
     Compare(compare::Args),
+    Score(score::Args),
     Flips(flips::Args),
     Devices(device::ListArgs),
     Recipe(recipe::Args),
@@ -70,6 +72,7 @@ impl Cli {
             Command::Bench(args) => bench::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Compare(args) => compare::run(&args),
+            Command::Score(args) => score::run(&args),
             Command::Flips(args) => flips::run(&args),
             Command::Devices(args) => device::list(&args),
             Command::Recipe(args) => recipe::run(&args),

@@ -9,6 +9,7 @@ mod sums;
 mod unicode;
 
 pub use sums::{mean, numpy_mean};
+pub use unicode::is_space;
 
 use std::ops::{Add, AddAssign};
 
@@ -53,11 +54,7 @@ impl Add for Marks {
     type Output = Marks;
 
     fn add(self, other: Marks) -> Marks {
-        Marks {
-            right: self.right + other.right,
-            given: self.given + other.given,
-            wanted: self.wanted + other.wanted,
-        }
+        Marks { right: self.right + other.right, given: self.given + other.given, wanted: self.wanted + other.wanted }
     }
 }
 
