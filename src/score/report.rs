@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     error::Error,
-    report::table::{Column, Table},
+    report::{Column, Table},
 };
 
 /// One metric of a task in its languages.
