@@ -97,6 +97,7 @@ pub mod text;
 pub mod tasks;
 pub mod train;
 pub mod report;
+pub mod score;
 pub mod bench;
 pub mod doctor;
 // The command.

@@ -17,6 +17,7 @@ mod predict;
 mod recipe;
 mod report;
 mod run;
+mod score;
 
 use std::io::{self, Write};
 
@@ -60,6 +61,7 @@ enum Command {
     Bench(bench::Args),
     Report(report::Args),
     Compare(compare::Args),
+    Score(score::Args),
     Flips(flips::Args),
     Devices(device::ListArgs),
     Doctor(doctor::Args),
@@ -81,6 +83,7 @@ impl Cli {
             Command::Bench(args) => bench::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Compare(args) => compare::run(&args),
+            Command::Score(args) => score::run(&args),
             Command::Flips(args) => flips::run(&args),
             Command::Devices(args) => device::list(&args),
             Command::Doctor(args) => doctor::run(&args),

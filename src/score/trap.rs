@@ -1,0 +1,63 @@
+//! What is odd about official numbers, said beside them.
+
+/// Something that a reader of a number must know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Note {
+    /// A name to search for, such as `bare_tags`.
+    pub name: &'static str,
+    /// What it means.
+    pub text: String,
+    /// What becomes of the number.
+    pub verdict: Verdict,
+}
+
+/// What becomes of a number with a note.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It is the official one, and to be read with care.
+    Odd,
+    /// The official script prints it, and it means nothing.
+    Void,
+}
+
+impl Note {
+    pub(super) fn odd(name: &'static str, text: impl Into<String>) -> Note {
+        Note { name, text: text.into(), verdict: Verdict::Odd }
+    }
+
+    pub(super) fn void(name: &'static str, text: impl Into<String>) -> Note {
+        Note { name, text: text.into(), verdict: Verdict::Void }
+    }
+}
+
+/// From so many items on, gold labels that are all the same are no accident: three labels drawn alike would be so once
+/// in 3^19 files.
+const MANY: usize = 20;
+
+/// A note where gold labels look as if they had been taken out before the files were published.
+pub(super) fn removed_labels(gold: &[&str], known: &[&str], place: &str) -> Option<Note> {
+    let first = gold.first()?;
+    let constant = gold.len() >= MANY && gold.iter().all(|label| label == first);
+    let unknown = !known.is_empty() && gold.iter().all(|label| !known.contains(label));
+    let what = match (constant, unknown) {
+        (_, true) => format!("none of {} gold labels is one of {}", gold.len(), known.join(", ")),
+        (true, _) => format!("all {} gold labels are \"{first}\"", gold.len()),
+        _ => return None,
+    };
+    let text = format!("{place}: {what}: they look removed, and the score means nothing; fetch files with labels");
+    Some(Note::void("labels_removed", text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removed_labels_are_seen() {
+        let same = vec!["neutral"; MANY];
+        assert_eq!(removed_labels(&same, &[], "f").unwrap().verdict, Verdict::Void);
+        assert_eq!(removed_labels(&same[1..], &["neutral"], "f"), None);
+        assert!(removed_labels(&["", ""], &["neutral"], "f").unwrap().text.contains("none of 2 gold labels"));
+        assert_eq!(removed_labels(&[], &["neutral"], "f"), None);
+    }
+}
