@@ -26,6 +26,8 @@ pub enum Error {
     Output(String),
     /// Reading or writing failed (exit code 74).
     Io(String),
+    /// There is no room on the disk (exit code 74).
+    Full(String),
     /// Stopped on request after saving a checkpoint (exit code 75).
     Stopped(String),
     /// A recipe or setting is wrong (exit code 78).
@@ -43,7 +45,7 @@ impl Error {
             Error::Missing(_) => 66,
             Error::Device(_) => 69,
             Error::Output(_) => 73,
-            Error::Io(_) => 74,
+            Error::Io(_) | Error::Full(_) => 74,
             Error::Stopped(_) => 75,
             Error::Config(_) => 78,
         }
@@ -58,9 +60,17 @@ impl Error {
         }
     }
 
-    /// A failed write.
+    /// A failed write: [`Error::Full`] where there is no room for it, [`Error::Io`] otherwise.
     pub fn write(path: &Path, error: &io::Error) -> Error {
-        Error::Io(format!("cannot write {}: {error}", path.display()))
+        Error::Io(format!("cannot write {}: {error}", path.display())).because(error)
+    }
+
+    /// [`Error::Full`] with the same message where the system says that there is no room.
+    pub(crate) fn because(self, error: &io::Error) -> Error {
+        match error.kind() {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Error::Full(self.message().to_owned()),
+            _ => self,
+        }
     }
 
     /// The same failure with a remedy at the end of its message.
@@ -73,6 +83,7 @@ impl Error {
         | Error::Device(m)
         | Error::Output(m)
         | Error::Io(m)
+        | Error::Full(m)
         | Error::Stopped(m)
         | Error::Config(m)) = &mut self;
         *m = format!("{m}; {remedy}");
@@ -83,7 +94,8 @@ impl Error {
     pub fn message(&self) -> &str {
         match self {
             Error::Usage(m) | Error::Diverged(m) | Error::Mismatch(m) | Error::Data(m) | Error::Missing(m) => m,
-            Error::Device(m) | Error::Output(m) | Error::Io(m) | Error::Stopped(m) | Error::Config(m) => m,
+            Error::Device(m) | Error::Output(m) | Error::Io(m) | Error::Full(m) => m,
+            Error::Stopped(m) | Error::Config(m) => m,
         }
     }
 }

@@ -168,7 +168,8 @@ fn lost_run(device: &Device) {
         std::time::Instant::now()
     });
     let progress = Progress::new(Mode::Silent);
-    let ended = rxlt::train::run(&resolved, &Device::Gpu(own), &run_folder, &progress, &Stop::new(), None);
+    let ended =
+        rxlt::train::run(&resolved, &Device::Gpu(own), &run_folder, &progress, &Stop::new(), Default::default());
     let destroyed = waiting.join().expect("the log was written");
     assert!(destroyed.elapsed().as_secs() < 20, "it was waited for");
     match ended {

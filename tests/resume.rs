@@ -1,4 +1,5 @@
-//! A run that is killed or stopped at any moment, and started again, ends with the same bits as one that never was.
+//! A run that is killed or stopped at any moment, or whose disk is full, and started again, ends with the same bits as
+//! one that never was.
 //!
 //! Everything that draws random numbers is on: dropout, masking, augmentation, adversarial steps from random starts,
 //! noise, and micro-batches.
@@ -15,6 +16,7 @@ use rxlt::{
 use std::{
     collections::BTreeMap,
     fs,
+    io::Read,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
@@ -107,6 +109,9 @@ const F16: Opening = Opening { kernels: Kernels::Own, checks: Checks::Trusted, p
 fn main() {
     harness::run(vec![
         Test::new("resume::cpu", || check("cpu", "f32", 12)),
+        Test::new("resume::stopped while a model is measured", stopped_while_measuring),
+        Test::new("resume::a full disk, waiting", || on_a_full_disk("wait")),
+        Test::new("resume::a full disk, stopping", || on_a_full_disk("stop")),
         Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", "f32", 3))),
         Test::new("resume::one stage on wgpu", || harness::on_gpu(|_| check_recipe(&last_stage(), "wgpu", "f32", 1))),
         Test::new("resume::wgpu, f16", || harness::on_gpu_as(F16, |_| check("wgpu", "f16", 2))),
@@ -133,19 +138,12 @@ fn last_stage() -> String {
 }
 
 fn check_recipe(recipe_text: &str, backend: &str, precision: &str, interruptions: usize) -> Outcome {
+    // More of them, for a longer look than every change needs.
+    let interruptions = std::env::var("RXLT_INTERRUPTIONS").map_or(interruptions, |n| n.parse().expect("a number"));
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let recipe = folder.path().join("resume.toml");
-    let pairs = folder.path().join("pairs.en-fi.tsv");
-    let lines: String = (0..60).map(|i| format!("a red ball {i} rolls\tpunainen pallo {i} vierii\n")).collect();
-    fs::write(&pairs, lines).expect("the pairs can be written");
-    let text = recipe_text.replace("PAIRS", &pairs.display().to_string().replace('\\', "/"));
-    fs::write(&recipe, text).expect("the recipe can be written");
-    let whole = folder.path().join("whole");
     let started = Instant::now();
-    let status = start(&recipe, &whole, backend, precision).wait().expect("the run ends");
-    assert!(status.success(), "{status}");
-    let expected = hashes(&whole);
-    assert!(expected.len() >= 4, "{expected:?}");
+    let (recipe, expected) = undisturbed(folder.path(), recipe_text, backend, precision);
+    let whole = folder.path().join("whole");
     if recipe_text == RECIPE {
         let [before, after] = ["2-mlm", "3-mlm"].map(|stage| whole.join(stage).join("model"));
         assert!(tensor(&before, WORDS) == tensor(&after, WORDS), "frozen word embeddings moved");
@@ -165,7 +163,7 @@ fn check_recipe(recipe_text: &str, backend: &str, precision: &str, interruptions
             run.wait().expect("the run ends");
             continue;
         }
-        terminate(&run);
+        terminate(&run, ["TERM", "HUP", "USR1"][random.below(3) as usize]);
         stopped += 1;
         let status: ExitStatus = run.wait().expect("the run ends");
         if status.success() {
@@ -180,7 +178,104 @@ fn check_recipe(recipe_text: &str, backend: &str, precision: &str, interruptions
     Outcome::Passed
 }
 
+/// Writes the recipe into a folder, runs it there as `whole`, and tells what came out.
+fn undisturbed(
+    folder: &Path,
+    recipe_text: &str,
+    backend: &str,
+    precision: &str,
+) -> (PathBuf, BTreeMap<PathBuf, String>) {
+    let recipe = folder.join("resume.toml");
+    let pairs = folder.join("pairs.en-fi.tsv");
+    let lines: String = (0..60).map(|i| format!("a red ball {i} rolls\tpunainen pallo {i} vierii\n")).collect();
+    fs::write(&pairs, lines).expect("the pairs can be written");
+    let text = recipe_text.replace("PAIRS", &pairs.display().to_string().replace('\\', "/"));
+    fs::write(&recipe, text).expect("the recipe can be written");
+    let whole = folder.join("whole");
+    let status = start(&recipe, &whole, backend, precision).wait().expect("the run ends");
+    assert!(status.success(), "{status}");
+    let expected = hashes(&whole);
+    assert!(expected.len() >= 3, "{expected:?}");
+    (recipe, expected)
+}
+
+/// An evaluation that takes most of the time is stopped in the middle, and made when the run goes on.
+fn stopped_while_measuring() -> Outcome {
+    const TRIES: usize = 40;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let text = last_stage()
+        .replace("max_eval_samples = 40", "max_eval_samples = 1500")
+        .replace("updates = 20", "updates = 3")
+        .replace("evaluate_every = 7", "evaluate_every = 1");
+    let (recipe, expected) = undisturbed(folder.path(), &text, "cpu", "f32");
+    let broken = folder.path().join("broken");
+    let mut random = Rng::new(3, 0);
+    let stopped = (0..TRIES).any(|_| {
+        let mut run = command(&recipe, &broken, "cpu", "f32").stderr(Stdio::piped()).spawn().expect("it starts");
+        std::thread::sleep(Duration::from_millis(200 + 30 * u64::from(random.below(40))));
+        terminate(&run, "TERM");
+        let mut said = String::new();
+        run.stderr.take().expect("it is piped").read_to_string(&mut said).expect("it speaks");
+        run.wait().expect("the run ends");
+        said.contains("to be evaluated")
+    });
+    assert!(stopped, "no stop of {TRIES} came while a model was measured");
+    let status = start(&recipe, &broken, "cpu", "f32").wait().expect("the run ends");
+    assert!(status.success(), "{status}");
+    assert_eq!(hashes(&broken), expected);
+    Outcome::Passed
+}
+
+/// The disk fills up once a checkpoint is there, and is emptied after the run has noticed.
+const FULL_DISK: &str = r#"
+set -u
+mount -t tmpfs -o size=24m none "$FOLDER/disk" || exit 99
+run() { "$RXLT" run "$FOLDER/resume.toml" --output "$FOLDER/disk/broken" --backend cpu --progress plain "$@"; }
+run --on-full "$WHAT" 2>"$FOLDER/said" >/dev/null &
+pid=$!
+until [ -n "$(find "$FOLDER/disk" -name LATEST)" ] || ! kill -0 $pid; do :; done
+cat /dev/zero >"$FOLDER/disk/filler" 2>/dev/null
+if [ "$WHAT" = wait ]; then
+    until grep -q 'waiting until there is room' "$FOLDER/said" || ! kill -0 $pid; do sleep 0.05; done
+    rm "$FOLDER/disk/filler"
+    wait $pid || exit 1
+else
+    wait $pid; [ $? = 74 ] || exit 2
+    grep -q 'No space left' "$FOLDER/said" || exit 3
+    rm "$FOLDER/disk/filler"
+    run 2>>"$FOLDER/said" >/dev/null || exit 4
+fi
+cp -r "$FOLDER/disk/broken" "$FOLDER/broken"
+"#;
+
+fn on_a_full_disk(what: &str) -> Outcome {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let text = last_stage().replace("updates = 20", "updates = 60");
+    let (_, expected) = undisturbed(folder.path(), &text, "cpu", "f32");
+    fs::create_dir(folder.path().join("disk")).expect("a folder can be made");
+    let mut command = Command::new("unshare");
+    command.args(["-rm", "sh", "-c", FULL_DISK]).env_remove("RXLT_DEVICE");
+    let variables = [("FOLDER", folder.path().as_os_str()), ("WHAT", what.as_ref())];
+    let status = command.envs(variables).env("RXLT", env!("CARGO_BIN_EXE_rxlt")).stderr(Stdio::null()).status();
+    match status.map(|status| status.code()) {
+        Ok(Some(0)) => {}
+        Err(_) | Ok(Some(99)) => return Outcome::Ignored("no small disk can be mounted here".into()),
+        Ok(code) => {
+            let said = fs::read_to_string(folder.path().join("said")).unwrap_or_default();
+            panic!("ended with {code:?}:\n{said}")
+        }
+    }
+    let said = fs::read_to_string(folder.path().join("said")).expect("it said something");
+    assert!(said.contains("No space left"), "the disk was never full:\n{said}");
+    assert_eq!(hashes(&folder.path().join("broken")), expected);
+    Outcome::Passed
+}
+
 fn start(recipe: &Path, output: &Path, backend: &str, precision: &str) -> Child {
+    command(recipe, output, backend, precision).stderr(Stdio::inherit()).spawn().expect("the command starts")
+}
+
+fn command(recipe: &Path, output: &Path, backend: &str, precision: &str) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
     command.arg("run").arg(recipe).arg("--output").arg(output).args(["--backend", backend, "--progress", "none"]);
     command.args(["--precision", precision]);
@@ -190,11 +285,12 @@ fn start(recipe: &Path, output: &Path, backend: &str, precision: &str) -> Child 
     if backend == "cpu" {
         command.env_remove("RXLT_DEVICE");
     }
-    command.stdout(Stdio::null()).stderr(Stdio::inherit()).spawn().expect("the command starts")
+    command.stdout(Stdio::null());
+    command
 }
 
-fn terminate(run: &Child) {
-    let status = Command::new("kill").arg("-TERM").arg(run.id().to_string()).status();
+fn terminate(run: &Child, signal: &str) {
+    let status = Command::new("kill").arg(format!("-{signal}")).arg(run.id().to_string()).status();
     assert!(status.is_ok(), "kill is there");
 }
 

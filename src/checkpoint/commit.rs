@@ -397,7 +397,7 @@ fn sync_folder(folder: &Path) -> Result<()> {
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Error {
-    Error::Output(format!("cannot create {}: {error}", path.display()))
+    Error::Output(format!("cannot create {}: {error}", path.display())).because(error)
 }
 
 #[cfg(test)]

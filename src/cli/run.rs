@@ -24,6 +24,7 @@ use crate::{
     train::{
         self, Outcome,
         folder::{Environment, RunFolder, Status, pause},
+        full::{Conditions, OnFull},
         memory::Bytes,
         progress::{Mode, Progress},
         recipe::{self, Resolved, Setting},
@@ -67,6 +68,9 @@ pub struct Args {
     /// enough, and the choice is kept in the run's folder.
     #[arg(long, value_name = "AMOUNT")]
     memory_limit: Option<Bytes>,
+    /// What to do where the disk is full: end with an error, or wait until there is room.
+    #[arg(long, value_enum, default_value = "stop")]
+    on_full: OnFull,
     /// Read and check everything, show examples and the plan, and train nothing.
     #[arg(long)]
     dry_run: bool,
@@ -94,6 +98,12 @@ impl Show {
     }
 }
 
+impl Args {
+    fn conditions(&self) -> Conditions {
+        Conditions { memory_limit: self.memory_limit, on_full: self.on_full }
+    }
+}
+
 /// `rxlt run`
 pub fn run(args: &Args) -> Result<()> {
     let resolved = resolve(args)?;
@@ -118,7 +128,7 @@ pub fn run(args: &Args) -> Result<()> {
         let path = args.output.clone().unwrap_or_else(|| default_output(only));
         let folder = open(only, &path, &chosen, &progress)?;
         *lock(&place) = Some(path.clone());
-        return show(&work(only, &chosen, &folder, &progress, &stop, args.memory_limit)?, &path);
+        return show(&work(only, &chosen, &folder, &progress, &stop, args.conditions())?, &path);
     }
     run_seeds(args, &seeds, &chosen, &progress, &stop, &place)
 }
@@ -144,7 +154,7 @@ fn run_seeds(
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
         }
         // One that is done is read all the same: its files must be those that it was made of.
-        match work(resolved, chosen, &folder, progress, stop, args.memory_limit) {
+        match work(resolved, chosen, &folder, progress, stop, args.conditions()) {
             Ok(_) => {}
             Err(error @ Error::Diverged(_)) => {
                 progress.note(format_args!("seed {}: {error}", resolved.recipe.seed));
@@ -181,9 +191,9 @@ fn work(
     folder: &RunFolder,
     progress: &Progress,
     stop: &Stop,
-    memory_limit: Option<Bytes>,
+    conditions: Conditions,
 ) -> Result<Outcome> {
-    let outcome = train::run(resolved, &chosen.device, folder, progress, stop, memory_limit);
+    let outcome = train::run(resolved, &chosen.device, folder, progress, stop, conditions);
     progress.finish();
     chosen.notes().iter().for_each(|note| progress.note(note));
     match &outcome {

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::print;
+use super::{Force, print};
 use crate::{
-    checkpoint::write_file,
+    checkpoint::Output,
     error::{Error, Result},
     score::{self, Benchmark, Request},
 };
@@ -42,6 +42,8 @@ pub struct Args {
     /// Also write all numbers to a file; `official` in it is what the official script writes.
     #[arg(long, value_name = "FILE", conflicts_with = "check")]
     json: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
     /// Only say what is wrong with the files: names, counts, labels, blank lines, ids.
     #[arg(long)]
     check: bool,
@@ -60,11 +62,13 @@ pub fn run(args: &Args) -> Result<()> {
     if args.check {
         return check(&request);
     }
+    let read = [args.predictions.as_path(), &args.gold];
+    let json = args.json.as_ref().map(|path| Output::new(path, args.force.existing(), &read)).transpose()?;
     let report = score::score(&request)?;
     print(&report.to_text())?;
-    if let Some(path) = &args.json {
+    if let Some(json) = json {
         let text = serde_json::to_string_pretty(&report.to_json()).expect("numbers and strings are JSON");
-        write_file(path, format!("{text}\n").as_bytes())?;
+        json.write(format!("{text}\n").as_bytes())?;
     }
     report.failure().map_or(Ok(()), Err)
 }

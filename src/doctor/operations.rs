@@ -231,14 +231,7 @@ fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
     for precision in [Precision::F32, Precision::F16] {
         let tiers = tiers(subject, precision, findings);
         for spec in ALL {
-            let (in_f16, bound) = match (precision, &spec.in_f16) {
-                (Precision::F16, None) => continue,
-                (Precision::F16, Some(in_f16)) => (Some(in_f16), in_f16.tolerance),
-                _ => (None, spec.tolerance),
-            };
-            let own = spec.cases.iter().map(|case| Part::of(case, in_f16, 1.0));
-            let at_scale = encoder_cases(spec, subject.effort).map(|(case, factor)| Part::of(case, in_f16, factor));
-            check(findings, spec.name, bound, &tiers, &own.chain(at_scale).collect::<Vec<_>>());
+            operation(spec, precision, &tiers, subject.effort, findings);
         }
         if precision == Precision::F32 {
             for case in UPDATES.iter().flat_map(|cases| cases.iter()) {
@@ -252,6 +245,18 @@ fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
     word_table(subject, findings);
     cooperative(subject, findings);
     Ok(())
+}
+
+/// An operation in all tiers of a precision, if it has that.
+fn operation(spec: &'static Spec, precision: Precision, tiers: &[Tier], effort: Effort, findings: &mut Findings) {
+    let (in_f16, bound) = match (precision, &spec.in_f16) {
+        (Precision::F16, None) => return,
+        (Precision::F16, Some(in_f16)) => (Some(in_f16), in_f16.tolerance),
+        _ => (None, spec.tolerance),
+    };
+    let own = spec.cases.iter().map(|case| Part::of(case, in_f16, 1.0));
+    let at_scale = encoder_cases(spec, effort).map(|(case, factor)| Part::of(case, in_f16, factor));
+    check(findings, spec.name, bound, tiers, &own.chain(at_scale).collect::<Vec<_>>());
 }
 
 /// The processor's products of operands in bf16, forward and backward.
@@ -339,5 +344,57 @@ fn cooperative(subject: &Subject, findings: &mut Findings) {
             let Deviation { error, place } = deviation(&product(&device), &product(&Device::Reference));
             Ok(Seen::Error(error, place))
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        doctor::Verdict,
+        gpu::{Gpu, broken},
+    };
+    use broken::Fault;
+    use std::{path::Path, sync::Arc};
+
+    /// The lines of an operation that are wrong, as an examination would have them.
+    fn wrong_lines(operation: &str, gpu: Arc<Gpu>) -> Vec<String> {
+        let device = Device::Gpu(gpu);
+        let subject = Subject::new(&device, Effort::Usual, Path::new(""));
+        let mut tell = |_: &_| ();
+        let mut findings = Findings::new(&mut tell);
+        let spec = ALL.iter().find(|spec| spec.name == operation).expect("the operation is in the table");
+        let tiers = tiers(&subject, Precision::F32, &mut findings);
+        super::operation(spec, Precision::F32, &tiers, subject.effort, &mut findings);
+        let wrong = findings.list().iter().filter(|finding| finding.verdict == Verdict::Wrong);
+        wrong.map(|finding| finding.name.clone()).collect()
+    }
+
+    /// A sign, an edge, a stride and a term, each in one kernel: the operation is named where it runs that kernel.
+    #[test]
+    fn kernels_broken_on_purpose_are_named() {
+        let faults = [
+            ("gelu", Fault("gelu", "cdf(x, bell) + x *", "cdf(x, bell) - x *")),
+            ("matmul", Fault("shared/matmul_tile", "(column + {c}u < params.n)", "(column + {c}u + 1u < params.n)")),
+            (
+                "layer_norm",
+                Fault("layer_norm", "j < quads; j += 64u) {\n        sum +=", "j < quads; j += 63u) {\n        sum +="),
+            ),
+            ("attention", Fault("attention_quads", "(steep{c} - d * flat{c})", "(steep{c} + d * flat{c})")),
+        ];
+        let named = std::env::var("RXLT_DEVICE").unwrap_or_else(|_| "0".into());
+        for (operation, fault) in faults {
+            let gpu = match Gpu::open_as(Some(&named), Opening::default()) {
+                Ok(gpu) => gpu,
+                Err(error) if std::env::var_os("RXLT_REQUIRE_GPU").is_some() => panic!("{error}"),
+                Err(_) => return, // tests/gpu.rs says so: its tests are ignored then
+            };
+            assert_eq!(wrong_lines(operation, gpu.clone()), [""; 0], "{operation} as it is");
+            let wrong = broken::with(fault, || {
+                wrong_lines(operation, Gpu::open_as(Some(&named), Opening::default()).expect("it opened before"))
+            });
+            let is_named = wrong.iter().all(|name| name.starts_with(&format!("{operation}, ")));
+            assert!(!wrong.is_empty() && is_named, "{fault:?}: {wrong:?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::{
     rng::Draw,
     tensor::{Device, Tensor},
     train::{
-        objective::{Norm, Objective, Pgd, Scene, Start},
+        objective::{Norm, Objective, Pgd, Scene, Standard, Start},
         optimizer::{Decay, Optimizer, Settings},
     },
 };
@@ -25,6 +25,11 @@ fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
     for (name, value) in [("NaN", f32::NAN), ("infinity", f32::INFINITY), ("minus infinity", f32::NEG_INFINITY)] {
         findings.check(format!("{name} in an activation is noticed"), None, || not_finite(subject.device, value));
     }
+    for (name, fault) in [("NaN in a gradient", Fault::Nan), ("a gradient beyond the range of its norm", Fault::Large)]
+    {
+        findings.check(format!("{name} is noticed"), None, || bad_gradient(subject.device, fault));
+    }
+    findings.check("gradients are clipped to their norm", Some(CLIPPED), || clipped(subject.device));
     findings.check("200 updates take no more memory than the first", None, || steady(subject.device));
     let Device::Gpu(gpu) = subject.device else { return Ok(()) };
     findings.check("a tensor beyond the limits is an error", None, || too_large(gpu));
@@ -79,13 +84,80 @@ fn not_finite(device: &Device, value: f32) -> Result<Seen> {
     if loss.item().is_finite() {
         return Ok(Seen::Wrong(format!("the loss is {}", loss.item())));
     }
-    let bits = |tensors: &[(String, Vec<usize>, Vec<f32>)]| -> Vec<u32> {
-        tensors.iter().flat_map(|(_, _, values)| values.iter().map(|x| x.to_bits())).collect()
-    };
     Ok(match bits(&before) == bits(&model.tensors()) {
         true => Seen::Right("the loss tells, and no weight is touched".into()),
         false => Seen::Wrong("the update went into the weights".into()),
     })
+}
+
+/// What is wrong with a gradient.
+#[derive(Clone, Copy)]
+enum Fault {
+    /// One number of the first.
+    Nan,
+    /// Each number is finite; the sum of their squares is not.
+    Large,
+}
+
+/// The norm shows it, and the update leaves the weights as they are.
+fn bad_gradient(device: &Device, fault: Fault) -> Result<Seen> {
+    let model = small(device)?;
+    let mut optimizer = Optimizer::lazy(&model, SETTINGS);
+    let batch = batch(0);
+    let active = optimizer.activate(&model, batch.ids.iter().copied());
+    let words = active.as_ref().map_or(Words::Table, Words::Active);
+    let loss = Standard.loss(&Scene { model: &model, words, batch: &batch, weight: 0.5, draw: None });
+    let (_, mut grads) = optimizer.gradients(loss, &optimizer.leaves(&model, active.as_ref()));
+    let wrong = match fault {
+        Fault::Nan => f32::NAN,
+        Fault::Large => 1e30,
+    };
+    let mut values = vec![0.0; grads[0].shape().len()];
+    values[3] = wrong;
+    grads[0] = grads[0].add(&Tensor::new(&values, grads[0].shape().clone(), device));
+    let before = model.tensors();
+    let square = optimizer.step(&model, active.as_ref(), &grads).item();
+    Ok(match (square.is_finite(), bits(&before) == bits(&model.tensors())) {
+        (false, true) => Seen::Right("the norm tells, and no weight is touched".into()),
+        (true, _) => Seen::Wrong(format!("the sum of squares is {square}")),
+        (false, false) => Seen::Wrong("the update went into the weights".into()),
+    })
+}
+
+/// How far a weight may be from the reference's after three clipped updates, relative to numbers beyond 1: each is a step
+/// of at most the rate, 1e-3, of gradients that are right to some 1e-5 of their largest, on weights rounded to 2⁻²⁴.
+const CLIPPED: f64 = 1e-6;
+
+/// Losses a thousand times as large, and an AdamW whose steps follow the size of gradients: only the clipped norm makes
+/// them what they are.
+fn clipped(device: &Device) -> Result<Seen> {
+    let settings = Settings { epsilon: 1.0, ..SETTINGS };
+    let weights = |device: &Device| -> Result<Vec<f32>> {
+        let model = small(device)?;
+        let mut optimizer = Optimizer::lazy(&model, settings);
+        for step in 0..3 {
+            let batch = batch(step);
+            let active = optimizer.activate(&model, batch.ids.iter().copied());
+            let words = active.as_ref().map_or(Words::Table, Words::Active);
+            let loss = Standard.loss(&Scene { model: &model, words, batch: &batch, weight: 500.0, draw: None });
+            let (_, grads) = optimizer.gradients(loss, &optimizer.leaves(&model, active.as_ref()));
+            optimizer.step(&model, active.as_ref(), &grads);
+        }
+        optimizer.flush(&model);
+        Ok(model.tensors().into_iter().flat_map(|(_, _, values)| values).collect())
+    };
+    let (got, expected) = (weights(device)?, weights(&Device::Reference)?);
+    let errors =
+        got.iter().zip(&expected).map(|(got, expected)| f64::from((got - expected).abs() / (1.0 + expected.abs())));
+    let worst = errors
+        .enumerate()
+        .fold((0, 0.0), |worst, (i, error)| if error > worst.1 || error.is_nan() { (i, error) } else { worst });
+    Ok(Seen::Error(worst.1, format!("weight {}: got {}, expected {}", worst.0, got[worst.0], expected[worst.0])))
+}
+
+/// The bits of all tensors.
+fn bits(tensors: &[(String, Vec<usize>, Vec<f32>)]) -> Vec<u32> {
+    tensors.iter().flat_map(|(_, _, values)| values.iter().map(|x| x.to_bits())).collect()
 }
 
 /// Buffers of a GPU are counted; of the processor's memory the system tells.

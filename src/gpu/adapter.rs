@@ -59,6 +59,9 @@ pub struct Adapter {
     pub subgroups: Option<(u32, u32)>,
     /// The sides of the square matrices of f16 that a subgroup multiplies together with sums in f32, the largest first.
     pub cooperative: Vec<u32>,
+    /// Whether the driver compiles a kernel anew for every value of a uniform that it branches on: Mesa's lavapipe does,
+    /// at some milliseconds a dispatch, and keeps them all.
+    pub inlines_uniforms: bool,
     /// The position of an adapter before this one that is the same card under another driver.
     pub duplicate_of: Option<usize>,
 }
@@ -87,6 +90,7 @@ impl Adapter {
                 .contains(wgpu::Features::SUBGROUP)
                 .then_some((info.subgroup_min_size, info.subgroup_max_size)),
             cooperative: cooperative(adapter),
+            inlines_uniforms: info.driver == "llvmpipe",
             duplicate_of: None,
             position: 0,
             name: info.name,
@@ -207,6 +211,7 @@ mod tests {
             max_binding_bytes: 1 << 27,
             max_buffer_bytes: 1 << 28,
             storage_buffers: 8,
+            inlines_uniforms: false,
             workgroup_memory: 16_384,
             f16: false,
             subgroups: None,

@@ -93,7 +93,7 @@ impl Gpu {
         let (device, queue) = pollster::block_on(raw.request_device(&wgpu::DeviceDescriptor {
             label: Some("rxlt"),
             required_features: opening.features(raw.features(), &adapter),
-            required_limits: opening.limits(raw.limits()),
+            required_limits: opening.limits(raw.limits(), &adapter),
             experimental_features: experimental(cooperates),
             ..Default::default()
         }))
@@ -101,7 +101,7 @@ impl Gpu {
         opening.disguise(&mut adapter);
         let faults = Faults::of(&device);
         let (cache, note) = Cache::open(&device, &adapter);
-        let pipelines = Pipelines::new(&device, opening.checks, cache);
+        let pipelines = Pipelines::new(&device, opening.checks, &adapter, cache);
         let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
         let timer = Timer::new(&device).map(Mutex::new);
         let gpu = Arc::new(Gpu {

@@ -24,3 +24,5 @@ pub use kernel::{Binding, Dispatch, Formats, Kernel, Product, Suits};
 pub use opening::{Checks, Kernels, Opening};
 pub use pool::{Buffer, Statistics};
 pub use shaders::Shader;
+#[cfg(test)]
+pub(crate) use shaders::broken;

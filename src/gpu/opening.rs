@@ -95,10 +95,11 @@ impl Opening {
     }
 
     /// wgpu's defaults are the limits that WebGPU promises everywhere.
-    pub(super) fn limits(&self, available: wgpu::Limits) -> wgpu::Limits {
+    pub(super) fn limits(&self, available: wgpu::Limits, adapter: &Adapter) -> wgpu::Limits {
+        let uniforms = u32::from(adapter.inlines_uniforms); // in a storage buffer, too
         match self.kernels {
             Kernels::Portable => wgpu::Limits {
-                max_storage_buffers_per_shader_stage: PORTABLE_STORAGE_BUFFERS,
+                max_storage_buffers_per_shader_stage: PORTABLE_STORAGE_BUFFERS + uniforms,
                 ..wgpu::Limits::default()
             },
             _ => available,
@@ -111,7 +112,7 @@ impl Opening {
             Kernels::Own => {}
             Kernels::For(kind) => adapter.kind = kind,
             Kernels::Portable => {
-                let limits = self.limits(wgpu::Limits::default());
+                let limits = self.limits(wgpu::Limits::default(), adapter);
                 adapter.kind = Kind::Software; // no variant for hardware
                 adapter.subgroups = None;
                 adapter.cooperative = Vec::new();

@@ -2,6 +2,7 @@
 
 use super::{
     Gpu,
+    adapter::Adapter,
     cache::Cache,
     faults::lock,
     opening::Checks,
@@ -40,6 +41,8 @@ pub(super) struct Slot {
 /// All pipelines so far, by shader and entry point.
 pub(super) struct Pipelines {
     pub(super) uniform_layout: wgpu::BindGroupLayout,
+    /// Whether uniforms lie in a storage buffer, for drivers that would compile a kernel for each.
+    stored_uniforms: bool,
     checks: Checks,
     /// Lanes of a subgroup, for shaders that have to know.
     lanes: AtomicU32,
@@ -56,12 +59,18 @@ struct Module {
 }
 
 impl Pipelines {
-    pub(super) fn new(device: &wgpu::Device, checks: Checks, cache: Option<Cache>) -> Pipelines {
-        let entry = buffer_entry(0, wgpu::BufferBindingType::Uniform, true);
+    pub(super) fn new(device: &wgpu::Device, checks: Checks, adapter: &Adapter, cache: Option<Cache>) -> Pipelines {
+        let stored_uniforms = adapter.inlines_uniforms;
+        let kind = match stored_uniforms {
+            true => wgpu::BufferBindingType::Storage { read_only: true },
+            false => wgpu::BufferBindingType::Uniform,
+        };
+        let entry = buffer_entry(0, kind, true);
         let uniform_layout = device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &[entry] });
         let (cache, modules) = (Mutex::new(cache), Mutex::default());
-        Pipelines { uniform_layout, checks, lanes: AtomicU32::new(0), cache, modules, pipelines: Mutex::default() }
+        let (lanes, pipelines) = (AtomicU32::new(0), Mutex::default());
+        Pipelines { uniform_layout, stored_uniforms, checks, lanes, cache, modules, pipelines }
     }
 
     /// From now on, shaders are told that a subgroup has so many lanes.
@@ -138,6 +147,9 @@ impl Gpu {
         let mut source = shaders::compose(shader).unwrap_or_else(|reason| panic!("shader {shader}: {reason}"));
         if self.pipelines.checks == Checks::Poisoned {
             source = shaders::poison(&source);
+        }
+        if self.pipelines.stored_uniforms {
+            source = source.replace("var<uniform>", "var<storage, read>");
         }
         let ir = naga::front::wgsl::parse_str(&source)
             .unwrap_or_else(|error| panic!("shader {shader}: {}", error.emit_to_string(&source)));

@@ -7,7 +7,7 @@
 //! - `#unroll i in 0..8 {` … `}`: repeat the lines between for `i` from 0 to 7, each `{i}` replaced by the number.
 //!   Loops may be nested. WGSL compilers unroll little, and names like `sum{i}` keep numbers in registers.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 /// Every file under `shaders/` without its extension, and its text; listed by build.rs.
 const SOURCES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/sources.rs"));
@@ -132,8 +132,7 @@ fn paste(name: &str, pasted: &mut Vec<String>, text: &mut String, file: &dyn Fn(
     }
     pasted.push(name.to_string());
     let file_name = file(name);
-    let (_, source) =
-        SOURCES.iter().find(|(other, _)| *other == file_name).ok_or(format!("there is no source {file_name}"))?;
+    let source = source(&file_name).ok_or(format!("there is no source {file_name}"))?;
     for line in source.lines() {
         match line.trim().strip_prefix("#import ") {
             Some(import) => paste(&format!("shared/{}", import.trim()), pasted, text, file)?,
@@ -182,6 +181,48 @@ fn take_block<'a>(lines: &mut impl Iterator<Item = &'a str>) -> Option<String> {
         body.extend([line, "\n"]);
     }
     None
+}
+
+/// The text of a file.
+fn source(name: &str) -> Option<Cow<'static, str>> {
+    let (_, text) = SOURCES.iter().find(|(other, _)| *other == name)?;
+    let text = Cow::Borrowed(*text);
+    #[cfg(test)]
+    let text = broken::changed(name, text);
+    Some(text)
+}
+
+/// For tests of what finds faults: sources that are not what they should be.
+#[cfg(test)]
+pub(crate) mod broken {
+    use std::{borrow::Cow, cell::Cell};
+
+    /// A file without its extension, a text that it has once, and what stands there instead.
+    #[derive(Clone, Copy, Debug)]
+    pub(crate) struct Fault(pub &'static str, pub &'static str, pub &'static str);
+
+    thread_local! {
+        static FAULT: Cell<Option<Fault>> = const { Cell::new(None) };
+    }
+
+    /// Runs with a fault in what this thread composes.
+    pub(crate) fn with<T>(fault: Fault, run: impl FnOnce() -> T) -> T {
+        FAULT.set(Some(fault));
+        let result = run();
+        FAULT.set(None);
+        result
+    }
+
+    /// A file's text, with the fault if it is this file's.
+    pub(super) fn changed(name: &str, text: Cow<'static, str>) -> Cow<'static, str> {
+        match FAULT.get() {
+            Some(Fault(file, right, wrong)) if file == name => {
+                assert_eq!(text.matches(right).count(), 1, "{right} in {name}");
+                text.replace(right, wrong).into()
+            }
+            _ => text,
+        }
+    }
 }
 
 #[cfg(test)]

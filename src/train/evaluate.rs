@@ -122,7 +122,12 @@ fn bisect(low: impl Fn(f64) -> bool) -> f64 {
     from
 }
 
-/// Runs batches of items of like length, and puts what comes out back into the order of the items.
+/// The most tokens that are measured at once, however large micro-batches may be: more make nothing faster, and a test set
+/// has no end that a stage could foresee.
+pub(super) const MOST_TOKENS: usize = 1 << 16;
+
+/// Runs batches of items of like length, of at most [`MOST_TOKENS`], and puts what comes out back into the order of the
+/// items.
 pub(super) fn by_batches<T>(
     items: &[Item],
     tokens: usize,
@@ -134,7 +139,7 @@ pub(super) fn by_batches<T>(
     let sorted: Vec<Item> = order.iter().map(|i| items[*i].clone()).collect();
     let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
     let mut places = order.into_iter();
-    for part in cut(&sorted, tokens) {
+    for part in cut(&sorted, tokens.min(MOST_TOKENS)) {
         stop.check("in the middle of an evaluation")?;
         for result in without_graph(|| run(&pack(part), part)) {
             results[places.next().expect("one result for each item")] = Some(result);

@@ -3,6 +3,7 @@
 use super::{
     evaluate::probabilities,
     folder::{RunFolder, StageFolder, number},
+    full::OnFull,
     held_out::held_out_accuracies,
     memory::Forecast,
     objective::{Objective, Scene},
@@ -118,6 +119,15 @@ pub struct Desk<'a> {
     pub progress: &'a Progress,
     /// Asks to stop.
     pub stop: &'a Stop,
+    /// What happens where the disk is full.
+    pub on_full: OnFull,
+}
+
+impl Desk<'_> {
+    /// Writes what would be lost with the process.
+    pub fn write<T>(&self, write: impl FnMut() -> Result<T>) -> Result<T> {
+        self.on_full.write(self.progress, self.stop, write)
+    }
 }
 
 /// A model that was measured during training.
@@ -255,7 +265,7 @@ impl<'a> Training<'a> {
             ("tokens", json!(update.tokens)),
             ("seconds", number((update.seconds * 1e6).round() / 1e6)),
         ];
-        self.desk.folder.log("step", stage, update.step, &rest)?;
+        self.desk.write(|| self.desk.folder.log("step", stage, update.step, &rest))?;
         self.skipped = if square.is_finite() { 0 } else { self.skipped + 1 };
         let skipped = self.optimizer.may_skip() && (1..=MAX_SKIPPED).contains(&self.skipped);
         if !loss.is_finite() || !square.is_finite() && !skipped {
@@ -318,10 +328,12 @@ impl<'a> Training<'a> {
             HeadKind::MaskedLm => "masked accuracy",
         };
         self.desk.progress.evaluated(self.plan.name, step, measure, accuracy, best);
-        self.desk.folder.log("evaluation", self.plan.name, step, &[("accuracy", number(accuracy))])?;
+        let rest = [("accuracy", number(accuracy))];
+        self.desk.write(|| self.desk.folder.log("evaluation", self.plan.name, step, &rest))?;
         match self.plan.stage.select {
             Select::Best if best && self.state.step < self.plan.updates => {
-                checkpoint::commit_folder(&self.desk.stage_folder.best(), |folder| self.model.write(folder))
+                let best = self.desk.stage_folder.best();
+                self.desk.write(|| checkpoint::commit_folder(&best, |folder| self.model.write(folder)))
             }
             Select::Average => {
                 self.add_to_sum();
@@ -372,16 +384,20 @@ impl<'a> Training<'a> {
     /// Writes a checkpoint from which training goes on bit for bit.
     fn save(&mut self) -> Result<()> {
         self.settle()?;
-        self.desk.stage_folder.save(self.state.step, |folder| {
-            self.model.write(folder)?;
-            self.optimizer.write(self.model, &folder.join("optimizer.safetensors"))?;
-            if let Some(sum) = &self.sum {
-                checkpoint::write(&folder.join("average.safetensors"), &entries(sum), &[])?;
-            }
-            let state = serde_json::to_vec_pretty(&self.state).expect("a state is plain data");
-            checkpoint::write_file(&folder.join("state.json"), &state)
-        })?;
-        self.desk.stage_folder.prune(self.state.step)
+        let desk = self.desk;
+        desk.write(|| desk.stage_folder.save(self.state.step, |folder| self.fill(folder)))?;
+        desk.stage_folder.prune(self.state.step)
+    }
+
+    /// Writes all that a checkpoint holds.
+    fn fill(&mut self, folder: &Path) -> Result<()> {
+        self.model.write(folder)?;
+        self.optimizer.write(self.model, &folder.join("optimizer.safetensors"))?;
+        if let Some(sum) = &self.sum {
+            checkpoint::write(&folder.join("average.safetensors"), &entries(sum), &[])?;
+        }
+        let state = serde_json::to_vec_pretty(&self.state).expect("a state is plain data");
+        checkpoint::write_file(&folder.join("state.json"), &state)
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {

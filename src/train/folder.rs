@@ -192,7 +192,12 @@ impl RunFolder {
         line.extend(rest.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
         let text = format!("{}\n", Value::Object(line));
         let mut file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        file.write_all(text.as_bytes()).map_err(|error| Error::write(&self.path.join(LOG), &error))
+        let length = file.metadata().map(|found| found.len());
+        file.write_all(text.as_bytes()).map_err(|error| {
+            // Where there is no room, a part of the line may be there.
+            let _ = length.and_then(|length| file.set_len(length));
+            Error::write(&self.path.join(LOG), &error)
+        })
     }
 
     /// Cuts off what `log.jsonl` says of this stage after `step`, and all after that: it will be said again. Lines that
@@ -531,7 +536,7 @@ fn read_json(path: &Path) -> Result<Option<Value>> {
 }
 
 fn cannot_create(path: &Path, error: &io::Error) -> Error {
-    Error::Output(format!("cannot create {}: {error}; name another --output", path.display()))
+    Error::Output(format!("cannot create {}: {error}; name another --output", path.display())).because(error)
 }
 
 /// Arguments without what looks like a secret.

@@ -3,7 +3,7 @@
 //! The stage's heaviest update goes through its motions on a planned device: the same code, the same pools, no numbers.
 
 use super::{
-    evaluate::probabilities,
+    evaluate::{MOST_TOKENS, probabilities},
     fit::{Plan, loss_and_gradients},
     held_out::held_out_accuracies,
     source::{Item, cut, runs},
@@ -191,16 +191,17 @@ fn heaviest(plan: &Plan) -> Result<Vec<Vec<Item>>> {
 /// too, which may fill a batch where the dev data do not.
 fn measure_first(model: &Model, plan: &Plan) -> Result<()> {
     let never = Stop::new(); // nothing is computed
+    let tokens = plan.tokens.min(MOST_TOKENS);
     let times = match model.head_kind {
         HeadKind::MaskedLm => 1,
-        HeadKind::Classify(_) => plan.tokens.div_ceil(n_tokens(plan.dev).max(1)),
+        HeadKind::Classify(_) => tokens.div_ceil(n_tokens(plan.dev).max(1)),
     };
     let mut longest: Vec<Item> = plan.dev.iter().flat_map(|item| std::iter::repeat_n(item.clone(), times)).collect();
     longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
-    let Some(first) = cut(&longest, plan.tokens).first().copied() else { return Ok(()) };
+    let Some(first) = cut(&longest, tokens).first().copied() else { return Ok(()) };
     match model.head_kind {
-        HeadKind::MaskedLm => _ = held_out_accuracies(model, first, plan.tokens, &never)?,
-        HeadKind::Classify(_) => _ = probabilities(model, first, plan.tokens, &never)?,
+        HeadKind::MaskedLm => _ = held_out_accuracies(model, first, tokens, &never)?,
+        HeadKind::Classify(_) => _ = probabilities(model, first, tokens, &never)?,
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ pub mod corpus;
 pub mod data;
 pub mod evaluate;
 pub mod fit;
+pub mod full;
 pub mod folder;
 pub mod held_out;
 pub mod inputs;

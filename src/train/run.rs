@@ -6,11 +6,12 @@ use super::{
     data::{Data, Texts, overlaps},
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, Status, number},
+    full::{Conditions, OnFull},
     held_out::held_out_accuracies,
     inputs::{self, Inputs},
     losses::FinalLoss,
     measure::{Classifier, TOKENS_AT_ONCE, Voting, head_for, label_map},
-    memory::{self, Bytes, Choice, Forecast, Subject},
+    memory::{self, Choice, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, RsDa, Select, Stage},
     record::Record,
@@ -68,18 +69,18 @@ pub struct MethodResult {
 }
 
 /// Runs a recipe in its folder, from where it was left. Under a limit of memory, micro-batches are as small as they
-/// have to be.
+/// have to be; where the disk is full, what would be lost waits for room if it is to.
 pub fn run(
     resolved: &Resolved,
     device: &Device,
     folder: &RunFolder,
     progress: &Progress,
     stop: &Stop,
-    memory_limit: Option<Bytes>,
+    conditions: Conditions,
 ) -> Result<Outcome> {
     crate::error::catch(|| {
         let mut run = Run::prepare(&resolved.recipe, device, folder, progress, stop)?;
-        run.memory_limit = memory_limit;
+        run.conditions = conditions;
         run.expect_updates();
         let mut start = run.start()?;
         folder.set_status(Status::Running, "")?;
@@ -117,7 +118,7 @@ struct Run<'a> {
     folder: &'a RunFolder,
     progress: &'a Progress,
     stop: &'a Stop,
-    memory_limit: Option<Bytes>,
+    conditions: Conditions,
     /// The task of the last stage; none where that is masked language modelling.
     task: Option<&'static Task>,
     tokenizer: Tokenizer,
@@ -162,7 +163,7 @@ impl<'a> Run<'a> {
             None => Vec::new(),
         };
         let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
-        let memory_limit = None;
+        let conditions = Conditions::default();
         let (inputs, stamps, said) = (Inputs::default(), BTreeMap::new(), RefCell::default());
         let mut run = Run {
             recipe,
@@ -170,7 +171,7 @@ impl<'a> Run<'a> {
             folder,
             progress,
             stop,
-            memory_limit,
+            conditions,
             task,
             tokenizer,
             tests,
@@ -322,15 +323,18 @@ impl<'a> Run<'a> {
         let mut plan =
             Plan { name: &name, stage, objective: &*objective, source: &*source, updates, dev: &dev, seed, tokens };
         let forecast = self.foresee(&model, &mut plan, &stage_folder, variant)?;
-        let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress: self.progress, stop: self.stop };
+        let on_full = self.conditions.on_full;
+        let (progress, stop) = (self.progress, self.stop);
+        let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress, stop, on_full };
         let evaluations = fit(&model, &plan, &desk, &forecast)?;
-        checkpoint::commit_folder(&stage_folder.model(), |folder| {
+        let fill = |folder: &Path| {
             model.write(folder)?;
             self.tokenizer.save(folder)?;
             Record::of(stage, self.labelled.get(&index).map(|(task, ..)| *task)).write(folder)?;
             let evaluations = serde_json::to_vec_pretty(&evaluations).expect("evaluations are plain data");
             checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
-        })?;
+        };
+        desk.write(|| checkpoint::commit_folder(&stage_folder.model(), fill))?;
         Ok((stage_folder, evaluations))
     }
 
@@ -357,7 +361,7 @@ impl<'a> Run<'a> {
         let (recompute, depth) = (model.encoder.recompute, model.encoder.depth);
         let subject = Subject { config: &model.config, head: &model.head_kind, device: self.device, recompute, depth };
         let recorded = folder.choice()?;
-        let limit = recorded.map_or(self.memory_limit, |recorded| {
+        let limit = recorded.map_or(self.conditions.memory_limit, |recorded| {
             plan.tokens = recorded.tokens_per_micro_batch;
             None
         });
@@ -369,7 +373,10 @@ impl<'a> Run<'a> {
         }
         plan.tokens = choice.tokens_per_micro_batch;
         space::check_memory(plan.name, &choice, self.device)?;
-        space::check_disk(&self.writing(&choice, plan.stage, variant), folder.path())?;
+        match space::check_disk(&self.writing(&choice, plan.stage, variant), folder.path()) {
+            Err(error) if self.conditions.on_full == OnFull::Wait => self.note_once(plan.name, format!("{error}")),
+            checked => checked?,
+        }
         if recorded.is_none() {
             folder.set_choice(&choice)?;
         }
