@@ -18,7 +18,7 @@ use rxlt::{
     checkpoint::{self, Entry, Values, Weights},
     models::Config,
     rng::Rng,
-    tasks::{PAWSX, XNLI, XSID, predictions},
+    tasks::{predictions, shipped},
     text::Tokenizer,
     train::{
         augment::Neighbours,
@@ -356,20 +356,20 @@ fn neighbours(folder: &Path) {
 }
 
 fn xnli(folder: &Path) {
-    _ = XNLI.load_files(&[folder.join("xnli.tsv")], "en");
-    _ = XNLI.load_files_unlabelled(&[folder.join("xnli.tsv")], "en");
+    _ = shipped("xnli").load_files(&[folder.join("xnli.tsv")], "en");
+    _ = shipped("xnli").load_files_unlabelled(&[folder.join("xnli.tsv")], "en");
 }
 
 fn pawsx(folder: &Path) {
-    _ = PAWSX.load_files(&[folder.join("pawsx.tsv")], "en");
+    _ = shipped("pawsx").load_files(&[folder.join("pawsx.tsv")], "en");
 }
 
 fn xsid(folder: &Path) {
-    _ = XSID.load_files(&[folder.join("xsid.conll")], "en");
+    _ = shipped("xsid").load_files(&[folder.join("xsid.conll")], "en");
 }
 
 fn scores(folder: &Path) {
-    _ = predictions::score_file(&folder.join("predictions.jsonl"), Some(&XNLI));
+    _ = predictions::score_file(&folder.join("predictions.jsonl"), Some(shipped("xnli")));
     _ = predictions::confusion_file(&folder.join("predictions.jsonl"), None);
 }
 
