@@ -206,6 +206,7 @@ impl Golden {
                 HeadKind::Classify(config.labels.expect("a classifier has labels"))
             }
             class if class == config.architecture.masked_lm => HeadKind::MaskedLm,
+            class if class == config.architecture.tagger => HeadKind::Tag(config.labels.expect("a tagger has labels")),
             other => return Err(format!("{other} is not supported")),
         };
         let numbers = Weights::open(&folder.join("golden.safetensors")).expect("the golden numbers can be read");
@@ -261,12 +262,12 @@ fn batch(numbers: &Weights, head: &HeadKind) -> (Batch, Vec<usize>) {
     let pick = |values: &[u32]| rows.iter().map(|i| values[*i]).collect::<Vec<u32>>();
     let target = match head {
         HeadKind::Classify(_) => Target::Labels(read("labels").into()),
-        HeadKind::MaskedLm => {
-            // Labels of -100 do not fit u32; the masked positions are those with the id itself as label.
+        HeadKind::MaskedLm | HeadKind::Tag(_) => {
+            // Labels of -100 do not fit u32; the masked positions are those with a label.
             let labels = labels_as_f64(numbers);
             let masked: Vec<usize> = (0..rows.len()).filter(|i| labels[rows[*i]] >= 0.0).collect();
             let words: Vec<u32> = masked.iter().map(|i| labels[rows[*i]] as u32).collect();
-            Target::Masked { rows: masked.iter().map(|i| *i as u32).collect::<Vec<_>>().into(), words: words.into() }
+            Target::Rows { rows: masked.iter().map(|i| *i as u32).collect::<Vec<_>>().into(), labels: words.into() }
         }
     };
     let segments = Segments::new(lengths);
@@ -356,7 +357,7 @@ fn logits_and_gradients(model: &Model, batch: &Batch) -> [Vec<f32>; 2] {
 fn n_examples(batch: &Batch) -> usize {
     match &batch.target {
         Target::Labels(labels) => labels.len(),
-        Target::Masked { words, .. } | Target::Translated { words, .. } => words.len(),
+        Target::Rows { labels: words, .. } | Target::Translated { words, .. } => words.len(),
     }
 }
 
@@ -393,8 +394,9 @@ fn forward(golden: &Golden, device: &Device, seen: &mut Closeness) {
     let logits = model.logits_from(Place::Embedding, &embedded, batch, pass).to_vec();
     let expected = match &batch.target {
         Target::Labels(_) => golden.read("logits"),
-        Target::Masked { rows, .. } | Target::Translated { rows, .. } => {
-            let (all, v) = (golden.packed("logits"), model.config.vocab_size);
+        Target::Rows { rows, .. } | Target::Translated { rows, .. } => {
+            let v = *golden.numbers.shape("logits").expect("it is there").last().expect("it has axes");
+            let all = golden.packed("logits");
             rows.iter().flat_map(|row| all[*row as usize * v..(*row as usize + 1) * v].to_vec()).collect()
         }
     };

@@ -19,6 +19,8 @@ pub struct Architecture {
     pub encoder: &'static str,
     /// The class that loads a classifier.
     pub classifier: &'static str,
+    /// The class that loads a tagger of words.
+    pub tagger: &'static str,
     /// The class that loads a masked language model.
     pub masked_lm: &'static str,
     /// Whether positions start after the padding id, as in RoBERTa, rather than at 0.
@@ -36,6 +38,7 @@ const fn roberta(
     model_type: &'static str,
     encoder: &'static str,
     classifier: &'static str,
+    tagger: &'static str,
     masked_lm: &'static str,
 ) -> Architecture {
     Architecture {
@@ -43,6 +46,7 @@ const fn roberta(
         prefix: "roberta",
         encoder,
         classifier,
+        tagger,
         masked_lm,
         positions_follow_padding: true,
         roberta_heads: true,
@@ -53,14 +57,33 @@ const fn roberta(
 
 /// The families that can be loaded.
 pub const ARCHITECTURES: &[Architecture] = &[
-    roberta("xlm-roberta", "XLMRobertaModel", "XLMRobertaForSequenceClassification", "XLMRobertaForMaskedLM"),
-    roberta("roberta", "RobertaModel", "RobertaForSequenceClassification", "RobertaForMaskedLM"),
-    roberta("camembert", "CamembertModel", "CamembertForSequenceClassification", "CamembertForMaskedLM"),
+    roberta(
+        "xlm-roberta",
+        "XLMRobertaModel",
+        "XLMRobertaForSequenceClassification",
+        "XLMRobertaForTokenClassification",
+        "XLMRobertaForMaskedLM",
+    ),
+    roberta(
+        "roberta",
+        "RobertaModel",
+        "RobertaForSequenceClassification",
+        "RobertaForTokenClassification",
+        "RobertaForMaskedLM",
+    ),
+    roberta(
+        "camembert",
+        "CamembertModel",
+        "CamembertForSequenceClassification",
+        "CamembertForTokenClassification",
+        "CamembertForMaskedLM",
+    ),
     Architecture {
         model_type: "bert",
         prefix: "bert",
         encoder: "BertModel",
         classifier: "BertForSequenceClassification",
+        tagger: "BertForTokenClassification",
         masked_lm: "BertForMaskedLM",
         positions_follow_padding: false,
         roberta_heads: false,
@@ -113,6 +136,8 @@ const OTHERS: &[&str] = &[
 pub enum HeadKind {
     /// One of these labels for each sequence.
     Classify(Vec<String>),
+    /// One of these tags for each word.
+    Tag(Vec<String>),
     /// The word at each masked position.
     MaskedLm,
 }
@@ -161,6 +186,8 @@ pub struct Config {
     pub pad_token_id: usize,
     /// Labels of the checkpoint's classifier, as far as they are named.
     pub labels: Option<Vec<String>>,
+    /// Whether config.json says that these are tags of words.
+    pub is_tagger: bool,
     /// What that classifier's logits are.
     pub problem: Problem,
     /// Whether a language model's output layer is the word table.
@@ -216,6 +243,7 @@ impl Config {
             initializer_range: fields.number("initializer_range", 0.02)?,
             pad_token_id: fields.id("pad_token_id", architecture.padding)?,
             labels: labels(&raw)?,
+            is_tagger: raw.get("architectures").is_some_and(|classes| classes[0] == architecture.tagger),
             problem: problem(&raw)?,
             tied: fields.flag("tie_word_embeddings", true)?,
             raw,
@@ -260,12 +288,15 @@ impl Config {
     /// The content of config.json for this encoder with a head, as transformers reads it.
     pub fn to_json(&self, head: &HeadKind) -> Value {
         let mut raw = self.raw.clone();
+        if let HeadKind::Classify(labels) | HeadKind::Tag(labels) = head {
+            let id2label = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label)));
+            let label2id = labels.iter().enumerate().map(|(i, label)| (label.clone(), json!(i)));
+            raw.insert("id2label".into(), Value::Object(id2label.collect()));
+            raw.insert("label2id".into(), Value::Object(label2id.collect()));
+        }
         let class = match head {
+            HeadKind::Tag(_) => self.architecture.tagger,
             HeadKind::Classify(labels) => {
-                let id2label = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label)));
-                let label2id = labels.iter().enumerate().map(|(i, label)| (label.clone(), json!(i)));
-                raw.insert("id2label".into(), Value::Object(id2label.collect()));
-                raw.insert("label2id".into(), Value::Object(label2id.collect()));
                 let is_own = self.labels.as_ref() == Some(labels) && self.problem != Problem::OneOf;
                 if labels.len() > 1 && !is_own {
                     raw.insert("problem_type".into(), json!("single_label_classification"));

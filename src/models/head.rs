@@ -28,6 +28,15 @@ pub enum Head {
         /// The first dropout site.
         site: usize,
     },
+    /// The first token of each word, to tag logits.
+    Tag {
+        /// h → k
+        out: Linear,
+        /// Dropout before it.
+        dropout: f32,
+        /// The dropout site.
+        site: usize,
+    },
     /// Masked positions to word logits, by the word table itself or a table of their own.
     MaskedLm {
         /// h → h, then GELU.
@@ -55,6 +64,10 @@ impl Head {
                 let out = builder.head(|builder| Linear::build(builder, names.out, h, labels.len()));
                 Head::Classify { dense, out, dropout, drops_first: roberta, site }
             }
+            HeadKind::Tag(labels) => {
+                let out = builder.head(|builder| Linear::build(builder, names.tags, h, labels.len()));
+                Head::Tag { out, dropout, site }
+            }
             HeadKind::MaskedLm => builder.head(|builder| Head::MaskedLm {
                 dense: Linear::build(builder, names.transform, h, h),
                 norm: LayerNorm::build(builder, names.transform_norm, h, config.layer_norm_eps),
@@ -67,13 +80,14 @@ impl Head {
         }
     }
 
-    /// Hidden states (n, h) → logits (n, k): those of first tokens for a classifier, of masked ones for a language model.
+    /// Hidden states (n, h) → logits (n, k): those of first tokens for a classifier, of words' for a tagger, of masked ones for a language model.
     pub fn logits(&self, x: &Tensor, words: &WordTable, pass: Pass) -> Tensor {
         match self {
             Head::Classify { dense, out, dropout, drops_first, site } => {
                 let x = if *drops_first { pass.dropout(x, *site, *dropout) } else { x.clone() };
                 out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
             }
+            Head::Tag { out, dropout, site } => out.forward(&pass.dropout(x, *site, *dropout)),
             Head::MaskedLm { bias, decoder: Some(decoder), .. } => ops::linear(&self.transform(x), decoder, bias),
             Head::MaskedLm { bias, decoder: None, .. } => {
                 let x = self.transform(x);
@@ -106,7 +120,7 @@ impl Head {
     fn transform(&self, x: &Tensor) -> Tensor {
         match self {
             Head::MaskedLm { dense, norm, .. } => norm.forward(&dense.forward(x).gelu()),
-            Head::Classify { .. } => x.clone(),
+            Head::Classify { .. } | Head::Tag { .. } => x.clone(),
         }
     }
 }

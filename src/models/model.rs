@@ -21,12 +21,12 @@ use std::{ops::Range, path::Path};
 pub enum Target {
     /// A label for each sequence.
     Labels(Ids),
-    /// Words at masked positions: rows of the packed batch, and the words that were there.
-    Masked {
+    /// Something at certain tokens: the words that were masked there, the tags of words that begin there.
+    Rows {
         /// Rows of the packed batch.
         rows: Ids,
-        /// The words that were there.
-        words: Ids,
+        /// What each should give.
+        labels: Ids,
     },
     /// Masked words, and sequences of which each is followed by its translation, to be told from the others.
     Translated {
@@ -59,7 +59,7 @@ impl Batch {
     fn rows_read(&self) -> Option<Ids> {
         match &self.target {
             Target::Labels(_) => Some(self.segments.first_rows()),
-            Target::Masked { rows, .. } => Some(rows.clone()),
+            Target::Rows { rows, .. } => Some(rows.clone()),
             Target::Translated { .. } => None,
         }
     }
@@ -244,11 +244,11 @@ impl Model {
         }
     }
 
-    /// Activations at a place → logits: (s, k) of a classifier, (masked, v) of a language model.
+    /// Activations at a place → logits: (s, k) of a classifier, (words, k) of a tagger, (masked, v) of a language model.
     pub fn logits_from(&self, at: Place, activations: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
         let hidden = self.hidden_from(at, activations, batch, pass);
         match &batch.target {
-            Target::Labels(_) | Target::Masked { .. } => self.logits(&hidden, pass),
+            Target::Labels(_) | Target::Rows { .. } => self.logits(&hidden, pass),
             Target::Translated { rows, .. } => self.logits(&ops::gather(&[&hidden], rows), pass),
         }
     }
@@ -263,7 +263,7 @@ impl Model {
         let hidden = self.hidden_from(at, activations, batch, pass);
         let of_head = |hidden: &Tensor, labels| self.head.loss(hidden, labels, &self.words, weight, pass);
         match &batch.target {
-            Target::Labels(labels) | Target::Masked { words: labels, .. } => of_head(&hidden, labels),
+            Target::Labels(labels) | Target::Rows { labels, .. } => of_head(&hidden, labels),
             Target::Translated { rows, words, firsts } => {
                 let ranking = ranking_loss(&hidden, &batch.segments, firsts, weight);
                 if words.is_empty() { ranking } else { of_head(&ops::gather(&[&hidden], rows), words).add(&ranking) }
@@ -413,7 +413,7 @@ mod tests {
         };
         let lengths = |target, at| batch(target).segments_at(at).ranges().map(|rows| rows.len()).collect::<Vec<_>>();
         let labels = || Target::Labels(vec![0, 1, 0].into());
-        let masked = || Target::Masked { rows: vec![1, 2, 6, 8].into(), words: vec![0; 4].into() };
+        let masked = || Target::Rows { rows: vec![1, 2, 6, 8].into(), labels: vec![0; 4].into() };
         let translated = || Target::Translated { rows: vec![].into(), words: vec![].into(), firsts: vec![0] };
         assert_eq!(lengths(labels(), Place::Encoder), [1, 1, 1]);
         assert_eq!(lengths(masked(), Place::Encoder), [2, 0, 2]);

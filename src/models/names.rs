@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub struct HeadNames {
     /// The classifier's tanh layer.
     pub dense: &'static str,
+    /// A tagger's projection.
+    pub tags: &'static str,
     /// The classifier's projection.
     pub out: &'static str,
     /// The language model's layer before the words.
@@ -27,6 +29,7 @@ pub struct HeadNames {
 /// RoBERTa's, and XLM-R's.
 pub const ROBERTA: HeadNames = HeadNames {
     dense: "classifier.dense",
+    tags: "classifier",
     out: "classifier.out_proj",
     transform: "lm_head.dense",
     transform_norm: "lm_head.layer_norm",
@@ -37,6 +40,7 @@ pub const ROBERTA: HeadNames = HeadNames {
 /// BERT's, whose classifier stands on the pooler that was pretrained with the encoder.
 pub const BERT: HeadNames = HeadNames {
     dense: "bert.pooler.dense",
+    tags: "classifier",
     out: "classifier",
     transform: "cls.predictions.transform.dense",
     transform_norm: "cls.predictions.transform.LayerNorm",

@@ -27,7 +27,8 @@ impl Pretrained {
     pub fn open(folder: &Path) -> Result<Pretrained> {
         let (mut config, weights) = (Config::load(folder)?, Weights::open(folder)?);
         let source = names::source(&weights, &config);
-        config.labels = match missing(&source, &classifier_names(&config)).is_empty() {
+        let names = if config.is_tagger { tagger_names(&config) } else { classifier_names(&config) };
+        config.labels = match missing(&source, &names).is_empty() {
             true => config.labels.clone().or_else(|| default_labels(&source, &config)),
             false => None,
         };
@@ -50,6 +51,7 @@ impl Pretrained {
     pub fn head(&self) -> Option<HeadKind> {
         let is_language_model = missing(&self.source(), &language_model_names(&self.config)).is_empty();
         match &self.config.labels {
+            Some(labels) if self.config.is_tagger => Some(HeadKind::Tag(labels.clone())),
             Some(labels) => Some(HeadKind::Classify(labels.clone())),
             None => is_language_model.then_some(HeadKind::MaskedLm),
         }
@@ -100,11 +102,15 @@ impl Pretrained {
 
     /// The head, with the checkpoint's labels where they are those asked for.
     fn trusted(&self, head: HeadKind) -> (HeadKind, Trust) {
+        let is_tagger = self.config.is_tagger;
         match (head, &self.config.labels) {
-            (HeadKind::Classify(wanted), Some(found)) if is_permutation(&wanted, found) => {
+            (HeadKind::Classify(wanted), Some(found)) if !is_tagger && is_permutation(&wanted, found) => {
                 (HeadKind::Classify(found.clone()), Trust::Whole)
             }
-            (HeadKind::Classify(wanted), _) => (HeadKind::Classify(wanted), Trust::EncoderOnly),
+            (HeadKind::Tag(wanted), Some(found)) if is_tagger && is_permutation(&wanted, found) => {
+                (HeadKind::Tag(found.clone()), Trust::Whole)
+            }
+            (head @ (HeadKind::Classify(_) | HeadKind::Tag(_)), _) => (head, Trust::EncoderOnly),
             (HeadKind::MaskedLm, _) => (HeadKind::MaskedLm, Trust::Whole),
         }
     }
@@ -151,6 +157,11 @@ impl Pretrained {
         }
         Ok(())
     }
+}
+
+/// The tensors of a tagger's head.
+fn tagger_names(config: &Config) -> Vec<String> {
+    ["weight", "bias"].map(|part| format!("{}.{part}", config.architecture.heads.tags)).to_vec()
 }
 
 /// The tensors of a classifier.

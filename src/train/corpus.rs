@@ -496,7 +496,7 @@ mod tests {
         let (mut orders, mut sides) = ([0, 0], [0, 0]);
         for place in 0..200 {
             let item = corpus.item(place % corpus.len(), 0, place).unwrap();
-            let Goal::Masked { positions, words } = &item.goal else { panic!("{:?}", item.goal) };
+            let Goal::Rows { positions, labels: words } = &item.goal else { panic!("{:?}", item.goal) };
             let mut ids = item.ids.clone();
             positions.iter().zip(words).for_each(|(at, word)| ids[*at as usize] = *word);
             let turned = usize::from(ids != expected(&a, &b));

@@ -361,7 +361,7 @@ impl<'a> Training<'a> {
                 }
                 let right = dev.iter().zip(&predicted).filter(|(item, row)| match item.goal {
                     Goal::Label(label) => super::evaluate::largest(row) == label as usize,
-                    Goal::Masked { .. } | Goal::Ranked { .. } => false,
+                    Goal::Rows { .. } | Goal::Ranked { .. } => false,
                 });
                 (right.count(), dev.len())
             }

@@ -31,12 +31,12 @@ pub struct Item {
 pub enum Goal {
     /// The label with this number.
     Label(u32),
-    /// The words that were at these positions.
-    Masked {
+    /// Something at these positions: the words that were masked there, the tags of words that begin there.
+    Rows {
         /// Ascending.
         positions: Vec<u32>,
         /// One for each.
-        words: Vec<u32>,
+        labels: Vec<u32>,
     },
     /// The translation, which begins at this token and is a sequence of its own, among all those of the batch.
     Ranked {
@@ -50,7 +50,7 @@ impl Goal {
     pub fn count(&self) -> usize {
         match self {
             Goal::Label(_) => 1,
-            Goal::Masked { words, .. } => words.len(),
+            Goal::Rows { labels, .. } => labels.len(),
             Goal::Ranked { .. } => WORDS_PER_PAIR,
         }
     }
@@ -97,7 +97,7 @@ pub fn pack(items: &[Item]) -> Batch {
                 labels.push(*label);
                 lengths.push(length);
             }
-            Goal::Masked { positions, words: there } => {
+            Goal::Rows { positions, labels: there } => {
                 rows.extend(positions.iter().map(|position| start + position));
                 words.extend(there);
                 lengths.push(length);
@@ -115,7 +115,7 @@ pub fn pack(items: &[Item]) -> Batch {
     let labelled = items.iter().all(|item| matches!(item.goal, Goal::Label(_)));
     let target = match (labelled, firsts.is_empty()) {
         (true, _) => Target::Labels(labels.into()),
-        (false, true) => Target::Masked { rows: rows.into(), words: words.into() },
+        (false, true) => Target::Rows { rows: rows.into(), labels: words.into() },
         (false, false) => Target::Translated { rows: rows.into(), words: words.into(), firsts },
     };
     let join = |part: fn(&Item) -> &Vec<u32>| items.iter().flat_map(|item| part(item).clone()).collect::<Vec<u32>>();
@@ -262,7 +262,7 @@ impl Masking {
             }
         }
         let positions = chosen.iter().map(|i| *i as u32).collect();
-        Item { id, types: vec![0; ids.len()], ids, restart: None, goal: Goal::Masked { positions, words } }
+        Item { id, types: vec![0; ids.len()], ids, restart: None, goal: Goal::Rows { positions, labels: words } }
     }
 
     fn random_word(&self, rng: &mut Rng) -> u32 {
@@ -297,7 +297,7 @@ mod tests {
         for seed in 0..200 {
             let sentence = [0, 5, 6, 7, 2];
             let item = masking.apply(String::new(), &sentence, &mut Rng::new(seed, 0));
-            let Goal::Masked { positions, words, .. } = &item.goal else { panic!("masked") };
+            let Goal::Rows { positions, labels: words } = &item.goal else { panic!("masked") };
             assert!(!positions.is_empty());
             assert_eq!(item.ids[0], 0);
             assert_eq!(item.ids[4], 2);
