@@ -1,11 +1,11 @@
-//! Lists the files below `shaders/`, so that a new shader needs no line elsewhere, and names the commit that is built.
+//! Lists the files below `shaders/` and `tasks/`, so that a new one needs no line elsewhere, and names the commit that is built.
 
 use std::{env, error::Error, fs, path::Path, process::Command};
 
 fn main() -> Result<(), Box<dyn Error>> {
     // All that the program is made of. A commit alone is no reason to build again: the name is that of the checkout when
     // there was something to build.
-    for part in ["src", "shaders", "recipes", "build.rs", "Cargo.toml", "Cargo.lock"] {
+    for part in ["src", "shaders", "tasks", "recipes", "build.rs", "Cargo.toml", "Cargo.lock"] {
         println!("cargo::rerun-if-changed={part}");
     }
     println!("cargo::rerun-if-env-changed=RXLT_COMMIT");
@@ -16,19 +16,23 @@ fn main() -> Result<(), Box<dyn Error>> {
         println!("cargo::rustc-env=RXLT_COMMIT={commit}");
     }
     println!("cargo::rustc-env=RXLT_VERSION={version}");
-    let mut entries = Vec::new();
-    for folder in ["", "shared/"] {
-        for entry in fs::read_dir(Path::new(&root).join("shaders").join(folder))? {
-            let path = entry?.path();
-            if path.extension().is_some_and(|extension| extension == "wgsl") {
-                let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-                entries.push(format!("({:?}, include_str!({path:?})),\n", format!("{folder}{stem}")));
+    let out = env::var("OUT_DIR")?;
+    let list = |table: &str, folders: &[(&str, &str)], ending: &str| -> Result<(), Box<dyn Error>> {
+        let mut entries = Vec::new();
+        for (folder, prefix) in folders {
+            for entry in fs::read_dir(Path::new(&root).join(folder))? {
+                let path = entry?.path();
+                if path.extension().is_some_and(|extension| extension == ending) {
+                    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+                    entries.push(format!("({:?}, include_str!({path:?})),\n", format!("{prefix}{stem}")));
+                }
             }
         }
-    }
-    entries.sort();
-    let table = Path::new(&env::var("OUT_DIR")?).join("sources.rs");
-    fs::write(table, format!("&[\n{}]\n", entries.concat()))?;
+        entries.sort();
+        Ok(fs::write(Path::new(&out).join(table), format!("&[\n{}]\n", entries.concat()))?)
+    };
+    list("sources.rs", &[("shaders", ""), ("shaders/shared", "shared/")], "wgsl")?;
+    list("tasks.rs", &[("tasks", "")], "toml")?;
     Ok(())
 }
 

@@ -79,7 +79,9 @@ fn every_command_explains_itself() {
     let folder = folder();
     check(folder.path(), &["--version"], 0, &["rxlt 0."]);
     check(folder.path(), &["--help"], 0, &["Examples:", "Exit codes:", "75 stopped and saved"]);
-    for command in ["run", "eval", "predict", "augment", "devices", "recipe"] {
+    for command in
+        ["run", "eval", "predict", "augment", "devices", "recipe", "task", "report", "compare", "score", "doctor"]
+    {
         check(folder.path(), &[command, "--help"], 0, &["Example", "Usage: rxlt"]);
     }
     check(folder.path(), &[], 2, &["Usage: rxlt"]);
@@ -460,4 +462,75 @@ fn the_doctor_examines_the_processor_and_tells_nothing_of_its_user() {
     let bounded = findings.iter().filter(|finding| finding["group"] == "models" && finding["verdict"] == "right");
     assert!(bounded.clone().count() >= 15, "three models, five parts each: {findings:#?}");
     assert!(bounded.clone().all(|finding| finding["error"].as_f64() <= finding["bound"].as_f64()), "{findings:#?}");
+}
+
+/// Rows of a task that nobody has described: which of two things a sentence is about.
+fn own_rows(n: usize, words: [&str; 2]) -> String {
+    let row = |i: usize| format!("{i},\"the {}, number {i}\",{}\n", words[i % 2], ["animal", "tool"][i % 2]);
+    "id,text,label\n".to_owned() + &(0..n).map(row).collect::<String>()
+}
+
+#[test]
+fn data_of_ones_own_are_learned_by_one_line_and_by_a_file() {
+    let folder = folder();
+    let path = folder.path();
+    for (name, text) in [
+        ("things.csv", own_rows(64, ["dog", "hammer"])),
+        ("test-en.csv", own_rows(24, ["dog", "hammer"])),
+        ("test-de.csv", own_rows(30, ["Hund", "Hammer"])),
+    ] {
+        fs::write(path.join(name), text).expect("written");
+    }
+    let shared = ["--train", "things.csv", "--test", "test-{language}.csv"];
+    let run = ["run", "--backend", "cpu", "--output", "out", "--method", "standard,adv"];
+    let output = rxlt(path, &[&run[..], &shared].concat()).output().expect("the binary runs");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.success(), "{err}");
+    for part in [
+        "assumed: task \"things\": single texts (column text) in one of 2 classes (column label)",
+        "animal 32, tool 32",
+    ] {
+        assert!(err.contains(part), "expected \"{part}\" in {err}");
+    }
+    assert!(out.contains("things-adv") || out.contains("adv"), "{out}");
+    assert!(
+        ["de", "en"].iter().all(|code| path.join(format!("out/1-things-adv/predictions/test-{code}.jsonl")).is_file())
+    );
+    // The folder alone says what the task is: to go on, to report, and to use its models.
+    let config = fs::read_to_string(path.join("out/config.resolved.toml")).expect("written");
+    assert!(config.contains("[[tasks]]") && config.contains("\"animal\""), "{config}");
+    check(path, &[&run[..], &shared].concat(), 0, &["adv"]);
+    check(path, &["report", "out"], 0, &["things"]);
+    check(
+        path,
+        &["eval", "--model", "out/1-things-adv", "--task", "things", "--data", ".", "--backend", "cpu"],
+        0,
+        &["de"],
+    );
+
+    // The same by a file, which is made, changed and named in a recipe.
+    check(
+        path,
+        &["task", "new", "things.csv", "--test", "test-{language}.csv", "--output", "mine.toml"],
+        0,
+        &["rxlt task check"],
+    );
+    check(path, &["task", "check", "mine.toml", "--data", "."], 0, &["test   de", "en 24 of 24 (24)"]);
+    let task =
+        fs::read_to_string(path.join("mine.toml")).expect("written").replace("name = \"things\"", "name = \"named\"");
+    fs::write(path.join("mine.toml"), task).expect("written");
+    let recipe = "schema = 1\nname = \"own\"\n[model]\npath = \"weights/xlmr-open\"\n[data]\nfolder = \".\"\n[[stages]]\n\
+                  task = \"mine.toml\"\nupdates = 2\nselect = \"last\"\n";
+    fs::write(path.join("own.toml"), recipe).expect("written");
+    check(path, &["run", "own.toml", "--backend", "cpu", "--output", "by-file"], 0, &["de", "en"]);
+    let config = fs::read_to_string(path.join("by-file/config.resolved.toml")).expect("written");
+    assert!(config.contains("task = \"named\""), "{config}");
+
+    let broken = "text,label\nx\n";
+    fs::write(path.join("broken.csv"), broken).expect("written");
+    let says = ["broken.csv:2: expected 2 columns"];
+    check(path, &["run", "--train", "broken.csv", "--test", "test-{language}.csv"], 65, &says);
+    check(path, &["run", "--train", "things.csv"], 2, &["--test"]);
+    check(path, &["run", "xnli-adv", "--train", "things.csv", "--test", "t.csv"], 2, &["cannot be used with"]);
+    check(path, &["task", "show", "nil"], 2, &["no task \"nil\""]);
 }

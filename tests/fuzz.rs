@@ -18,7 +18,7 @@ use rxlt::{
     checkpoint::{self, Entry, Values, Weights},
     models::Config,
     rng::Rng,
-    tasks::{PAWSX, XNLI, XSID, predictions},
+    tasks::{Definition, own, predictions, shipped},
     text::Tokenizer,
     train::{
         augment::Neighbours,
@@ -48,6 +48,9 @@ const READERS: &[Reader] = &[
     Reader { name: "XNLI", file: "xnli.tsv", read: xnli },
     Reader { name: "PAWS-X", file: "pawsx.tsv", read: pawsx },
     Reader { name: "xSID", file: "xsid.conll", read: xsid },
+    Reader { name: "task", file: "task.toml", read: task },
+    Reader { name: "CSV", file: "own.csv", read: csv },
+    Reader { name: "JSONL", file: "own.jsonl", read: jsonl },
     Reader { name: "predictions", file: "predictions.jsonl", read: scores },
     Reader { name: "status of a run", file: "run/STATUS.json", read: run_folder },
     Reader { name: "log of a run", file: "run/log.jsonl", read: run_folder },
@@ -226,6 +229,9 @@ fn write_valid_files(folder: &Path) {
     put("neighbours.json", br#"{"big": ["large", "huge"], "cat": [], "run": ["walk"]}"#);
     put("xnli.tsv", b"a cat\tan animal\tentailment\na \"dog\"\tno dog\tcontradiction\nx\ty\tneutral\n");
     put("pawsx.tsv", b"id\tsentence1\tsentence2\tlabel\n1\ta b\tb a\t1\n2\tc\td\t0\n3\tNS\tNS\t0\n");
+    put("task.toml", shipped_file("xnli").replace("\"xnli\"", "\"mine\"").as_bytes());
+    put("own.csv", b"id,text,label\n1,\"a \"\"b\"\", c\",x\n2,d,y\n3,\"two\nlines\",x\n");
+    put("own.jsonl", b"{\"premise\": \"a\", \"hypothesis\": \"b\", \"label\": 1}\n{\"premise\": \"c\", \"hypothesis\": null, \"label\": 2}\n");
     put("xsid.conll", XSID_ROWS.repeat(3).as_bytes());
     let row = |i: usize| {
         format!(
@@ -356,20 +362,46 @@ fn neighbours(folder: &Path) {
 }
 
 fn xnli(folder: &Path) {
-    _ = XNLI.load_files(&[folder.join("xnli.tsv")], "en");
-    _ = XNLI.load_files_unlabelled(&[folder.join("xnli.tsv")], "en");
+    _ = shipped("xnli").load_files(&[folder.join("xnli.tsv")], "en");
+    _ = shipped("xnli").load_files_unlabelled(&[folder.join("xnli.tsv")], "en");
 }
 
 fn pawsx(folder: &Path) {
-    _ = PAWSX.load_files(&[folder.join("pawsx.tsv")], "en");
+    _ = shipped("pawsx").load_files(&[folder.join("pawsx.tsv")], "en");
 }
 
 fn xsid(folder: &Path) {
-    _ = XSID.load_files(&[folder.join("xsid.conll")], "en");
+    _ = shipped("xsid").load_files(&[folder.join("xsid.conll")], "en");
+}
+
+fn shipped_file(name: &str) -> &'static str {
+    rxlt::tasks::file_of(name).expect("the task ships")
+}
+
+fn task(folder: &Path) {
+    let text = fs::read(folder.join("task.toml")).unwrap_or_default();
+    let Ok(definition) = Definition::parse(&String::from_utf8_lossy(&text), "task.toml") else { return };
+    assert_eq!(Definition::parse(&definition.to_toml(), "again"), Ok(definition));
+}
+
+/// Describes the file, and reads it as described.
+fn read_own(path: &Path) {
+    let named = own::Named { train: path, dev: None, test: Some("{language}.csv"), source: "en" };
+    let Ok(guess) = own::guess(&named) else { return };
+    let text = guess.definition.to_toml();
+    assert_eq!(Definition::parse(&text, "guessed"), Ok(guess.definition), "{text}");
+}
+
+fn csv(folder: &Path) {
+    read_own(&folder.join("own.csv"));
+}
+
+fn jsonl(folder: &Path) {
+    read_own(&folder.join("own.jsonl"));
 }
 
 fn scores(folder: &Path) {
-    _ = predictions::score_file(&folder.join("predictions.jsonl"), Some(&XNLI));
+    _ = predictions::score_file(&folder.join("predictions.jsonl"), Some(shipped("xnli")));
     _ = predictions::confusion_file(&folder.join("predictions.jsonl"), None);
 }
 

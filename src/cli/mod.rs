@@ -18,6 +18,7 @@ mod recipe;
 mod report;
 mod run;
 mod score;
+mod task;
 
 use std::io::{self, Write};
 
@@ -66,6 +67,7 @@ enum Command {
     Devices(device::ListArgs),
     Doctor(doctor::Args),
     Recipe(recipe::Args),
+    Task(task::Args),
     #[command(hide = true)] // scripts/kit/run.sh calls it
     Kit(kit::Args),
 }
@@ -88,6 +90,7 @@ impl Cli {
             Command::Devices(args) => device::list(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),
+            Command::Task(args) => task::run(&args),
             Command::Kit(args) => kit::run(&args),
         })
     }

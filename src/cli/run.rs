@@ -13,13 +13,13 @@ use signal_hook::{
 use super::{
     device::{Chosen, DeviceArgs},
     dry_run::dry_run,
-    print,
+    print, tell,
 };
 use crate::{
     error::{Error, Result},
     models::shipped,
     report::{self, percent, results},
-    tasks::sha256,
+    tasks::{own, sha256},
     tensor::Device,
     train::{
         self, Outcome,
@@ -44,11 +44,28 @@ use crate::{
   rxlt run xnli-rs-da --set seed=1 --set stages.0.learning_rate=1e-5 --output runs/seed-1
   rxlt run mine.toml --backend cpu --set seeds=[1,2,3,4,5]
   rxlt run mine.toml --backend cpu --memory-limit 8GiB
+  rxlt run --train train.csv --test 'test-{language}.csv' --model xlm-roberta-base --method standard,adv
   rxlt run --set stages.0.updates=50 --set methods.0.adv.radius=0.5")]
 pub struct Args {
     /// A recipe that ships (`rxlt recipe ls`) or a TOML file.
-    #[arg(default_value = "demo")]
+    #[arg(default_value = "demo", conflicts_with = "train")]
     recipe: String,
+    /// Training data of your own (.tsv, .csv or .jsonl) in place of a recipe: columns are found by the header (text, or
+    /// premise and hypothesis, and label), and what is assumed is said first.
+    #[arg(long, value_name = "FILE", requires = "test", conflicts_with = "data")]
+    train: Option<PathBuf>,
+    /// With --train: test data, {language} for the language, such as 'test-{language}.csv'.
+    #[arg(long, value_name = "PATTERN", requires = "train")]
+    test: Option<String>,
+    /// With --train: what models are selected by; without it the last model is kept.
+    #[arg(long, value_name = "FILE", requires = "train")]
+    dev: Option<String>,
+    /// With --train: the language of the training data.
+    #[arg(long, value_name = "CODE", default_value = "en", requires = "train")]
+    source: String,
+    /// With --train: methods to compare, of standard, adv and rs-rp.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "standard", requires = "train")]
+    method: Vec<String>,
     #[command(flatten)]
     device: DeviceArgs,
     /// The run's folder: new, empty, or of the same configuration; runs/NAME-sSEED-HASH where not given. A recipe with
@@ -229,6 +246,12 @@ fn resolve(args: &Args) -> Result<Resolved> {
 }
 
 fn load(args: &Args, settings: &[Setting]) -> Result<Resolved> {
+    if let Some(train) = &args.train {
+        let named = own::Named { train, dev: args.dev.as_deref(), test: args.test.as_deref(), source: &args.source };
+        let (text, assumed) = recipe::own::recipe_of(&named, &args.method, args.model.is_some())?;
+        assumed.iter().for_each(|line| tell(&format!("assumed: {line}")));
+        return Resolved::parse(&text, "--train", settings);
+    }
     let path = Path::new(&args.recipe);
     let is_file = path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
     match is_file {

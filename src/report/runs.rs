@@ -142,7 +142,7 @@ const UNNAMED: Task = Task {
     source: "en",
     languages: &[],
     aliases: &[],
-    leave_out: |_| None,
+    left_out: &[],
     layouts: &[],
 };
 

@@ -65,7 +65,7 @@ fn origins(a: &Loaded, b: &Loaded) -> Vec<Origin> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{PAWSX, Split};
+    use crate::tasks::{Split, shipped};
 
     #[test]
     fn rows_are_joined_and_those_that_do_not_agree_dropped() {
@@ -77,7 +77,7 @@ mod tests {
         ] {
             std::fs::write(folder.path().join(name), text).unwrap();
         }
-        let load = |language| PAWSX.load(folder.path(), Split::Test, language).unwrap();
+        let load = |language| shipped("pawsx").load(folder.path(), Split::Test, language).unwrap();
         let (en, de, zh) = (load("en"), load("de"), load("zh"));
 
         let mixed = generalized(&en, &de).unwrap();

@@ -275,7 +275,8 @@ impl Task {
         if !input::is_there(path) {
             return Ok(Vec::new());
         }
-        let rows = (self.layout_for(path).read)(&TextFile::read(path)?, self)?;
+        let layout = self.layout_for(path);
+        let rows = layout.format.rows(&TextFile::read(path)?, self, layout)?;
         let languages: BTreeSet<String> =
             rows.into_iter().map(|row| row.language.unwrap_or(self.source.to_owned())).collect();
         Ok(languages.into_iter().collect())
@@ -293,7 +294,7 @@ impl Task {
 
     fn read(&self, found: &Found, language: &str, labels: Labels) -> Result<Loaded> {
         let file = TextFile::read(&found.path)?;
-        let rows = of_language((found.layout.read)(&file, self)?, &file, language)?;
+        let rows = of_language(found.layout.format.rows(&file, self, found.layout)?, &file, language)?;
         if labels != Labels::Ignored
             && let Some(evidence) = self.removed_labels(&rows)
         {
@@ -307,7 +308,7 @@ impl Task {
 
     /// How one can tell that a file's labels were taken out: there are none, or all are one where the task has several.
     fn removed_labels(&self, rows: &[Row]) -> Option<String> {
-        let counted = rows.iter().filter(|row| (self.leave_out)(row).is_none());
+        let counted = rows.iter().filter(|row| self.leave_out(row).is_none());
         let names = counted.map(|row| self.official(row.label.as_deref().unwrap_or("").trim()));
         let distinct: BTreeSet<&str> = names.collect();
         let (Some(only), 1) = (distinct.first(), distinct.len()) else { return None };
@@ -332,7 +333,7 @@ impl Task {
             let label = match labels {
                 Labels::Ignored => None,
                 Labels::Required => {
-                    if let Some(reason) = (self.leave_out)(row) {
+                    if let Some(reason) = self.leave_out(row) {
                         *loaded.dropped.entry(reason.to_owned()).or_default() += 1;
                         loaded.dropped_rows.insert(row.row);
                         continue;
@@ -402,7 +403,7 @@ fn one_class_note(path: &str, loaded: &Loaded) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{PAWSX, SIB200, XNLI, XSID};
+    use crate::tasks::shipped;
 
     /// A folder with these files.
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
@@ -442,12 +443,33 @@ mod tests {
                        de\tentailment\tp\th\t2\nde\tcontradictory\tp\tk\t3\n";
         let intents = "# id = 4/B\n# text = kor kaldt\n# intent = weather/find\n1\tkor\tweather/find\tO\n";
         for (task, split, language, files, examples, dropped) in [
-            (&XNLI, Split::Dev, "de", &[("dev-de.tsv", "p\th\tneutral \n")][..], "dev-de:1 1 p/h 2", &[][..]),
-            (&XNLI, Split::Test, "de", &[("xnli/test-de.tsv", "p\th\tneutral\r\n")], "test-de:1 1 p/h 2", &[]),
-            (&XNLI, Split::Test, "en-de", &[("test-en-de.tsv", "p\th\tneutral")], "test-en-de:1 1 p/h 2", &[]),
-            (&XNLI, Split::Dev, "de", &[("xnli.dev.tsv", release)], "xnli.dev:3 2 p/h 1\nxnli.dev:4 3 p/k 0", &[]),
+            (shipped("xnli"), Split::Dev, "de", &[("dev-de.tsv", "p\th\tneutral \n")][..], "dev-de:1 1 p/h 2", &[][..]),
             (
-                &XNLI,
+                shipped("xnli"),
+                Split::Test,
+                "de",
+                &[("xnli/test-de.tsv", "p\th\tneutral\r\n")],
+                "test-de:1 1 p/h 2",
+                &[],
+            ),
+            (
+                shipped("xnli"),
+                Split::Test,
+                "en-de",
+                &[("test-en-de.tsv", "p\th\tneutral")],
+                "test-en-de:1 1 p/h 2",
+                &[],
+            ),
+            (
+                shipped("xnli"),
+                Split::Dev,
+                "de",
+                &[("xnli.dev.tsv", release)],
+                "xnli.dev:3 2 p/h 1\nxnli.dev:4 3 p/k 0",
+                &[],
+            ),
+            (
+                shipped("xnli"),
                 Split::Train,
                 "en",
                 &[("multinli/multinli.train.en.tsv", "premise\thypo\tlabel\np\th\tcontradictory\np\tk\t-\n")],
@@ -455,7 +477,7 @@ mod tests {
                 &[("rows without a gold label (\"-\")", 1)],
             ),
             (
-                &PAWSX,
+                shipped("pawsx"),
                 Split::Test,
                 "ja",
                 &[("test-ja.tsv", "p\th\t1\nNS\tNS\t0\np\t \t0\np\tNSA\t0\n")],
@@ -463,17 +485,24 @@ mod tests {
                 &[("NS rows", 2)],
             ),
             (
-                &PAWSX,
+                shipped("pawsx"),
                 Split::Dev,
                 "ko",
                 &[("ko/dev_2k.tsv", "id\tsentence1\tsentence2\tlabel\n5\tp\th\t1\n")],
                 "ko/dev_2k:2 5 p/h 1",
                 &[],
             ),
-            (&XSID, Split::Dev, "no", &[("no.valid.conll", intents)], "no.valid:1 4 kor kaldt 17", &[]),
-            (&XSID, Split::Train, "en", &[("xsid/en.train.tsv", "GetWeather\ta b\tO O\n")], "en.train:1 1 a b 17", &[]),
+            (shipped("xsid"), Split::Dev, "no", &[("no.valid.conll", intents)], "no.valid:1 4 kor kaldt 17", &[]),
             (
-                &SIB200,
+                shipped("xsid"),
+                Split::Train,
+                "en",
+                &[("xsid/en.train.tsv", "GetWeather\ta b\tO O\n")],
+                "en.train:1 1 a b 17",
+                &[],
+            ),
+            (
+                shipped("sib200"),
                 Split::Test,
                 "nob_Latn",
                 &[("nob_Latn/test.tsv", "index_id\tcategory\ttext\n8\ttravel\tt\n")],
@@ -492,8 +521,8 @@ mod tests {
         let row = "p\th\tneutral\n";
         let files = ["test-zh.tsv", "test-ar.tsv", "test-hr.tsv", "test-en-de.tsv", "dev-fr.tsv", "test-.tsv"];
         let folder = folder(&files.map(|name| (name, row)));
-        assert_eq!(XNLI.languages_in(folder.path(), Split::Test).unwrap(), ["ar", "zh", "hr"]);
-        assert!(matches!(XNLI.languages_in(folder.path(), Split::Train), Err(Error::Missing(_))));
+        assert_eq!(shipped("xnli").languages_in(folder.path(), Split::Test).unwrap(), ["ar", "zh", "hr"]);
+        assert!(matches!(shipped("xnli").languages_in(folder.path(), Split::Train), Err(Error::Missing(_))));
     }
 
     #[test]
@@ -502,7 +531,7 @@ mod tests {
             ["test-de.tsv", "test-de (1).tsv", "test-de.old.tsv", "test-de_copy.tsv", "test-pt-BR.tsv", "test-gsw.tsv"];
         let files: Vec<(&str, &str)> = files.iter().map(|name| (*name, "p\th\tneutral\n")).collect();
         let folder = folder(&files);
-        let survey = XNLI.survey(folder.path(), Split::Test).unwrap();
+        let survey = shipped("xnli").survey(folder.path(), Split::Test).unwrap();
         assert_eq!(survey.languages, ["de", "gsw", "pt-BR"]);
         let note = survey.note().unwrap();
         for name in ["test-de (1).tsv", "test-de.old.tsv", "test-de_copy.tsv"] {
@@ -512,7 +541,7 @@ mod tests {
 
         let topic = "index_id\tcategory\ttext\n8\ttravel\tt\n";
         let folder = self::folder(&[("swh_Latn/test.tsv", topic), ("swh_Latn (1)/test.tsv", topic)]);
-        let survey = SIB200.survey(folder.path(), Split::Test).unwrap();
+        let survey = shipped("sib200").survey(folder.path(), Split::Test).unwrap();
         assert_eq!((survey.languages.len(), survey.left_out.len()), (1, 1));
     }
 
@@ -523,7 +552,7 @@ mod tests {
         let folder = folder(&files.map(|name| (name, topic)));
         let asked = |names: &[&str]| {
             let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
-            SIB200.asked(folder.path(), Split::Test, &names)
+            shipped("sib200").asked(folder.path(), Split::Test, &names)
         };
         for (name, found) in [("sw", "swh_Latn"), ("swa", "swh_Latn"), ("sv", "swe_Latn"), ("zh-Hant", "zho_Hant")] {
             let one = &asked(&[name]).unwrap()[0];
@@ -548,13 +577,16 @@ mod tests {
             ("more/b.tsv", "q\th\tentailment\n"),
         ]);
         let twins = ["b.tsv", "more/b.tsv"].map(|name| folder.path().join(name));
-        check(XNLI.load_files(&twins, "en"), "b:1 1 p/h 1\nb(2):1 1 q/h 1", &[]);
+        check(shipped("xnli").load_files(&twins, "en"), "b:1 1 p/h 1\nb(2):1 1 q/h 1", &[]);
         let paths = ["a.txt", "b.tsv"].map(|name| folder.path().join(name));
         let dropped = ("rows without a gold label (\"-\")", 1);
-        check(XNLI.load_files(&paths, "en"), "a:3 2 p/k 2\nb:1 1 p/h 1", &[dropped]);
-        check(XNLI.load_files_unlabelled(&paths[..1], "en"), "a:2 1 p/h -\na:3 2 p/k -", &[]);
-        assert_eq!(XNLI.load_files(&paths, "en").unwrap().histogram[1..], [("entailment", 1), ("neutral", 1)]);
-        assert!(matches!(XNLI.load_files(&[], "en"), Err(Error::Usage(_))));
+        check(shipped("xnli").load_files(&paths, "en"), "a:3 2 p/k 2\nb:1 1 p/h 1", &[dropped]);
+        check(shipped("xnli").load_files_unlabelled(&paths[..1], "en"), "a:2 1 p/h -\na:3 2 p/k -", &[]);
+        assert_eq!(
+            shipped("xnli").load_files(&paths, "en").unwrap().histogram[1..],
+            [("entailment", 1), ("neutral", 1)]
+        );
+        assert!(matches!(shipped("xnli").load_files(&[], "en"), Err(Error::Usage(_))));
     }
 
     #[test]
@@ -564,14 +596,15 @@ mod tests {
             let (a, b, label) = (a.to_owned(), Some(b.to_owned()), Some(label.to_owned()));
             Row { line, row: line, language: None, a, b, label }
         };
-        let made = PAWSX.load_rows("test-en", "en", &[row(1, "p", "h", "1"), row(2, "NS", "k", "0")]).unwrap();
-        let read = PAWSX.load(folder.path(), Split::Test, "en").unwrap();
+        let made =
+            shipped("pawsx").load_rows("test-en", "en", &[row(1, "p", "h", "1"), row(2, "NS", "k", "0")]).unwrap();
+        let read = shipped("pawsx").load(folder.path(), Split::Test, "en").unwrap();
         assert_eq!(
             (made.files[0].sha256.clone(), made.examples.clone()),
             (read.files[0].sha256.clone(), read.examples)
         );
         check(Ok(made), "test-en:1 1 p/h 1", &[("NS rows", 1)]);
-        let error = PAWSX.load_rows("made", "en", &[row(1, "p", "h", "2")]).unwrap_err();
+        let error = shipped("pawsx").load_rows("made", "en", &[row(1, "p", "h", "2")]).unwrap_err();
         assert!(error.message().starts_with("made:1: \"2\" is no label of pawsx"), "{error}");
     }
 
@@ -620,10 +653,10 @@ mod tests {
                 "\"ar\"",
             ),
         ] {
-            let error = XNLI.load(folder(files).path(), split, language).unwrap_err();
+            let error = shipped("xnli").load(folder(files).path(), split, language).unwrap_err();
             assert!(error.message().contains(expected), "{error}\nexpected {expected}");
         }
-        let missing = XNLI.load(Path::new("/no/such"), Split::Dev, "en").unwrap_err();
+        let missing = shipped("xnli").load(Path::new("/no/such"), Split::Dev, "en").unwrap_err();
         assert_eq!(missing.message(), "there is no folder /no/such; name the folder that holds the files of xnli");
     }
 
@@ -631,7 +664,7 @@ mod tests {
     fn prediction_takes_files_without_labels_and_every_row() {
         for text in ["p\th\np\tk\n", "p\th\tneutral\np\tk\tnonsense\n", "p\th\t-\np\tk\t-\n"] {
             let folder = folder(&[("test-en.tsv", text)]);
-            let loaded = XNLI.load_unlabelled(folder.path(), Split::Test, "en");
+            let loaded = shipped("xnli").load_unlabelled(folder.path(), Split::Test, "en");
             check(loaded, "test-en:1 1 p/h -\ntest-en:2 2 p/k -", &[]);
         }
     }
@@ -639,7 +672,7 @@ mod tests {
     #[test]
     fn oddities_are_noted_and_left_alone() {
         let folder = folder(&[("train-en.tsv", "\"a \"\"b\"\"\"\th\tneutral\np\t\"k\"\tneutral\n")]);
-        let loaded = XNLI.load(folder.path(), Split::Train, "en").unwrap();
+        let loaded = shipped("xnli").load(folder.path(), Split::Train, "en").unwrap();
         assert_eq!(loaded.examples[0].a, "\"a \"\"b\"\"\"");
         assert_eq!(loaded.notes.len(), 2, "{:?}", loaded.notes);
         assert!(loaded.notes[0].ends_with("all 2 examples have the label \"neutral\""));
@@ -649,7 +682,7 @@ mod tests {
     #[test]
     fn rows_known_to_be_wrong_can_be_left_out() {
         let folder = folder(&[("test-en.tsv", "q\th\t1\nr\th\t0\ns\th\t0\n")]);
-        let test = PAWSX.load(folder.path(), Split::Test, "en").unwrap();
+        let test = shipped("pawsx").load(folder.path(), Split::Test, "en").unwrap();
         let test = test.without_rows(&BTreeSet::from([1, 9]), "leaked");
         check(Ok(test), "test-en:2 2 r/h 0\ntest-en:3 3 s/h 0", &[("leaked", 1)]);
     }

@@ -1,47 +1,113 @@
-//! What is learned and measured: each task is a constant, found by name in [`TASKS`].
+//! What is learned and measured: a task is a file of `tasks/`, or one of the user's own, found by its name.
 //!
-//! A task says which labels there are and where its files lie; `load` finds, reads and checks them.
+//! A task says which labels there are, where its files lie and in which format; `load` finds, reads and checks them.
 
 mod codes;
+pub mod definition;
 pub mod demo;
+pub mod format;
 mod generalized;
 mod load;
 pub mod metrics;
 pub mod overlap;
-mod pawsx;
+pub mod own;
 pub mod predictions;
-mod sib200;
 mod table;
 pub mod tatoeba;
 mod text_file;
-mod xnli;
 mod xsid;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
-    path::PathBuf,
+    path::{Path, PathBuf},
+    sync::{LazyLock, Mutex, PoisonError},
 };
 
-use crate::error::{Error, Result, did_you_mean};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    input,
+};
 
+pub use definition::{Definition, Judged};
+pub use format::Format;
 pub use generalized::generalized;
 pub use load::{Asked, Survey};
-pub use pawsx::PAWSX;
-pub use sib200::SIB200;
 pub use table::sentences_of_header;
 pub use text_file::{TextFile, sha256};
-pub use xnli::XNLI;
-pub use xsid::XSID;
 
-/// Every task `rxlt` knows.
-pub const TASKS: &[&Task] = &[&XNLI, &PAWSX, &XSID, &SIB200, &demo::DEMO];
+/// Every file of `tasks/` without its ending, and its text; listed by build.rs.
+const FILES: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/tasks.rs"));
 
-/// The task of this name.
+/// The tasks that ship, the generated one last.
+static SHIPPED: LazyLock<Vec<&'static Task>> = LazyLock::new(|| {
+    let read = |(name, text): &(&str, &str)| match Definition::parse(text, &format!("tasks/{name}.toml")) {
+        Ok(definition) => definition.leak(),
+        Err(error) => panic!("{error}"),
+    };
+    FILES.iter().map(read).chain([&demo::DEMO]).collect()
+});
+
+/// The tasks of the user's own that this process has met; they stay, as those that ship do.
+static OWN: Mutex<Vec<(Definition, &'static Task)>> = Mutex::new(Vec::new());
+
+/// Every task that this process knows.
+pub fn all() -> Vec<&'static Task> {
+    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    SHIPPED.iter().copied().chain(own.iter().map(|(_, task)| *task)).collect()
+}
+
+/// The task of this name that ships.
+///
+/// # Panics
+/// If there is none.
+pub fn shipped(name: &str) -> &'static Task {
+    SHIPPED.iter().copied().find(|task| task.name == name).unwrap_or_else(|| panic!("no task \"{name}\" ships"))
+}
+
+/// The task of this name, or of this file where the name ends in `.toml`.
 pub fn find(name: &str) -> Result<&'static Task> {
-    TASKS.iter().copied().find(|task| task.name == name).ok_or_else(|| {
-        Error::Usage(format!("no task \"{name}\"; {}", did_you_mean(name, TASKS.iter().map(|task| task.name))))
+    if name.ends_with(".toml") {
+        return register(&Definition::parse(&input::read_text(Path::new(name))?, name)?);
+    }
+    let known = all();
+    known.iter().copied().find(|task| task.name == name).ok_or_else(|| {
+        let hint = did_you_mean(name, known.iter().map(|task| task.name));
+        Error::Usage(format!("no task \"{name}\"; {hint}; a file of yours ends in .toml"))
     })
+}
+
+/// The text of the file of a task that ships.
+pub fn file_of(name: &str) -> Option<&'static str> {
+    FILES.iter().find(|(file, _)| *file == name).map(|(_, text)| *text)
+}
+
+/// What a user's own task is made of; nothing of one that ships.
+pub fn definition_of(name: &str) -> Option<Definition> {
+    let own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    own.iter().find(|(definition, _)| definition.name == name).map(|(definition, _)| definition.clone())
+}
+
+/// Makes a user's own task known by its name. One that ships, or another one, cannot be called so too.
+pub fn register(definition: &Definition) -> Result<&'static Task> {
+    definition.check().map_err(|problem| Error::Config(format!("task \"{}\": {problem}", definition.name)))?;
+    let twice = |whose: &str| {
+        let name = &definition.name;
+        Err(Error::Config(format!("two tasks are called \"{name}\", this one and {whose}; give it another name")))
+    };
+    if SHIPPED.iter().any(|task| task.name == definition.name) {
+        return twice("one that ships");
+    }
+    let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
+    match own.iter().find(|(known, _)| known.name == definition.name) {
+        Some((known, task)) if known == definition => Ok(task),
+        Some(_) => twice("another one"),
+        None => {
+            let task = definition.leak();
+            own.push((definition.clone(), task));
+            Ok(task)
+        }
+    }
 }
 
 /// One task: what is asked, in which languages, and where its files lie.
@@ -61,8 +127,8 @@ pub struct Task {
     pub languages: &'static [&'static str],
     /// Other spellings of labels that releases use, each with the label it stands for.
     pub aliases: &'static [(&'static str, &'static str)],
-    /// Why a row does not count, where the release itself says so.
-    pub leave_out: fn(&Row) -> Option<&'static str>,
+    /// Rows that do not count.
+    pub left_out: &'static [LeftOut],
     /// The ways in which the files of this task are known to be laid out.
     pub layouts: &'static [Layout],
 }
@@ -77,6 +143,17 @@ pub enum Kind {
     },
 }
 
+/// Rows that do not count, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LeftOut {
+    /// What of a row is looked at.
+    pub judged: Judged,
+    /// The texts of which one is enough.
+    pub is: &'static [&'static str],
+    /// What is said of them.
+    pub reason: &'static str,
+}
+
 /// One way of laying out a task's files in a folder.
 #[derive(Debug, Clone, Copy)]
 pub struct Layout {
@@ -85,11 +162,36 @@ pub struct Layout {
     /// Paths under the folder; `{language}` stands for the language, and a path without it holds all languages.
     pub files: &'static [(Split, &'static str)],
     /// How such a file is read.
-    pub read: Reader,
+    pub format: &'static Format,
+    /// Whether tables have a header; found out where it does not say.
+    pub header: Option<bool>,
+    /// Where tables keep what.
+    pub columns: Columns,
 }
 
-/// Reads the rows of a file, in order, without judging labels.
-pub type Reader = fn(&TextFile, &Task) -> Result<Vec<Row>>;
+/// Where a table keeps what, as far as a layout says it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// The (first) sentence.
+    pub a: Option<Column>,
+    /// The second sentence of a pair.
+    pub b: Option<Column>,
+    /// The label.
+    pub label: Option<Column>,
+    /// The language of the row.
+    pub language: Option<Column>,
+    /// What joins a row with its translations.
+    pub id: Option<Column>,
+}
+
+/// A column of a table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Column {
+    /// By the name in the header, in whatever case.
+    Name(&'static str),
+    /// By its place, from 1.
+    Number(usize),
+}
 
 /// One row of a file as it stands there.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -175,6 +277,11 @@ pub struct Loaded {
 }
 
 impl Task {
+    /// Whether any layout has files of a split.
+    pub fn has(&self, split: Split) -> bool {
+        self.layouts.iter().any(|layout| layout.files.iter().any(|(of, _)| *of == split))
+    }
+
     /// The labels by name; a label's place is its id.
     pub fn labels(&self) -> &'static [&'static str] {
         let Kind::Classify { labels } = self.kind;
@@ -186,6 +293,18 @@ impl Task {
         let is = |known: &str| known == name || known.to_lowercase() == name.to_lowercase();
         let name = self.aliases.iter().find(|(alias, _)| is(alias)).map_or(name, |(_, label)| label);
         self.labels().iter().position(|label| *label == name || label.to_lowercase() == name.to_lowercase())
+    }
+
+    /// Why a row does not count, if so.
+    fn leave_out(&self, row: &Row) -> Option<&'static str> {
+        let is = |rule: &&LeftOut| {
+            let texts = match rule.judged {
+                Judged::Label => [row.label.as_deref(), None],
+                Judged::Sentence => [Some(row.a.as_str()), row.b.as_deref()],
+            };
+            texts.into_iter().flatten().any(|text| rule.is.contains(&text.trim()))
+        };
+        self.left_out.iter().find(is).map(|rule| rule.reason)
     }
 
     /// The task's own name of a label; another's stays as it is.
@@ -209,6 +328,19 @@ impl Task {
 }
 
 impl Loaded {
+    /// No examples, of a split that the task does not have.
+    pub fn none(language: &str) -> Loaded {
+        Loaded {
+            language: language.to_owned(),
+            examples: Vec::new(),
+            dropped: BTreeMap::new(),
+            dropped_rows: BTreeSet::new(),
+            files: Vec::new(),
+            histogram: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
     /// The same without these rows, counted under `reason`: for rows known to be wrong.
     pub fn without_rows(mut self, rows: &BTreeSet<usize>, reason: &str) -> Loaded {
         let before = self.examples.len();
@@ -231,36 +363,43 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_consistent() {
-        for task in TASKS {
+    fn the_files_that_ship_are_consistent() {
+        for task in SHIPPED.iter() {
             assert_eq!(find(task.name).unwrap().name, task.name);
             assert!(task.languages.contains(&task.source), "{}", task.name);
-            assert!(task.labels().is_sorted() && task.labels().len() > 1, "{}", task.name);
-            for (alias, label) in task.aliases {
-                assert!(!task.labels().contains(alias) && task.labels().contains(label), "{}: {alias}", task.name);
-            }
-            for layout in task.layouts {
-                assert!(!layout.files.is_empty() && !layout.about.is_empty(), "{}", task.name);
-            }
+            assert!(task.labels().is_sorted(), "{}", task.name);
         }
+        assert!(FILES.iter().all(|(file, _)| shipped(file).name == *file));
         assert_eq!(
-            find("xnil").unwrap_err().message(),
-            "no task \"xnil\"; did you mean \"xnli\"? (known: xnli, pawsx, xsid, sib200, demo)"
+            find("xnil").unwrap_err().message().split(';').take(2).collect::<Vec<_>>().join(";"),
+            "no task \"xnil\"; did you mean \"xnli\"? (known: pawsx, sib200, xnli, xsid, demo)"
         );
+    }
+
+    #[test]
+    fn two_tasks_of_one_name_are_refused() {
+        let text = "name = \"twice\"\nlabels = [\"a\", \"b\"]\n[[layouts]]\ntest = [\"t.tsv\"]\n";
+        let first = Definition::parse(text, "first").unwrap();
+        let task = register(&first).unwrap();
+        assert!(std::ptr::eq(task, register(&first).unwrap()) && std::ptr::eq(task, find("twice").unwrap()));
+        let other = Definition::parse(&text.replace("\"b\"", "\"c\""), "other").unwrap();
+        assert!(register(&other).unwrap_err().message().contains("two tasks are called \"twice\""));
+        let shipped = Definition { name: "xnli".into(), ..first };
+        assert!(register(&shipped).unwrap_err().message().contains("one that ships"));
     }
 
     #[test]
     fn labels_are_found_by_every_spelling() {
         for (task, name, id) in [
-            (&XNLI, "contradiction", Some(0)),
-            (&XNLI, "contradictory", Some(0)),
-            (&XNLI, "neutral", Some(2)),
-            (&XNLI, "Neutral", Some(2)),
-            (&XNLI, "neutrality", None),
-            (&PAWSX, "1", Some(1)),
-            (&XSID, "GetWeather", XSID.label("weather/find")),
+            ("xnli", "contradiction", Some(0)),
+            ("xnli", "contradictory", Some(0)),
+            ("xnli", "neutral", Some(2)),
+            ("xnli", "Neutral", Some(2)),
+            ("xnli", "neutrality", None),
+            ("pawsx", "1", Some(1)),
+            ("xsid", "GetWeather", shipped("xsid").label("weather/find")),
         ] {
-            assert_eq!(task.label(name), id, "{} {name}", task.name);
+            assert_eq!(shipped(task).label(name), id, "{task} {name}");
         }
     }
 }

@@ -146,7 +146,7 @@ fn letters(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{PAWSX, Row, SIB200};
+    use crate::tasks::{Row, shipped};
 
     fn loaded(name: &str, pairs: &[(&str, &str)]) -> Loaded {
         let row = |(i, (a, b)): (usize, &(&str, &str))| Row {
@@ -158,7 +158,7 @@ mod tests {
             label: Some("1".to_owned()),
         };
         let rows: Vec<Row> = pairs.iter().enumerate().map(row).collect();
-        PAWSX.load_rows(name, "de", &rows).unwrap()
+        shipped("pawsx").load_rows(name, "de", &rows).unwrap()
     }
 
     #[test]
@@ -196,7 +196,7 @@ mod tests {
     #[test]
     fn single_sentences_have_no_second_one() {
         let row = |a: &str| Row { line: 1, row: 1, language: None, a: a.into(), b: None, label: Some("travel".into()) };
-        let load = |a| SIB200.load_rows("x", "eng_Latn", &[row(a)]).unwrap();
+        let load = |a| shipped("sib200").load_rows("x", "eng_Latn", &[row(a)]).unwrap();
         let (train, same, other) = (load("One."), load("one"), load("two"));
         let texts = Texts::new("train", &train);
         assert_eq!(texts.shared_with("test", &same).map(|found| (found.exact, found.near)), Some((0, 1)));

@@ -311,7 +311,7 @@ fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{PAWSX, XNLI};
+    use crate::tasks::shipped;
 
     fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().unwrap();
@@ -324,7 +324,7 @@ mod tests {
     fn what_is_written_is_read() {
         let example =
             Example { id: "test-de:3".into(), row: 3, a: "p\t\"".into(), b: Some("h".into()), label: Some(2) };
-        let first = Prediction::new(&XNLI, "de", &example, &[0.25, 0.375, 0.375]).unwrap();
+        let first = Prediction::new(shipped("xnli"), "de", &example, &[0.25, 0.375, 0.375]).unwrap();
         assert_eq!((first.prediction.as_str(), first.label.as_deref()), ("entailment", Some("neutral")));
         let second = Prediction { id: "test-de:4".into(), label: None, ..first.clone().with_text(&example) };
         let mut out = Vec::new();
@@ -336,7 +336,7 @@ mod tests {
         let (_folder, path) = written(&text);
         assert_eq!(read(&path).unwrap(), [first, second]);
         for wrong in [&[0.5, 0.5][..], &[f32::NAN, 0.5, 0.5]] {
-            assert!(Prediction::new(&XNLI, "de", &example, wrong).is_err());
+            assert!(Prediction::new(shipped("xnli"), "de", &example, wrong).is_err());
         }
     }
 
@@ -347,19 +347,19 @@ mod tests {
 {"id":"1","language":"de","label":"neutral","prediction":"neutral","row":1}
 "#;
         let (_folder, path) = written(text);
-        let summary = score_file(&path, Some(&XNLI)).unwrap();
+        let summary = score_file(&path, Some(shipped("xnli"))).unwrap();
         let scores: Vec<_> = summary.scores.iter().map(|s| (s.language.as_str(), s.correct, s.n)).collect();
         assert_eq!(scores, [("en", 1, 1), ("de", 1, 2)]);
         assert_eq!(summary.gap, Some(0.5));
-        assert_eq!(confusion_file(&path, Some(&XNLI)).unwrap().counts, [[1, 0, 0], [0, 0, 0], [0, 1, 1]]);
+        assert_eq!(confusion_file(&path, Some(shipped("xnli"))).unwrap().counts, [[1, 0, 0], [0, 0, 0], [0, 1, 1]]);
 
         let (_folder, path) = written(r#"{"id":"1","language":"en","label":1,"prediction":"1"}"#);
-        assert_eq!(score_file(&path, Some(&PAWSX)).unwrap().mean, 1.0);
+        assert_eq!(score_file(&path, Some(shipped("pawsx"))).unwrap().mean, 1.0);
         assert_eq!(score_file(&path, None).unwrap().mean, 1.0);
         let (_folder, path) = written(
             "{\"id\":17,\"language\":\"en\",\"label\":1.0,\"prediction\":1}\n{\"id\":18.0,\"language\":\"en\",\"label\":-0.0,\"prediction\":\"0\"}",
         );
-        assert_eq!(score_file(&path, Some(&PAWSX)).unwrap().mean, 1.0);
+        assert_eq!(score_file(&path, Some(shipped("pawsx"))).unwrap().mean, 1.0);
         assert_eq!(read(&path).unwrap().iter().map(|one| &one.id[..]).collect::<Vec<_>>(), ["17", "18"]);
     }
 
@@ -376,12 +376,12 @@ mod tests {
         };
         let (_folder, path) = file(|i| ["neutral", "entailment", "contradictory"][i % 3], "neutral");
         let said = ["de: 30 of 30 predictions are \"neutral\", whatever the text"];
-        assert_eq!(oddities_file(&path, Some(&XNLI)).unwrap(), said);
+        assert_eq!(oddities_file(&path, Some(shipped("xnli"))).unwrap(), said);
         assert_eq!(oddities(&read(&path).unwrap()), said);
-        assert_eq!(score_file(&path, Some(&XNLI)).unwrap().pooled.correct, 10);
+        assert_eq!(score_file(&path, Some(shipped("xnli"))).unwrap().pooled.correct, 10);
         for label in [|i| ["contradiction", "contradictory"][i % 2], |_| "neutral"] as [fn(usize) -> &'static str; 2] {
             let (_folder, path) = file(label, "neutral");
-            let error = score_file(&path, Some(&XNLI)).unwrap_err();
+            let error = score_file(&path, Some(shipped("xnli"))).unwrap_err();
             assert!(error.exit_code() == 65 && error.message().contains("labels look removed: all 30"), "{error}");
         }
     }
@@ -390,13 +390,21 @@ mod tests {
     fn broken_files_are_refused() {
         let line = r#"{"id":"1","language":"en","label":"neutral","prediction":"neutral"}"#;
         for (text, task, expected) in [
-            (format!("{line}\n{{\"id\":\"2\"}}\n"), Some(&XNLI), "p.jsonl:2: missing field `language`"),
-            (line.replace("\"1\"", "1.5"), Some(&XNLI), "expected a name in quotes or a whole number"),
-            (line.replace("\"neutral\",", "1e300,"), Some(&XNLI), "expected a name in quotes or a whole number"),
-            (format!("{line}\n{line}\n"), Some(&XNLI), "p.jsonl:2: \"1\" was already predicted in line 1"),
-            (line.replace(r#""label":"neutral","#, ""), Some(&XNLI), "p.jsonl:1: \"1\" has no \"label\""),
-            (line.replace(r#""label":"neutral""#, r#""label":"neutrl""#), Some(&XNLI), "did you mean \"neutral\"?"),
-            (line.replace(r#""label":"neutral""#, r#""label":2"#), Some(&XNLI), "\"2\" is no label of xnli"),
+            (format!("{line}\n{{\"id\":\"2\"}}\n"), Some(shipped("xnli")), "p.jsonl:2: missing field `language`"),
+            (line.replace("\"1\"", "1.5"), Some(shipped("xnli")), "expected a name in quotes or a whole number"),
+            (
+                line.replace("\"neutral\",", "1e300,"),
+                Some(shipped("xnli")),
+                "expected a name in quotes or a whole number",
+            ),
+            (format!("{line}\n{line}\n"), Some(shipped("xnli")), "p.jsonl:2: \"1\" was already predicted in line 1"),
+            (line.replace(r#""label":"neutral","#, ""), Some(shipped("xnli")), "p.jsonl:1: \"1\" has no \"label\""),
+            (
+                line.replace(r#""label":"neutral""#, r#""label":"neutrl""#),
+                Some(shipped("xnli")),
+                "did you mean \"neutral\"?",
+            ),
+            (line.replace(r#""label":"neutral""#, r#""label":2"#), Some(shipped("xnli")), "\"2\" is no label of xnli"),
             (line.replace(r#""label":"neutral""#, r#""label":2"#), None, "label names do not match: labels {\"2\"}"),
             (String::new(), None, "p.jsonl is empty"),
         ] {

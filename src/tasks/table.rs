@@ -1,63 +1,171 @@
-//! Tab-separated files: with or without a header, never unquoted.
+//! Tables: values parted by tabs or commas, or a JSON object a line.
 //!
-//! A line is split at its tabs and nothing else: XNLI's text holds lone quotation marks that a CSV reader would take
-//! for the start of a quoted field, and lose rows.
+//! A line of a TSV file is split at its tabs and nothing else: XNLI's text holds lone quotation marks that a CSV reader
+//! would take for the start of a quoted field, and lose rows.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
-use super::{Row, Task, TextFile, text_file::excerpt};
+use super::{Column, Columns, Layout, Row, Task, TextFile, text_file::excerpt};
 use crate::error::{Error, Result, did_you_mean};
 
-const FIRST: &[&str] = &["sentence1", "premise"];
-const SECOND: &[&str] = &["sentence2", "hypothesis", "hypo"];
-const SINGLE: &[&str] = &["text", "sentence"];
-const LABEL: &[&str] = &["gold_label", "label", "category"];
-const LANGUAGE: &[&str] = &["language"];
+pub(super) const FIRST: &[&str] = &["sentence1", "premise", "text1", "question1"];
+pub(super) const SECOND: &[&str] = &["sentence2", "hypothesis", "hypo", "text2", "question2"];
+pub(super) const SINGLE: &[&str] = &["text", "sentence", "content", "tweet", "review", "headline", "utterance"];
+pub(super) const LABEL: &[&str] =
+    &["gold_label", "label", "category", "labels", "class", "sentiment", "intent", "topic"];
+const LANGUAGE: &[&str] = &["language", "lang"];
 const ROW: &[&str] = &["index_id", "id", "pairid"];
 
-/// Reads a table of sentences or pairs, whose columns a header names or else their order.
-pub fn read(file: &TextFile, task: &Task) -> Result<Vec<Row>> {
-    let columns = Columns::of(file, task)?;
+/// A row of a table before anybody asked what its fields mean.
+#[derive(Debug)]
+pub(super) struct Record<'a> {
+    /// From 1.
+    line: usize,
+    fields: Vec<Cow<'a, str>>,
+}
+
+/// A table as its file holds it.
+#[derive(Debug)]
+pub(super) struct Table<'a> {
+    records: Vec<Record<'a>>,
+    /// The names of the columns, where they are no record of their own.
+    names: Option<Vec<String>>,
+    /// What parts its fields, for messages.
+    parted_by: &'static str,
+}
+
+/// Values parted by tabs.
+pub(super) fn tsv(file: &TextFile) -> Result<Table<'_>> {
+    let fields = |content| str::split(content, '\t').map(Cow::Borrowed).collect();
+    let records = file.lines().map(|(line, content)| Record { line, fields: fields(content) });
+    Ok(Table { records: records.collect(), names: None, parted_by: "tabs" })
+}
+
+/// Values parted by commas, in quotation marks where they hold some (RFC 4180).
+pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
+    let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file.text().as_bytes());
+    let mut records = Vec::new();
+    for record in reader.records() {
+        let record = record.map_err(|error| Error::Data(format!("{}: {error}", file.path.display())))?;
+        let line = record.position().map_or(0, |position| position.line() as usize);
+        records.push(Record { line, fields: record.iter().map(|field| Cow::Owned(field.to_owned())).collect() });
+    }
+    Ok(Table { records, names: None, parted_by: "commas and quotation marks" })
+}
+
+/// An object a line; the first names the columns.
+pub(super) fn jsonl(file: &TextFile) -> Result<Table<'_>> {
+    let mut names: Vec<String> = Vec::new();
+    let mut records = Vec::new();
+    for (line, content) in file.lines() {
+        let refuse = |reason: String| Error::Data(format!("{}: {reason}", file.place(line)));
+        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(content)
+            .map_err(|error| refuse(format!("expected a JSON object: {error}; found {}", excerpt(content))))?;
+        if names.is_empty() {
+            names = object.keys().cloned().collect();
+        }
+        let mut fields = Vec::with_capacity(names.len());
+        for name in &names {
+            fields.push(match object.get(name) {
+                None => return Err(refuse(format!("there is no \"{name}\", which line 1 has"))),
+                Some(serde_json::Value::String(text)) => Cow::Owned(text.clone()),
+                Some(serde_json::Value::Null) => Cow::Borrowed(""),
+                Some(other) => Cow::Owned(other.to_string()),
+            });
+        }
+        records.push(Record { line, fields });
+    }
+    Ok(Table { records, names: Some(names), parted_by: "keys" })
+}
+
+/// The columns that a header names, as it writes them.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Found {
+    /// All names.
+    pub names: Vec<String>,
+    /// The first sentence, and the second where there are pairs.
+    pub sentences: Option<(String, Option<String>)>,
+    /// The label.
+    pub label: Option<String>,
+    /// The language of a row.
+    pub language: Option<String>,
+    /// What joins a row with its translations.
+    pub id: Option<String>,
+}
+
+impl Table<'_> {
+    /// What the first line, or the first object, says.
+    pub(super) fn found(&self) -> Found {
+        let of_record = || self.records.first().map(|first| first.fields.iter().map(|f| f.trim().to_owned()).collect());
+        let names: Vec<String> = self.names.clone().or_else(of_record).unwrap_or_default();
+        let shown: Vec<&str> = names.iter().map(String::as_str).collect();
+        let named = |known: &[&str]| position(&shown, known).map(|at| names[at].clone());
+        let sentences = match (named(FIRST), named(SECOND), named(SINGLE)) {
+            (Some(first), Some(second), _) => Some((first, Some(second))),
+            (_, _, single) => single.map(|single| (single, None)),
+        };
+        let [label, language, id] = [LABEL, LANGUAGE, ROW].map(named);
+        Found { sentences, label, language, id, names }
+    }
+
+    /// The rows of sentences or pairs, whose columns the layout names, a header, or else their order.
+    pub(super) fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
+        rows(self, file, task, layout)
+    }
+}
+
+fn rows(table: &Table, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
+    let places = Places::of(table, file, task, layout)?;
     let mut per_language: HashMap<String, usize> = HashMap::new();
     let mut rows = Vec::new();
-    for (line, content) in file.lines().skip(usize::from(columns.header)) {
-        let fields = columns.split(file, line, content)?;
-        let field = |column: Option<usize>| column.map(|column| fields[column]);
-        let language = field(columns.language).map(|name| name.trim().to_owned());
+    let body = table.records.iter().skip(usize::from(places.header_is_a_record));
+    for record in body.clone() {
+        places.check(record, table, file)?;
+        let field = |column: Option<usize>| column.map(|column| record.fields[column].as_ref());
+        let language = field(places.language).map(|name| name.trim().to_owned());
         let count = per_language.entry(language.clone().unwrap_or_default()).or_default();
         *count += 1;
         rows.push(Row {
-            line,
+            line: record.line,
             row: *count,
             language,
-            a: fields[columns.a].to_owned(),
-            b: field(columns.b).map(str::to_owned),
-            label: field(columns.label).map(str::to_owned),
+            a: record.fields[places.a].to_string(),
+            b: field(places.b).map(str::to_owned),
+            label: field(places.label).map(str::to_owned),
         });
     }
     if rows.is_empty() {
         return Err(Error::Data(format!("{} has a header but no rows; fetch or write it again", file.path.display())));
     }
-    columns.number(file, &mut rows);
+    // Row numbers come from their column where it holds numbers throughout; else rows were counted by language.
+    let number = |record: &Record| record.fields.get(places.row?)?.trim().parse().ok();
+    let numbers: Option<Vec<usize>> = body.map(number).collect();
+    for (row, number) in rows.iter_mut().zip(numbers.into_iter().flatten()) {
+        row.row = number;
+    }
     Ok(rows)
 }
 
 /// Where a first line says that the sentences are: the column of the first, and of the second where it names pairs.
 pub fn sentences_of_header(line: &str) -> Option<(usize, Option<usize>)> {
     let names: Vec<&str> = line.split('\t').map(str::trim).collect();
-    let find =
-        |known: &[&str]| names.iter().position(|name| known.iter().any(|known| name.eq_ignore_ascii_case(known)));
-    match (find(FIRST), find(SECOND), find(SINGLE)) {
+    match (position(&names, FIRST), position(&names, SECOND), position(&names, SINGLE)) {
         (Some(first), Some(second), _) => Some((first, Some(second))),
         (_, None, Some(single)) => Some((single, None)),
         _ => None,
     }
 }
 
+/// The column of the first of the known names that is there, in whatever case.
+fn position(names: &[&str], known: &[&str]) -> Option<usize> {
+    known.iter().find_map(|known| names.iter().position(|name| name.eq_ignore_ascii_case(known)))
+}
+
 /// Where a table keeps what.
 #[derive(Debug, Default)]
-struct Columns {
-    header: bool,
+struct Places {
+    /// Whether the first record holds names.
+    header_is_a_record: bool,
     names: Vec<String>,
     a: usize,
     b: Option<usize>,
@@ -66,61 +174,76 @@ struct Columns {
     row: Option<usize>,
 }
 
-impl Columns {
-    fn of(file: &TextFile, task: &Task) -> Result<Columns> {
-        let (line, first) = file.lines().next().expect("a text file has a line");
-        let names: Vec<String> = first.split('\t').map(|name| name.trim().to_owned()).collect();
-        let find = |known: &[&str]| {
-            known.iter().find_map(|known| names.iter().position(|name| name.eq_ignore_ascii_case(known)))
+impl Places {
+    fn of(table: &Table, file: &TextFile, task: &Task, layout: &Layout) -> Result<Places> {
+        let Some(first) = table.records.first() else {
+            return Err(Error::Data(format!("{} holds no row; fetch or write it again", file.path.display())));
         };
-        let (a, b) = if task.pairs { (find(FIRST), find(SECOND)) } else { (find(SINGLE), None) };
-        if let (Some(a), true) = (a, b.is_some() == task.pairs) {
-            let (label, language, row) = (find(LABEL), find(LANGUAGE), find(ROW));
-            return Ok(Columns { header: true, names, a, b, label, language, row });
+        let trimmed = || first.fields.iter().map(|name| name.trim().to_owned()).collect();
+        let names: Vec<String> = table.names.clone().unwrap_or_else(trimmed);
+        let place = file.place(first.line);
+        let Columns { a, b, label, language, id } = &layout.columns;
+        let by_number = [a, b, label, language, id].iter().any(|column| matches!(column, Some(Column::Number(_))));
+        if by_number && table.names.is_some() {
+            return Err(Error::Data(format!("{place}: its columns have names, and are named by them")));
         }
-        if !task.pairs {
-            let hint = did_you_mean(&names[names.len() - 1], SINGLE.iter().copied());
-            let place = file.place(line);
-            let found = excerpt(first);
-            return Err(Error::Data(format!(
-                "{place}: expected a header that names the column of the text; {hint}; found {found}"
-            )));
+        let shown: Vec<&str> = names.iter().map(String::as_str).collect();
+        // What the layout says of a column, else what the header seems to say.
+        let find = |column: &Option<Column>, known: &[&str]| match column {
+            None if by_number || layout.header == Some(false) => Ok(None),
+            None => Ok(position(&shown, known)),
+            Some(Column::Number(number)) if *number <= names.len() => Ok(Some(number - 1)),
+            Some(Column::Number(number)) => {
+                Err(Error::Data(format!("{place}: expected {number} columns or more, found {}", names.len())))
+            }
+            Some(Column::Name(name)) => position(&shown, &[name]).map(Some).ok_or_else(|| {
+                Error::Data(format!("{place}: no column \"{name}\"; {}", did_you_mean(name, shown.iter().copied())))
+            }),
+        };
+        let sentences = if task.pairs { (FIRST, SECOND) } else { (SINGLE, &[][..]) };
+        let (found_a, found_b) = (find(a, sentences.0)?, find(b, sentences.1)?);
+        if let (Some(a), true) = (found_a, found_b.is_some() == task.pairs) {
+            let (label, language, row) = (find(label, LABEL)?, find(language, LANGUAGE)?, find(id, ROW)?);
+            let has_header = layout.header.unwrap_or(!by_number);
+            let header_is_a_record = has_header && table.names.is_none();
+            let names = if header_is_a_record || table.names.is_some() { names } else { numbered(names.len()) };
+            return Ok(Places { header_is_a_record, names, a, b: found_b, label, language, row });
         }
-        let names = ["sentence", "sentence", "label"].map(str::to_owned);
-        let n_columns = if first.matches('\t').count() == 1 { 2 } else { 3 };
-        Ok(Columns {
-            names: names[..n_columns].into(),
-            b: Some(1),
-            label: (n_columns == 3).then_some(2),
-            ..Columns::default()
-        })
+        // Sentence, sentence, label without a header: XTREME's form of XNLI and PAWS-X.
+        if task.pairs && table.names.is_none() && layout.header != Some(true) && matches!(names.len(), 2 | 3) {
+            let names = ["sentence", "sentence", "label"].map(str::to_owned);
+            let n = first.fields.len();
+            let label = (n == 3).then_some(2);
+            return Ok(Places { names: names[..n].into(), b: Some(1), label, ..Places::default() });
+        }
+        let known = [sentences.0, sentences.1].concat();
+        let hint = did_you_mean(shown.last().unwrap_or(&""), known);
+        let what = if task.pairs { "columns of both sentences" } else { "column of the text" };
+        Err(Error::Data(format!(
+            "{place}: expected a header that names the {what}; {hint}; found {}",
+            excerpt(&shown.join("\t"))
+        )))
     }
 
-    /// Cuts a line at its tabs; columns that nobody asks for may be missing at its end.
-    fn split<'a>(&self, file: &TextFile, line: usize, content: &'a str) -> Result<Vec<&'a str>> {
-        let fields: Vec<&str> = content.split('\t').collect();
+    /// Columns that nobody asks for may be missing at the end of a record.
+    fn check(&self, record: &Record, table: &Table, file: &TextFile) -> Result<()> {
         let needed = [Some(self.a), self.b, self.label, self.language, self.row].into_iter().flatten().max();
-        if fields.len() > self.names.len() || Some(fields.len()) <= needed {
-            let (place, expected, found) = (file.place(line), self.names.len(), fields.len());
-            let as_in = if self.header { "as in the header" } else { "as in the first line" };
-            let names = self.names.join(", ");
-            let content = excerpt(content);
-            return Err(Error::Data(format!(
-                "{place}: expected {expected} columns ({names}) {as_in}, found {found}: {content}; mend the tabs of that line"
-            )));
+        let n = record.fields.len();
+        if n <= self.names.len() && Some(n) > needed {
+            return Ok(());
         }
-        Ok(fields)
+        let (place, expected, names) = (file.place(record.line), self.names.len(), self.names.join(", "));
+        let as_in = if self.header_is_a_record { "as in the header" } else { "as in the first line" };
+        let (content, parted_by) = (excerpt(&record.fields.join("\t")), table.parted_by);
+        Err(Error::Data(format!(
+            "{place}: expected {expected} columns ({names}) {as_in}, found {n}: {content}; mend the {parted_by} of that line"
+        )))
     }
+}
 
-    /// Takes the row numbers from their column where it holds numbers throughout; else rows were counted by language.
-    fn number(&self, file: &TextFile, rows: &mut [Row]) {
-        let Some(column) = self.row else { return };
-        let fields = file.lines().skip(1).map(|(_, content)| content.split('\t').nth(column));
-        let numbers: Option<Vec<usize>> = fields.map(|field| field?.trim().parse().ok()).collect();
-        for (row, number) in rows.iter_mut().zip(numbers.into_iter().flatten()) {
-            row.row = number;
-        }
-    }
+/// Names for columns that have none.
+fn numbered(n: usize) -> Vec<String> {
+    (1..=n).map(|number| number.to_string()).collect()
 }
 
 /// Whether a field looks as a CSV writer leaves it: in quotation marks, with those inside doubled.
@@ -132,31 +255,32 @@ pub(super) fn looks_quoted(field: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{SIB200, XNLI};
+    use crate::tasks::shipped;
 
     fn read_text(task: &Task, text: &str) -> Result<Vec<Row>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.tsv");
         std::fs::write(&path, text).unwrap();
-        read(&TextFile::read(&path)?, task)
+        let file = TextFile::read(&path)?;
+        tsv(&file)?.rows(&file, task, &task.layouts[0])
     }
 
     #[test]
     fn headers_are_understood() {
         let cases = [
-            (&XNLI, "p\th\tneutral\n\"q\th\tneutral\n", "1,1,-,p,h,neutral 2,2,-,\"q,h,neutral"),
-            (&XNLI, "p\th\np\tk\n", "1,1,-,p,h,- 2,2,-,p,k,-"),
-            (&XNLI, "\u{feff}Premise\tHypothesis\tLabel\r\np\th\tneutral\r\n", "2,1,-,p,h,neutral"),
-            (&XNLI, "gold_label\tsentence2\tsentence1\npremise\th\tp", "2,1,-,p,h,premise"),
-            (&XNLI, "id\tsentence1\tsentence2\tlabel\n7\tp\th\t0\n", "2,7,-,p,h,0"),
+            (shipped("xnli"), "p\th\tneutral\n\"q\th\tneutral\n", "1,1,-,p,h,neutral 2,2,-,\"q,h,neutral"),
+            (shipped("xnli"), "p\th\np\tk\n", "1,1,-,p,h,- 2,2,-,p,k,-"),
+            (shipped("xnli"), "\u{feff}Premise\tHypothesis\tLabel\r\np\th\tneutral\r\n", "2,1,-,p,h,neutral"),
+            (shipped("xnli"), "gold_label\tsentence2\tsentence1\npremise\th\tp", "2,1,-,p,h,premise"),
+            (shipped("xnli"), "id\tsentence1\tsentence2\tlabel\n7\tp\th\t0\n", "2,7,-,p,h,0"),
             // MultiNLI's pair ids are no numbers, and it leaves columns out at the end.
-            (&XNLI, "gold_label\tsentence1\tsentence2\tpairID\tlabel5\nx\tp\th\t31n\n", "2,1,-,p,h,x"),
+            (shipped("xnli"), "gold_label\tsentence1\tsentence2\tpairID\tlabel5\nx\tp\th\t31n\n", "2,1,-,p,h,x"),
             (
-                &XNLI,
+                shipped("xnli"),
                 "language\tgold_label\tsentence1\tsentence2\nde\tx\tp\th\nde\ty\tp\th\nsw\tz\tp\th\n",
                 "2,1,de,p,h,x 3,2,de,p,h,y 4,1,sw,p,h,z",
             ),
-            (&SIB200, "index_id\tcategory\ttext\n99\ttravel\tt\n", "2,99,-,t,-,travel"),
+            (shipped("sib200"), "index_id\tcategory\ttext\n99\ttravel\tt\n", "2,99,-,t,-,travel"),
         ];
         for (task, text, expected) in cases {
             let dash = |text: Option<String>| text.unwrap_or("-".into());
@@ -187,35 +311,39 @@ mod tests {
     fn wrong_columns_are_refused() {
         let cases = [
             (
-                &XNLI,
+                shipped("xnli"),
                 "p\th\tx\np\th\n",
                 "f.tsv:2: expected 3 columns (sentence, sentence, label) as in the first line, found 2: \"p\\th\"; mend the tabs of that line",
             ),
             (
-                &XNLI,
+                shipped("xnli"),
                 "p\th\tx\n\np\th\tx\n",
                 "f.tsv:2: expected 3 columns (sentence, sentence, label) as in the first line, found 1: \"\"; mend the tabs of that line",
             ),
             (
-                &XNLI,
+                shipped("xnli"),
                 "p\th\tx\ty\n",
                 "f.tsv:1: expected 3 columns (sentence, sentence, label) as in the first line, found 4: \"p\\th\\tx\\ty\"; mend the tabs of that line",
             ),
             (
-                &XNLI,
+                shipped("xnli"),
                 "p\n",
                 "f.tsv:1: expected 3 columns (sentence, sentence, label) as in the first line, found 1: \"p\"; mend the tabs of that line",
             ),
-            (&XNLI, "premise\thypothesis\tlabel\n", "f.tsv has a header but no rows; fetch or write it again"),
             (
-                &SIB200,
+                shipped("xnli"),
+                "premise\thypothesis\tlabel\n",
+                "f.tsv has a header but no rows; fetch or write it again",
+            ),
+            (
+                shipped("sib200"),
                 "index_id\tcategory\ttext\n1\ttravel\n",
                 "f.tsv:2: expected 3 columns (index_id, category, text) as in the header, found 2: \"1\\ttravel\"; mend the tabs of that line",
             ),
             (
-                &SIB200,
+                shipped("sib200"),
                 "1\ttravel\ttxt\n",
-                "f.tsv:1: expected a header that names the column of the text; did you mean \"text\"? (known: text, sentence); found \"1\\ttravel\\ttxt\"",
+                "f.tsv:1: expected a header that names the column of the text; did you mean \"text\"? (known: text, sentence, content, tweet, review, headline, utterance); found \"1\\ttravel\\ttxt\"",
             ),
         ];
         for (task, text, end) in cases {

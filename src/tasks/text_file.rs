@@ -40,9 +40,14 @@ impl TextFile {
         Ok(file)
     }
 
+    /// The text without a byte order mark.
+    pub(super) fn text(&self) -> &str {
+        self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
+    }
+
     /// The lines with their numbers from 1; empty lines at the end are not lines.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
-        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text).trim_end_matches(['\r', '\n']);
+        let text = self.text().trim_end_matches(['\r', '\n']);
         let lines = (!text.is_empty()).then(|| text.split('\n')).into_iter().flatten();
         lines.enumerate().map(|(i, line)| (i + 1, line.strip_suffix('\r').unwrap_or(line)))
     }

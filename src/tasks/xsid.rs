@@ -1,63 +1,10 @@
-//! xSID: what does the user want? Intents of short commands, from the files of its slot and intent release.
+//! xSID's files (van der Goot et al., 2021): intents of short commands from its slot and intent release.
 
-use super::{Kind, Layout, Row, Split, Task, TextFile, text_file::excerpt};
+use super::{Row, TextFile, text_file::excerpt};
 use crate::error::{Error, Result};
 
-/// xSID (van der Goot et al., 2021; dialects by Aepli et al., 2023, and Winkler et al., 2024), the intents.
-pub const XSID: Task = Task {
-    name: "xsid",
-    about: "intent of a spoken command in 19 languages and dialects (van der Goot et al., 2021)",
-    kind: Kind::Classify {
-        labels: &[
-            "AddToPlaylist",
-            "BookRestaurant",
-            "PlayMusic",
-            "RateBook",
-            "SearchCreativeWork",
-            "SearchScreeningEvent",
-            "alarm/cancel_alarm",
-            "alarm/modify_alarm",
-            "alarm/set_alarm",
-            "alarm/show_alarms",
-            "alarm/snooze_alarm",
-            "alarm/time_left_on_alarm",
-            "reminder/cancel_reminder",
-            "reminder/set_reminder",
-            "reminder/show_reminders",
-            "weather/checkSunrise",
-            "weather/checkSunset",
-            "weather/find",
-        ],
-    },
-    pairs: false,
-    source: "en",
-    languages: &[
-        "ar", "da", "de", "de-ba", "de-muc", "de-st", "en", "gsw", "id", "it", "ja", "kk", "lt", "nap", "nl", "no",
-        "sr", "tr", "zh",
-    ],
-    // The Snips half of the training data has its own name for what the rest and the tests call weather/find.
-    aliases: &[("GetWeather", "weather/find")],
-    leave_out: |_| None,
-    layouts: &[
-        Layout {
-            about: "the xSID release",
-            files: &[
-                (Split::Train, "{language}.train.conll"),
-                (Split::Dev, "{language}.valid.conll"),
-                (Split::Test, "{language}.test.conll"),
-            ],
-            read: read_blocks,
-        },
-        Layout {
-            about: "training data as intent, words and slots per line",
-            files: &[(Split::Train, "{language}.train.tsv")],
-            read: read_lines,
-        },
-    ],
-};
-
 /// Reads `intent TAB words TAB slot tags`, one command per line.
-fn read_lines(file: &TextFile, _: &Task) -> Result<Vec<Row>> {
+pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
     let row = |(line, content): (usize, &str)| match content.split('\t').collect::<Vec<_>>()[..] {
         [intent, words, _slots] => {
             Ok(Row { line, row: line, a: words.to_owned(), label: Some(intent.to_owned()), ..Row::default() })
@@ -77,7 +24,7 @@ fn read_lines(file: &TextFile, _: &Task) -> Result<Vec<Row>> {
 /// Blocks are parallel by their order, as in the release; `# id` numbers are used only for the Norwegian copies
 /// (`17/B`), since the Lithuanian file numbers its blocks its own way. In de-ba some blocks are missing a partner, so
 /// its rows do not line up with the others from 100 (valid) and 149 (test) on.
-fn read_blocks(file: &TextFile, _: &Task) -> Result<Vec<Row>> {
+pub fn read_blocks(file: &TextFile) -> Result<Vec<Row>> {
     let mut rows = Vec::new();
     let lines: Vec<(usize, &str)> = file.lines().collect();
     for block in lines.split(|(_, content)| content.trim().is_empty()).filter(|block| !block.is_empty()) {
@@ -126,13 +73,14 @@ fn check_word(file: &TextFile, line: usize, content: &str) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::Reader;
+
+    type Reader = fn(&TextFile) -> Result<Vec<Row>>;
 
     fn read_text(reader: Reader, text: &str) -> Result<Vec<Row>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.conll");
         std::fs::write(&path, text).unwrap();
-        reader(&TextFile::read(&path)?, &XSID)
+        reader(&TextFile::read(&path)?)
     }
 
     #[test]

@@ -87,6 +87,7 @@ impl<'a> Data<'a> {
     pub fn dev(&self, task: &Task) -> Result<Loaded> {
         match self.is_demo() {
             true => demo::load(Split::Dev, task.source, DEMO_DEV, DEMO_SEED),
+            false if !task.has(Split::Dev) => Ok(Loaded::none(task.source)),
             false => self.limited(task.load(self.folder(), Split::Dev, task.source)?),
         }
     }

@@ -21,10 +21,11 @@ use crate::{
     models::Place,
     models::shipped as shipped_model,
     ops::Distribution,
-    tasks::{self, Task},
+    tasks::{self, Definition, Task},
 };
 
 mod check;
+pub mod own;
 mod parse;
 mod shipped;
 
@@ -68,6 +69,9 @@ pub struct Recipe {
     pub model: Model,
     /// Where the data lie.
     pub data: Data,
+    /// Tasks of one's own, as their files say them; where a stage names a file, its task stands here afterwards.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tasks: Vec<Definition>,
     /// Stages of training, each from the model that the one before left.
     pub stages: Vec<Stage>,
     /// Variants of the last stage, each from the same start; none named: plain training.
@@ -336,6 +340,7 @@ impl Default for Recipe {
             recompute: false,
             model: Model::default(),
             data: Data::default(),
+            tasks: Vec::new(),
             stages: Vec::new(),
             methods: Vec::new(),
         }
@@ -629,8 +634,13 @@ impl Resolved {
         let (given, set) = parse::apply(given, settings)?;
         sources.retain(|key, _| parse::flatten(&given).contains_key(key));
         sources.extend(set);
+        let given = parse::with_tasks(given, name, &mut sources)?;
         let mut recipe: Recipe = given.try_into().map_err(|error| parse::refuse(name, "", &error))?;
         recipe.complete();
+        for (i, definition) in recipe.tasks.iter().enumerate() {
+            let place = parse::place(&sources, name, &format!("tasks.{i}"));
+            tasks::register(definition).map_err(|error| Error::Config(format!("{place}: {}", error.message())))?;
+        }
         recipe.check(|key| parse::place(&sources, name, key))?;
         let mut resolved = Resolved { recipe, sources: BTreeMap::new() };
         let keys = parse::flatten(&resolved.table()).into_keys();

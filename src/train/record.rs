@@ -15,7 +15,7 @@ use crate::{
     checkpoint,
     error::{Error, Result},
     models::Config,
-    tasks::Task,
+    tasks::{self, Definition, Task},
 };
 
 /// Its file in a model's folder.
@@ -47,6 +47,9 @@ pub struct Record {
     pub labels: Vec<String>,
     /// The most tokens of an example.
     pub max_length: usize,
+    /// The task itself, where it is of the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<Definition>,
 }
 
 impl Record {
@@ -60,6 +63,7 @@ impl Record {
             pairs: task.map(|task| task.pairs),
             labels: task.map_or(Vec::new(), |task| task.labels().iter().map(|label| (*label).to_owned()).collect()),
             max_length: stage.max_length,
+            definition: task.and_then(|task| tasks::definition_of(task.name)),
         }
     }
 
@@ -88,7 +92,9 @@ impl Record {
             let remedy = format!("read this model with rxlt {needed} or later");
             return Err(Error::Data(format!("{path}: expected schema {SCHEMA}, found {}; {remedy}", value["schema"])));
         }
-        let record = serde_json::from_value(value).map_err(|error| damaged(&path, &error))?;
+        let record: Record = serde_json::from_value(value).map_err(|error| damaged(&path, &error))?;
+        // So that its task is known by its name from here on.
+        record.definition.iter().try_for_each(|definition| tasks::register(definition).map(|_| ()))?;
         Ok(Some(record))
     }
 
@@ -188,7 +194,7 @@ fn stages_with_models(run: &Path) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::{SIB200, XNLI};
+    use crate::tasks::shipped;
     use std::fs;
 
     fn stage(task: &str) -> Stage {
@@ -208,7 +214,7 @@ mod tests {
     fn what_is_written_is_read_and_told_to_transformers() {
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(Record::load(folder.path()).unwrap(), None);
-        let record = Record::of(&stage("xnli"), Some(&XNLI));
+        let record = Record::of(&stage("xnli"), Some(shipped("xnli")));
         record.write(folder.path()).unwrap();
         assert!(!folder.path().join("tokenizer_config.json").exists());
         fs::write(folder.path().join("tokenizer_config.json"), "{\"pad_token\": \"<pad>\"}").unwrap();
@@ -230,7 +236,7 @@ mod tests {
     #[test]
     fn the_length_is_the_users_else_the_models_else_the_usual() {
         let (folder, config) = (Path::new("m"), config());
-        let trained = |max_length| Record { max_length, ..Record::of(&stage("xnli"), Some(&XNLI)) };
+        let trained = |max_length| Record { max_length, ..Record::of(&stage("xnli"), Some(shipped("xnli"))) };
         let choose = |asked, record: Option<&Record>| choose_length(asked, record, folder, &config);
         let (own, long) = (trained(96), trained(101));
         assert_eq!(choose(None, Some(&own)).unwrap(), (96, None));
@@ -246,8 +252,8 @@ mod tests {
 
     #[test]
     fn texts_of_another_kind_are_refused() {
-        let pairs = Record::of(&stage("xnli"), Some(&XNLI));
-        let single = Record::of(&stage("sib200"), Some(&SIB200));
+        let pairs = Record::of(&stage("xnli"), Some(shipped("xnli")));
+        let single = Record::of(&stage("sib200"), Some(shipped("sib200")));
         let text = Record::of(&stage("mlm"), None);
         assert!(pairs.check_kind("x", true).is_ok() && single.check_kind("x", false).is_ok());
         assert!(text.check_kind("x", true).is_ok() && text.check_kind("x", false).is_ok());

@@ -6,7 +6,7 @@ use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard}
 use crate::{
     error::{Error, Result, did_you_mean},
     models::Config,
-    tasks::{self, TASKS, demo, tatoeba},
+    tasks::{self, demo, tatoeba},
 };
 
 /// What is wrong, by key.
@@ -225,7 +225,7 @@ impl Stage {
     }
 
     fn check_task(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
-        let names = || [MLM].into_iter().chain(TASKS.iter().map(|task| task.name));
+        let names = || [MLM].into_iter().chain(tasks::all().into_iter().map(|task| task.name));
         if self.is_mlm() {
             let none = self.text.is_empty() && self.pairs.is_empty() && !demo;
             problems.say(none, &key("text"), "mlm needs text: name files or folders");
@@ -241,7 +241,7 @@ impl Stage {
             let message = "with layers, expected 0: those that take no part would shrink";
             problems.say(decays, &key("weight_decay"), message);
             for name in self.leave_out.iter().filter(|name| *name != tatoeba::NAME) {
-                let known = || TASKS.iter().map(|task| task.name).chain([tatoeba::NAME]);
+                let known = || tasks::all().into_iter().map(|task| task.name).chain([tatoeba::NAME]);
                 let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
                 problems.say(tasks::find(name).is_err(), &key("leave_out"), message());
             }

@@ -12,6 +12,7 @@ use super::{Recipe, Setting};
 use crate::{
     error::{Error, Result, did_you_mean},
     input,
+    tasks::Definition,
 };
 
 /// The table in `text`, checked for keys and types, and the place of each value; what it does not say, the recipe says
@@ -145,6 +146,40 @@ pub(super) fn flatten(table: &Table) -> BTreeMap<String, Value> {
     all
 }
 
+/// The same with the tasks whose files stages name, and their names in place of the files'.
+pub(super) fn with_tasks(mut given: Table, name: &str, sources: &mut BTreeMap<String, String>) -> Result<Table> {
+    let Some(Value::Array(mut stages)) = given.remove("stages") else { return Ok(given) };
+    let mut tasks = match given.remove("tasks") {
+        Some(Value::Array(tasks)) => tasks,
+        _ => Vec::new(),
+    };
+    for (i, stage) in stages.iter_mut().enumerate() {
+        let Some(Value::String(task)) = stage.get_mut("task") else { continue };
+        if !task.ends_with(".toml") {
+            continue;
+        }
+        let beside = Path::new(name).with_file_name(&*task);
+        let path = if beside.is_file() { beside } else { Path::new(&*task).to_path_buf() };
+        let file = path.display().to_string();
+        let definition = input::read_text(&path).and_then(|text| Definition::parse(&text, &file)).map_err(|error| {
+            let place = place(sources, name, &format!("stages.{i}.task"));
+            Error::Config(format!("{place}: task: {}", error.message()))
+        })?;
+        *task = definition.name.clone();
+        let value = Value::try_from(&definition).expect("a definition is plain data");
+        if !tasks.contains(&value) {
+            let table = Table::from_iter([(format!("tasks.{}", tasks.len()), value.clone())]);
+            sources.extend(flatten(&table).into_keys().map(|key| (key, file.clone())));
+            tasks.push(value);
+        }
+    }
+    given.insert("stages".to_owned(), Value::Array(stages));
+    if !tasks.is_empty() {
+        given.insert("tasks".to_owned(), Value::Array(tasks));
+    }
+    Ok(given)
+}
+
 /// The table with all settings, each checked by itself, and their sources.
 pub(super) fn apply(mut table: Table, settings: &[Setting]) -> Result<(Table, BTreeMap<String, String>)> {
     let mut sources = BTreeMap::new();
@@ -190,7 +225,7 @@ fn put(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
         table.insert(key.to_owned(), value);
         return Ok(());
     };
-    let lists = ["stages", "methods"];
+    let lists = ["stages", "methods", "tasks"];
     let made = if lists.contains(&first) { Value::Array(Vec::new()) } else { Value::Table(Table::new()) };
     match table.entry(first).or_insert(made) {
         Value::Table(inner) => put(inner, rest, value),

@@ -1,0 +1,340 @@
+//! A task as a file says it: TOML, for the tasks that ship and for a user's own alike.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+};
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    Column, Columns, Kind, Layout, LeftOut, Split, Task,
+    format::{self, Format},
+};
+use crate::error::{Error, Result, did_you_mean};
+
+/// What a task file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Definition {
+    /// What it is called on the command line, in recipes and in folders' names.
+    pub name: String,
+    /// One sentence for people.
+    #[serde(default)]
+    pub about: String,
+    /// What is predicted.
+    #[serde(default)]
+    pub kind: KindName,
+    /// Whether an example is two sentences rather than one.
+    #[serde(default)]
+    pub pairs: bool,
+    /// The labels; a label's place is its id.
+    pub labels: Vec<String>,
+    /// The language of the training data.
+    #[serde(default = "english")]
+    pub source: String,
+    /// The languages measured unless others are named; none named: all that the data have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub languages: Vec<String>,
+    /// Other spellings of labels in the files, each with the label that it stands for.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<String, String>,
+    /// Rows that do not count.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOutRows>,
+    /// The ways in which the files are known to be laid out.
+    pub layouts: Vec<Files>,
+}
+
+fn english() -> String {
+    "en".to_owned()
+}
+
+/// What is predicted for an example.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum KindName {
+    /// One of the labels.
+    #[default]
+    Classify,
+}
+
+/// Rows that do not count, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LeftOutRows {
+    /// Where the text is looked for.
+    pub column: Judged,
+    /// The texts, without spaces around them, of which one is enough.
+    pub is: Vec<String>,
+    /// What is said of them.
+    pub reason: String,
+}
+
+/// What of a row is looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Judged {
+    /// The label as written.
+    Label,
+    /// Any sentence.
+    Sentence,
+}
+
+/// One way of laying out the files in a folder.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Files {
+    /// Whose layout it is, for messages.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub about: String,
+    /// How the files are read; by the ending of their names where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    /// Whether tables begin with the names of their columns; found out where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub header: Option<bool>,
+    /// Training data: paths under the folder, `{language}` for the language.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub train: Vec<String>,
+    /// What models are selected by.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dev: Vec<String>,
+    /// What is reported.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub test: Vec<String>,
+    /// Where a table keeps what; found by usual names where not given.
+    #[serde(default, skip_serializing_if = "ColumnNames::is_empty")]
+    pub columns: ColumnNames,
+}
+
+/// Columns by name, or by number from 1.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ColumnNames {
+    /// The (first) sentence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence1: Option<ColumnName>,
+    /// The second sentence of a pair.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sentence2: Option<ColumnName>,
+    /// The label.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub label: Option<ColumnName>,
+    /// The language of a row, in files of several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub language: Option<ColumnName>,
+    /// A number that joins a row with its translations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<ColumnName>,
+}
+
+/// A column by name, or by number from 1.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum ColumnName {
+    /// As the header has it.
+    Name(String),
+    /// From 1.
+    Number(usize),
+}
+
+impl ColumnNames {
+    fn all(&self) -> [(&'static str, &Option<ColumnName>); 5] {
+        [
+            ("sentence1", &self.sentence1),
+            ("sentence2", &self.sentence2),
+            ("label", &self.label),
+            ("language", &self.language),
+            ("id", &self.id),
+        ]
+    }
+
+    fn is_empty(&self) -> bool {
+        self.all().iter().all(|(_, column)| column.is_none())
+    }
+}
+
+impl Definition {
+    /// Reads a definition; `name` stands for the file in messages.
+    pub fn parse(text: &str, name: &str) -> Result<Definition> {
+        let definition: Definition = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(0, |span| text[..span.start].matches('\n').count() + 1);
+            let message = error.message().trim();
+            let mut quoted = message.split('`').skip(1).step_by(2);
+            let message = match message.starts_with("unknown field") || message.starts_with("unknown variant") {
+                true => {
+                    let wrong = quoted.next().unwrap_or_default();
+                    format!("unknown \"{wrong}\"; {}", did_you_mean(wrong, quoted))
+                }
+                false => message.replace('\n', "; "),
+            };
+            Error::Config(format!("{name}:{line}: {message}"))
+        })?;
+        definition.check().map_err(|problem| Error::Config(format!("{name}: {problem}")))?;
+        Ok(definition)
+    }
+
+    /// The definition as TOML.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a definition is strings, numbers and tables of them")
+    }
+
+    /// What is wrong with it, if anything.
+    pub fn check(&self) -> Result<(), String> {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+        if self.name.is_empty() || !self.name.chars().all(plain) {
+            return Err(format!("name: expected letters, digits, - and _, found \"{}\"", self.name));
+        }
+        if ["mlm", super::tatoeba::NAME].contains(&self.name.as_str()) {
+            return Err(format!("name: \"{}\" means something else already; choose another", self.name));
+        }
+        let distinct: BTreeSet<String> = self.labels.iter().map(|label| label.to_lowercase()).collect();
+        if self.labels.len() < 2 || distinct.len() < self.labels.len() {
+            return Err(format!("labels: expected two or more, no two alike, found {:?}", self.labels));
+        }
+        if let Some((alias, label)) = self.aliases.iter().find(|(_, label)| !self.labels.contains(label)) {
+            let hint = did_you_mean(label, self.labels.iter().map(String::as_str));
+            return Err(format!("aliases: \"{alias}\" stands for \"{label}\", which is no label; {hint}"));
+        }
+        if let Some(alias) = self.aliases.keys().find(|alias| self.labels.contains(alias)) {
+            return Err(format!("aliases: \"{alias}\" is a label itself"));
+        }
+        if self.layouts.is_empty() {
+            return Err("layouts: expected one or more [[layouts]], each with paths of train, dev or test".to_owned());
+        }
+        self.layouts.iter().enumerate().try_for_each(|(i, files)| self.check_files(i, files))
+    }
+
+    fn check_files(&self, i: usize, files: &Files) -> Result<(), String> {
+        let of_splits = [&files.train, &files.dev, &files.test];
+        let mut patterns = of_splits.into_iter().flatten();
+        if patterns.clone().next().is_none() {
+            return Err(format!("layouts.{i}: expected paths of train, dev or test, such as test-{{language}}.tsv"));
+        }
+        let outside = |pattern: &&String| {
+            let path = Path::new(pattern);
+            path.is_absolute() || pattern.split(['/', '\\']).any(|part| part == "..") || pattern.is_empty()
+        };
+        if let Some(pattern) = patterns.clone().find(outside) {
+            return Err(format!("layouts.{i}: expected paths below the data folder, found \"{pattern}\""));
+        }
+        if let Some(pattern) = patterns.find(|pattern| pattern.matches("{language}").count() > 1) {
+            return Err(format!("layouts.{i}: \"{pattern}\" says {{language}} twice"));
+        }
+        let format = self.format_of(i, files)?;
+        if !files.columns.is_empty() && !format.has_columns() {
+            return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
+        }
+        if files.columns.sentence2.is_some() && !self.pairs {
+            return Err(format!("layouts.{i}.columns.sentence2: the task has no pairs; add pairs = true"));
+        }
+        let zero = files.columns.all().into_iter().find(|(_, column)| **column == Some(ColumnName::Number(0)));
+        zero.map_or(Ok(()), |(key, _)| Err(format!("layouts.{i}.columns.{key}: columns are counted from 1")))
+    }
+
+    /// The format of a layout: the one that it names, or the one that all its files end as.
+    fn format_of(&self, i: usize, files: &Files) -> Result<&'static Format, String> {
+        if let Some(name) = &files.format {
+            return format::find(name).ok_or_else(|| {
+                let hint = did_you_mean(name, format::FORMATS.iter().map(|format| format.name));
+                format!("layouts.{i}.format: there is no format \"{name}\"; {hint}")
+            });
+        }
+        let mut found: Option<&'static Format> = None;
+        for pattern in [&files.train, &files.dev, &files.test].into_iter().flatten() {
+            let format = format::of_path(Path::new(pattern)).ok_or_else(|| {
+                let known: Vec<&str> = format::FORMATS.iter().map(|format| format.name).collect();
+                format!("layouts.{i}: how is \"{pattern}\" read? name its format (known: {})", known.join(", "))
+            })?;
+            if found.is_some_and(|before| before.name != format.name) {
+                return Err(format!("layouts.{i}: files of two formats; make a [[layouts]] for each"));
+            }
+            found = Some(format);
+        }
+        found.ok_or_else(|| format!("layouts.{i}: it has no files"))
+    }
+
+    /// The task, for as long as the process lives.
+    pub(super) fn leak(&self) -> &'static Task {
+        let layout = |(i, files): (usize, &Files)| {
+            let of =
+                |split: Split, patterns: &[String]| patterns.iter().map(move |p| (split, text(p))).collect::<Vec<_>>();
+            let all =
+                [of(Split::Train, &files.train), of(Split::Dev, &files.dev), of(Split::Test, &files.test)].concat();
+            let about = if files.about.is_empty() { "its file" } else { text(&files.about) };
+            let format = self.format_of(i, files).expect("the definition was checked");
+            Layout { about, files: all.leak(), format, header: files.header, columns: columns(&files.columns) }
+        };
+        let left_out =
+            |rows: &LeftOutRows| LeftOut { judged: rows.column, is: list(&rows.is), reason: text(&rows.reason) };
+        let aliases: Vec<_> = self.aliases.iter().map(|(alias, label)| (text(alias), text(label))).collect();
+        let KindName::Classify = self.kind;
+        Box::leak(Box::new(Task {
+            name: text(&self.name),
+            about: text(&self.about),
+            kind: Kind::Classify { labels: list(&self.labels) },
+            pairs: self.pairs,
+            source: text(&self.source),
+            languages: list(&self.languages),
+            aliases: aliases.leak(),
+            left_out: self.left_out.iter().map(left_out).collect::<Vec<_>>().leak(),
+            layouts: self.layouts.iter().enumerate().map(layout).collect::<Vec<_>>().leak(),
+        }))
+    }
+}
+
+fn text(text: &str) -> &'static str {
+    text.to_owned().leak()
+}
+
+fn list(list: &[String]) -> &'static [&'static str] {
+    list.iter().map(|one| text(one)).collect::<Vec<_>>().leak()
+}
+
+fn columns(names: &ColumnNames) -> Columns {
+    let [a, b, label, language, id] = names.all().map(|(_, column)| match column {
+        None => None,
+        Some(ColumnName::Name(name)) => Some(Column::Name(text(name))),
+        Some(ColumnName::Number(number)) => Some(Column::Number(*number)),
+    });
+    Columns { a, b, label, language, id }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEWS: &str = "name = \"news\"\nlabels = [\"sport\", \"health\"]\nsource = \"eng\"\n[[layouts]]\ntrain = [\"{language}/train.tsv\"]\ntest = [\"{language}/test.tsv\"]\n";
+
+    #[test]
+    fn a_definition_is_written_as_it_is_read() {
+        let definition = Definition::parse(NEWS, "news.toml").unwrap();
+        assert_eq!(Definition::parse(&definition.to_toml(), "again").unwrap(), definition);
+        let task = definition.leak();
+        assert_eq!((task.labels(), task.source, task.pairs), (&["sport", "health"][..], "eng", false));
+        assert_eq!(task.layouts[0].format.name, "tsv");
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_place() {
+        let cases = [
+            ("labels = [", "lables = [", "news.toml:2: unknown \"lables\"; did you mean \"labels\"?"),
+            ("\"health\"]", "\"Sport\"]", "labels: expected two or more, no two alike"),
+            ("\"news\"", "\"my news\"", "name: expected letters, digits, - and _, found \"my news\""),
+            ("\"news\"", "\"mlm\"", "means something else already"),
+            ("[[layouts]]", "[aliases]\nx = \"heatlh\"\n[[layouts]]", "no label; did you mean \"health\"?"),
+            ("train = [\"{language}/train.tsv\"]", "train = [\"../{language}.tsv\"]", "below the data folder"),
+            ("train.tsv", "train.txt", "how is \"{language}/train.txt\" read? name its format (known: tsv, csv, jsonl"),
+            ("train.tsv", "train.csv", "files of two formats"),
+            ("[[layouts]]", "[[layouts]]\nformat = \"tvs\"", "no format \"tvs\"; did you mean \"tsv\"?"),
+            ("[[layouts]]", "[[layouts]]\ncolumns = { label = 0 }", "columns.label: columns are counted from 1"),
+            ("[[layouts]]", "[[layouts]]\ncolumns = { sentence2 = \"b\" }", "add pairs = true"),
+        ];
+        for (from, to, says) in cases {
+            let error = Definition::parse(&NEWS.replacen(from, to, 1), "news.toml").unwrap_err();
+            assert!(error.message().contains(says), "{to}: {error}");
+            assert_eq!(error.exit_code(), 78);
+        }
+    }
+}

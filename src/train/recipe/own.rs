@@ -1,0 +1,67 @@
+//! A recipe for data of a user's own: plain fine-tuning with usual settings, or any of the methods that need nothing more.
+
+use std::path::Path;
+
+use toml::{Table, Value};
+
+use super::SCHEMA;
+use crate::{
+    error::{Error, Result, did_you_mean},
+    models::shipped,
+    tasks::own::{Guess, Named, guess},
+};
+
+/// Methods that work with their default settings on any data.
+pub const METHODS: [&str; 3] = ["standard", "adv", "rs-rp"];
+
+/// Settings for the encoder that ships, which is small: those of the experiments with it.
+const SMALL: [(&str, f64); 2] = [("learning_rate", 5e-4), ("weight_decay", 0.01)];
+
+/// The text of a recipe that learns a task made of these files, and what was assumed.
+pub fn recipe_of(named: &Named, methods: &[String], has_model: bool) -> Result<(String, Vec<String>)> {
+    let Guess { definition, folder, rows, mut assumed } = guess(named)?;
+    const BATCH: usize = 32;
+    let per_epoch = rows.div_ceil(BATCH) as i64;
+    let train = std::path::absolute(named.train).unwrap_or_else(|_| named.train.to_owned());
+    let mut stage = Table::from_iter([
+        ("task".to_owned(), Value::from(definition.name.clone())),
+        ("train_files".to_owned(), Value::Array(vec![shown(&train)])),
+        ("epochs".to_owned(), Value::from(3)),
+        ("batch_size".to_owned(), Value::from(BATCH as i64)),
+        ("checkpoint_every".to_owned(), Value::from(per_epoch)),
+        ("evaluate_every".to_owned(), Value::from(if named.dev.is_some() { per_epoch } else { 0 })),
+        ("select".to_owned(), Value::from(if named.dev.is_some() { "best" } else { "last" })),
+    ]);
+    let mut recipe = Table::from_iter([
+        ("schema".to_owned(), Value::from(i64::from(SCHEMA))),
+        ("name".to_owned(), Value::from(definition.name.clone())),
+        ("about".to_owned(), Value::from(definition.about.clone())),
+        ("data".to_owned(), Value::Table(Table::from_iter([("folder".to_owned(), shown(&folder))]))),
+    ]);
+    if !has_model {
+        assumed.push("no --model: the small encoder that ships, and settings that suit it".to_owned());
+        recipe.insert("model".to_owned(), Value::Table(Table::from_iter([("path".to_owned(), shipped::PATH.into())])));
+        stage.extend(SMALL.map(|(key, value)| (key.to_owned(), Value::from(value))));
+    }
+    let [epochs, rate] = ["epochs", "learning_rate"].map(|key| stage.get(key).map(Value::to_string));
+    let (epochs, rate) = (epochs.unwrap_or_default(), rate.unwrap_or_else(|| "2e-5".to_owned()));
+    assumed
+        .push(format!("{epochs} epochs, batches of {BATCH}, learning rate {rate} (--set stages.0.epochs=… and so on)"));
+    let methods: Vec<Value> = methods.iter().map(|name| method(name)).collect::<Result<_>>()?;
+    recipe.insert("tasks".to_owned(), Value::Array(vec![Value::try_from(&definition).expect("it is plain data")]));
+    recipe.insert("stages".to_owned(), Value::Array(vec![Value::Table(stage)]));
+    recipe.insert("methods".to_owned(), Value::Array(methods));
+    Ok((toml::to_string(&recipe).expect("a recipe is plain data"), assumed))
+}
+
+fn method(name: &str) -> Result<Value> {
+    if METHODS.contains(&name) {
+        return Ok(Value::Table(Table::from_iter([(name.to_owned(), Value::Table(Table::new()))])));
+    }
+    let hint = did_you_mean(name, METHODS);
+    Err(Error::Usage(format!("--method {name}: {hint}; methods with settings of your own go into a recipe")))
+}
+
+fn shown(path: &Path) -> Value {
+    Value::from(path.display().to_string())
+}
