@@ -102,7 +102,7 @@ impl Gpu {
         let faults = Faults::of(&device);
         let (cache, note) = Cache::open(&device, &adapter);
         let pipelines = Pipelines::new(&device, opening.checks, &adapter, cache);
-        let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layouts));
+        let recorder = Mutex::new(Recorder::new(&device, &pipelines.uniform_layout));
         let timer = Timer::new(&device).map(Mutex::new);
         let gpu = Arc::new(Gpu {
             device,

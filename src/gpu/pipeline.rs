@@ -29,8 +29,6 @@ pub(super) struct Pipeline {
     /// The bindings of group 0 that the entry point uses.
     pub(super) slots: Vec<Slot>,
     pub(super) layout: wgpu::BindGroupLayout,
-    /// Whether its uniform is bound as a storage buffer.
-    pub(super) stored_uniform: bool,
 }
 
 /// One binding that an entry point uses.
@@ -42,10 +40,9 @@ pub(super) struct Slot {
 
 /// All pipelines so far, by shader and entry point.
 pub(super) struct Pipelines {
-    /// The layouts of a uniform as such, and as a storage buffer.
-    pub(super) uniform_layouts: [wgpu::BindGroupLayout; 2],
-    /// Whether the driver compiles a kernel for each uniform.
-    inlines_uniforms: bool,
+    pub(super) uniform_layout: wgpu::BindGroupLayout,
+    /// Whether uniforms lie in a storage buffer, for drivers that would compile a kernel for each.
+    stored_uniforms: bool,
     checks: Checks,
     /// Lanes of a subgroup, for shaders that have to know.
     lanes: AtomicU32,
@@ -63,18 +60,17 @@ struct Module {
 
 impl Pipelines {
     pub(super) fn new(device: &wgpu::Device, checks: Checks, adapter: &Adapter, cache: Option<Cache>) -> Pipelines {
-        let kinds = [wgpu::BufferBindingType::Uniform, wgpu::BufferBindingType::Storage { read_only: true }];
-        let uniform_layouts = kinds.map(|kind| {
-            let entries = [buffer_entry(0, kind, true)];
-            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor {
-                label: Some("uniforms"),
-                entries: &entries,
-            })
-        });
-        let inlines_uniforms = adapter.inlines_uniforms;
+        let stored_uniforms = adapter.inlines_uniforms;
+        let kind = match stored_uniforms {
+            true => wgpu::BufferBindingType::Storage { read_only: true },
+            false => wgpu::BufferBindingType::Uniform,
+        };
+        let entry = buffer_entry(0, kind, true);
+        let uniform_layout = device
+            .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &[entry] });
         let (cache, modules) = (Mutex::new(cache), Mutex::default());
         let (lanes, pipelines) = (AtomicU32::new(0), Mutex::default());
-        Pipelines { uniform_layouts, inlines_uniforms, checks, lanes, cache, modules, pipelines }
+        Pipelines { uniform_layout, stored_uniforms, checks, lanes, cache, modules, pipelines }
     }
 
     /// From now on, shaders are told that a subgroup has so many lanes.
@@ -120,10 +116,9 @@ impl Gpu {
         let layout = self
             .device
             .create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: Some(&label), entries: &entries });
-        let stored_uniform = self.stores_uniform(shader);
         let pipeline_layout = self.device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: Some(&label),
-            bind_group_layouts: &[Some(&layout), Some(&self.pipelines.uniform_layouts[usize::from(stored_uniform)])],
+            bind_group_layouts: &[Some(&layout), Some(&self.pipelines.uniform_layout)],
             immediate_size: 0,
         });
         let cache = lock(&self.pipelines.cache).as_ref().map(|cache| cache.raw.clone());
@@ -142,15 +137,7 @@ impl Gpu {
         });
         self.faults.check(&label);
         let id = self.counters.pipelines.fetch_add(1, Ordering::Relaxed);
-        Pipeline { id, raw, label, slots, layout, stored_uniform }
-    }
-
-    /// Whether a shader finds its uniform in a storage buffer.
-    ///
-    /// Attention's kernels are for heads of any width up to 64: what they do not need of it is left out once the width
-    /// is known, which is worth compiling them for each (a second instead of thirty on lavapipe).
-    fn stores_uniform(&self, shader: Shader) -> bool {
-        self.pipelines.inlines_uniforms && !shader.stem.starts_with("attention")
+        Pipeline { id, raw, label, slots, layout }
     }
 
     fn module(&self, shader: Shader) -> Arc<Module> {
@@ -161,7 +148,7 @@ impl Gpu {
         if self.pipelines.checks == Checks::Poisoned {
             source = shaders::poison(&source);
         }
-        if self.stores_uniform(shader) {
+        if self.pipelines.stored_uniforms {
             source = source.replace("var<uniform>", "var<storage, read>");
         }
         let ir = naga::front::wgsl::parse_str(&source)

@@ -37,8 +37,7 @@ pub(super) struct Recorder {
     unflushed: usize,
     readers: Vec<Reader>,
     uniform_buffer: wgpu::Buffer,
-    /// As a uniform, and as a storage buffer.
-    uniform_groups: [wgpu::BindGroup; 2],
+    uniform_group: wgpu::BindGroup,
     in_flight: VecDeque<wgpu::SubmissionIndex>,
 }
 
@@ -50,24 +49,22 @@ pub(super) struct Reader {
 }
 
 impl Recorder {
-    pub(super) fn new(device: &wgpu::Device, uniform_layouts: &[wgpu::BindGroupLayout; 2]) -> Recorder {
+    pub(super) fn new(device: &wgpu::Device, uniform_layout: &wgpu::BindGroupLayout) -> Recorder {
         let uniform_buffer = device.create_buffer(&wgpu::BufferDescriptor {
             label: Some("uniforms"),
             size: UNIFORMS_BYTES as u64,
             usage: wgpu::BufferUsages::UNIFORM | wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_DST,
             mapped_at_creation: false,
         });
-        let window = || wgpu::BufferBinding {
+        let window = wgpu::BufferBinding {
             buffer: &uniform_buffer,
             offset: 0,
             size: wgpu::BufferSize::new(UNIFORM_BYTES as u64),
         };
-        let uniform_groups = uniform_layouts.each_ref().map(|layout| {
-            device.create_bind_group(&wgpu::BindGroupDescriptor {
-                label: Some("uniforms"),
-                layout,
-                entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(window()) }],
-            })
+        let uniform_group = device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("uniforms"),
+            layout: uniform_layout,
+            entries: &[wgpu::BindGroupEntry { binding: 0, resource: wgpu::BindingResource::Buffer(window) }],
         });
         Recorder {
             encoder: None,
@@ -79,7 +76,7 @@ impl Recorder {
             unflushed: 0,
             readers: Vec::new(),
             uniform_buffer,
-            uniform_groups,
+            uniform_group,
             in_flight: VecDeque::new(),
         }
     }
@@ -117,8 +114,7 @@ impl Recorder {
         let pass = self.pass.as_mut().expect("it was just begun");
         pass.set_pipeline(&pipeline.raw);
         pass.set_bind_group(0, group, &[]);
-        let group = &self.uniform_groups[usize::from(pipeline.stored_uniform)];
-        pass.set_bind_group(1, group, &[offset as u32]);
+        pass.set_bind_group(1, &self.uniform_group, &[offset as u32]);
         pass.dispatch_workgroups(grid[0], grid[1], 1);
         if alone {
             self.pass = None;
