@@ -148,7 +148,8 @@ fn tiers(subject: &Subject, precision: Precision, findings: &mut Findings) -> Ve
         _ => ["own kernels", "for real GPUs", "portable"],
     };
     // The kernels of a real GPU are those for real GPUs, and differ by nothing else.
-    let for_hardware = (gpu.adapter().kind == Kind::Software).then_some((names[1], Kernels::For(Kind::Discrete)));
+    let tried = subject.is_software() && subject.effort == Effort::Full;
+    let for_hardware = tried.then_some((names[1], Kernels::For(Kind::Discrete)));
     let all = [Some((names[0], Kernels::Own)), for_hardware, Some((names[2], Kernels::Portable))];
     let mut tiers = Vec::new();
     for (name, kernels) in all.into_iter().flatten() {

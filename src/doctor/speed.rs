@@ -15,14 +15,19 @@ use std::time::Duration;
 /// The group.
 pub const GROUP: Group = Group { name: "speed", run };
 
+/// Why something was not measured.
+const BY_SOFTWARE: &str = "a driver on the processor takes minutes";
+
 fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
     operations(subject, findings);
     let on_cpu = updates(findings, "f32", &Device::cpu(), "cpu", subject.effort, None);
     if cpu::supports(Precision::Bf16) {
         updates(findings, "bf16", &Device::Cpu(Precision::Bf16), "cpu", subject.effort, None);
     }
-    let Device::Gpu(gpu) = subject.device else { return Ok(()) };
-    let software = gpu.adapter().kind == Kind::Software;
+    if !matches!(subject.device, Device::Gpu(_)) {
+        return Ok(());
+    }
+    let software = subject.is_software();
     let beside = Some((&on_cpu, software));
     updates(findings, "f32", subject.device, "this device", subject.effort, beside);
     if let Some(Ok(device)) = subject.opened(Opening { precision: Precision::F16, ..Opening::default() }) {
@@ -41,6 +46,10 @@ fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
 
 /// Ceilings, and products and attention of XLM-R base as shares of them.
 fn operations(subject: &Subject, findings: &mut Findings) {
+    if subject.is_software() && subject.effort == Effort::Usual {
+        findings.check("products and attention of base", None, || Ok(Seen::Skipped(BY_SOFTWARE.into())));
+        return;
+    }
     let mut figures = Vec::new();
     findings.check("products and attention of base", None, || {
         let filters = vec!["linear/".to_owned(), "attention/".to_owned()];
@@ -77,7 +86,7 @@ fn updates(
         let mut seconds = None;
         findings.check(name.clone(), None, || {
             if size == Size::Base && beside.is_some_and(|(_, software)| software) {
-                return Ok(Seen::Skipped("a driver on the processor takes minutes".into()));
+                return Ok(Seen::Skipped(BY_SOFTWARE.into()));
             }
             let batches = if effort == Effort::Full { 4 } else { 1 };
             let update = match bench::update(device, size, Lengths::Xnli, batches) {

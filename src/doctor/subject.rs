@@ -2,7 +2,7 @@
 
 use crate::{
     error::Result,
-    gpu::{Gpu, Opening},
+    gpu::{Gpu, Kind, Opening},
     tensor::Device,
 };
 use std::{cell::RefCell, path::Path};
@@ -31,6 +31,11 @@ impl<'a> Subject<'a> {
     /// A device that nothing is known of yet.
     pub fn new(device: &'a Device, effort: Effort, scratch: &'a Path) -> Subject<'a> {
         Subject { device, effort, scratch, opened: RefCell::default() }
+    }
+
+    /// Whether a driver computes on the processor, which takes a second to compile a kernel, and thirty for some.
+    pub fn is_software(&self) -> bool {
+        matches!(self.device, Device::Gpu(gpu) if gpu.adapter().kind == Kind::Software)
     }
 
     /// The same adapter opened in some way, once for all checks; the processor knows one way only, and gives none.

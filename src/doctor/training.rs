@@ -6,7 +6,7 @@ use crate::{
     checkpoint::Weights,
     cpu,
     error::{Error, Result},
-    gpu::{Kind, Opening},
+    gpu::Opening,
     models::{Batch, HeadKind, Model, Place, Words, shipped},
     ops::Distribution,
     rng::Draw,
@@ -26,7 +26,7 @@ pub const GROUP: Group = Group { name: "training", run };
 
 /// Updates of a loss curve, on a driver that computes on the processor, and on the reference.
 const UPDATES: usize = 40;
-const UPDATES_BY_SOFTWARE: usize = 10;
+const UPDATES_BY_SOFTWARE: usize = 6;
 const UPDATES_IN_F64: usize = 3;
 /// Sentence pairs of an update, and of one on the reference.
 const BATCH: usize = 8;
@@ -125,10 +125,7 @@ fn objectives() -> [(&'static str, Box<dyn Objective>); 3] {
 }
 
 fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
-    let updates = match subject.device {
-        Device::Gpu(gpu) if gpu.adapter().kind == Kind::Software => UPDATES_BY_SOFTWARE,
-        _ => UPDATES,
-    };
+    let updates = if subject.is_software() { UPDATES_BY_SOFTWARE } else { UPDATES };
     for (name, objective) in objectives() {
         curve(subject, updates, name, &*objective, findings);
     }
