@@ -6,7 +6,7 @@ use crate::{
     bench::{self, Lengths, Options, Size},
     cpu,
     error::{Error, Result},
-    gpu::{Autotune, Kind, Opening},
+    gpu::{Autotune, Opening},
     tensor::Device,
 };
 use serde_json::json;
