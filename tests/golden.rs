@@ -81,7 +81,7 @@ fn drawn(lengths: &[usize], masked: bool, rng: &mut Rng) -> (Batch, HeadKind) {
         true => {
             let rows: Vec<u32> = (0..n as u32).step_by(3).collect();
             let words: Vec<u32> = rows.iter().map(|_| 5 + rng.below(80)).collect();
-            (Target::Masked { rows: rows.into(), words: words.into() }, HeadKind::MaskedLm)
+            (Target::Rows { rows: rows.into(), labels: words.into() }, HeadKind::MaskedLm)
         }
         false => {
             let labels: Vec<u32> = lengths.iter().map(|_| rng.below(3)).collect();

@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     error::Result,
-    models::{Batch, Model, Outputs, Place, Words},
+    models::{Batch, HeadKind, Model, Outputs, Place, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
@@ -56,8 +56,8 @@ pub fn votes(
         rows_of(&logits).map(|row| largest(&row)).collect::<Vec<usize>>()
     };
     let n_labels = |model: &Model| match &model.head_kind {
-        crate::models::HeadKind::Classify(labels) => labels.len(),
-        crate::models::HeadKind::MaskedLm => panic!("only classifiers vote"),
+        HeadKind::Classify(labels) => labels.len(),
+        HeadKind::Tag(_) | HeadKind::MaskedLm => panic!("only classifiers vote"),
     };
     let mut numbers = 0..;
     let never = Stop::new(); // votes are held where nothing has to be saved: a process that is to stop leaves at once

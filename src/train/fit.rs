@@ -56,7 +56,7 @@ impl Plan<'_> {
         match model.head_kind {
             _ if self.stage.freeze_word_embeddings => Optimizer::frozen(model, settings),
             HeadKind::MaskedLm => Optimizer::dense(model, settings),
-            HeadKind::Classify(_) => {
+            HeadKind::Classify(_) | HeadKind::Tag(_) => {
                 let mut optimizer = Optimizer::lazy(model, settings);
                 optimizer.expect(model, &self.source.vocabulary().unwrap_or_default());
                 optimizer
@@ -323,7 +323,7 @@ impl<'a> Training<'a> {
         let best = self.state.best().is_none_or(|best| accuracy > best.accuracy);
         self.state.evaluations.push(Evaluation { step, accuracy });
         let measure = match self.model.head_kind {
-            HeadKind::Classify(_) => "dev accuracy",
+            HeadKind::Classify(_) | HeadKind::Tag(_) => "dev accuracy",
             HeadKind::MaskedLm if matches!(self.plan.dev[0].goal, Goal::Ranked { .. }) => "translations found",
             HeadKind::MaskedLm => "masked accuracy",
         };
@@ -346,7 +346,7 @@ impl<'a> Training<'a> {
     fn accuracy(&self) -> Result<f64> {
         let (dev, tokens) = (self.plan.dev, self.plan.tokens);
         let (right, n) = match self.model.head_kind {
-            HeadKind::MaskedLm => {
+            HeadKind::MaskedLm | HeadKind::Tag(_) => {
                 let found = held_out_accuracies(self.model, dev, tokens, self.desk.stop)?;
                 found.values().fold((0, 0), |(right, n), (right_here, n_here)| (right + right_here, n + n_here))
             }

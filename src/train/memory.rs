@@ -194,13 +194,13 @@ fn measure_first(model: &Model, plan: &Plan) -> Result<()> {
     let tokens = plan.tokens.min(MOST_TOKENS);
     let times = match model.head_kind {
         HeadKind::MaskedLm => 1,
-        HeadKind::Classify(_) => tokens.div_ceil(n_tokens(plan.dev).max(1)),
+        HeadKind::Classify(_) | HeadKind::Tag(_) => tokens.div_ceil(n_tokens(plan.dev).max(1)),
     };
     let mut longest: Vec<Item> = plan.dev.iter().flat_map(|item| std::iter::repeat_n(item.clone(), times)).collect();
     longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
     let Some(first) = cut(&longest, tokens).first().copied() else { return Ok(()) };
     match model.head_kind {
-        HeadKind::MaskedLm => _ = held_out_accuracies(model, first, tokens, &never)?,
+        HeadKind::MaskedLm | HeadKind::Tag(_) => _ = held_out_accuracies(model, first, tokens, &never)?,
         HeadKind::Classify(_) => _ = probabilities(model, first, tokens, &never)?,
     }
     Ok(())
