@@ -534,3 +534,56 @@ fn data_of_ones_own_are_learned_by_one_line_and_by_a_file() {
     check(path, &["run", "xnli-adv", "--train", "things.csv", "--test", "t.csv"], 2, &["cannot be used with"]);
     check(path, &["task", "show", "nil"], 2, &["no task \"nil\""]);
 }
+
+#[test]
+fn words_are_tagged_and_scored_by_sentences() {
+    let folder = folder();
+    let path = folder.path();
+    let sentence = |i: usize, words: [&str; 4]| {
+        let name = [["Ada", "B-PER"], ["Rome", "B-LOC"]][i % 2];
+        format!("{}\tO\n{}\t{}\n{}\tO\n{}{i}\tO\n\n", words[0], name[0], name[1], words[1], words[2 + i % 2])
+    };
+    let text = |n: usize, words: [&str; 4]| (0..n).map(|i| sentence(i, words)).collect::<String>();
+    fs::create_dir(path.join("names")).expect("made");
+    for (name, text) in [
+        ("names/train-en.tsv", text(48, ["then", "saw", "ball", "tree"])),
+        ("names/dev-en.tsv", text(16, ["then", "saw", "ball", "tree"])),
+        ("names/test-en.tsv", text(20, ["now", "saw", "tree", "ball"])),
+        ("names/test-de.tsv", text(24, ["dann", "sah", "Ball", "Baum"])),
+        ("names.toml", TAGGED.to_owned()),
+        ("tag.toml", RECIPE_OF_TAGS.to_owned()),
+    ] {
+        fs::write(path.join(name), text).expect("written");
+    }
+    let run = ["run", "tag.toml", "--backend", "cpu", "--output", "out"];
+    check(path, &run, 0, &["entity F1 as seqeval's", "95 % interval"]);
+    let metrics = fs::read_to_string(path.join("out/1-names-adv/metrics.json")).expect("written");
+    let metrics: serde_json::Value = serde_json::from_str(&metrics).expect("it is JSON");
+    assert_eq!((&metrics["languages"][1]["n"], &metrics["entities"][1]["entities"]), (&96.into(), &24.into()));
+    let lines = fs::read_to_string(path.join("out/1-names-adv/predictions/test-de.jsonl")).expect("written");
+    assert_eq!(lines.lines().count(), 96);
+    assert!(lines.lines().nth(1).is_some_and(|line| line.contains("test-de:1.2") && line.contains("B-PER")), "{lines}");
+    let config = fs::read_to_string(path.join("out/1-names-adv/model/config.json")).expect("written");
+    assert!(config.contains("XLMRobertaForTokenClassification") && config.contains("B-LOC"), "{config}");
+    // Learned, in the language that it was taught: names are where they always are.
+    let f1 = metrics["entities"][0]["f1"].as_f64().expect("a number");
+    assert!(f1 > 0.5, "{metrics}");
+    check(path, &run, 0, &["entity F1"]); // done already, and read again
+    check(
+        path,
+        &["eval", "--model", "out/1-names-adv", "--task", "names", "--data", ".", "--backend", "cpu"],
+        0,
+        &["de"],
+    );
+    check(path, &["report", "out"], 2, &["tags words"]);
+    let predict = ["predict", "--model", "out/1-names-adv", "--input", "names/test-de.tsv", "--output", "p.jsonl"];
+    check(path, &predict, 65, &["tags words"]);
+    check(path, &["run", "tag.toml", "--set", "methods.0.rs-da.copies=2"], 78, &["tags belong to words"]);
+}
+
+const TAGGED: &str = "name = \"names\"\nkind = \"tag\"\nlabels = [\"B-LOC\", \"B-PER\", \"O\"]\n[[layouts]]\nformat = \"words\"\n\
+                      train = [\"train-{language}.tsv\"]\ndev = [\"dev-{language}.tsv\"]\ntest = [\"test-{language}.tsv\"]\n";
+
+const RECIPE_OF_TAGS: &str = "schema = 1\nname = \"tag\"\n[model]\npath = \"weights/xlmr-open\"\n[data]\nfolder = \".\"\n[[stages]]\n\
+                              task = \"names.toml\"\nepochs = 6\nbatch_size = 8\nlearning_rate = 5e-4\nmax_length = 32\n\
+                              evaluate_every = 12\n[[methods]]\nadv = {}\n[[methods]]\nstandard = {}\n";

@@ -115,7 +115,7 @@ fn write_probe(path: &Path, model: &Model, encoded: &[Encoded], pad: u32) {
     let all: Ids = (0..packed.len() as u32).collect::<Vec<_>>().into();
     let target = match model.head_kind {
         HeadKind::Classify(_) => Target::Labels(vec![0; n].into()),
-        HeadKind::MaskedLm => Target::Masked { rows: all.clone(), words: all },
+        HeadKind::MaskedLm | HeadKind::Tag(_) => Target::Rows { rows: all.clone(), labels: all },
     };
     let types = vec![0; packed.len()].into();
     let segments = Segments::new(encoded.iter().map(|one| one.ids.len()));
@@ -125,7 +125,7 @@ fn write_probe(path: &Path, model: &Model, encoded: &[Encoded], pad: u32) {
     let width = logits.shape()[1];
     let (values, shape) = match model.head_kind {
         HeadKind::Classify(_) => (logits.to_vec(), vec![n, width]),
-        HeadKind::MaskedLm => {
+        HeadKind::MaskedLm | HeadKind::Tag(_) => {
             let (packed, mut padded) = (logits.to_vec(), vec![0.0; n * longest * width]);
             for (i, rows) in batch.segments.ranges().enumerate() {
                 let from = &packed[rows.start * width..rows.end * width];

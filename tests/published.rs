@@ -68,7 +68,9 @@ fn batch(head: &HeadKind) -> Batch {
     let segments = Segments::new([5, 3]);
     let target = match head {
         HeadKind::Classify(_) => Target::Labels(vec![0, 1].into()),
-        HeadKind::MaskedLm => Target::Masked { rows: vec![1, 3, 6].into(), words: vec![7, 9, 4].into() },
+        HeadKind::MaskedLm | HeadKind::Tag(_) => {
+            Target::Rows { rows: vec![1, 3, 6].into(), labels: vec![7, 9, 4].into() }
+        }
     };
     let (positions, ids) = (segments.positions(), vec![0, 5, 1, 7, 2, 0, 9, 2].into());
     Batch { ids, positions, types: vec![0; 8].into(), segments, target }

@@ -45,6 +45,12 @@ pub struct Args {
 /// `rxlt augment`
 pub fn run(args: &Args) -> Result<()> {
     let task = tasks::find(&args.task)?;
+    if task.tags_words() {
+        return Err(Error::Usage(format!(
+            "{} tags words, and this command changes texts; name another task",
+            task.name
+        )));
+    }
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &args.neighbours]);
     let output = args.output.as_ref().map(output).transpose()?;
     let neighbours = Neighbours::load(&args.neighbours)?;

@@ -14,7 +14,7 @@ use crate::{
         augment::{Neighbours, perturb, refuse_without_effect, stream_of},
         data::{Data, overlaps},
         fit::Plan,
-        measure::{TOKENS_AT_ONCE, head_for},
+        measure::{TOKENS_AT_ONCE, head_for, new_head},
         memory::{self, Bytes, Subject},
         recipe::{Method, Recipe, Resolved, RsDa, Stage},
         source::{Labelled, Source},
@@ -151,7 +151,7 @@ fn describe_memory(
     let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
     let tokenize = |examples: &[Example]| Labelled::new(examples, tokenizer, stage.max_length, &labels);
     let (source, dev) = (tokenize(&data.train(task, stage)?.examples)?, tokenize(&data.dev(task)?.examples)?.items);
-    let head = HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect());
+    let head = new_head(task);
     let (device, depth) = (&chosen.device, config.num_hidden_layers);
     let subject = Subject { config, head: &head, device, recompute: recipe.recompute, depth };
     let plain = [Method::default()];
@@ -204,7 +204,8 @@ fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
 }
 
 fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbours>, seed: u64, out: &mut String) {
-    let label = example.label.map_or("no label", |label| task.labels()[label]);
+    let tags = || example.labels().map(|label| task.labels()[label]).collect::<Vec<_>>().join(" ");
+    let label = example.label.map_or_else(tags, |label| task.labels()[label].to_owned());
     let texts = |e: &Example| e.b.as_ref().map_or(e.a.clone(), |b| format!("{} | {b}", e.a));
     line(out, format_args!("  {} [{label}] {}", example.id, texts(example)));
     if let Some(neighbours) = neighbours {

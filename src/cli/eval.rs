@@ -10,7 +10,7 @@ use crate::{
     report::results,
     tasks::{
         self, Loaded, Split, Task, demo, generalized,
-        metrics::{Grid, Score, Summary},
+        metrics::{Entities, Grid, Score, Summary},
         predictions::{self, Prediction, confusion_file, oddities_file, score_file},
         tatoeba,
     },
@@ -101,6 +101,9 @@ pub fn run(args: &Args) -> Result<()> {
     if let (Some(tatoeba::NAME), Some(model), Some(data)) = (args.task.as_deref(), &args.model, &args.data) {
         return retrieve(args, model, data);
     }
+    if let Some(model) = &args.model {
+        Record::load(&model_folder(model)?)?; // it may hold a task of the user's own
+    }
     let task = args.task.as_deref().map(tasks::find).transpose()?;
     match (&args.model, &args.predictions, task, &args.data) {
         (Some(model), _, Some(task), Some(data)) => evaluate(args, model, task, data),
@@ -135,11 +138,15 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
         let (max_length, said) = choose_length(args.max_length, record.as_ref(), &folder, &model.config)?;
         said.iter().for_each(|said| note(said));
         let classifier = Classifier { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
-        let mut measure = Measure { classifier, saving, odd: Vec::new() };
+        let mut measure = Measure { classifier, saving, odd: Vec::new(), entities: Vec::new() };
         let scores = loaded.iter().map(|loaded| measure.score(loaded)).collect::<Result<Vec<_>>>()?;
         chosen.tell_notes();
         let summary = Summary::new(task.source, scores)?;
         print(&results::one_run(&summary).to_text())?;
+        if !measure.entities.is_empty() {
+            let found = results::entities(&measure.entities).to_text();
+            print(&format!("\nentity F1 as seqeval's, intervals over sentences\n\n{found}"))?;
+        }
         warn(&std::mem::take(&mut measure.odd))?;
         if !args.generalized {
             return Ok(());
@@ -255,6 +262,8 @@ struct Measure<'a> {
     saving: Option<Saving>,
     /// What is odd about the predictions so far.
     odd: Vec<String>,
+    /// Names found, where the task has such.
+    entities: Vec<Entities>,
 }
 
 impl Measure<'_> {
@@ -273,8 +282,13 @@ impl Measure<'_> {
             saving.write(&loaded.language, &measured.predictions)?;
         }
         self.odd.extend(predictions::oddities(&measured.predictions));
-        let right = measured.predictions.iter().filter(|one| one.label.as_ref() == Some(&one.prediction));
-        Score::new(&loaded.language, right.count(), measured.predictions.len())
+        if measured.n_words_cut > 0 {
+            let n = measured.n_words_cut;
+            tell(&format!("  {n} words lie beyond that, and count as predicted O, or the most usual"));
+        }
+        let (score, entities) = predictions::score(self.classifier.task, &loaded.language, &measured.predictions)?;
+        self.entities.extend(entities);
+        Ok(score)
     }
 
     fn grid(&mut self, loaded: &[Loaded], summary: &Summary) -> Result<Grid> {

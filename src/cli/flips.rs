@@ -74,6 +74,12 @@ const DEMO_EXAMPLES: usize = 600;
 /// `rxlt flips`
 pub fn run(args: &Args) -> Result<()> {
     let task = tasks::find(&args.task)?;
+    if task.tags_words() {
+        return Err(Error::Usage(format!(
+            "{} tags words, and this command changes texts; name another task",
+            task.name
+        )));
+    }
     let mut test = match args.data == Path::new(DEMO) {
         true => demo::load(Split::Test, task.source, DEMO_EXAMPLES, DEMO_SEED)?,
         false => task.load(&args.data, Split::Test, task.source)?,

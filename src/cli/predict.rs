@@ -13,7 +13,7 @@ use crate::{
     error::{self, Error, Result},
     models::{HeadKind, Outputs, Pretrained, Problem},
     tasks::{
-        Example, TextFile,
+        self, Example, Row, Task, TextFile, format,
         predictions::{self, Prediction, Probabilities},
         sentences_of_header,
     },
@@ -67,8 +67,9 @@ pub fn run(args: &Args) -> Result<()> {
     let model = model_folder(&args.model)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
-    let examples = read(&args.input)?;
     let record = Record::load(&model)?;
+    let task = record.as_ref().and_then(|record| tasks::find(&record.task).ok());
+    let examples = read(&args.input, task)?;
     check_kind(&args.input, &model, &examples, record.as_ref())?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
@@ -155,6 +156,10 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
     let pretrained = Pretrained::open(folder)?;
     let (max_length, said) = choose_length(args.max_length, record, folder, &pretrained.config)?;
     said.iter().for_each(|said| note(said));
+    if pretrained.config.is_tagger {
+        let remedy = "measure it with rxlt eval --task, or load it in transformers";
+        return Err(Error::Data(format!("{path} tags words, and predict labels texts; {remedy}")));
+    }
     let labels = pretrained.classifier()?;
     if pretrained.config.problem == Problem::Numbers {
         return Err(Error::Data(format!(
@@ -212,8 +217,30 @@ struct Line {
     b: Option<String>,
 }
 
-fn read(path: &Path) -> Result<Vec<Example>> {
+/// Texts of a table with a header (CSV, or JSON Lines whose keys are not `a` and `b`), by the names of columns.
+fn read_table(file: &TextFile, task: Option<&Task>) -> Option<Result<Vec<Example>>> {
+    let format = format::of_path(&file.path).filter(|format| format.name != "tsv" && format.has_columns())?;
+    let is_ours = || file.lines().next().is_some_and(|(_, first)| json_line(first).is_ok());
+    if format.name == "jsonl" && is_ours() {
+        return None;
+    }
+    let stem = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let example = |row: Row| Example {
+        id: format!("{stem}:{}", row.line),
+        row: row.line,
+        a: row.a,
+        b: row.b,
+        label: None,
+        words: Vec::new(),
+    };
+    Some(format.texts(file, task).map(|rows| rows.into_iter().map(example).collect()))
+}
+
+fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
     let file = TextFile::read(path)?;
+    if let Some(examples) = read_table(&file, task) {
+        return examples;
+    }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
     let is_json = path.extension().is_some_and(|extension| extension == "jsonl" || extension == "json");
     let header = file.lines().next().filter(|_| !is_json).and_then(|(_, first)| sentences_of_header(first));
@@ -231,7 +258,7 @@ fn read(path: &Path) -> Result<Vec<Example>> {
         };
         let line = line.map_err(|reason| Error::Data(format!("{}: {reason}", file.place(number))))?;
         let id = line.id.unwrap_or_else(|| format!("{stem}:{number}"));
-        examples.push(Example { id, row: number, a: line.a, b: line.b, label: None });
+        examples.push(Example { id, row: number, a: line.a, b: line.b, label: None, words: Vec::new() });
     }
     if examples.is_empty() {
         return Err(Error::Data(format!("{} has a header but no rows; put texts below it", file.path.display())));
@@ -287,7 +314,7 @@ mod tests {
             path
         };
         let shown = |path: &Path| {
-            let examples = read(path)?;
+            let examples = read(path, None)?;
             Ok::<_, Error>(examples.into_iter().map(|e| format!("{} {} {:?}", e.id, e.a, e.b)).collect::<Vec<_>>())
         };
         assert_eq!(shown(&write("x.tsv", "p\th\nq\tk\n")).unwrap(), ["x:1 p Some(\"h\")", "x:2 q Some(\"k\")"]);

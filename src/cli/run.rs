@@ -19,7 +19,7 @@ use crate::{
     error::{Error, Result},
     models::shipped,
     report::{self, percent, results},
-    tasks::{own, sha256},
+    tasks::{self, own, sha256},
     tensor::Device,
     train::{
         self, Outcome,
@@ -307,6 +307,17 @@ fn after_demo(outcome: &Outcome, path: &Path) -> String {
     )
 }
 
+/// What to type after a run on data of one's own, whose task lies in the models' folders.
+fn after_own(outcome: &Outcome, path: &Path) -> String {
+    let task = &outcome.task;
+    let model = outcome.methods.last().map_or(path.display(), |method| method.folder.display());
+    format!(
+        "\nnext:\n  rxlt report {} --format html --output {task}.html\n  rxlt predict --model {model} --input texts.csv\n  \
+         rxlt eval --model {model} --task {task} --data DIR\n",
+        path.display()
+    )
+}
+
 /// Whether all files and folders that the recipe names are there.
 fn check_paths(resolved: &Resolved) -> Result<()> {
     let recipe = &resolved.recipe;
@@ -457,6 +468,11 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
             text += &format!("\n{}", results::grid_means(grid).to_text());
         }
     }
+    let with_entities: Vec<_> = outcome.methods.iter().filter(|method| !method.entities.is_empty()).collect();
+    for method in with_entities {
+        text += &format!("\n{}: entity F1 as seqeval's, intervals over sentences\n\n", method.name);
+        text += &results::entities(&method.entities).to_text();
+    }
     text += "\n";
     for method in &outcome.methods {
         text += &format!("{}: {}; {}\n", method.name, method.rule, method.folder.display());
@@ -464,6 +480,8 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
     text += &format!("everything is in {}\n", path.display());
     if outcome.task == recipe::DEMO {
         text += &after_demo(outcome, path);
+    } else if tasks::definition_of(&outcome.task).is_some() {
+        text += &after_own(outcome, path);
     }
     print(&text)
 }

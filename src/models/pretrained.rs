@@ -37,7 +37,8 @@ impl Pretrained {
 
     /// The labels of the classifier that the folder holds, or an error that says what it lacks.
     pub fn classifier(&self) -> Result<Vec<String>> {
-        let lacking = missing(&self.source(), &classifier_names(&self.config));
+        let names = if self.config.is_tagger { tagger_names(&self.config) } else { classifier_names(&self.config) };
+        let lacking = missing(&self.source(), &names);
         let what = match lacking.is_empty() {
             true => "a classifier without outputs".to_string(),
             false => format!("no trained classifier ({} missing)", lacking.join(", ")),

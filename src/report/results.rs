@@ -2,7 +2,7 @@
 
 use super::{Column, Table, percent};
 use crate::{
-    tasks::metrics::{Confusion, Grid, Score, Summary},
+    tasks::metrics::{Confusion, Entities, Grid, Score, Summary},
     train::retrieve::Found,
 };
 
@@ -76,9 +76,22 @@ pub fn grid(grid: &Grid) -> Table {
     table
 }
 
+/// Names found: a row per language with F1 and its 95 % interval, precision and recall, and the mean F1.
+pub fn entities(found: &[Entities]) -> Table {
+    let headings = ["entities", "F1", "95 % interval", "precision", "recall"].map(Column::numbers);
+    let mut table = Table::new([Column::words("language")].into_iter().chain(headings));
+    for Entities { language, marks, f1 } in found {
+        let interval = format!("{}–{}", percent(f1.low), percent(f1.high));
+        let shares = [percent(f1.value), interval, percent(marks.precision()), percent(marks.recall())];
+        table = table.row([language.clone(), marks.wanted.to_string()].into_iter().chain(shares));
+    }
+    let mean = found.iter().map(|found| found.f1.value).sum::<f64>() / found.len().max(1) as f64;
+    table.rule().row(["mean".to_owned(), String::new(), percent(mean)])
+}
+
 /// The means of the generalized setting, a row each.
 pub fn grid_means(grid: &Grid) -> Table {
-    Table::new([Column::words("pairs"), Column::numbers("mean accuracy")])
+    Table::new([Column::words("pairs"), Column::numbers("mean over cells")])
         .row(["one language".to_owned(), cell(grid.mean_diagonal)])
         .row(["two languages".to_owned(), cell(grid.mean_off_diagonal)])
         .row(["all".to_owned(), percent(grid.mean)])
@@ -165,11 +178,11 @@ transfer gap         30.0  28.0
         let text = grid(&scores).to_text();
         assert!(text.lines().count() == 17 && text.lines().all(|line| line.chars().count() <= 80), "{text}");
         let expected = "\
-pairs          mean accuracy
--------------  -------------
-one language            80.0
-two languages           60.0
-all                     61.3
+pairs          mean over cells
+-------------  ---------------
+one language              80.0
+two languages             60.0
+all                       61.3
 ";
         assert_eq!(grid_means(&scores).to_text(), expected);
         let confused = confusion(&Confusion::new(&["no", "yes"], [(0, 0), (0, 1), (1, 1)])).to_text();

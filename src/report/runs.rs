@@ -353,6 +353,14 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         notes.push(format!("left out: {} ends in masked language modelling, which no task measures", run.display()));
         return Ok(());
     };
+    if task.tags_words() {
+        let place = run.display();
+        return Err(Error::Usage(format!(
+            "{place}: {} tags words, and the tests of a report are for texts with one label each; accuracy and F1 with \
+             their intervals over sentences are in the metrics.json of each method",
+            task.name
+        )));
+    }
     let environment: Environment = serde_json::from_value(read_json(&run.join("env.json"))?)
         .map_err(|error| Error::Data(format!("{}: {error}", run.join("env.json").display())))?;
     let data = data_files(&run.join("data.lock.json"))?;

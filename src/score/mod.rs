@@ -5,7 +5,6 @@
 
 mod benchmark;
 mod check;
-pub mod metrics;
 mod read;
 mod report;
 mod task;

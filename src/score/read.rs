@@ -7,8 +7,8 @@ use std::{
 
 use serde_json::{Map, Value};
 
-use super::metrics::is_space;
 use crate::error::{Error, Result};
+use crate::metrics::is_space;
 
 /// A text file in Python's lines.
 #[derive(Debug)]

@@ -4,15 +4,10 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value as Json, json};
 
-use super::{
-    Benchmark, Note, TaskSpec,
-    benchmark::Kind,
-    metrics::{mean, numpy_mean},
-    task::Scored,
-    trap::Verdict,
-};
+use super::{Benchmark, Note, TaskSpec, benchmark::Kind, task::Scored, trap::Verdict};
 use crate::{
     error::Error,
+    metrics::{mean, numpy_mean},
     report::{Column, Table},
 };
 

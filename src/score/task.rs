@@ -5,16 +5,18 @@ use std::{collections::HashSet, path::Path};
 use super::{
     Cell, Note,
     benchmark::Kind,
+    read::{self, Blank, Lines, Sentence},
+    trap::removed_labels,
+};
+use crate::{
+    error::{Error, Result},
     metrics::{
         Marks,
         answers::{Language, Rules},
         chunks::{self, Scheme},
         labels, mean, numpy_mean, pairs, ranking,
     },
-    read::{self, Blank, Lines, Sentence},
-    trap::removed_labels,
 };
-use crate::error::{Error, Result};
 
 /// One number.
 #[derive(Debug, Clone, PartialEq)]

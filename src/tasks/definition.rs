@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Column, Columns, Kind, Layout, LeftOut, Split, Task,
+    codes::is_code,
     format::{self, Format},
 };
 use crate::error::{Error, Result, did_you_mean};
@@ -57,6 +58,8 @@ pub enum KindName {
     /// One of the labels.
     #[default]
     Classify,
+    /// One of the labels for each word.
+    Tag,
 }
 
 /// Rows that do not count, and why.
@@ -191,7 +194,13 @@ impl Definition {
         }
         let distinct: BTreeSet<String> = self.labels.iter().map(|label| label.to_lowercase()).collect();
         if self.labels.len() < 2 || distinct.len() < self.labels.len() {
-            return Err(format!("labels: expected two or more, no two alike, found {:?}", self.labels));
+            let remedy = "write each in one way in the files, or name one in labels and the others in aliases";
+            let found = &self.labels;
+            return Err(format!("labels: expected two or more, no two alike but for case, found {found:?}; {remedy}"));
+        }
+        if !is_code(&self.source) && !self.languages.contains(&self.source) {
+            let found = &self.source;
+            return Err(format!("source: expected the code of a language, such as \"en\", found \"{found}\""));
         }
         if let Some((alias, label)) = self.aliases.iter().find(|(_, label)| !self.labels.contains(label)) {
             let hint = did_you_mean(label, self.labels.iter().map(String::as_str));
@@ -199,6 +208,9 @@ impl Definition {
         }
         if let Some(alias) = self.aliases.keys().find(|alias| self.labels.contains(alias)) {
             return Err(format!("aliases: \"{alias}\" is a label itself"));
+        }
+        if self.kind == KindName::Tag && self.pairs {
+            return Err("pairs: words are tagged in single sentences".to_owned());
         }
         if self.layouts.is_empty() {
             return Err("layouts: expected one or more [[layouts]], each with paths of train, dev or test".to_owned());
@@ -223,11 +235,18 @@ impl Definition {
             return Err(format!("layouts.{i}: \"{pattern}\" says {{language}} twice"));
         }
         let format = self.format_of(i, files)?;
+        if format.has_tags() != (self.kind == KindName::Tag) {
+            let (name, kind) = (format.name, if format.has_tags() { "tag" } else { "classify" });
+            return Err(format!("layouts.{i}: files of the format {name} are for tasks of kind = \"{kind}\""));
+        }
         if !files.columns.is_empty() && !format.has_columns() {
             return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
         }
         if files.columns.sentence2.is_some() && !self.pairs {
             return Err(format!("layouts.{i}.columns.sentence2: the task has no pairs; add pairs = true"));
+        }
+        if self.pairs && files.columns.sentence1.is_some() != files.columns.sentence2.is_some() {
+            return Err(format!("layouts.{i}.columns: a pair has two columns; name both sentence1 and sentence2"));
         }
         let zero = files.columns.all().into_iter().find(|(_, column)| **column == Some(ColumnName::Number(0)));
         zero.map_or(Ok(()), |(key, _)| Err(format!("layouts.{i}.columns.{key}: columns are counted from 1")))
@@ -269,11 +288,15 @@ impl Definition {
         let left_out =
             |rows: &LeftOutRows| LeftOut { judged: rows.column, is: list(&rows.is), reason: text(&rows.reason) };
         let aliases: Vec<_> = self.aliases.iter().map(|(alias, label)| (text(alias), text(label))).collect();
-        let KindName::Classify = self.kind;
+        let labels = list(&self.labels);
+        let kind = match self.kind {
+            KindName::Classify => Kind::Classify { labels },
+            KindName::Tag => Kind::Tag { labels },
+        };
         Box::leak(Box::new(Task {
             name: text(&self.name),
             about: text(&self.about),
-            kind: Kind::Classify { labels: list(&self.labels) },
+            kind,
             pairs: self.pairs,
             source: text(&self.source),
             languages: list(&self.languages),
@@ -320,8 +343,9 @@ mod tests {
     fn what_is_wrong_is_said_with_its_place() {
         let cases = [
             ("labels = [", "lables = [", "news.toml:2: unknown \"lables\"; did you mean \"labels\"?"),
-            ("\"health\"]", "\"Sport\"]", "labels: expected two or more, no two alike"),
+            ("\"health\"]", "\"Sport\"]", "labels: expected two or more, no two alike but for case"),
             ("\"news\"", "\"my news\"", "name: expected letters, digits, - and _, found \"my news\""),
+            ("\"eng\"", "\"english\"", "source: expected the code of a language"),
             ("\"news\"", "\"mlm\"", "means something else already"),
             ("[[layouts]]", "[aliases]\nx = \"heatlh\"\n[[layouts]]", "no label; did you mean \"health\"?"),
             ("train = [\"{language}/train.tsv\"]", "train = [\"../{language}.tsv\"]", "below the data folder"),

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use super::{
-    Layout, Row, Task, TextFile,
+    Columns, Kind, Layout, Row, Task, TextFile,
     table::{self, Found, Table},
-    xsid,
+    words, xsid,
 };
 use crate::error::{Error, Result};
 
@@ -24,11 +24,18 @@ pub struct Format {
 enum Read {
     /// A table, whose columns the layout may name.
     Table(for<'a> fn(&'a TextFile) -> Result<Table<'a>>),
-    /// Rows that need no naming.
+    /// Texts with a label, of which nothing needs naming.
     Rows(fn(&TextFile) -> Result<Vec<Row>>),
+    /// Sentences whose words have a tag each.
+    Words(fn(&TextFile) -> Result<Vec<Row>>),
 }
 
 impl Format {
+    /// Whether its rows are words with a tag each.
+    pub fn has_tags(&self) -> bool {
+        matches!(self.read, Read::Words(_))
+    }
+
     /// Whether it has columns that a layout may name.
     pub fn has_columns(&self) -> bool {
         matches!(self.read, Read::Table(_))
@@ -38,24 +45,64 @@ impl Format {
     pub fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
         match self.read {
             Read::Table(read) => read(file)?.rows(file, task, layout),
-            Read::Rows(read) => read(file),
+            Read::Rows(read) | Read::Words(read) => read(file),
         }
+    }
+
+    /// The texts of a table with a header, labels or not: in the columns that `task` names, else in those of usual names.
+    pub fn texts(&self, file: &TextFile, task: Option<&Task>) -> Result<Vec<Row>> {
+        let named = task.and_then(|task| task.layouts.iter().map(|layout| layout.columns).find(|c| c.a.is_some()));
+        let Some((_, second)) =
+            self.columns_of(file)?.sentences.or(named.map(|c| (String::new(), c.b.map(|_| String::new()))))
+        else {
+            let (place, single, first, second) =
+                (file.place(1), table::SINGLE.join(", "), table::FIRST.join(", "), table::SECOND.join(", "));
+            return Err(Error::Data(format!(
+                "{place}: expected a header with a column of texts ({single}), or of both sentences ({first}; {second})"
+            )));
+        };
+        let columns = named.map_or(Columns::default(), |c| Columns { a: c.a, b: c.b, ..Columns::default() });
+        let layout = Layout {
+            about: "texts",
+            files: &[],
+            format: of_path(&file.path).unwrap_or(&FORMATS[0]),
+            header: None,
+            columns,
+        };
+        self.rows(file, &Task { pairs: second.is_some(), ..UNLABELLED }, &layout)
     }
 
     /// What a file's first line says of its columns.
     pub fn columns_of(&self, file: &TextFile) -> Result<Found> {
         match self.read {
             Read::Table(read) => Ok(read(file)?.found()),
-            Read::Rows(_) => Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name))),
+            Read::Rows(_) | Read::Words(_) => {
+                Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name)))
+            }
         }
     }
 }
+
+/// The task of texts that nobody has labelled.
+const UNLABELLED: Task = Task {
+    name: "texts",
+    about: "texts without labels",
+    kind: Kind::Classify { labels: &[] },
+    pairs: false,
+    source: "en",
+    languages: &[],
+    aliases: &[],
+    left_out: &[],
+    layouts: &[],
+};
 
 /// All of them.
 pub const FORMATS: &[Format] = &[
     Format { name: "tsv", endings: &["tsv", "tab"], read: Read::Table(table::tsv) },
     Format { name: "csv", endings: &["csv"], read: Read::Table(table::csv) },
     Format { name: "jsonl", endings: &["jsonl", "ndjson"], read: Read::Table(table::jsonl) },
+    Format { name: "words", endings: &[], read: Read::Words(words::read_lines) },
+    Format { name: "conllu", endings: &["conllu"], read: Read::Words(words::read_conllu) },
     Format { name: "xsid-blocks", endings: &["conll"], read: Read::Rows(xsid::read_blocks) },
     Format { name: "xsid-lines", endings: &[], read: Read::Rows(xsid::read_lines) },
 ];

@@ -32,6 +32,15 @@ pub fn generalized(a: &Loaded, b: &Loaded) -> Result<Loaded> {
             mix(&mut mixed, first, second)?;
         }
     }
+    let unequal = mixed.dropped.get(UNEQUAL).copied().unwrap_or(0);
+    let both = unequal + mixed.examples.len();
+    if unequal * 10 > both {
+        mixed.notes.push(format!(
+            "{}: {unequal} of {both} rows have another label in each language: are the files translations of each other, \
+             row by row?",
+            mixed.language
+        ));
+    }
     if mixed.examples.is_empty() {
         let message = format!("{}: no row is in both languages with the same label", mixed.language);
         return Err(Error::Data(message));
@@ -39,12 +48,15 @@ pub fn generalized(a: &Loaded, b: &Loaded) -> Result<Loaded> {
     Ok(mixed)
 }
 
+/// Why rows are left out whose labels differ.
+const UNEQUAL: &str = "rows with unequal labels";
+
 fn mix(mixed: &mut Loaded, first: &Example, second: &Example) -> Result<()> {
     if first.b.is_none() || second.b.is_none() {
         return Err(Error::Usage("the generalized setting is for tasks of sentence pairs".into()));
     }
     if first.label != second.label {
-        *mixed.dropped.entry("rows with unequal labels".into()).or_default() += 1;
+        *mixed.dropped.entry(UNEQUAL.into()).or_default() += 1;
         mixed.dropped_rows.insert(first.row);
         return Ok(());
     }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Example, Layout, Loaded, Origin, Row, Split, Task, TextFile,
+    Example, Layout, Loaded, Origin, Row, Split, Tagged, Task, TextFile, Word,
     codes::{can_be_same, is_code},
     table::looks_quoted,
     text_file::sha256,
@@ -51,10 +51,17 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// One sentence on what was left out, where something was.
+    /// A sentence on what was left out, and on what may be one language under two codes.
     pub fn note(&self) -> Option<String> {
         let files = self.left_out.join(", ");
-        (!files.is_empty()).then(|| format!("left out, since no language is called so: {files}"))
+        let left_out = (!files.is_empty()).then(|| format!("left out, since no language is called so: {files}"));
+        let pairs =
+            self.languages.iter().enumerate().flat_map(|(i, a)| self.languages[..i].iter().map(move |b| (b, a)));
+        let same = pairs
+            .filter(|(a, b)| can_be_same(a, b))
+            .map(|(a, b)| format!("{a} and {b} can be codes of one language, which would weigh twice in every mean"));
+        let notes: Vec<String> = left_out.into_iter().chain(same).collect();
+        (!notes.is_empty()).then(|| notes.join("; "))
     }
 }
 
@@ -309,7 +316,11 @@ impl Task {
     /// How one can tell that a file's labels were taken out: there are none, or all are one where the task has several.
     fn removed_labels(&self, rows: &[Row]) -> Option<String> {
         let counted = rows.iter().filter(|row| self.leave_out(row).is_none());
-        let names = counted.map(|row| self.official(row.label.as_deref().unwrap_or("").trim()));
+        let written = counted.flat_map(|row| match &row.words[..] {
+            [] => vec![row.label.as_deref().unwrap_or("")],
+            words => words.iter().map(|word| word.tag.as_str()).collect(),
+        });
+        let names = written.map(|label| self.official(label.trim()));
         let distinct: BTreeSet<&str> = names.collect();
         let (Some(only), 1) = (distinct.first(), distinct.len()) else { return None };
         match only.is_empty() {
@@ -330,27 +341,37 @@ impl Task {
             notes: Vec::new(),
         };
         for row in rows {
+            let mut words = Vec::with_capacity(row.words.len());
             let label = match labels {
-                Labels::Ignored => None,
+                Labels::Ignored => {
+                    words.extend(row.words.iter().map(|word| Tagged { text: word.text.clone(), label: None }));
+                    None
+                }
                 Labels::Required => {
                     if let Some(reason) = self.leave_out(row) {
                         *loaded.dropped.entry(reason.to_owned()).or_default() += 1;
                         loaded.dropped_rows.insert(row.row);
                         continue;
                     }
+                    for Word { line, text, tag } in &row.words {
+                        let label = Some(self.label_at(&format!("{path}:{line}"), tag)?);
+                        words.push(Tagged { text: text.clone(), label });
+                    }
                     let name = row.label.as_deref().unwrap_or("").trim();
-                    Some(self.label_at(&format!("{path}:{}", row.line), name)?)
+                    let own = || self.label_at(&format!("{path}:{}", row.line), name);
+                    if row.words.is_empty() { Some(own()?) } else { None }
                 }
             };
             let id = format!("{stem}:{}", row.line);
-            loaded.examples.push(Example { id, row: row.row, a: row.a.clone(), b: row.b.clone(), label });
+            loaded.examples.push(Example { id, row: row.row, a: row.a.clone(), b: row.b.clone(), label, words });
         }
         if loaded.examples.is_empty() {
             let dropped = &loaded.dropped;
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
         }
         loaded.histogram = self.histogram(&loaded.examples);
-        loaded.notes.extend([one_class_note(&path, &loaded), quoting_note(&path, rows)].into_iter().flatten());
+        let notes = [one_class_note(&path, &loaded), quoting_note(&path, rows), empty_note(&path, &loaded)];
+        loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
     }
 }
@@ -392,6 +413,15 @@ fn quoting_note(path: &str, rows: &[Row]) -> Option<String> {
     let quoted = sentences.filter(|sentence| looks_quoted(sentence)).count();
     let note = "sentences quoted as by a CSV writer (\"… \"\"…\"\" …\"), taken as they stand";
     (quoted > 0).then(|| format!("{path}: {note}: {quoted}"))
+}
+
+fn empty_note(path: &str, loaded: &Loaded) -> Option<String> {
+    let is_empty = |text: &str| text.trim().is_empty();
+    let is_empty = |example: &&Example| is_empty(&example.a) || example.b.as_deref().is_some_and(is_empty);
+    let n = loaded.examples.iter().filter(is_empty).count();
+    (n > 0).then(|| {
+        format!("{path}: rows without a text count like others: {n} (left_out in the task's file passes them over)")
+    })
 }
 
 fn one_class_note(path: &str, loaded: &Loaded) -> Option<String> {
@@ -594,7 +624,7 @@ mod tests {
         let folder = folder(&[("test-en.tsv", "p\th\t1\nNS\tk\t0\n")]);
         let row = |line, a: &str, b: &str, label: &str| {
             let (a, b, label) = (a.to_owned(), Some(b.to_owned()), Some(label.to_owned()));
-            Row { line, row: line, language: None, a, b, label }
+            Row { line, row: line, a, b, label, ..Row::default() }
         };
         let made =
             shipped("pawsx").load_rows("test-en", "en", &[row(1, "p", "h", "1"), row(2, "NS", "k", "0")]).unwrap();

@@ -1,6 +1,13 @@
 //! How well predictions agree with labels: accuracy with its uncertainty, confusion, and what is lost in transfer.
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    metrics::{
+        Marks,
+        chunks::{self, Scheme},
+        clusters::{self, Ratio},
+    },
+};
 use std::collections::BTreeMap;
 
 /// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
@@ -40,6 +47,15 @@ impl Score {
         Ok(Score { language, n, correct, accuracy, low, high })
     }
 
+    /// The score of answers that come in clusters, such as the words of sentences: how many are right in each, and how
+    /// many there are. The interval is [`clusters::ratio`]'s.
+    pub fn clustered(language: impl Into<String>, answers: &[(usize, usize)]) -> Result<Score> {
+        let (correct, n) = answers.iter().fold((0, 0), |sum, (right, n)| (sum.0 + right, sum.1 + n));
+        let parts: Vec<(f64, f64)> = answers.iter().map(|(right, n)| (*right as f64, *n as f64)).collect();
+        let Ratio { low, high, .. } = clusters::ratio(&parts);
+        Ok(Score { low, high, ..Score::new(language, correct, n)? })
+    }
+
     /// The score of predicted labels against the right ones.
     pub fn of(language: impl Into<String>, gold: &[usize], predicted: &[usize]) -> Result<Score> {
         let language = language.into();
@@ -49,6 +65,31 @@ impl Score {
         }
         let correct = gold.iter().zip(predicted).filter(|(gold, predicted)| gold == predicted).count();
         Score::new(language, correct, gold.len())
+    }
+}
+
+/// Entities in one language: names of several words, right as a whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Entities {
+    /// The language.
+    pub language: String,
+    /// Right ones, those predicted, and those that are there.
+    pub marks: Marks,
+    /// F1 with its 95 % interval over sentences.
+    pub f1: Ratio,
+}
+
+impl Entities {
+    /// Those of sentences of right and predicted tags, as seqeval finds them by default.
+    pub fn new(language: impl Into<String>, sentences: &[(Vec<&str>, Vec<&str>)]) -> Entities {
+        let of = |(wanted, given): &(Vec<&str>, Vec<&str>)| {
+            chunks::marks(&[wanted.clone()], &[given.clone()], Scheme::Lenient)
+        };
+        let marks: Vec<Marks> = sentences.iter().map(of).collect();
+        let parts: Vec<(f64, f64)> =
+            marks.iter().map(|marks| (2.0 * marks.right as f64, (marks.given + marks.wanted) as f64)).collect();
+        let sum = marks.iter().fold(Marks::default(), |sum, marks| sum + *marks);
+        Entities { language: language.into(), marks: sum, f1: clusters::ratio(&parts) }
     }
 }
 

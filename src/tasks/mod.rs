@@ -15,6 +15,7 @@ pub mod predictions;
 mod table;
 pub mod tatoeba;
 mod text_file;
+mod words;
 mod xsid;
 
 use std::{
@@ -141,6 +142,11 @@ pub enum Kind {
         /// The labels by name.
         labels: &'static [&'static str],
     },
+    /// One of these labels for each word.
+    Tag {
+        /// The labels by name.
+        labels: &'static [&'static str],
+    },
 }
 
 /// Rows that do not count, and why.
@@ -208,6 +214,19 @@ pub struct Row {
     pub b: Option<String>,
     /// The label as written; `None` where the file has no column for it.
     pub label: Option<String>,
+    /// The words with their tags, in a file of such.
+    pub words: Vec<Word>,
+}
+
+/// A word with its tag as they stand in a file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Word {
+    /// Line in the file, from 1.
+    pub line: usize,
+    /// The word.
+    pub text: String,
+    /// Its tag as written.
+    pub tag: String,
 }
 
 /// Which part of the data.
@@ -244,6 +263,40 @@ pub struct Example {
     pub b: Option<String>,
     /// Place of the label in the task's list.
     pub label: Option<usize>,
+    /// Its words, where each has a tag; `a` is all of them.
+    pub words: Vec<Tagged>,
+}
+
+/// A word of an example, and its tag.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tagged {
+    /// The word.
+    pub text: String,
+    /// Place of the tag in the task's list.
+    pub label: Option<usize>,
+}
+
+impl Example {
+    /// What is answered: the example itself, or each of its words as one, `test-de:17.3` for the third.
+    pub fn answered(&self) -> Vec<Example> {
+        if self.words.is_empty() {
+            return vec![self.clone()];
+        }
+        let word = |(i, word): (usize, &Tagged)| Example {
+            id: format!("{}.{}", self.id, i + 1),
+            row: self.row,
+            a: word.text.clone(),
+            b: None,
+            label: word.label,
+            words: Vec::new(),
+        };
+        self.words.iter().enumerate().map(word).collect()
+    }
+
+    /// All labels that it carries: its own, or those of its words.
+    pub fn labels(&self) -> impl Iterator<Item = usize> {
+        self.label.into_iter().chain(self.words.iter().filter_map(|word| word.label))
+    }
 }
 
 /// A file that was read, for the record of a run.
@@ -277,6 +330,16 @@ pub struct Loaded {
 }
 
 impl Task {
+    /// Whether each word is asked for, rather than the whole text.
+    pub fn tags_words(&self) -> bool {
+        matches!(self.kind, Kind::Tag { .. })
+    }
+
+    /// Whether its tags are of names of several words, which begin with a B- tag.
+    pub fn has_entities(&self) -> bool {
+        self.tags_words() && self.labels().iter().any(|label| label.starts_with("B-"))
+    }
+
     /// Whether any layout has files of a split.
     pub fn has(&self, split: Split) -> bool {
         self.layouts.iter().any(|layout| layout.files.iter().any(|(of, _)| *of == split))
@@ -284,8 +347,9 @@ impl Task {
 
     /// The labels by name; a label's place is its id.
     pub fn labels(&self) -> &'static [&'static str] {
-        let Kind::Classify { labels } = self.kind;
-        labels
+        match self.kind {
+            Kind::Classify { labels } | Kind::Tag { labels } => labels,
+        }
     }
 
     /// The id of a label by its name or another spelling of it, in whatever case.
@@ -322,7 +386,7 @@ impl Task {
 
     /// How many of the examples carry each label.
     fn histogram(&self, examples: &[Example]) -> Vec<(&'static str, usize)> {
-        let count = |id| examples.iter().filter(|example| example.label == Some(id)).count();
+        let count = |id| examples.iter().flat_map(Example::labels).filter(|label| *label == id).count();
         self.labels().iter().enumerate().map(|(id, name)| (*name, count(id))).collect()
     }
 }
@@ -346,9 +410,7 @@ impl Loaded {
         let before = self.examples.len();
         for example in self.examples.iter().filter(|example| rows.contains(&example.row)) {
             self.dropped_rows.insert(example.row);
-            if let Some(label) = example.label {
-                self.histogram[label].1 -= 1;
-            }
+            example.labels().for_each(|label| self.histogram[label].1 -= 1);
         }
         self.examples.retain(|example| !rows.contains(&example.row));
         if self.examples.len() < before {

@@ -156,6 +156,7 @@ mod tests {
             a: (*a).to_owned(),
             b: Some((*b).to_owned()),
             label: Some("1".to_owned()),
+            words: Vec::new(),
         };
         let rows: Vec<Row> = pairs.iter().enumerate().map(row).collect();
         shipped("pawsx").load_rows(name, "de", &rows).unwrap()
@@ -195,7 +196,7 @@ mod tests {
 
     #[test]
     fn single_sentences_have_no_second_one() {
-        let row = |a: &str| Row { line: 1, row: 1, language: None, a: a.into(), b: None, label: Some("travel".into()) };
+        let row = |a: &str| Row { line: 1, row: 1, a: a.into(), label: Some("travel".into()), ..Row::default() };
         let load = |a| shipped("sib200").load_rows("x", "eng_Latn", &[row(a)]).unwrap();
         let (train, same, other) = (load("One."), load("one"), load("two"));
         let texts = Texts::new("train", &train);

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Kind, Task, TextFile,
+    Kind, Split, Task, TextFile,
     definition::{ColumnName, ColumnNames, Definition, Files, KindName},
     format, table,
 };
@@ -56,7 +56,8 @@ pub fn guess(named: &Named) -> Result<Guess> {
         let names = found.names.join(", ");
         Error::Data(format!(
             "{shown}: expected a header with a column of texts ({single}), or of the two sentences of a pair ({first}; \
-             {second}), found {names}; {remedy}"
+             {second}), found {names}{}; {remedy}",
+            found.hint
         ))
     })?;
     let label = found.label.ok_or_else(|| {
@@ -87,8 +88,8 @@ pub fn guess(named: &Named) -> Result<Guess> {
     let counts = labels(&file, format, &definition, &files(columns.clone()))?;
     check_labels(&counts, &label, &shown.to_string())?;
     definition.labels = in_order(counts.keys().cloned().collect());
-    let (folder, layout) = lay_out(named, files(columns))?;
-    definition.layouts = vec![layout];
+    let (folder, layouts) = lay_out(named, files(columns))?;
+    definition.layouts = layouts;
     definition.check().map_err(|problem| Error::Config(format!("{shown}: {problem}")))?;
     let sentences = b.map_or(format!("single texts (column {a})"), |b| format!("pairs (columns {a} and {b})"));
     let all = definition.labels.iter().map(|label| format!("{label} {}", counts[label]));
@@ -96,6 +97,13 @@ pub fn guess(named: &Named) -> Result<Guess> {
     let assumed = vec![
         format!("task \"{}\": {sentences} in one of {} classes (column {label})", definition.name, counts.len()),
         format!("{rows} rows to train on, in \"{}\" (--source): {}", named.source, all.collect::<Vec<_>>().join(", ")),
+        match named.test {
+            Some(test) if !test.contains("{language}") && found.language.is_none() => {
+                format!("{test} does not say {{language}}: all of it is taken to be in \"{}\" (--source)", named.source)
+            }
+            Some(test) => format!("test data: {test}"),
+            None => "no --test: nothing is measured".to_owned(),
+        },
         match named.dev {
             Some(dev) => format!("models are selected by {dev}"),
             None => "no --dev: the last model is kept".to_owned(),
@@ -151,7 +159,7 @@ fn in_order(mut labels: Vec<String>) -> Vec<String> {
 }
 
 /// Dev and test files below one folder: that of the test data, or where there are none that of the training data.
-fn lay_out(named: &Named, files: Files) -> Result<(PathBuf, Files)> {
+fn lay_out(named: &Named, files: Files) -> Result<(PathBuf, Vec<Files>)> {
     let folder_of = |pattern: &str| {
         let before = pattern.split_once("{language}").map_or(pattern, |(before, _)| before);
         let end = before.rfind(['/', '\\']).map_or(0, |at| at + 1);
@@ -173,8 +181,25 @@ fn lay_out(named: &Named, files: Files) -> Result<(PathBuf, Files)> {
     let train = below(&train, "--train").ok();
     let dev = named.dev.map(|dev| below(dev, "--dev")).transpose()?;
     let test = named.test.map(|test| below(test, "--test")).transpose()?;
-    let list = |pattern: Option<String>| pattern.into_iter().collect();
-    Ok((folder, Files { train: list(train), dev: list(dev), test: list(test), ..files }))
+    let mut layouts: Vec<Files> = vec![files];
+    for (split, pattern) in [(Split::Train, train), (Split::Dev, dev), (Split::Test, test)] {
+        let Some(pattern) = pattern else { continue };
+        // Files of another ending are of another format, with columns of the same names.
+        let format = format::of_path(Path::new(&pattern)).map(|format| format.name.to_owned());
+        let format = format.or_else(|| layouts[0].format.clone());
+        let at = layouts.iter().position(|files| files.format == format).unwrap_or_else(|| {
+            layouts.push(Files { format, columns: layouts[0].columns.clone(), ..Files::default() });
+            layouts.len() - 1
+        });
+        match split {
+            Split::Train => layouts[at].train.push(pattern),
+            Split::Dev => layouts[at].dev.push(pattern),
+            Split::Test => layouts[at].test.push(pattern),
+        }
+    }
+    let has_files = |files: &Files| [&files.train, &files.dev, &files.test].into_iter().any(|list| !list.is_empty());
+    layouts.retain(has_files);
+    Ok((folder, layouts))
 }
 
 fn file_name(path: &Path) -> String {
@@ -185,7 +210,8 @@ fn file_name(path: &Path) -> String {
 fn name_of(train: &Path) -> String {
     let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let own = stem(train);
-    let parent = train.parent().map(stem).unwrap_or_default();
+    let whole = std::path::absolute(train).unwrap_or_else(|_| train.to_owned());
+    let parent = whole.parent().map(stem).unwrap_or_default();
     let name = if own.starts_with("train") && !parent.is_empty() { parent } else { own };
     let letters = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let name: String = name.chars().map(letters).collect();

@@ -19,7 +19,7 @@ use serde::{
 use super::{
     Example, Task, TextFile,
     load::ROWS_OF_ONE_LABEL,
-    metrics::{Confusion, Score, Summary, oddity},
+    metrics::{Confusion, Entities, Score, Summary, oddity},
 };
 use crate::error::{Error, Result};
 
@@ -125,11 +125,40 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>> {
     Ok(predictions)
 }
 
+/// How often predictions in one language are right, and the names that they find where the task has such. Answers to the
+/// words of a sentence stand together.
+pub fn score(task: &Task, language: &str, predictions: &[Prediction]) -> Result<(Score, Option<Entities>)> {
+    let label = |one: &'_ Prediction| one.label.clone().unwrap_or_default();
+    let is_right = |one: &Prediction| one.label.as_deref() == Some(one.prediction.as_str());
+    if !task.tags_words() {
+        let right = predictions.iter().filter(|one| is_right(one)).count();
+        return Ok((Score::new(language, right, predictions.len())?, None));
+    }
+    let sentences: Vec<&[Prediction]> = predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id)).collect();
+    let counts = sentences.iter().map(|words| (words.iter().filter(|one| is_right(one)).count(), words.len()));
+    let score = Score::clustered(language, &counts.collect::<Vec<_>>())?;
+    let wanted: Vec<Vec<String>> = sentences.iter().map(|words| words.iter().map(label).collect()).collect();
+    let both = sentences.iter().zip(&wanted).map(|(words, wanted)| {
+        let given = words.iter().map(|one| one.prediction.as_str()).collect();
+        (wanted.iter().map(String::as_str).collect(), given)
+    });
+    let entities = task.has_entities().then(|| Entities::new(language, &both.collect::<Vec<_>>()));
+    Ok((score, entities))
+}
+
+/// The sentence of a word's answer: `test-de:17` of `test-de:17.3`.
+fn sentence_of(id: &str) -> &str {
+    id.rsplit_once('.').map_or(id, |(sentence, _)| sentence)
+}
+
 /// Scores a file of predictions, made here or elsewhere, per language; labels are matched by name.
 ///
 /// With a task its label names and their other spellings hold; without one the names must merely agree.
 pub fn score_file(path: &Path, task: Option<&Task>) -> Result<Summary> {
     let judged = judge(path, task)?;
+    if let Some(task) = task.filter(|task| task.tags_words()) {
+        return score_words(task, &judged);
+    }
     let mut counts: Vec<(String, usize, usize)> = Vec::new();
     for Judged { language, label, prediction, .. } in &judged {
         let right = usize::from(label == prediction);
@@ -140,6 +169,17 @@ pub fn score_file(path: &Path, task: Option<&Task>) -> Result<Summary> {
     }
     let scores = counts.into_iter().map(|(language, correct, n)| Score::new(language, correct, n));
     Summary::new(task.map_or("en", |task| task.source), scores.collect::<Result<_>>()?)
+}
+
+/// The same of words, whose intervals go by sentences.
+fn score_words(task: &Task, judged: &[Judged]) -> Result<Summary> {
+    let scores = by_language(judged).into_iter().map(|(language, answers)| {
+        let sentences = answers.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
+        let counts =
+            sentences.map(|words| (words.iter().filter(|one| one.label == one.prediction).count(), words.len()));
+        Score::clustered(language, &counts.collect::<Vec<_>>())
+    });
+    Summary::new(task.source, scores.collect::<Result<_>>()?)
 }
 
 /// The answers in a file of predictions by language, in their order; labels under the task's names.
@@ -322,8 +362,14 @@ mod tests {
 
     #[test]
     fn what_is_written_is_read() {
-        let example =
-            Example { id: "test-de:3".into(), row: 3, a: "p\t\"".into(), b: Some("h".into()), label: Some(2) };
+        let example = Example {
+            id: "test-de:3".into(),
+            row: 3,
+            a: "p\t\"".into(),
+            b: Some("h".into()),
+            label: Some(2),
+            words: Vec::new(),
+        };
         let first = Prediction::new(shipped("xnli"), "de", &example, &[0.25, 0.375, 0.375]).unwrap();
         assert_eq!((first.prediction.as_str(), first.label.as_deref()), ("entailment", Some("neutral")));
         let second = Prediction { id: "test-de:4".into(), label: None, ..first.clone().with_text(&example) };

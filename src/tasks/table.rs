@@ -44,10 +44,14 @@ pub(super) fn tsv(file: &TextFile) -> Result<Table<'_>> {
 /// Values parted by commas, in quotation marks where they hold some (RFC 4180).
 pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file.text().as_bytes());
-    let mut records = Vec::new();
+    let (mut records, mut line, mut counted) = (Vec::new(), 1, 0);
     for record in reader.records() {
         let record = record.map_err(|error| Error::Data(format!("{}: {error}", file.path.display())))?;
-        let line = record.position().map_or(0, |position| position.line() as usize);
+        // The reader counts from where the line before ended, which with \r\n is in between.
+        let start = record.position().map_or(0, |position| position.byte() as usize);
+        let start = start + file.text()[start..].bytes().take_while(|byte| b"\r\n".contains(byte)).count();
+        line += file.text()[counted..start].bytes().filter(|byte| *byte == b'\n').count();
+        counted = start;
         records.push(Record { line, fields: record.iter().map(|field| Cow::Owned(field.to_owned())).collect() });
     }
     Ok(Table { records, names: None, parted_by: "commas and quotation marks" })
@@ -91,6 +95,8 @@ pub struct Found {
     pub language: Option<String>,
     /// What joins a row with its translations.
     pub id: Option<String>,
+    /// What may be wrong with the file, for the end of a message.
+    pub hint: &'static str,
 }
 
 impl Table<'_> {
@@ -105,7 +111,21 @@ impl Table<'_> {
             (_, _, single) => single.map(|single| (single, None)),
         };
         let [label, language, id] = [LABEL, LANGUAGE, ROW].map(named);
-        Found { sentences, label, language, id, names }
+        Found { sentences, label, language, id, names, hint: self.hint() }
+    }
+
+    /// What parts the fields of a first line that is one field, if it looks so: for messages.
+    pub(super) fn hint(&self) -> &'static str {
+        let first = self.records.first().filter(|first| first.fields.len() == 1).map(|first| &first.fields[0]);
+        match first {
+            Some(line) if line.contains(';') => {
+                "; it seems to be parted by semicolons: write it with commas, or tabs and the ending .tsv"
+            }
+            Some(line) if line.contains('\t') => "; it seems to be parted by tabs: give it the ending .tsv",
+            Some(line) if line.starts_with('{') => "; it seems to be JSON Lines: give it the ending .jsonl",
+            Some(line) if line.contains(',') => "; it seems to be parted by commas: give it the ending .csv",
+            _ => "",
+        }
     }
 
     /// The rows of sentences or pairs, whose columns the layout names, a header, or else their order.
@@ -132,6 +152,7 @@ fn rows(table: &Table, file: &TextFile, task: &Task, layout: &Layout) -> Result<
             a: record.fields[places.a].to_string(),
             b: field(places.b).map(str::to_owned),
             label: field(places.label).map(str::to_owned),
+            words: Vec::new(),
         });
     }
     if rows.is_empty() {
@@ -197,7 +218,10 @@ impl Places {
                 Err(Error::Data(format!("{place}: expected {number} columns or more, found {}", names.len())))
             }
             Some(Column::Name(name)) => position(&shown, &[name]).map(Some).ok_or_else(|| {
-                Error::Data(format!("{place}: no column \"{name}\"; {}", did_you_mean(name, shown.iter().copied())))
+                Error::Data(format!(
+                    "{place}: no column \"{name}\"; {}",
+                    did_you_mean(name, shown.iter().copied()) + table.hint()
+                ))
             }),
         };
         let sentences = if task.pairs { (FIRST, SECOND) } else { (SINGLE, &[][..]) };
@@ -220,8 +244,9 @@ impl Places {
         let hint = did_you_mean(shown.last().unwrap_or(&""), known);
         let what = if task.pairs { "columns of both sentences" } else { "column of the text" };
         Err(Error::Data(format!(
-            "{place}: expected a header that names the {what}; {hint}; found {}",
-            excerpt(&shown.join("\t"))
+            "{place}: expected a header that names the {what}; {hint}; found {}{}",
+            excerpt(&shown.join("\t")),
+            table.hint()
         )))
     }
 

@@ -213,6 +213,11 @@ impl Tokenizer {
         Ok(rules.ids(text, model))
     }
 
+    /// How many special tokens stand before the first sequence.
+    pub fn n_leading(&self) -> usize {
+        self.frames.single.iter().take_while(|slot| matches!(slot, Slot::Special(..))).count()
+    }
+
     /// Frames the tokens of a sequence or pair by special tokens, cut to `max_length` as [`Tokenizer::encode`] does.
     pub fn assemble(&self, a: &[u32], b: Option<&[u32]>, max_length: usize) -> Result<Encoded> {
         let (slots, what) = if b.is_some() { (&self.frames.pair, "pair") } else { (&self.frames.single, "sequence") };

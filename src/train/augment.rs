@@ -186,7 +186,7 @@ mod tests {
     }
 
     fn example(id: &str, a: &str, b: Option<&str>) -> Example {
-        Example { id: id.into(), row: 1, a: a.into(), b: b.map(str::to_owned), label: Some(1) }
+        Example { id: id.into(), row: 1, a: a.into(), b: b.map(str::to_owned), label: Some(1), words: Vec::new() }
     }
 
     /// SplitMix64, enough of a generator for tests.

@@ -28,6 +28,18 @@ pub fn probabilities(model: &Model, items: &[Item], tokens: usize, stop: &Stop) 
     })
 }
 
+/// The probability of each tag for each word that the items ask for, in the order of the items.
+///
+/// [`Error::Stopped`](crate::error::Error::Stopped) between two batches once that was asked for.
+pub fn probabilities_of_words(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<Vec<Vec<f32>>>> {
+    by_batches(items, tokens, stop, |batch, items| {
+        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
+        let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
+        let mut rows = rows_of(&logits).map(softmax);
+        items.iter().map(|item| rows.by_ref().take(item.goal.count()).collect()).collect()
+    })
+}
+
 /// The outcome of votes under noise (Cohen et al., 2019).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vote {

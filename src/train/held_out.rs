@@ -38,7 +38,9 @@ fn group_of(item: &Item) -> String {
 /// once.
 fn masked_words_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<(usize, usize)>> {
     by_batches(items, tokens, stop, |batch, items| {
-        let Target::Rows { labels: words, .. } = &batch.target else { panic!("masked words are counted in masked text") };
+        let Target::Rows { labels: words, .. } = &batch.target else {
+            panic!("masked words are counted in masked text")
+        };
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
         let (n, h) = (words.len(), model.config.hidden_size);
         let at_once = (LOGITS / model.config.vocab_size).max(1);

@@ -55,6 +55,8 @@ pub struct Measured {
     pub predictions: Vec<Prediction>,
     /// How many examples lost tokens to the length limit.
     pub n_truncated: usize,
+    /// How many words were not asked for, since they lie beyond that; they have a prediction all the same.
+    pub n_words_cut: usize,
     /// The share of tokens that the tokenizer did not know.
     pub share_unknown: f64,
     /// Radii within which votes are certified, one for each example, where votes were held.
@@ -63,8 +65,15 @@ pub struct Measured {
 
 /// The model's number for each of the task's labels, matched by name.
 pub fn label_map(model: &Model, task: &Task) -> Result<Vec<u32>> {
-    let HeadKind::Classify(labels) = &model.head_kind else {
-        return Err(Error::Data(format!("the model has no classifier; {} needs one", task.name)));
+    let labels = match &model.head_kind {
+        HeadKind::Classify(labels) if !task.tags_words() => labels,
+        HeadKind::Tag(labels) if task.tags_words() => labels,
+        _ => {
+            return Err(Error::Data(format!(
+                "the model has no head for {}; take one that was trained on it",
+                task.name
+            )));
+        }
     };
     matched(labels, task).ok_or_else(|| labels_differ(labels, task))
 }
@@ -88,14 +97,20 @@ fn labels_differ(labels: &[String], task: &Task) -> Error {
     ))
 }
 
+/// A head for the labels of a task.
+pub fn new_head(task: &Task) -> HeadKind {
+    let labels = task.labels().iter().map(|label| (*label).to_string()).collect();
+    if task.tags_words() { HeadKind::Tag(labels) } else { HeadKind::Classify(labels) }
+}
+
 /// The head that a checkpoint is trained or measured with on a task: its own where that tells the task's labels apart,
 /// else a new one.
 pub fn head_for(pretrained: &Pretrained, task: &Task) -> Result<HeadKind> {
-    let own = pretrained.config.labels.as_ref().filter(|labels| matched(labels, task).is_some());
-    let Some(labels) = own else {
-        return Ok(HeadKind::Classify(task.labels().iter().map(|label| (*label).to_string()).collect()));
-    };
-    match pretrained.config.problem {
+    let config = &pretrained.config;
+    let own = config.labels.as_ref().filter(|labels| matched(labels, task).is_some());
+    let Some(labels) = own.filter(|_| config.is_tagger == task.tags_words()) else { return Ok(new_head(task)) };
+    match config.problem {
+        _ if task.tags_words() => Ok(HeadKind::Tag(labels.clone())),
         Problem::OneOf => Ok(HeadKind::Classify(labels.clone())),
         Problem::AnyOf | Problem::Numbers => Err(Error::Data(format!(
             "the model's classifier has the labels of {}, but its config.json says that they do not exclude each other \
@@ -125,6 +140,10 @@ pub fn open_classifier(folder: &Path, task: &Task, device: &Device, note: impl F
     }
     let pretrained = Pretrained::open(folder)?;
     let labels = pretrained.classifier()?;
+    if pretrained.config.is_tagger != task.tags_words() {
+        let (folder, what) = (folder.display(), if task.tags_words() { "tags words" } else { "classifies texts" });
+        return Err(Error::Data(format!("{folder}: {} {what}, and the model does not; take one that does", task.name)));
+    }
     if matched(&labels, task).is_none() {
         return Err(labels_differ(&labels, task));
     }
@@ -140,6 +159,9 @@ impl Classifier<'_> {
     pub fn predict(&self, loaded: &Loaded, voting: Option<&Voting>) -> Result<Measured> {
         let map = label_map(self.model, self.task)?;
         let data = Labelled::new(&loaded.examples, self.tokenizer, self.max_length, &map)?;
+        if self.task.tags_words() {
+            return self.tag(loaded, &data, &map);
+        }
         let (rows, radii) = match voting {
             None => (evaluate::probabilities(self.model, &data.items, self.tokens, &Stop::new())?, None),
             Some(Voting { noise, samples, confidence, seed }) => {
@@ -151,6 +173,41 @@ impl Classifier<'_> {
         let in_task_order = |row: &Vec<f32>| map.iter().map(|at| row[*at as usize]).collect::<Vec<f32>>();
         let prediction = |(example, row)| Prediction::new(self.task, &loaded.language, example, &in_task_order(row));
         let predictions = loaded.examples.iter().zip(&rows).map(prediction).collect::<Result<_>>()?;
-        Ok(Measured { predictions, n_truncated: data.n_truncated, share_unknown: data.share_unknown, radii })
+        let Labelled { n_truncated, share_unknown, .. } = data;
+        Ok(Measured { predictions, n_truncated, n_words_cut: 0, share_unknown, radii })
+    }
+
+    /// Predicts the tag of every word. Those beyond the length limit get `O`, or the tag predicted most often.
+    fn tag(&self, loaded: &Loaded, data: &Labelled, map: &[u32]) -> Result<Measured> {
+        let rows = evaluate::probabilities_of_words(self.model, &data.items, self.tokens, &Stop::new())?;
+        let in_task_order = |row: &Vec<f32>| map.iter().map(|at| row[*at as usize]).collect::<Vec<f32>>();
+        let (mut predictions, mut cut) = (Vec::new(), Vec::new());
+        for (example, rows) in loaded.examples.iter().zip(&rows) {
+            for (i, word) in example.answered().iter().enumerate() {
+                let nothing = vec![0.0; map.len()];
+                let row = rows.get(i).map_or(nothing, in_task_order);
+                predictions.push(Prediction::new(self.task, &loaded.language, word, &row)?);
+                if i >= rows.len() {
+                    cut.push(predictions.len() - 1);
+                }
+            }
+        }
+        let most = self.usual_tag(&predictions, &cut);
+        for at in &cut {
+            predictions[*at].prediction = most.to_owned();
+            predictions[*at].probabilities = None;
+        }
+        let (n_words_cut, n_truncated, share_unknown) = (cut.len(), data.n_truncated, data.share_unknown);
+        Ok(Measured { predictions, n_truncated, n_words_cut, share_unknown, radii: None })
+    }
+
+    /// What is said of words that the model does not see.
+    fn usual_tag(&self, predictions: &[Prediction], cut: &[usize]) -> &'static str {
+        let labels = self.task.labels();
+        let seen = predictions.iter().enumerate().filter(|(i, _)| cut.binary_search(i).is_err());
+        let predicted: Vec<&str> = seen.map(|(_, prediction)| prediction.prediction.as_str()).collect();
+        let outside = labels.iter().copied().find(|label| *label == "O");
+        let often = || labels.iter().copied().max_by_key(|label| predicted.iter().filter(|p| *p == label).count());
+        outside.or_else(often).expect("a task has labels")
     }
 }

@@ -224,7 +224,8 @@ impl Pace {
     }
 
     fn tokens_per_second(&self) -> Option<f64> {
-        self.seconds.filter(|seconds| *seconds > 0.0).map(|seconds| self.tokens / seconds)
+        // Two updates whose numbers arrive together, at the end, are no pace.
+        self.seconds.filter(|seconds| *seconds > 1e-3).map(|seconds| self.tokens / seconds)
     }
 
     fn left(&self, updates: u64) -> Option<Duration> {

@@ -14,7 +14,8 @@ use super::recipe::Stage;
 use crate::{
     checkpoint,
     error::{Error, Result},
-    models::Config,
+    gpu,
+    models::{Config, shipped},
     tasks::{self, Definition, Task},
 };
 
@@ -160,8 +161,11 @@ pub fn choose_length(
     }
 }
 
-/// The model's folder that a path stands for: itself, or the `model` in the folder of a run's stage.
+/// The model's folder that a path stands for: the encoder that ships, itself, or the `model` in the folder of a run's stage.
 pub fn model_folder(path: &Path) -> Result<PathBuf> {
+    if path == Path::new(shipped::PATH) {
+        return shipped::folder(shipped::PATH, gpu::cache_folder().as_deref());
+    }
     let inside = path.join("model");
     if path.join("config.json").is_file() || !path.is_dir() {
         return Ok(path.to_owned());

@@ -10,7 +10,7 @@ use super::{
     held_out::held_out_accuracies,
     inputs::{self, Inputs},
     losses::FinalLoss,
-    measure::{Classifier, TOKENS_AT_ONCE, Voting, head_for, label_map},
+    measure::{Classifier, TOKENS_AT_ONCE, Voting, head_for, label_map, new_head},
     memory::{self, Choice, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, RsDa, Select, Stage},
@@ -27,7 +27,7 @@ use crate::{
     rng::{Purpose, Rng},
     tasks::{
         Loaded, Task, demo, generalized,
-        metrics::{Grid, Score, Summary},
+        metrics::{Entities, Grid, Score, Summary},
         overlap,
         predictions::{self, Prediction},
         sha256,
@@ -66,6 +66,8 @@ pub struct MethodResult {
     pub training: Option<FinalLoss>,
     /// What makes these results doubtful.
     pub warnings: Vec<String>,
+    /// Names found, by language, where the task has such.
+    pub entities: Vec<Entities>,
 }
 
 /// Runs a recipe in its folder, from where it was left. Under a limit of memory, micro-batches are as small as they
@@ -395,7 +397,7 @@ impl<'a> Run<'a> {
                 let pretrained = Pretrained::open(path)?;
                 let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
                 if let (Some(task), Some(labels)) = (task, &pretrained.config.labels)
-                    && head != HeadKind::Classify(labels.clone())
+                    && ![HeadKind::Classify(labels.clone()), HeadKind::Tag(labels.clone())].contains(&head)
                 {
                     let (found, task) = (labels.join(", "), task.name);
                     self.progress.note(format_args!(
@@ -405,8 +407,7 @@ impl<'a> Run<'a> {
                 pretrained.load(head, seed, self.device)?
             }
             Start::Fresh(config) => {
-                let labels = |task: &Task| task.labels().iter().map(|label| (*label).to_string()).collect();
-                let head = task.map_or(HeadKind::MaskedLm, |task| HeadKind::Classify(labels(task)));
+                let head = task.map_or(HeadKind::MaskedLm, new_head);
                 Model::fresh(config.clone(), head, seed, self.device)?
             }
         };
@@ -521,21 +522,22 @@ impl<'a> Run<'a> {
         folder: &StageFolder,
         evaluations: &[Evaluation],
     ) -> Result<MethodResult> {
-        let (text, odd) = (Map::new(), Vec::new());
-        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text, odd };
+        let (text, odd, entities) = (Map::new(), Vec::new(), Vec::new());
+        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text, odd, entities };
         let (mut scores, n) = (Vec::new(), self.tests.len() as u64);
         for test in &self.tests {
             scores.push(desk.score(test)?);
             self.progress.measured(&name_of(folder), scores.len() as u64, n);
         }
         let mut warnings = std::mem::take(&mut desk.odd);
+        let entities = std::mem::take(&mut desk.entities);
         let summary = Summary::new(task.source, scores)?;
         let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
         let rule = selection_rule(stage.select, task.source, evaluations);
         let training = self.final_loss(folder)?;
         warnings.extend(training.and_then(|training| training.warning()));
         let (name, folder_path) = (method.name.clone(), folder.path().to_path_buf());
-        let result = MethodResult { name, summary, grid, rule, folder: folder_path, training, warnings };
+        let result = MethodResult { name, summary, grid, rule, folder: folder_path, training, warnings, entities };
         let mut json = result.to_json();
         json["text"] = Value::Object(desk.text);
         folder.write_metrics(&json)?;
@@ -574,6 +576,7 @@ impl<'a> Run<'a> {
             folder: folder.path().to_path_buf(),
             training: None,
             warnings: Vec::new(),
+            entities: Vec::new(),
         };
         folder.write_metrics(&result.to_json())?;
         Ok(Some(result))
@@ -645,6 +648,8 @@ struct Measuring<'a> {
     text: Map<String, Value>,
     /// What is odd about the predictions so far.
     odd: Vec<String>,
+    /// Of names, where the task has such.
+    entities: Vec<Entities>,
 }
 
 impl Measuring<'_> {
@@ -667,8 +672,9 @@ impl Measuring<'_> {
         };
         self.text.insert(test.language.clone(), text);
         self.odd.extend(predictions::oddities(&predicted));
-        let right = predicted.iter().filter(|one| one.label.as_deref() == Some(one.prediction.as_str())).count();
-        Score::new(&test.language, right, predicted.len())
+        let (score, entities) = predictions::score(self.task, &test.language, &predicted)?;
+        self.entities.extend(entities);
+        Ok(score)
     }
 
     /// The predictions, and what happened to the text on the way.
@@ -693,6 +699,12 @@ impl Measuring<'_> {
         let what = format!("test {}", test.language);
         run.note_text(&what, measured.n_truncated, measured.share_unknown, self.stage);
         let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });
+        if measured.n_words_cut > 0 {
+            let n = measured.n_words_cut;
+            text["words_cut"] = json!(n);
+            run.progress
+                .note(format_args!("{what}: {n} words lie beyond that, and count as predicted O, or the most usual"));
+        }
         if let Some(radii) = measured.radii {
             let certified: Vec<f64> = radii.iter().flatten().copied().collect();
             text["certified"] = number(certified.len() as f64 / radii.len().max(1) as f64);
@@ -707,7 +719,11 @@ impl Measuring<'_> {
             for second in &self.run.tests {
                 let mixed = match first.language == second.language {
                     true => self.score(first)?,
-                    false => self.score(&generalized(first, second)?)?,
+                    false => {
+                        let mixed = generalized(first, second)?;
+                        mixed.notes.iter().for_each(|note| self.run.note_once("generalized", note.clone()));
+                        self.score(&mixed)?
+                    }
                 };
                 scores.push((first.language.clone(), second.language.clone(), mixed));
             }
@@ -724,8 +740,9 @@ fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec
         let place = path.display();
         Error::Data(format!("{place}: {what}; remove the file, and run the same command: it is predicted again"))
     };
-    if predicted.len() != test.examples.len() {
-        return Err(damaged(format!("expected {} predictions, found {}", test.examples.len(), predicted.len())));
+    let expected: usize = test.examples.iter().map(|example| example.words.len().max(1)).sum();
+    if predicted.len() != expected {
+        return Err(damaged(format!("expected {expected} predictions, found {}", predicted.len())));
     }
     let found = checkpoint::sha256_file(path)?;
     match text["sha256"].as_str() {
@@ -818,10 +835,19 @@ impl MethodResult {
             "mean_without_source": optional(summary.mean_without_source),
             "transfer_gap": optional(summary.gap),
             "pooled": score_json(&summary.pooled),
-            "interval": "95 % Wilson score interval over the test examples of one run",
+            "interval": "95 % Wilson score interval over the test examples of one run; of tagged words over sentences",
             "training": self.training.map(|training| training.to_json()),
             "warnings": self.warnings,
         });
+        if !self.entities.is_empty() {
+            let entity = |Entities { language, marks, f1 }: &Entities| {
+                json!({
+                    "language": language, "f1": number(f1.value), "low": number(f1.low), "high": number(f1.high),
+                    "precision": number(marks.precision()), "recall": number(marks.recall()), "entities": marks.wanted,
+                })
+            };
+            json["entities"] = self.entities.iter().map(entity).collect();
+        }
         if let Some(grid) = &self.grid {
             let rows = grid
                 .scores

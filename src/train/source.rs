@@ -3,12 +3,13 @@
 use super::augment::{Neighbours, perturb, stream_of};
 use crate::{
     array::Segments,
-    error::Result,
+    error::{Error, Result},
     models::{Batch, Target, ranking::WORDS_PER_PAIR},
     rng::{Purpose, Rng},
     tasks::Example,
     text::{Encoded, Tokenizer},
 };
+use rayon::prelude::*;
 use std::ops::Range;
 
 /// One tokenized example.
@@ -158,6 +159,9 @@ impl Labelled {
     /// Tokenizes examples; a label is looked up in `labels`, which maps the task's numbers to the model's. Those
     /// without a label get 0, which nothing reads.
     pub fn new(examples: &[Example], tokenizer: &Tokenizer, max_length: usize, labels: &[u32]) -> Result<Labelled> {
+        if examples.iter().any(|example| !example.words.is_empty()) {
+            return Labelled::of_words(examples, tokenizer, max_length, labels);
+        }
         let texts: Vec<(&str, Option<&str>)> = examples.iter().map(|e| (e.a.as_str(), e.b.as_deref())).collect();
         let encoded = tokenizer.encode_batch(&texts, max_length)?;
         let n_truncated = encoded.iter().filter(|encoded| encoded.n_truncated > 0).count();
@@ -166,6 +170,43 @@ impl Labelled {
         let items = examples.iter().zip(encoded).map(|(example, encoded)| labelled(example, encoded, labels)).collect();
         Ok(Labelled { items, n_truncated, share_unknown: unknown as f64 / tokens.max(1) as f64 })
     }
+}
+
+impl Labelled {
+    /// The same of examples whose words have a tag each: it belongs to a word's first token (Devlin et al., 2019), and
+    /// words beyond the length limit are not asked for.
+    fn of_words(examples: &[Example], tokenizer: &Tokenizer, max_length: usize, labels: &[u32]) -> Result<Labelled> {
+        let items = examples.par_iter().map(|example| tagged(example, tokenizer, max_length, labels));
+        let items: Vec<(Item, Encoded)> = items.collect::<Result<_>>()?;
+        let n_truncated = items.iter().filter(|(_, encoded)| encoded.n_truncated > 0).count();
+        let unknown: usize = items.iter().map(|(_, encoded)| encoded.n_unknown).sum();
+        let tokens: usize = items.iter().map(|(item, _)| item.ids.len()).sum();
+        let items = items.into_iter().map(|(item, _)| item).collect();
+        Ok(Labelled { items, n_truncated, share_unknown: unknown as f64 / tokens.max(1) as f64 })
+    }
+}
+
+/// The tokens of each word, end to end. A word of which the tokenizer leaves nothing is unknown.
+fn tagged(example: &Example, tokenizer: &Tokenizer, max_length: usize, labels: &[u32]) -> Result<(Item, Encoded)> {
+    let (mut ids, mut firsts) = (Vec::new(), Vec::with_capacity(example.words.len()));
+    for word in &example.words {
+        firsts.push(ids.len());
+        let pieces = tokenizer.tokens(&word.text)?;
+        if pieces.is_empty() { ids.push(tokenizer.specials().unknown) } else { ids.extend(pieces) }
+    }
+    let encoded = tokenizer.assemble(&ids, None, max_length)?;
+    let kept = ids.len() - encoded.n_truncated;
+    let lead = tokenizer.n_leading();
+    let inside = firsts.iter().zip(&example.words).filter(|(first, _)| **first < kept);
+    let (positions, labels): (Vec<u32>, Vec<u32>) =
+        inside.map(|(first, word)| ((lead + first) as u32, word.label.map_or(0, |label| labels[label]))).unzip();
+    if positions.is_empty() {
+        let id = &example.id;
+        return Err(Error::Config(format!("{id}: max_length {max_length} leaves no room for a word; set it higher")));
+    }
+    let (ids, types) = (encoded.ids.clone(), encoded.types.clone());
+    let item = Item { id: example.id.clone(), ids, types, restart: None, goal: Goal::Rows { positions, labels } };
+    Ok((item, encoded))
 }
 
 fn labelled(example: &Example, encoded: Encoded, labels: &[u32]) -> Item {

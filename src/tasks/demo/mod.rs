@@ -65,6 +65,7 @@ pub fn load(split: Split, language: &str, n: usize, seed: u64) -> Result<Loaded>
         a: pair.premise,
         b: Some(pair.hypothesis),
         label: Some(LABELS[pair.label].to_string()),
+        words: Vec::new(),
     };
     let rows: Vec<Row> = drawn.into_iter().enumerate().map(row).collect();
     DEMO.load_rows(&format!("{split}-{language}"), language, &rows)

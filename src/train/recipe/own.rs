@@ -58,6 +58,10 @@ fn method(name: &str) -> Result<Value> {
     if METHODS.contains(&name) {
         return Ok(Value::Table(Table::from_iter([(name.to_owned(), Value::Table(Table::new()))])));
     }
+    if name == "rs-da" {
+        let remedy = "give it synonyms in a recipe: rs-da = { neighbours = \"counterfitted_neighbors.json\" }";
+        return Err(Error::Usage(format!("--method rs-da: it needs a table of synonyms; {remedy}")));
+    }
     let hint = did_you_mean(name, METHODS);
     Err(Error::Usage(format!("--method {name}: {hint}; methods with settings of your own go into a recipe")))
 }

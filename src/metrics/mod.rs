@@ -2,6 +2,7 @@
 
 pub mod answers;
 pub mod chunks;
+pub mod clusters;
 pub mod labels;
 pub mod pairs;
 pub mod ranking;

@@ -1,0 +1,117 @@
+//! Words with a tag each: a word and its tag a line, or CoNLL-U; sentences are parted by empty lines.
+
+use super::{Row, TextFile, Word, text_file::excerpt};
+use crate::error::{Error, Result};
+
+/// A line a word: the word first, its tag last, parted by a tab or by spaces. Lines that begin with `# ` or `-DOCSTART-`
+/// are passed over.
+pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
+    read(file, |line, content| {
+        if content.starts_with("# ") || content.starts_with("-DOCSTART-") {
+            return Ok(None);
+        }
+        let parted = if content.contains('\t') { content.split('\t').collect() } else { spaced(content) };
+        match parted[..] {
+            [word, .., tag] if !word.trim().is_empty() && !tag.trim().is_empty() => Ok(Some((word.trim(), tag.trim()))),
+            ref fields => Err(Error::Data(format!(
+                "{}: expected a word and its tag, parted by a tab or a space, found {} fields: {}",
+                file.place(line),
+                fields.len(),
+                excerpt(content)
+            ))),
+        }
+    })
+}
+
+fn spaced(content: &str) -> Vec<&str> {
+    content.split_ascii_whitespace().collect()
+}
+
+/// CoNLL-U (universaldependencies.org/format): words with their universal part of speech. Tokens of several words and
+/// empty nodes are passed over, as their words are there.
+pub fn read_conllu(file: &TextFile) -> Result<Vec<Row>> {
+    read(file, |line, content| {
+        if content.starts_with('#') {
+            return Ok(None);
+        }
+        let fields: Vec<&str> = content.split('\t').collect();
+        let [number, form, _, upos, ..] = fields[..] else {
+            return Err(Error::Data(format!(
+                "{}: expected 10 columns (ID, FORM, LEMMA, UPOS, …) parted by tabs, found {}: {}",
+                file.place(line),
+                fields.len(),
+                excerpt(content)
+            )));
+        };
+        Ok((!number.contains(['-', '.'])).then_some((form, upos)))
+    })
+}
+
+/// Sentences of what `word` makes of each line.
+fn read<'a>(
+    file: &'a TextFile,
+    word: impl Fn(usize, &'a str) -> Result<Option<(&'a str, &'a str)>>,
+) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    let mut open = false;
+    for (line, content) in file.lines() {
+        if content.trim().is_empty() {
+            open = false;
+            continue;
+        }
+        let Some((text, tag)) = word(line, content)? else { continue };
+        if !open {
+            rows.push(Row { line, row: rows.len() + 1, ..Row::default() });
+            open = true;
+        }
+        let row = rows.last_mut().expect("one was just begun");
+        if !row.a.is_empty() {
+            row.a.push(' ');
+        }
+        row.a.push_str(text);
+        row.words.push(Word { line, text: text.to_owned(), tag: tag.to_owned() });
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read_text(read: fn(&TextFile) -> Result<Vec<Row>>, text: &str) -> Result<Vec<(usize, String, String)>> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.tsv");
+        std::fs::write(&path, text).unwrap();
+        let rows = read(&TextFile::read(&path)?)?;
+        let tags = |row: &Row| row.words.iter().map(|word| word.tag.as_str()).collect::<Vec<_>>().join(" ");
+        Ok(rows.iter().map(|row| (row.line, row.a.clone(), tags(row))).collect())
+    }
+
+    #[test]
+    fn sentences_are_parted_by_empty_lines() {
+        let expected = [(1, "From the AP".to_owned(), "ADP DET PROPN".to_owned()), (6, "Yes".into(), "INTJ".into())];
+        let text = "From\tADP\nthe\tDET\nAP\tPROPN\n\n\nYes\tINTJ\n";
+        assert_eq!(read_text(read_lines, text).unwrap(), expected);
+        assert_eq!(read_text(read_lines, &text.replace('\t', " ")).unwrap(), expected);
+        let document = "-DOCSTART- O\n\nU.N. NNP I-NP B-ORG\n";
+        assert_eq!(read_text(read_lines, document).unwrap(), [(3, "U.N.".to_owned(), "B-ORG".to_owned())]);
+    }
+
+    #[test]
+    fn conllu_has_words_not_tokens() {
+        let text = "# sent_id = 1\n1-2\tzum\t_\t_\n1\tzu\tzu\tADP\t_\n2\tdem\tder\tDET\t_\n2.1\tx\tx\tVERB\n3\tHaus\tHaus\tNOUN\n";
+        assert_eq!(read_text(read_conllu, text).unwrap(), [(3, "zu dem Haus".to_owned(), "ADP DET NOUN".to_owned())]);
+    }
+
+    #[test]
+    fn lines_without_a_tag_are_refused() {
+        for (read, text, says) in [
+            (read_lines as fn(&TextFile) -> Result<Vec<Row>>, "a\tB\nword\n", "f.tsv:2: expected a word and its tag"),
+            (read_lines, "a\t\n", "f.tsv:1: expected a word and its tag"),
+            (read_conllu, "1 a b\n", "f.tsv:1: expected 10 columns"),
+        ] {
+            let error = read_text(read, text).unwrap_err();
+            assert!(error.message().contains(says), "{error}");
+        }
+    }
+}
