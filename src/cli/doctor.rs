@@ -38,7 +38,7 @@ pub struct Args {
     json: Option<PathBuf>,
     #[command(flatten)]
     force: Force,
-    /// Only these groups of checks.
+    /// Only these groups of checks: device, operations, models, training, robustness, speed.
     #[arg(long, value_name = "GROUP", value_delimiter = ',')]
     only: Vec<String>,
 }

@@ -234,6 +234,10 @@ impl Definition {
         if let Some(pattern) = patterns.find(|pattern| pattern.matches("{language}").count() > 1) {
             return Err(format!("layouts.{i}: \"{pattern}\" says {{language}} twice"));
         }
+        let mut patterns = of_splits.into_iter().flatten();
+        if let Some(pattern) = patterns.find(|pattern| pattern.replace("{language}", "").contains(['{', '}'])) {
+            return Err(format!("layouts.{i}: \"{pattern}\": what stands for the language is {{language}}"));
+        }
         let format = self.format_of(i, files)?;
         if format.has_tags() != (self.kind == KindName::Tag) {
             let (name, kind) = (format.name, if format.has_tags() { "tag" } else { "classify" });
@@ -350,6 +354,7 @@ mod tests {
             ("[[layouts]]", "[aliases]\nx = \"heatlh\"\n[[layouts]]", "no label; did you mean \"health\"?"),
             ("train = [\"{language}/train.tsv\"]", "train = [\"../{language}.tsv\"]", "below the data folder"),
             ("train.tsv", "train.txt", "how is \"{language}/train.txt\" read? name its format (known: tsv, csv, jsonl"),
+            ("{language}/test.tsv", "{lang}/test.tsv", "what stands for the language is {language}"),
             ("train.tsv", "train.csv", "files of two formats"),
             ("[[layouts]]", "[[layouts]]\nformat = \"tvs\"", "no format \"tvs\"; did you mean \"tsv\"?"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { label = 0 }", "columns.label: columns are counted from 1"),
