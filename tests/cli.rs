@@ -526,6 +526,31 @@ fn data_of_ones_own_are_learned_by_one_line_and_by_a_file() {
     let config = fs::read_to_string(path.join("by-file/config.resolved.toml")).expect("written");
     assert!(config.contains("task = \"named\""), "{config}");
 
+    // Rows of another language, a leak, a record that was lost, and texts of a CSV file to be labelled.
+    let mixed = "text,label,language\na dog,animal,en\na saw,tool,en\nein Hund,animal,de\na cat,animal,en\n";
+    fs::write(path.join("mixed.csv"), mixed).expect("written");
+    check(
+        path,
+        &["task", "new", "mixed.csv"],
+        0,
+        &["# 3 rows to train on", "1 rows of others than \"en\" are left out"],
+    );
+    let metrics = fs::read_to_string(path.join("out/1-things-adv/metrics.json")).expect("written");
+    assert!(metrics.contains("test items that also stand in train"), "{metrics}");
+    fs::remove_file(path.join("out/inputs.json")).expect("removed");
+    let trained = own_rows(64, ["cat", "hammer"]);
+    let before = fs::read(path.join("things.csv")).expect("read");
+    fs::write(path.join("things.csv"), trained).expect("written");
+    check(path, &[&run[..], &shared].concat(), 73, &["was made of other files", "things.csv"]);
+    fs::write(path.join("things.csv"), before).expect("written");
+    check(path, &[&run[..], &shared].concat(), 0, &["adv"]);
+    let predict = ["predict", "--model", "out/1-things-adv", "--input", "test-de.csv", "--backend", "cpu"];
+    let said = check(path, &predict, 0, &["\"id\":\"test-de:2\"", "\"a\":\"the Hund, number 0\""]);
+    assert_eq!(said.lines().count(), 30);
+    let own = fs::read_to_string(path.join("out/1-things-adv/predictions/test-de.jsonl")).expect("written");
+    let answer = |line: &str| serde_json::from_str::<serde_json::Value>(line).expect("JSON")["probabilities"].clone();
+    assert!(said.lines().zip(own.lines()).all(|(a, b)| answer(a) == answer(b)), "{said}");
+
     let broken = "text,label\nx\n";
     fs::write(path.join("broken.csv"), broken).expect("written");
     let says = ["broken.csv:2: expected 2 columns"];

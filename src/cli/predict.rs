@@ -11,7 +11,7 @@ use super::{Force, device::DeviceArgs, note, print, tell};
 use crate::{
     checkpoint::{Output, verify_if_sealed},
     error::{self, Error, Result},
-    models::{HeadKind, Outputs, Pretrained, Problem},
+    models::{Config, HeadKind, Outputs, Pretrained, Problem},
     tasks::{
         self, Example, Row, Task, TextFile, format,
         predictions::{self, Prediction, Probabilities},
@@ -67,6 +67,10 @@ pub fn run(args: &Args) -> Result<()> {
     let model = model_folder(&args.model)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
+    if Config::load(&model)?.is_tagger {
+        let (path, remedy) = (model.display(), "measure it with rxlt eval --task, or load it in transformers");
+        return Err(Error::Data(format!("{path} tags words, and predict labels texts; {remedy}")));
+    }
     let record = Record::load(&model)?;
     let task = record.as_ref().and_then(|record| tasks::find(&record.task).ok());
     let examples = read(&args.input, task)?;
@@ -156,10 +160,6 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
     let pretrained = Pretrained::open(folder)?;
     let (max_length, said) = choose_length(args.max_length, record, folder, &pretrained.config)?;
     said.iter().for_each(|said| note(said));
-    if pretrained.config.is_tagger {
-        let remedy = "measure it with rxlt eval --task, or load it in transformers";
-        return Err(Error::Data(format!("{path} tags words, and predict labels texts; {remedy}")));
-    }
     let labels = pretrained.classifier()?;
     if pretrained.config.problem == Problem::Numbers {
         return Err(Error::Data(format!(
@@ -220,9 +220,10 @@ struct Line {
 /// Texts of a table with a header (CSV, or JSON Lines whose keys are not `a` and `b`), by the names of columns.
 fn read_table(file: &TextFile, task: Option<&Task>) -> Option<Result<Vec<Example>>> {
     let format = format::of_path(&file.path).filter(|format| format.name != "tsv" && format.has_columns())?;
+    let is_named = || format.columns_of(file).is_ok_and(|found| found.sentences.is_some()) || task.is_some();
     let is_ours = || file.lines().next().is_some_and(|(_, first)| json_line(first).is_ok());
-    if format.name == "jsonl" && is_ours() {
-        return None;
+    if format.name == "jsonl" && (is_ours() || !is_named()) {
+        return None; // an object with `a` and `b`, or the message that says so
     }
     let stem = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let example = |row: Row| Example {

@@ -202,6 +202,9 @@ impl Definition {
             let found = &self.source;
             return Err(format!("source: expected the code of a language, such as \"en\", found \"{found}\""));
         }
+        if let Some((_, twice)) = self.languages.iter().enumerate().find(|(i, l)| self.languages[..*i].contains(l)) {
+            return Err(format!("languages: \"{twice}\" is named twice, and would weigh twice in every mean"));
+        }
         if let Some((alias, label)) = self.aliases.iter().find(|(_, label)| !self.labels.contains(label)) {
             let hint = did_you_mean(label, self.labels.iter().map(String::as_str));
             return Err(format!("aliases: \"{alias}\" stands for \"{label}\", which is no label; {hint}"));

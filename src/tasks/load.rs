@@ -27,6 +27,8 @@ struct Found {
     layout: &'static Layout,
     /// Path under the folder without its ending: the beginning of every example's id.
     stem: String,
+    /// Whether it should hold one language alone.
+    is_of_one: bool,
 }
 
 /// What stands for the language in the name of a file.
@@ -181,7 +183,7 @@ impl Task {
                 before => format!("{name}({})", before + 1),
             };
             stems.push(name);
-            let found = Found { layout: self.layout_for(path), stem, path: path.clone() };
+            let found = Found { layout: self.layout_for(path), stem, path: path.clone(), is_of_one: true };
             let next = self.read(&found, language, labels)?;
             all = Some(match all {
                 Some(before) => before.joined(next),
@@ -228,7 +230,7 @@ impl Task {
                 let path = base.join(&name);
                 if input::is_there(&path) {
                     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
-                    return Ok(Found { path, layout, stem });
+                    return Ok(Found { path, layout, stem, is_of_one: pattern.contains(LANGUAGE) });
                 }
             }
         }
@@ -244,6 +246,9 @@ impl Task {
     }
 
     fn missing(&self, folder: &Path, split: Split, language: &str) -> Error {
+        if !self.has(split) {
+            return Error::Missing(format!("the task {} has no {split} files; name them in its file", self.name));
+        }
         let known: Vec<String> =
             self.patterns(split).map(|(layout, pattern)| format!("{pattern} ({})", layout.about)).collect();
         let train = if split == Split::Train { "; a training file can also be named by its path" } else { "" };
@@ -301,7 +306,10 @@ impl Task {
 
     fn read(&self, found: &Found, language: &str, labels: Labels) -> Result<Loaded> {
         let file = TextFile::read(&found.path)?;
-        let rows = of_language(found.layout.format.rows(&file, self, found.layout)?, &file, language)?;
+        let rows = found.layout.format.rows(&file, self, found.layout)?;
+        let all = rows.len();
+        let rows = of_language(rows, &file, language)?;
+        let others = if found.is_of_one { all - rows.len() } else { 0 };
         if labels != Labels::Ignored
             && let Some(evidence) = self.removed_labels(&rows)
         {
@@ -310,7 +318,11 @@ impl Task {
             return Err(Error::Data(format!("{path}: labels look removed: {evidence}; {remedy}")));
         }
         let origin = Origin { path: file.path, sha256: file.sha256, rows: rows.len() };
-        self.judge(origin, &found.stem, language, &rows, labels)
+        let mut loaded = self.judge(origin, &found.stem, language, &rows, labels)?;
+        if others > 0 {
+            loaded.dropped.insert("rows of other languages, as their column says".to_owned(), others);
+        }
+        Ok(loaded)
     }
 
     /// How one can tell that a file's labels were taken out: there are none, or all are one where the task has several.

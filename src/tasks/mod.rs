@@ -102,7 +102,7 @@ pub fn register(definition: &Definition) -> Result<&'static Task> {
     let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     match own.iter().find(|(known, _)| known.name == definition.name) {
         Some((known, task)) if known == definition => Ok(task),
-        Some(_) => twice("another one"),
+        Some(_) => twice("another one, which a run or a model keeps"),
         None => {
             let task = definition.leak();
             own.push((definition.clone(), task));
@@ -434,7 +434,7 @@ mod tests {
         assert!(FILES.iter().all(|(file, _)| shipped(file).name == *file));
         assert_eq!(
             find("xnil").unwrap_err().message().split(';').take(2).collect::<Vec<_>>().join(";"),
-            "no task \"xnil\"; did you mean \"xnli\"? (known: pawsx, sib200, xnli, xsid, demo)"
+            "no task \"xnil\"; did you mean \"xnli\"? (known: panx, pawsx, sib200, udpos, xnli, xsid, demo)"
         );
     }
 

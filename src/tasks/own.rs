@@ -85,7 +85,8 @@ pub fn guess(named: &Named) -> Result<Guess> {
         left_out: Vec::new(),
         layouts: Vec::new(),
     };
-    let counts = labels(&file, format, &definition, &files(columns.clone()))?;
+    let mut others = 0;
+    let counts = labels(&file, format, &definition, &files(columns.clone()), &mut others)?;
     check_labels(&counts, &label, &shown.to_string())?;
     definition.labels = in_order(counts.keys().cloned().collect());
     let (folder, layouts) = lay_out(named, files(columns))?;
@@ -109,15 +110,23 @@ pub fn guess(named: &Named) -> Result<Guess> {
             None => "no --dev: the last model is kept".to_owned(),
         },
     ];
+    let of_language = found.language.map(|column| {
+        format!(
+            "column {column} says the language of a row: {others} rows of others than \"{}\" are left out",
+            named.source
+        )
+    });
+    let assumed = assumed.into_iter().chain(of_language).collect();
     Ok(Guess { definition, folder, rows, assumed })
 }
 
-/// How often each label stands in a file.
+/// How often each label stands in a file, in the source language.
 fn labels(
     file: &TextFile,
     format: &format::Format,
     definition: &Definition,
     files: &Files,
+    others: &mut usize,
 ) -> Result<BTreeMap<String, usize>> {
     let layout = Files { train: vec![file_name(&file.path)], ..files.clone() };
     let task: &Task = Definition { layouts: vec![layout], ..definition.clone() }.leak();
@@ -129,6 +138,10 @@ fn labels(
                 "{}: there is no label; fill it in or remove the row",
                 file.place(row.line)
             )));
+        }
+        if row.language.as_deref().is_some_and(|language| language != definition.source) {
+            *others += 1;
+            continue;
         }
         *counts.entry(label).or_default() += 1;
     }
@@ -271,6 +284,10 @@ mod tests {
             ("text,topic of it\nx,y\n", "expected a column of labels"),
             ("text,label\nx,y\nz,y\n", "found one label in 2 rows"),
             ("text,label\nx,y\nz,\n", "t.csv:3: there is no label"),
+            ("text,label\r\nx,y\r\n\r\nz,\r\n", "t.csv:4: there is no label"),
+            ("text,label\rx,y\rz,\r", "t.csv:3: there is no label"),
+            ("text,label,text\na,x,b\nc,y,d\n", "t.csv:1: two columns are called \"text\""),
+            ("text;label\nx;y\n", "it seems to be parted by semicolons"),
             ("text,label\na,1\nb,2\nc,3\nd,4\n", "found 4 labels in 4 rows"),
             ("text,label\nx\n", "t.csv:2: expected 2 columns (text, label) as in the header, found 1"),
         ] {

@@ -50,11 +50,16 @@ pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
         // The reader counts from where the line before ended, which with \r\n is in between.
         let start = record.position().map_or(0, |position| position.byte() as usize);
         let start = start + file.text()[start..].bytes().take_while(|byte| b"\r\n".contains(byte)).count();
-        line += file.text()[counted..start].bytes().filter(|byte| *byte == b'\n').count();
+        line += n_line_ends(&file.text().as_bytes()[counted..start]);
         counted = start;
         records.push(Record { line, fields: record.iter().map(|field| Cow::Owned(field.to_owned())).collect() });
     }
     Ok(Table { records, names: None, parted_by: "commas and quotation marks" })
+}
+
+/// Ends of lines, which are \n, \r\n or \r.
+fn n_line_ends(bytes: &[u8]) -> usize {
+    (0..bytes.len()).filter(|i| bytes[*i] == b'\n' || bytes[*i] == b'\r' && bytes.get(i + 1) != Some(&b'\n')).count()
 }
 
 /// An object a line; the first names the columns.
@@ -74,6 +79,12 @@ pub(super) fn jsonl(file: &TextFile) -> Result<Table<'_>> {
                 None => return Err(refuse(format!("there is no \"{name}\", which line 1 has"))),
                 Some(serde_json::Value::String(text)) => Cow::Owned(text.clone()),
                 Some(serde_json::Value::Null) => Cow::Borrowed(""),
+                Some(other @ (serde_json::Value::Array(_) | serde_json::Value::Object(_))) => {
+                    return Err(refuse(format!(
+                        "\"{name}\": expected a text or a number, found {}",
+                        excerpt(&other.to_string())
+                    )));
+                }
                 Some(other) => Cow::Owned(other.to_string()),
             });
         }
@@ -224,6 +235,20 @@ impl Places {
                 ))
             }),
         };
+        let find = |column: &Option<Column>, known: &[&str]| {
+            let at = find(column, known)?;
+            let twice = |at: &usize| {
+                let same = names.iter().filter(|name| name.eq_ignore_ascii_case(&names[*at])).count() > 1;
+                same && !by_number && layout.header != Some(false)
+            };
+            match at.filter(twice) {
+                Some(at) => Err(Error::Data(format!(
+                    "{place}: two columns are called \"{}\"; rename one, or name columns by number in a task's file",
+                    names[at]
+                ))),
+                None => Ok(at),
+            }
+        };
         let sentences = if task.pairs { (FIRST, SECOND) } else { (SINGLE, &[][..]) };
         let (found_a, found_b) = (find(a, sentences.0)?, find(b, sentences.1)?);
         if let (Some(a), true) = (found_a, found_b.is_some() == task.pairs) {
@@ -234,9 +259,9 @@ impl Places {
             return Ok(Places { header_is_a_record, names, a, b: found_b, label, language, row });
         }
         // Sentence, sentence, label without a header: XTREME's form of XNLI and PAWS-X.
-        if task.pairs && table.names.is_none() && layout.header != Some(true) && matches!(names.len(), 2 | 3) {
+        if task.pairs && table.parted_by == "tabs" && layout.header != Some(true) {
             let names = ["sentence", "sentence", "label"].map(str::to_owned);
-            let n = first.fields.len();
+            let n = if first.fields.len() == 2 { 2 } else { 3 };
             let label = (n == 3).then_some(2);
             return Ok(Places { names: names[..n].into(), b: Some(1), label, ..Places::default() });
         }

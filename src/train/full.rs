@@ -40,7 +40,11 @@ impl OnFull {
             match write() {
                 Err(error @ Error::Full(_)) if self == OnFull::Wait => {
                     if stop.is_requested() {
-                        return Err(error);
+                        let message = error.message();
+                        return Err(Error::Stopped(format!(
+                            "stopped on request while waiting for room ({message}); the same command goes on from the \
+                             last checkpoint"
+                        )));
                     }
                     if !waits {
                         progress.note(format_args!("{error}: waiting until there is room (--on-full wait)"));
@@ -74,6 +78,7 @@ mod tests {
         let other = || Err::<(), _>(Error::Io("the cable is out".into()));
         assert_eq!(OnFull::Wait.write(&progress, &stop, other), other());
         stop.request();
-        assert_eq!(OnFull::Wait.write(&progress, &stop, || Err::<(), _>(full())), Err(full()));
+        let stopped = OnFull::Wait.write(&progress, &stop, || Err::<(), _>(full())).unwrap_err();
+        assert_eq!(stopped.exit_code(), 75);
     }
 }

@@ -13,6 +13,7 @@ use std::{
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::recipe::{DEMO, Recipe};
 use crate::{
@@ -70,7 +71,11 @@ impl Inputs {
     /// Compares with what the folder says the run began with; a folder that says nothing yet is told.
     pub fn hold(&self, folder: &Path) -> Result<()> {
         let path = folder.join(INPUTS);
-        let Some(before) = read(&path)? else {
+        let before = match read(&path)? {
+            Some(before) => Some(before),
+            None => self.as_locked(&folder.join("data.lock.json"))?,
+        };
+        let Some(before) = before else {
             let text = serde_json::to_string_pretty(self).expect("a record is plain data");
             return write_file(&path, format!("{text}\n").as_bytes());
         };
@@ -84,6 +89,24 @@ impl Inputs {
             folder.display(),
             changes.iter().map(|change| format!("  {change}\n")).collect::<String>()
         )))
+    }
+
+    /// What `data.lock.json` says of these files, where it says something else of one: the record may have been lost.
+    fn as_locked(&self, lock: &Path) -> Result<Option<Inputs>> {
+        if !lock.is_file() {
+            return Ok(None);
+        }
+        let text = fs::read(lock).map_err(|error| Error::read(lock, &error))?;
+        let value: Value = serde_json::from_slice(&text)
+            .map_err(|error| Error::Data(format!("{}: {error}; take it from a copy of the folder", lock.display())))?;
+        let files = value.as_array().into_iter().flatten().filter_map(|part| part["files"].as_array()).flatten();
+        let mut before = self.clone();
+        for (path, sha256) in files.filter_map(|file| file["path"].as_str().zip(file["sha256"].as_str())) {
+            if let Some(input) = before.0.get_mut(path) {
+                input.sha256 = sha256.to_owned();
+            }
+        }
+        Ok((before != *self).then_some(before))
     }
 
     /// One line for each file that differs.

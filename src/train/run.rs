@@ -28,7 +28,7 @@ use crate::{
     tasks::{
         Loaded, Task, demo, generalized,
         metrics::{Entities, Grid, Score, Summary},
-        overlap,
+        overlap::{self, Overlap},
         predictions::{self, Prediction},
         sha256,
     },
@@ -530,6 +530,9 @@ impl<'a> Run<'a> {
             self.progress.measured(&name_of(folder), scores.len() as u64, n);
         }
         let mut warnings = std::mem::take(&mut desk.odd);
+        let overlaps: Vec<Overlap> = read_json(&self.folder.path().join(OVERLAP))?;
+        let is_leak = |overlap: &Overlap| overlap.split == "test" && overlap.with.starts_with("train");
+        warnings.extend(overlap::sentences(&overlaps.into_iter().filter(is_leak).collect::<Vec<_>>()));
         let entities = std::mem::take(&mut desk.entities);
         let summary = Summary::new(task.source, scores)?;
         let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
@@ -734,7 +737,8 @@ impl Measuring<'_> {
 
 /// Predictions of an earlier start, with what was written beside them: all rows must be there, and as they were written.
 fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
-    let text: Value = read_json(text_path)?;
+    let remedy = format!("remove {}, and run the same command: it is predicted again", path.display());
+    let text: Value = read_json(text_path).map_err(|error| error.with(&remedy))?;
     let predicted = predictions::read(path)?;
     let damaged = |what: String| {
         let place = path.display();

@@ -19,17 +19,16 @@ const SMALL: [(&str, f64); 2] = [("learning_rate", 5e-4), ("weight_decay", 0.01)
 
 /// The text of a recipe that learns a task made of these files, and what was assumed.
 pub fn recipe_of(named: &Named, methods: &[String], has_model: bool) -> Result<(String, Vec<String>)> {
-    let Guess { definition, folder, rows, mut assumed } = guess(named)?;
+    let Guess { definition, folder, mut assumed, .. } = guess(named)?;
     const BATCH: usize = 32;
-    let per_epoch = rows.div_ceil(BATCH) as i64;
     let train = std::path::absolute(named.train).unwrap_or_else(|_| named.train.to_owned());
     let mut stage = Table::from_iter([
         ("task".to_owned(), Value::from(definition.name.clone())),
         ("train_files".to_owned(), Value::Array(vec![shown(&train)])),
         ("epochs".to_owned(), Value::from(3)),
         ("batch_size".to_owned(), Value::from(BATCH as i64)),
-        ("checkpoint_every".to_owned(), Value::from(per_epoch)),
-        ("evaluate_every".to_owned(), Value::from(if named.dev.is_some() { per_epoch } else { 0 })),
+        ("checkpoint_every".to_owned(), Value::from(100)),
+        ("evaluate_every".to_owned(), Value::from(if named.dev.is_some() { 50 } else { 0 })),
         ("select".to_owned(), Value::from(if named.dev.is_some() { "best" } else { "last" })),
     ]);
     let mut recipe = Table::from_iter([
