@@ -67,7 +67,7 @@ pub fn run(args: &Args) -> Result<()> {
     let model = model_folder(&args.model)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
-    if Config::load(&model)?.is_tagger {
+    if Config::load(&model).is_ok_and(|config| config.is_tagger) {
         let (path, remedy) = (model.display(), "measure it with rxlt eval --task, or load it in transformers");
         return Err(Error::Data(format!("{path} tags words, and predict labels texts; {remedy}")));
     }
