@@ -201,29 +201,37 @@ fn undisturbed(
 
 /// An evaluation that takes most of the time is stopped in the middle, and made when the run goes on.
 fn stopped_while_measuring() -> Outcome {
-    const TRIES: usize = 40;
+    const TRIES: usize = 20;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let text = last_stage()
         .replace("max_eval_samples = 40", "max_eval_samples = 1500")
         .replace("updates = 20", "updates = 3")
         .replace("evaluate_every = 7", "evaluate_every = 1");
     let (recipe, expected) = undisturbed(folder.path(), &text, "cpu", "f32");
-    let broken = folder.path().join("broken");
-    let mut random = Rng::new(3, 0);
-    let stopped = (0..TRIES).any(|_| {
-        let mut run = command(&recipe, &broken, "cpu", "f32").stderr(Stdio::piped()).spawn().expect("it starts");
-        std::thread::sleep(Duration::from_millis(200 + 30 * u64::from(random.below(40))));
+    // What stopped too early or too late is begun anew: its evaluations are over.
+    let stopped = (0..TRIES).map(|i| folder.path().join(format!("broken-{i}"))).find(|broken| {
+        let mut run = command(&recipe, broken, "cpu", "f32").stderr(Stdio::piped()).spawn().expect("it starts");
+        while !is_measuring(&broken.join("log.jsonl")) && run.try_wait().is_ok_and(|ended| ended.is_none()) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         terminate(&run, "TERM");
         let mut said = String::new();
         run.stderr.take().expect("it is piped").read_to_string(&mut said).expect("it speaks");
         run.wait().expect("the run ends");
         said.contains("to be evaluated")
     });
-    assert!(stopped, "no stop of {TRIES} came while a model was measured");
+    let broken = stopped.unwrap_or_else(|| panic!("no stop of {TRIES} came while a model was measured"));
     let status = start(&recipe, &broken, "cpu", "f32").wait().expect("the run ends");
     assert!(status.success(), "{status}");
     assert_eq!(hashes(&broken), expected);
     Outcome::Passed
+}
+
+/// Whether an update is logged whose evaluation is not.
+fn is_measuring(log: &Path) -> bool {
+    let text = fs::read_to_string(log).unwrap_or_default();
+    let count = |event: &str| text.matches(&format!("\"event\":\"{event}\"")).count();
+    count("step") > count("evaluation")
 }
 
 /// The disk fills up once a checkpoint is there, and is emptied after the run has noticed.
