@@ -13,8 +13,9 @@ use std::{
 /// Where it lies in the project, and what recipes call it.
 pub const PATH: &str = "weights/xlmr-open";
 
-/// Its files, as Hugging Face lays them out; how they were made is in `weights/README.md`.
-const FILES: [(&str, &[u8]); 4] = [
+/// Its files, as Hugging Face lays them out; how they were made is in `weights/README.md`. A static stands in the program
+/// once, where a constant stood twice.
+static FILES: [(&str, &[u8]); 4] = [
     ("config.json", include_bytes!("../../weights/xlmr-open/config.json")),
     ("model.safetensors", include_bytes!("../../weights/xlmr-open/model.safetensors")),
     ("tokenizer.json", include_bytes!("../../weights/xlmr-open/tokenizer.json")),
