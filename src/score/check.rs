@@ -12,7 +12,7 @@ use crate::error::{Error, Result, did_you_mean};
 
 /// What is wrong, each with its file and, where there is one, its line; missing files are [`Error::Missing`].
 ///
-/// Of one file at most [`MOST`] lines are named, then their number.
+/// Of one file at most a few lines are named, then their number.
 pub fn check(request: &Request) -> Result<Vec<Error>> {
     let specs = request.specs()?;
     request.folders()?;

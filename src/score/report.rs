@@ -151,7 +151,7 @@ impl Report {
     pub fn groups(&self) -> Vec<(&'static str, f64)> {
         let metric = |name: &&str| self.scored(name).filter(|task| task.complete()).and_then(TaskReport::metric);
         let group = |(name, tasks): &(&'static str, &[&str])| {
-            let metrics: Option<Vec<f64>> = tasks.iter().map(|task| metric(task)).collect();
+            let metrics: Option<Vec<f64>> = tasks.iter().map(metric).collect();
             Some((*name, mean(&metrics?)?))
         };
         self.benchmark.groups().iter().filter_map(group).collect()

@@ -8,7 +8,7 @@ use crate::{
         clusters::{self, Ratio},
     },
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, slice::from_ref};
 
 /// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
 const Z: f64 = 1.959_963_984_540_054;
@@ -83,7 +83,7 @@ impl Entities {
     /// Those of sentences of right and predicted tags, as seqeval finds them by default.
     pub fn new(language: impl Into<String>, sentences: &[(Vec<&str>, Vec<&str>)]) -> Entities {
         let of = |(wanted, given): &(Vec<&str>, Vec<&str>)| {
-            chunks::marks(&[wanted.clone()], &[given.clone()], Scheme::Lenient)
+            chunks::marks(from_ref(wanted), from_ref(given), Scheme::Lenient)
         };
         let marks: Vec<Marks> = sentences.iter().map(of).collect();
         let parts: Vec<(f64, f64)> =
