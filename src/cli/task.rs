@@ -132,11 +132,7 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Re
             Split::Test => {
                 let survey = task.survey(data, split)?;
                 notes.extend(survey.note());
-                let is_own = tasks::definition_of(task.name).is_some() && !task.languages.is_empty();
-                match is_own {
-                    true => task.languages.iter().map(|language| (*language).to_owned()).collect(),
-                    false => survey.languages,
-                }
+                task.chosen().unwrap_or(survey.languages)
             }
             _ => vec![task.source.to_owned()],
         };

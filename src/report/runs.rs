@@ -134,17 +134,7 @@ impl Answer {
 type Given = BTreeMap<String, Vec<Answer>>;
 
 /// The task of predictions of which nobody says it: labels are told apart by their names alone.
-const UNNAMED: Task = Task {
-    name: "predictions",
-    about: "predictions made elsewhere",
-    kind: tasks::Kind::Classify { labels: &[] },
-    pairs: false,
-    source: "en",
-    languages: &[],
-    aliases: &[],
-    left_out: &[],
-    layouts: &[],
-};
+const UNNAMED: Task = Task { name: "predictions", about: "predictions made elsewhere", ..Task::UNDESCRIBED };
 
 /// A cell of which no predictions were read yet.
 struct Found {

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Columns, Kind, Layout, Row, Task, TextFile,
+    Columns, Layout, Row, Task, TextFile,
     table::{self, Found, Table},
     words, xsid,
 };
@@ -69,7 +69,7 @@ impl Format {
             header: None,
             columns,
         };
-        self.rows(file, &Task { pairs: second.is_some(), ..UNLABELLED }, &layout)
+        self.rows(file, &Task { pairs: second.is_some(), ..Task::UNDESCRIBED }, &layout)
     }
 
     /// What a file's first line says of its columns.
@@ -82,19 +82,6 @@ impl Format {
         }
     }
 }
-
-/// The task of texts that nobody has labelled.
-const UNLABELLED: Task = Task {
-    name: "texts",
-    about: "texts without labels",
-    kind: Kind::Classify { labels: &[] },
-    pairs: false,
-    source: "en",
-    languages: &[],
-    aliases: &[],
-    left_out: &[],
-    layouts: &[],
-};
 
 /// All of them.
 pub const FORMATS: &[Format] = &[

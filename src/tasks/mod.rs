@@ -330,6 +330,25 @@ pub struct Loaded {
 }
 
 impl Task {
+    /// What nobody has described: single texts, whose labels are told apart by their names alone.
+    pub const UNDESCRIBED: Task = Task {
+        name: "texts",
+        about: "texts that nobody has described",
+        kind: Kind::Classify { labels: &[] },
+        pairs: false,
+        source: "en",
+        languages: &[],
+        aliases: &[],
+        left_out: &[],
+        layouts: &[],
+    };
+
+    /// The languages that a user's own task asks for; none where all are measured that the data have.
+    pub fn chosen(&self) -> Option<Vec<String>> {
+        let is_chosen = !self.languages.is_empty() && definition_of(self.name).is_some();
+        is_chosen.then(|| self.languages.iter().map(|language| (*language).to_owned()).collect())
+    }
+
     /// Whether each word is asked for, rather than the whole text.
     pub fn tags_words(&self) -> bool {
         matches!(self.kind, Kind::Tag { .. })

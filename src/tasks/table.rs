@@ -141,41 +141,40 @@ impl Table<'_> {
 
     /// The rows of sentences or pairs, whose columns the layout names, a header, or else their order.
     pub(super) fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
-        rows(self, file, task, layout)
+        let places = Places::of(self, file, task, layout)?;
+        let mut per_language: HashMap<String, usize> = HashMap::new();
+        let mut rows = Vec::new();
+        let body = self.records.iter().skip(usize::from(places.header_is_a_record));
+        for record in body.clone() {
+            places.check(record, self, file)?;
+            let field = |column: Option<usize>| column.map(|column| record.fields[column].as_ref());
+            let language = field(places.language).map(|name| name.trim().to_owned());
+            let count = per_language.entry(language.clone().unwrap_or_default()).or_default();
+            *count += 1;
+            rows.push(Row {
+                line: record.line,
+                row: *count,
+                language,
+                a: record.fields[places.a].to_string(),
+                b: field(places.b).map(str::to_owned),
+                label: field(places.label).map(str::to_owned),
+                words: Vec::new(),
+            });
+        }
+        if rows.is_empty() {
+            return Err(Error::Data(format!(
+                "{} has a header but no rows; fetch or write it again",
+                file.path.display()
+            )));
+        }
+        // Row numbers come from their column where it holds numbers throughout; else rows were counted by language.
+        let number = |record: &Record| record.fields.get(places.row?)?.trim().parse().ok();
+        let numbers: Option<Vec<usize>> = body.map(number).collect();
+        for (row, number) in rows.iter_mut().zip(numbers.into_iter().flatten()) {
+            row.row = number;
+        }
+        Ok(rows)
     }
-}
-
-fn rows(table: &Table, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
-    let places = Places::of(table, file, task, layout)?;
-    let mut per_language: HashMap<String, usize> = HashMap::new();
-    let mut rows = Vec::new();
-    let body = table.records.iter().skip(usize::from(places.header_is_a_record));
-    for record in body.clone() {
-        places.check(record, table, file)?;
-        let field = |column: Option<usize>| column.map(|column| record.fields[column].as_ref());
-        let language = field(places.language).map(|name| name.trim().to_owned());
-        let count = per_language.entry(language.clone().unwrap_or_default()).or_default();
-        *count += 1;
-        rows.push(Row {
-            line: record.line,
-            row: *count,
-            language,
-            a: record.fields[places.a].to_string(),
-            b: field(places.b).map(str::to_owned),
-            label: field(places.label).map(str::to_owned),
-            words: Vec::new(),
-        });
-    }
-    if rows.is_empty() {
-        return Err(Error::Data(format!("{} has a header but no rows; fetch or write it again", file.path.display())));
-    }
-    // Row numbers come from their column where it holds numbers throughout; else rows were counted by language.
-    let number = |record: &Record| record.fields.get(places.row?)?.trim().parse().ok();
-    let numbers: Option<Vec<usize>> = body.map(number).collect();
-    for (row, number) in rows.iter_mut().zip(numbers.into_iter().flatten()) {
-        row.row = number;
-    }
-    Ok(rows)
 }
 
 /// Where a first line says that the sentences are: the column of the first, and of the second where it names pairs.

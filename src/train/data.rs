@@ -48,14 +48,10 @@ impl<'a> Data<'a> {
 
     /// The languages to measure, the source first, and what there is to say of them.
     pub fn languages(&self, task: &Task) -> Result<Languages> {
-        let (mut codes, notes): (Vec<String>, Vec<String>) = match (&self.recipe.languages[..], self.is_demo()) {
+        let chosen = task.chosen().filter(|_| self.recipe.languages.is_empty());
+        let named = chosen.as_ref().unwrap_or(&self.recipe.languages);
+        let (mut codes, notes): (Vec<String>, Vec<String>) = match (&named[..], self.is_demo()) {
             ([], true) => (demo::LANGUAGES.iter().map(|code| (*code).to_string()).collect(), Vec::new()),
-            ([], false) if tasks::definition_of(task.name).is_some() && !task.languages.is_empty() => {
-                let named: Vec<String> = task.languages.iter().map(|language| (*language).to_owned()).collect();
-                let asked = task.asked(self.folder(), Split::Test, &named)?;
-                let notes = asked.iter().filter_map(|asked| asked.note.clone()).collect();
-                (asked.into_iter().map(|asked| asked.language).collect(), notes)
-            }
             ([], false) => {
                 let survey = task.survey(self.folder(), Split::Test)?;
                 let note = survey.note();
