@@ -45,7 +45,7 @@
 //!     positions: segments.positions(),
 //!     types: vec![0; 5].into(),
 //!     segments,
-//!     target: Target::Labels(vec![1, 0].into()),
+//!     target: Target::labels(&segments, vec![1, 0]),
 //! };
 //! let adv = Pgd {
 //!     norm: Norm::L2, radius: 0.02, step_size: 0.01, steps: 2, start: Start::Zero, at: Place::Word, clean_weight: 0.0,
@@ -96,6 +96,7 @@ pub mod models;
 pub mod text;
 pub mod metrics;
 pub mod tasks;
+pub mod kinds;
 pub mod train;
 pub mod report;
 pub mod score;

@@ -141,13 +141,8 @@ fn batch(lengths: &[usize], mut word: impl FnMut() -> u32) -> Batch {
         ids.push(END);
     }
     let segments = Segments::new(lengths.iter().copied());
-    Batch {
-        types: vec![0; ids.len()].into(),
-        ids: ids.into(),
-        positions: segments.positions(),
-        segments,
-        target: Target::Labels((0..lengths.len() as u32).map(|i| i % 3).collect::<Vec<_>>().into()),
-    }
+    let target = Target::labels(&segments, (0..lengths.len() as u32).map(|i| i % 3).collect::<Vec<_>>());
+    Batch { types: vec![0; ids.len()].into(), ids: ids.into(), positions: segments.positions(), segments, target }
 }
 
 #[cfg(test)]

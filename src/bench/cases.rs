@@ -138,6 +138,15 @@ pub const CASES: &[Case] = &[
         |_, x| x[0].cross_entropy(&(0..MASKED as u32).collect::<Vec<_>>().into(), 1.0),
     ),
     case(
+        "grouped_cross_entropy",
+        "spans",
+        |s| vec![[s.batch.segments.rows(), 2].into()],
+        |s, x| {
+            let segments = &s.batch.segments;
+            x[0].grouped_cross_entropy(segments, &vec![0; 2 * segments.count()].into(), 1.0)
+        },
+    ),
+    case(
         "linear_cross_entropy",
         "",
         |s| {

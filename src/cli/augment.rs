@@ -6,6 +6,7 @@ use super::{Force, print, tell};
 use crate::{
     checkpoint::Output,
     error::{Error, Result},
+    kinds,
     rng::{Purpose, Rng},
     tasks::{self, Example, Task},
     train::augment::{Neighbours, augment, refuse_without_effect},
@@ -45,11 +46,8 @@ pub struct Args {
 /// `rxlt augment`
 pub fn run(args: &Args) -> Result<()> {
     let task = tasks::find(&args.task)?;
-    if task.tags_words() {
-        return Err(Error::Usage(format!(
-            "{} tags words, and this command changes texts; name another task",
-            task.name
-        )));
+    if let Some(reason) = kinds::of(task).fixed() {
+        return Err(Error::Usage(format!("{}: this command changes texts: {reason}; name another task", task.name)));
     }
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &args.neighbours]);
     let output = args.output.as_ref().map(output).transpose()?;

@@ -5,6 +5,7 @@ use std::{fmt::Write, path::Path};
 use super::{device::Chosen, print};
 use crate::{
     error::Result,
+    kinds::Reader,
     models::{Config, HeadKind, Pretrained},
     report::{Column, Table},
     rng::{Purpose, Rng},
@@ -13,6 +14,7 @@ use crate::{
     train::{
         augment::{Neighbours, perturb, refuse_without_effect, stream_of},
         data::{Data, overlaps},
+        exam::Exam,
         fit::Plan,
         measure::{TOKENS_AT_ONCE, head_for, new_head},
         memory::{self, Bytes, Subject},
@@ -139,7 +141,7 @@ fn describe_task(
 fn describe_memory(
     recipe: &Recipe,
     index: usize,
-    task: &Task,
+    task: &'static Task,
     data: &Data,
     tokenizer: &Tokenizer,
     config: &Config,
@@ -149,8 +151,9 @@ fn describe_memory(
 ) -> Result<()> {
     let stage = &recipe.stages[index];
     let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
-    let tokenize = |examples: &[Example]| Labelled::new(examples, tokenizer, stage.max_length, &labels);
-    let (source, dev) = (tokenize(&data.train(task, stage)?.examples)?, tokenize(&data.dev(task)?.examples)?.items);
+    let reader = Reader { task, tokenizer, max_length: stage.max_length, labels: &labels };
+    let source = Labelled::new(&data.train(task, stage)?.examples, &reader)?;
+    let exam = Exam::of_examples(data.dev(task)?.examples, task, &reader)?;
     let head = new_head(task);
     let (device, depth) = (&chosen.device, config.num_hidden_layers);
     let subject = Subject { config, head: &head, device, recompute: recipe.recompute, depth };
@@ -164,7 +167,7 @@ fn describe_memory(
             objective: &*method.objective(),
             source: &source,
             updates: stage.n_updates(source.len()),
-            dev: &dev,
+            exam: &exam,
             seed: recipe.seed ^ (index as u64 + 1) << 40,
             tokens: stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE),
         };

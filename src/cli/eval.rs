@@ -6,17 +6,18 @@ use super::{Force, device::DeviceArgs, note, print, tell};
 use crate::{
     checkpoint::{Existing, Output},
     error::{self, Error, Result},
+    kinds::score::{oddities, score_file, scores, summaries},
     models::{HeadKind, Model},
     report::results,
     tasks::{
         self, Loaded, Split, Task, demo, generalized,
-        metrics::{Entities, Grid, Score, Summary},
-        predictions::{self, Prediction, confusion_file, oddities_file, score_file},
+        metrics::{Grid, Score, Summary},
+        predictions::{self, Prediction, confusion_file, oddities_file},
         tatoeba,
     },
     text::Tokenizer,
     train::{
-        measure::{Classifier, Opened, TOKENS_AT_ONCE, open_classifier},
+        measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
         recipe::DEMO,
         record::{Record, choose_length, model_folder},
         retrieve::Retriever,
@@ -114,6 +115,9 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     print(&results::one_run(&score_file(file, task)?).to_text())?;
+    if task.is_some_and(|task| !task.has_one_label()) {
+        return Ok(());
+    }
     print(&format!("\n{}", results::confusion(&confusion_file(file, task)?).to_text()))?;
     warn(&oddities_file(file, task)?)
 }
@@ -134,24 +138,20 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
-        let Opened { model, tokenizer, record } = open_classifier(&folder, task, &chosen.device, note)?;
+        let Opened { model, tokenizer, record } = open_trained(&folder, task, &chosen.device, note)?;
         let (max_length, said) = choose_length(args.max_length, record.as_ref(), &folder, &model.config)?;
         said.iter().for_each(|said| note(said));
-        let classifier = Classifier { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
-        let mut measure = Measure { classifier, saving, odd: Vec::new(), entities: Vec::new() };
-        let scores = loaded.iter().map(|loaded| measure.score(loaded)).collect::<Result<Vec<_>>>()?;
+        let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
+        let mut measure = Measure { examiner, saving, odd: Vec::new() };
+        let scores = loaded.iter().map(|loaded| measure.scores(loaded)).collect::<Result<Vec<_>>>()?;
         chosen.tell_notes();
-        let summary = Summary::new(task.source, scores)?;
-        print(&results::one_run(&summary).to_text())?;
-        if !measure.entities.is_empty() {
-            let found = results::entities(&measure.entities).to_text();
-            print(&format!("\nentity F1 as seqeval's, intervals over sentences\n\n{found}"))?;
-        }
+        let summaries = summaries(task.source, scores)?;
+        print(&results::one_run(&summaries).to_text())?;
         warn(&std::mem::take(&mut measure.odd))?;
         if !args.generalized {
             return Ok(());
         }
-        let grid = measure.grid(&loaded, &summary)?;
+        let grid = measure.grid(&loaded, &summaries[0])?;
         print(&format!("\n{}\n{}", results::grid(&grid).to_text(), results::grid_means(&grid).to_text()))
     })
 }
@@ -258,37 +258,34 @@ impl Saving {
 }
 
 struct Measure<'a> {
-    classifier: Classifier<'a>,
+    examiner: Examiner<'a>,
     saving: Option<Saving>,
     /// What is odd about the predictions so far.
     odd: Vec<String>,
-    /// Names found, where the task has such.
-    entities: Vec<Entities>,
 }
 
 impl Measure<'_> {
-    fn score(&mut self, loaded: &Loaded) -> Result<Score> {
-        let (task, language) = (self.classifier.task.name, &loaded.language);
+    /// By every metric.
+    fn scores(&mut self, loaded: &Loaded) -> Result<Vec<Score>> {
+        let (task, language) = (self.examiner.task.name, &loaded.language);
         tell(&format!("{task} {language}: {} examples", loaded.examples.len()));
         for (reason, n) in &loaded.dropped {
             tell(&format!("  {n} rows left out: {reason}"));
         }
         loaded.notes.iter().for_each(|text| tell(&format!("  note: {text}")));
-        let measured = self.classifier.predict(loaded, None)?;
+        let measured = self.examiner.predict(loaded, None)?;
         if measured.n_truncated > 0 {
-            tell(&format!("  {} of them cut to {} tokens", measured.n_truncated, self.classifier.max_length));
+            tell(&format!("  {} of them cut to {} tokens", measured.n_truncated, self.examiner.max_length));
         }
         if let Some(saving) = &self.saving {
             saving.write(&loaded.language, &measured.predictions)?;
         }
-        self.odd.extend(predictions::oddities(&measured.predictions));
-        if measured.n_words_cut > 0 {
-            let n = measured.n_words_cut;
+        self.odd.extend(oddities(self.examiner.task, &measured.predictions));
+        if measured.n_unseen > 0 {
+            let n = measured.n_unseen;
             tell(&format!("  {n} words lie beyond that, and count as predicted O, or the most usual"));
         }
-        let (score, entities) = predictions::score(self.classifier.task, &loaded.language, &measured.predictions)?;
-        self.entities.extend(entities);
-        Ok(score)
+        scores(self.examiner.task, &loaded.language, &measured.predictions)
     }
 
     fn grid(&mut self, loaded: &[Loaded], summary: &Summary) -> Result<Grid> {
@@ -298,7 +295,7 @@ impl Measure<'_> {
                 let known = summary.score(&first.language).filter(|_| first.language == second.language);
                 let score = match known {
                     Some(score) => score.clone(),
-                    None => self.score(&generalized(first, second)?)?,
+                    None => self.scores(&generalized(first, second)?)?.swap_remove(0),
                 };
                 cells.push((first.language.clone(), second.language.clone(), score));
             }

@@ -8,12 +8,13 @@ use super::{Force, device::DeviceArgs, note, tell};
 use crate::{
     checkpoint::Output,
     error::{self, Error, Result},
+    kinds,
     rng::{Purpose, Rng},
     tasks::{self, Loaded, Split, Task, demo, predictions::Prediction},
     train::{
         augment::{Augmented, Neighbours, augment, refuse_without_effect},
         data::DEMO_SEED,
-        measure::{Classifier, Opened, TOKENS_AT_ONCE, open_classifier},
+        measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
         recipe::DEMO,
         record::{choose_length, model_folder},
     },
@@ -74,11 +75,8 @@ const DEMO_EXAMPLES: usize = 600;
 /// `rxlt flips`
 pub fn run(args: &Args) -> Result<()> {
     let task = tasks::find(&args.task)?;
-    if task.tags_words() {
-        return Err(Error::Usage(format!(
-            "{} tags words, and this command changes texts; name another task",
-            task.name
-        )));
+    if let Some(reason) = kinds::of(task).fixed() {
+        return Err(Error::Usage(format!("{}: this command changes texts: {reason}; name another task", task.name)));
     }
     let mut test = match args.data == Path::new(DEMO) {
         true => demo::load(Split::Test, task.source, DEMO_EXAMPLES, DEMO_SEED)?,
@@ -103,13 +101,13 @@ pub fn run(args: &Args) -> Result<()> {
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     let (plain, perturbed) = error::catch(|| {
-        let Opened { model: opened, tokenizer, record } = open_classifier(&model, task, &chosen.device, note)?;
+        let Opened { model: opened, tokenizer, record } = open_trained(&model, task, &chosen.device, note)?;
         let (max_length, said) = choose_length(args.max_length, record.as_ref(), &model, &opened.config)?;
         said.iter().for_each(|said| note(said));
         let tokens = args.tokens;
-        let classifier = Classifier { model: &opened, tokenizer: &tokenizer, task, max_length, tokens };
+        let examiner = Examiner { model: &opened, tokenizer: &tokenizer, task, max_length, tokens };
         let perturbed = Loaded { examples: copies.examples.clone(), ..test.clone() };
-        Ok((classifier.predict(&test, None)?.predictions, classifier.predict(&perturbed, None)?.predictions))
+        Ok((examiner.predict(&test, None)?.predictions, examiner.predict(&perturbed, None)?.predictions))
     })?;
     chosen.tell_notes();
     let (text, flipped) = lines(task, &plain, &perturbed, args);

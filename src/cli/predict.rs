@@ -11,6 +11,7 @@ use super::{Force, device::DeviceArgs, note, print, tell};
 use crate::{
     checkpoint::{Output, verify_if_sealed},
     error::{self, Error, Result},
+    kinds::{Reader, largest},
     models::{Config, HeadKind, Outputs, Pretrained, Problem},
     tasks::{
         self, Example, Row, Task, TextFile, format,
@@ -20,7 +21,7 @@ use crate::{
     tensor::Device,
     text::Tokenizer,
     train::{
-        evaluate::{largest, probabilities},
+        evaluate::probabilities,
         record::{RECORD, Record, choose_length, model_folder},
         source::Labelled,
         stop::Stop,
@@ -67,7 +68,7 @@ pub fn run(args: &Args) -> Result<()> {
     let model = model_folder(&args.model)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
-    if Config::load(&model).is_ok_and(|config| config.is_tagger) {
+    if Config::load(&model).is_ok_and(|config| config.is_tagger()) {
         let (path, remedy) = (model.display(), "measure it with rxlt eval --task, or load it in transformers");
         return Err(Error::Data(format!("{path} tags words, and predict labels texts; {remedy}")));
     }
@@ -170,7 +171,8 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
     let model = pretrained.load(HeadKind::Classify(labels.clone()), 0, device)?;
     let tokenizer = Tokenizer::load(folder)?;
     let tokenizer = suited(&tokenizer, &model.config, note)?;
-    let data = Labelled::new(examples, &tokenizer, max_length, &[])?;
+    let reader = Reader { task: &Task::UNDESCRIBED, tokenizer: &tokenizer, max_length, labels: &[] };
+    let data = Labelled::new(examples, &reader)?;
     if data.n_truncated > 0 {
         tell(&format!("{} of {} examples cut to {} tokens", data.n_truncated, examples.len(), max_length));
     }
@@ -197,16 +199,8 @@ fn check_finite(args: &Args, examples: &[Example], rows: &[Vec<f32>]) -> Result<
 
 fn prediction(example: &Example, row: &[f32], labels: &[String], prediction: String, language: &str) -> Prediction {
     let named: BTreeMap<String, f64> = labels.iter().cloned().zip(row.iter().map(|p| f64::from(*p))).collect();
-    Prediction {
-        id: example.id.clone(),
-        row: example.row,
-        language: language.to_owned(),
-        a: Some(example.a.clone()),
-        b: example.b.clone(),
-        label: None,
-        prediction,
-        probabilities: Some(Probabilities::Named(named)),
-    }
+    let probabilities = Some(Probabilities::Named(named));
+    Prediction { probabilities, ..Prediction::of(language, example, prediction) }.with_text(example)
 }
 
 /// A line of a .jsonl file.
@@ -231,8 +225,7 @@ fn read_table(file: &TextFile, task: Option<&Task>) -> Option<Result<Vec<Example
         row: row.line,
         a: row.a,
         b: row.b,
-        label: None,
-        words: Vec::new(),
+        ..Example::default()
     };
     Some(format.texts(file, task).map(|rows| rows.into_iter().map(example).collect()))
 }
@@ -259,7 +252,7 @@ fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
         };
         let line = line.map_err(|reason| Error::Data(format!("{}: {reason}", file.place(number))))?;
         let id = line.id.unwrap_or_else(|| format!("{stem}:{number}"));
-        examples.push(Example { id, row: number, a: line.a, b: line.b, label: None, words: Vec::new() });
+        examples.push(Example { id, row: number, a: line.a, b: line.b, ..Example::default() });
     }
     if examples.is_empty() {
         return Err(Error::Data(format!("{} has a header but no rows; put texts below it", file.path.display())));

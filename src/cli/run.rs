@@ -443,11 +443,12 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
     let mut text = String::new();
     if let [only] = &outcome.methods[..] {
         text += &format!("{} with {}\n\n", outcome.task, only.name);
-        text += &results::one_run(&only.summary).to_text();
+        text += &results::one_run(&only.summaries()).to_text();
     } else if outcome.methods.is_empty() {
         text += &format!("{}: nothing was measured\n", outcome.task);
     } else {
-        text += &format!("{}: accuracy by language and method\n\n", outcome.task);
+        let metric = outcome.methods[0].summary.metric();
+        text += &format!("{}: {metric} by language and method\n\n", outcome.task);
         let methods: Vec<_> =
             outcome.methods.iter().map(|method| (method.name.clone(), method.summary.clone())).collect();
         text += &results::comparison(&methods).to_text();
@@ -468,10 +469,8 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
             text += &format!("\n{}", results::grid_means(grid).to_text());
         }
     }
-    let with_entities: Vec<_> = outcome.methods.iter().filter(|method| !method.entities.is_empty()).collect();
-    for method in with_entities {
-        text += &format!("\n{}: entity F1 as seqeval's, intervals over sentences\n\n", method.name);
-        text += &results::entities(&method.entities).to_text();
+    for method in outcome.methods.iter().filter(|method| outcome.methods.len() > 1 && !method.others.is_empty()) {
+        text += &format!("\n{}\n\n{}", method.name, results::one_run(&method.summaries()).to_text());
     }
     text += "\n";
     for method in &outcome.methods {

@@ -10,7 +10,7 @@ use crate::{
     cpu,
     error::{Error, Result as Checked},
     gpu::{Kernels, Opening},
-    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
+    models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
@@ -201,14 +201,10 @@ impl Golden {
         let text = fs::read_to_string(folder.join("config.json")).expect("it was just read");
         let raw: serde_json::Value = serde_json::from_str(&text).expect("it was just parsed");
         let class = raw["architectures"][0].as_str().unwrap_or_default().to_string();
-        let head = match &class {
-            class if class == config.architecture.classifier => {
-                HeadKind::Classify(config.labels.expect("a classifier has labels"))
-            }
-            class if class == config.architecture.masked_lm => HeadKind::MaskedLm,
-            class if class == config.architecture.tagger => HeadKind::Tag(config.labels.expect("a tagger has labels")),
-            other => return Err(format!("{other} is not supported")),
-        };
+        let labels = config.labels.clone().unwrap_or_default();
+        let heads = [HeadKind::Classify(labels.clone()), HeadKind::Tag(labels), HeadKind::Span, HeadKind::MaskedLm];
+        let head = heads.into_iter().find(|head| config.architecture.class(head) == class);
+        let head = head.ok_or_else(|| format!("{class} is not supported"))?;
         let numbers = Weights::open(&folder.join("golden.safetensors")).expect("the golden numbers can be read");
         let (batch, rows) = batch(&numbers, &head);
         Ok(Golden { folder: folder.to_path_buf(), numbers, head, batch, rows })
@@ -239,6 +235,12 @@ impl Golden {
         self.rows.iter().flat_map(|row| values[row * width..(row + 1) * width].to_vec()).collect()
     }
 
+    /// The numbers of tokens of a padded [b, t] tensor.
+    fn packed_column(&self, name: &str) -> Vec<f32> {
+        let values = self.read(name);
+        self.rows.iter().map(|row| values[*row]).collect()
+    }
+
     /// A gradient or parameter by name; the tied output layer goes by two.
     fn named(&self, prefix: &str, name: &str) -> Vec<f32> {
         let tied = if name.ends_with("word_embeddings.weight") { "lm_head.decoder.weight" } else { name };
@@ -260,17 +262,24 @@ fn batch(numbers: &Weights, head: &HeadKind) -> (Batch, Vec<usize>) {
     let rows: Vec<usize> = (0..ids.len()).filter(|i| mask[*i] == 1).collect();
     let lengths = mask.chunks(shape[1]).map(|row| row.iter().sum::<u32>() as usize);
     let pick = |values: &[u32]| rows.iter().map(|i| values[*i]).collect::<Vec<u32>>();
+    let segments = Segments::new(lengths);
     let target = match head {
-        HeadKind::Classify(_) => Target::Labels(read("labels").into()),
-        HeadKind::MaskedLm | HeadKind::Tag(_) => {
+        HeadKind::Span => {
+            let (begins, ends) = (read("start_positions"), read("end_positions"));
+            let places: Vec<u32> = begins.iter().zip(&ends).flat_map(|(begin, end)| [*begin, *end]).collect();
+            let rows = (0..segments.rows() as u32).collect::<Vec<_>>().into();
+            let wanted = Wanted::Places { groups: segments.clone(), places: places.into() };
+            Target { rows, wanted, firsts: Vec::new() }
+        }
+        HeadKind::Classify(_) => Target::labels(&segments, read("labels")),
+        _ => {
             // Labels of -100 do not fit u32; the masked positions are those with a label.
             let labels = labels_as_f64(numbers);
             let masked: Vec<usize> = (0..rows.len()).filter(|i| labels[rows[*i]] >= 0.0).collect();
             let words: Vec<u32> = masked.iter().map(|i| labels[rows[*i]] as u32).collect();
-            Target::Rows { rows: masked.iter().map(|i| *i as u32).collect::<Vec<_>>().into(), labels: words.into() }
+            Target::classes(masked.iter().map(|i| *i as u32).collect::<Vec<_>>().into(), words)
         }
     };
-    let segments = Segments::new(lengths);
     let (ids, positions, types) = (pick(&ids).into(), segments.positions(), pick(&types).into());
     let batch = Batch { ids, positions, types, segments, target };
     (batch, rows)
@@ -355,9 +364,9 @@ fn logits_and_gradients(model: &Model, batch: &Batch) -> [Vec<f32>; 2] {
 
 /// How many predictions the loss averages over.
 fn n_examples(batch: &Batch) -> usize {
-    match &batch.target {
-        Target::Labels(labels) => labels.len(),
-        Target::Rows { labels: words, .. } | Target::Translated { words, .. } => words.len(),
+    match &batch.target.wanted {
+        Wanted::Classes(goals) | Wanted::Each(goals) | Wanted::Places { places: goals, .. } => goals.len(),
+        Wanted::Numbers(numbers) => numbers.len(),
     }
 }
 
@@ -392,12 +401,17 @@ fn forward(golden: &Golden, device: &Device, seen: &mut Closeness) {
         seen.close(&format!("hidden.{i}"), &state.to_vec(), &golden.packed(&format!("hidden.{i}")), 2e-5);
     }
     let logits = model.logits_from(Place::Embedding, &embedded, batch, pass).to_vec();
-    let expected = match &batch.target {
-        Target::Labels(_) => golden.read("logits"),
-        Target::Rows { rows, .. } | Target::Translated { rows, .. } => {
+    let expected = match golden.head {
+        HeadKind::Span => {
+            let [begins, ends] = ["start_logits", "end_logits"].map(|name| golden.packed_column(name));
+            begins.iter().zip(&ends).flat_map(|(begin, end)| [*begin, *end]).collect()
+        }
+        HeadKind::Classify(_) => golden.read("logits"),
+        _ => {
             let v = *golden.numbers.shape("logits").expect("it is there").last().expect("it has axes");
             let all = golden.packed("logits");
-            rows.iter().flat_map(|row| all[*row as usize * v..(*row as usize + 1) * v].to_vec()).collect()
+            let rows = batch.target.rows.iter();
+            rows.flat_map(|row| all[*row as usize * v..(*row as usize + 1) * v].to_vec()).collect()
         }
     };
     seen.close("logits", &logits, &expected, 5e-5);

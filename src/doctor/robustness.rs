@@ -62,7 +62,7 @@ const SETTINGS: Settings = Settings {
 fn batch(number: u32) -> Batch {
     let ids: Vec<u32> = (0..15).map(|i| 6 + (i * 5 + number) % 50).collect();
     let segments = Segments::new([9, 6]);
-    let (positions, target) = (segments.positions(), Target::Labels(vec![0, 1].into()));
+    let (positions, target) = (segments.positions(), Target::labels(&segments, vec![0, 1]));
     Batch { ids: ids.into(), positions, types: vec![0; 15].into(), segments, target }
 }
 

@@ -7,6 +7,7 @@ use crate::{
     cpu,
     error::{Error, Result},
     gpu::Opening,
+    kinds::{Reader, item::pack},
     models::{Batch, HeadKind, Model, Place, Words, shipped},
     ops::Distribution,
     rng::Draw,
@@ -16,7 +17,7 @@ use crate::{
     train::{
         objective::{Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
         optimizer::{Decay, Optimizer, Settings},
-        source::{Labelled, pack},
+        source::Labelled,
     },
 };
 use std::path::{Path, PathBuf};
@@ -65,7 +66,8 @@ impl Lesson {
         let tokenizer = Tokenizer::load(&folder)?;
         let loaded = demo::load(Split::Train, "en", updates * pairs, 1)?;
         let labels: Vec<u32> = (0..demo::LABELS.len() as u32).collect();
-        let items = Labelled::new(&loaded.examples, &tokenizer, 80, &labels)?.items;
+        let reader = Reader { task: &demo::DEMO, tokenizer: &tokenizer, max_length: 80, labels: &labels };
+        let items = Labelled::new(&loaded.examples, &reader)?.items;
         Ok(Lesson { folder, batches: items.chunks(pairs).map(pack).collect() })
     }
 

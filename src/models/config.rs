@@ -136,10 +136,38 @@ const OTHERS: &[&str] = &[
 pub enum HeadKind {
     /// One of these labels for each sequence.
     Classify(Vec<String>),
+    /// Any of these labels for each sequence, or none.
+    AnyOf(Vec<String>),
+    /// A number for each sequence.
+    Number,
     /// One of these tags for each word.
     Tag(Vec<String>),
+    /// The tokens at which an answer begins and ends.
+    Span,
+    /// Which of several sequences is right: a number for each.
+    Choose,
     /// The word at each masked position.
     MaskedLm,
+}
+
+impl HeadKind {
+    /// The labels that it tells apart, if it has such.
+    pub fn labels(&self) -> Option<&Vec<String>> {
+        match self {
+            HeadKind::Classify(labels) | HeadKind::AnyOf(labels) | HeadKind::Tag(labels) => Some(labels),
+            HeadKind::Number | HeadKind::Span | HeadKind::Choose | HeadKind::MaskedLm => None,
+        }
+    }
+
+    /// The same with other labels, where it has such.
+    pub fn with_labels(self, labels: Vec<String>) -> HeadKind {
+        match self {
+            HeadKind::Classify(_) => HeadKind::Classify(labels),
+            HeadKind::AnyOf(_) => HeadKind::AnyOf(labels),
+            HeadKind::Tag(_) => HeadKind::Tag(labels),
+            other => other,
+        }
+    }
 }
 
 /// What the logits of a checkpoint's classifier are, by `problem_type`.
@@ -186,8 +214,8 @@ pub struct Config {
     pub pad_token_id: usize,
     /// Labels of the checkpoint's classifier, as far as they are named.
     pub labels: Option<Vec<String>>,
-    /// Whether config.json says that these are tags of words.
-    pub is_tagger: bool,
+    /// The class of transformers that config.json says the checkpoint is of; empty where it says none.
+    pub class: String,
     /// What that classifier's logits are.
     pub problem: Problem,
     /// Whether a language model's output layer is the word table.
@@ -243,7 +271,7 @@ impl Config {
             initializer_range: fields.number("initializer_range", 0.02)?,
             pad_token_id: fields.id("pad_token_id", architecture.padding)?,
             labels: labels(&raw)?,
-            is_tagger: raw.get("architectures").is_some_and(|classes| classes[0] == architecture.tagger),
+            class: raw.get("architectures").and_then(|classes| classes[0].as_str()).unwrap_or_default().to_owned(),
             problem: problem(&raw)?,
             tied: fields.flag("tie_word_embeddings", true)?,
             raw,
@@ -264,6 +292,16 @@ impl Config {
     /// A special token's id under its name in config.json, such as `bos_token_id`.
     pub fn id(&self, name: &str) -> Option<u64> {
         self.raw.get(name).and_then(Value::as_u64)
+    }
+
+    /// Whether config.json says that the checkpoint has a head of this kind.
+    pub fn is_of(&self, head: &HeadKind) -> bool {
+        self.class == self.architecture.class(head)
+    }
+
+    /// Whether it says that it tags words.
+    pub fn is_tagger(&self) -> bool {
+        self.is_of(&HeadKind::Tag(Vec::new()))
     }
 
     /// The position of a sequence's first token.
@@ -288,29 +326,48 @@ impl Config {
     /// The content of config.json for this encoder with a head, as transformers reads it.
     pub fn to_json(&self, head: &HeadKind) -> Value {
         let mut raw = self.raw.clone();
-        if let HeadKind::Classify(labels) | HeadKind::Tag(labels) = head {
+        if let Some(labels) = head.labels() {
             let id2label = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label)));
             let label2id = labels.iter().enumerate().map(|(i, label)| (label.clone(), json!(i)));
             raw.insert("id2label".into(), Value::Object(id2label.collect()));
             raw.insert("label2id".into(), Value::Object(label2id.collect()));
         }
-        let class = match head {
-            HeadKind::Tag(_) => self.architecture.tagger,
+        let problem = match head {
             HeadKind::Classify(labels) => {
                 let is_own = self.labels.as_ref() == Some(labels) && self.problem != Problem::OneOf;
-                if labels.len() > 1 && !is_own {
-                    raw.insert("problem_type".into(), json!("single_label_classification"));
-                }
-                self.architecture.classifier
+                (labels.len() > 1 && !is_own).then_some("single_label_classification")
             }
-            HeadKind::MaskedLm => self.architecture.masked_lm,
+            HeadKind::AnyOf(_) => Some("multi_label_classification"),
+            HeadKind::Number => {
+                raw.insert("id2label".into(), json!({ "0": "LABEL_0" }));
+                raw.insert("label2id".into(), json!({ "LABEL_0": 0 }));
+                Some("regression")
+            }
+            _ => None,
         };
-        of_class(raw, class)
+        if let Some(problem) = problem {
+            raw.insert("problem_type".into(), json!(problem));
+        }
+        of_class(raw, &self.architecture.class(head))
     }
 
     /// The content of config.json for this encoder alone.
     pub fn encoder_to_json(&self) -> Value {
         of_class(self.raw.clone(), self.architecture.encoder)
+    }
+}
+
+impl Architecture {
+    /// The class that loads the encoder with a head in transformers.
+    pub fn class(&self, head: &HeadKind) -> String {
+        let of = |what: &str| self.classifier.replace("SequenceClassification", what);
+        match head {
+            HeadKind::Classify(_) | HeadKind::AnyOf(_) | HeadKind::Number => self.classifier.to_owned(),
+            HeadKind::Tag(_) => self.tagger.to_owned(),
+            HeadKind::Span => of("QuestionAnswering"),
+            HeadKind::Choose => of("MultipleChoice"),
+            HeadKind::MaskedLm => self.masked_lm.to_owned(),
+        }
     }
 }
 

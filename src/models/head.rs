@@ -1,6 +1,6 @@
 //! Heads: what turns hidden states into logits.
 
-use super::{Config, HeadKind};
+use super::{Config, HeadKind, model::Wanted};
 use crate::{
     array::Ids,
     nn::{Builder, Fill, LayerNorm, Linear, Pass, WordTable},
@@ -28,8 +28,8 @@ pub enum Head {
         /// The first dropout site.
         site: usize,
     },
-    /// The first token of each word, to tag logits.
-    Tag {
+    /// Single tokens: the first of each word to tag logits, or every one to those of an answer's beginning and end.
+    Tokens {
         /// h → k
         out: Linear,
         /// Dropout before it.
@@ -53,21 +53,23 @@ pub enum Head {
 impl Head {
     pub(super) fn build(builder: &mut Builder, config: &Config, kind: &HeadKind, site: usize) -> Head {
         let (h, names) = (config.hidden_size, &config.architecture.heads);
-        let (roberta, dropout) = (config.architecture.roberta_heads, config.classifier_dropout);
+        let dropout = config.classifier_dropout;
         match kind {
-            HeadKind::Classify(labels) => {
-                // BERT's pooler was pretrained with the encoder: it is kept whatever the labels are.
-                let dense = match roberta {
-                    true => builder.head(|builder| Linear::build(builder, names.dense, h, h)),
-                    false => builder.optional(|builder| Linear::build(builder, names.dense, h, h)),
-                };
-                let out = builder.head(|builder| Linear::build(builder, names.out, h, labels.len()));
-                Head::Classify { dense, out, dropout, drops_first: roberta, site }
+            HeadKind::Classify(labels) | HeadKind::AnyOf(labels) => {
+                Head::classifier(builder, config, [names.dense, names.out], labels.len(), site)
             }
-            HeadKind::Tag(labels) => {
-                let out = builder.head(|builder| Linear::build(builder, names.tags, h, labels.len()));
-                Head::Tag { out, dropout, site }
+            HeadKind::Number => Head::classifier(builder, config, [names.dense, names.out], 1, site),
+            HeadKind::Choose => {
+                let drops_first = false; // the pooler's, whatever the family
+                match Head::classifier(builder, config, [names.choice_dense, names.choice], 1, site) {
+                    Head::Classify { dense, out, dropout, site, .. } => {
+                        Head::Classify { dense, out, dropout, drops_first, site }
+                    }
+                    other => other,
+                }
             }
+            HeadKind::Tag(labels) => Head::tokens(builder, names.tags, [h, labels.len()], dropout, site),
+            HeadKind::Span => Head::tokens(builder, names.span, [h, 2], dropout, site),
             HeadKind::MaskedLm => builder.head(|builder| Head::MaskedLm {
                 dense: Linear::build(builder, names.transform, h, h),
                 norm: LayerNorm::build(builder, names.transform_norm, h, config.layer_norm_eps),
@@ -80,6 +82,23 @@ impl Head {
         }
     }
 
+    /// The first token of each sequence through a tanh layer to `n_labels` logits.
+    fn classifier(builder: &mut Builder, config: &Config, names: [&str; 2], n_labels: usize, site: usize) -> Head {
+        let (h, roberta, dropout) = (config.hidden_size, config.architecture.roberta_heads, config.classifier_dropout);
+        let [dense, out] = names;
+        // BERT's pooler was pretrained with the encoder: it is kept whatever the labels are.
+        let dense = match roberta {
+            true => builder.head(|builder| Linear::build(builder, dense, h, h)),
+            false => builder.optional(|builder| Linear::build(builder, dense, h, h)),
+        };
+        let out = builder.head(|builder| Linear::build(builder, out, h, n_labels));
+        Head::Classify { dense, out, dropout, drops_first: roberta, site }
+    }
+
+    fn tokens(builder: &mut Builder, name: &str, [h, k]: [usize; 2], dropout: f32, site: usize) -> Head {
+        Head::Tokens { out: builder.head(|builder| Linear::build(builder, name, h, k)), dropout, site }
+    }
+
     /// Hidden states (n, h) → logits (n, k): those of first tokens for a classifier, of words' for a tagger, of masked ones for a language model.
     pub fn logits(&self, x: &Tensor, words: &WordTable, pass: Pass) -> Tensor {
         match self {
@@ -87,7 +106,7 @@ impl Head {
                 let x = if *drops_first { pass.dropout(x, *site, *dropout) } else { x.clone() };
                 out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
             }
-            Head::Tag { out, dropout, site } => out.forward(&pass.dropout(x, *site, *dropout)),
+            Head::Tokens { out, dropout, site } => out.forward(&pass.dropout(x, *site, *dropout)),
             Head::MaskedLm { bias, decoder: Some(decoder), .. } => ops::linear(&self.transform(x), decoder, bias),
             Head::MaskedLm { bias, decoder: None, .. } => {
                 let x = self.transform(x);
@@ -104,23 +123,47 @@ impl Head {
         }
     }
 
-    /// `weight` times the summed cross-entropy of what [`Head::logits`] gives, with at most 2²⁴ of them at once.
-    pub fn loss(&self, x: &Tensor, labels: &Ids, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
-        match self {
-            Head::MaskedLm { bias, decoder, .. } if labels.len() * words.rows > LOGITS => {
+    /// `weight` times the summed loss of what [`Head::logits`] gives, with at most 2²⁴ of them at once.
+    pub fn loss(&self, x: &Tensor, wanted: &Wanted, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
+        let logits = || self.logits(x, words, pass);
+        match (self, wanted) {
+            (Head::MaskedLm { bias, decoder, .. }, Wanted::Classes(labels)) if labels.len() * words.rows > LOGITS => {
                 let windows: Vec<&Tensor> =
                     decoder.as_ref().map_or_else(|| words.windows.iter().collect(), |d| vec![d]);
                 ops::linear_cross_entropy(&self.transform(x), &windows, bias, labels, weight)
             }
-            _ => self.logits(x, words, pass).cross_entropy(labels, weight),
+            (_, Wanted::Classes(classes)) => logits().cross_entropy(classes, weight),
+            (_, Wanted::Each(holds)) => each_label(&logits(), holds, weight),
+            (_, Wanted::Numbers(numbers)) => squares(&logits(), numbers, weight),
+            (_, Wanted::Places { groups, places }) => logits().grouped_cross_entropy(groups, places, weight),
         }
+    }
+
+    /// Whether the word table is the output layer, whose gradient then has all of its rows.
+    pub fn reads_words(&self) -> bool {
+        matches!(self, Head::MaskedLm { .. })
     }
 
     /// What a language model has before the word table: (n, h) → (n, h).
     fn transform(&self, x: &Tensor) -> Tensor {
         match self {
             Head::MaskedLm { dense, norm, .. } => norm.forward(&dense.forward(x).gelu()),
-            Head::Classify { .. } | Head::Tag { .. } => x.clone(),
+            Head::Classify { .. } | Head::Tokens { .. } => x.clone(),
         }
     }
+}
+
+/// `weight · Σ −log` of the probability, by a sigmoid, that each label holds or does not: (n, k) → a single number. To hold
+/// or not is a choice of two, of which the first has logit 0.
+fn each_label(logits: &Tensor, holds: &Ids, weight: f32) -> Tensor {
+    let n = logits.shape().len();
+    let not = Tensor::zeros([n, 1], logits.device());
+    ops::concat_columns(&[&not, &logits.slice(0, [n, 1])]).cross_entropy(holds, weight)
+}
+
+/// `weight · Σ (x − number)²`: (n, 1) → a single number.
+fn squares(x: &Tensor, numbers: &[f32], weight: f32) -> Tensor {
+    let less: Vec<f32> = numbers.iter().map(|number| -number).collect();
+    let apart = x.add(&Tensor::new(&less, x.shape().clone(), x.device()));
+    apart.sum_squares(&Tensor::zeros([1], x.device())).scale(weight)
 }

@@ -12,5 +12,5 @@ pub mod shipped;
 pub use config::{Config, HeadKind, Problem};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
-pub use model::{Batch, Model, Named, Outputs, Place, Target, Words};
+pub use model::{Batch, Model, Named, Outputs, Place, Target, Wanted, Words};
 pub use pretrained::Pretrained;

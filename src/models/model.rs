@@ -16,27 +16,46 @@ use crate::{
 };
 use std::{ops::Range, path::Path};
 
-/// What each sequence of a batch should give.
+/// What a batch should give: the rows that are read, and what should be said of them.
 #[derive(Clone, Debug)]
-pub enum Target {
-    /// A label for each sequence.
-    Labels(Ids),
-    /// Something at certain tokens: the words that were masked there, the tags of words that begin there.
-    Rows {
-        /// Rows of the packed batch.
-        rows: Ids,
-        /// What each should give.
-        labels: Ids,
+pub struct Target {
+    /// Rows of the packed batch, in the order in which they are answered.
+    pub rows: Ids,
+    /// What should be said of them.
+    pub wanted: Wanted,
+    /// Numbers of the sequences whose successor translates them, to be told from the others; all hidden states are read
+    /// where there are any.
+    pub firsts: Vec<u32>,
+}
+
+/// What should be said of rows.
+#[derive(Clone, Debug)]
+pub enum Wanted {
+    /// One of the classes of each row: its label or tag, or the word that was masked there.
+    Classes(Ids),
+    /// Whether each label holds, row by row: 0 or 1, (n · k).
+    Each(Ids),
+    /// A number of each row: (n).
+    Numbers(Vec<f32>),
+    /// Rows compete in groups: of each group, and of each column of logits, the row that is right, counted in the group.
+    Places {
+        /// How the rows that are read are grouped.
+        groups: Segments,
+        /// (groups · k)
+        places: Ids,
     },
-    /// Masked words, and sequences of which each is followed by its translation, to be told from the others.
-    Translated {
-        /// Rows of the packed batch.
-        rows: Ids,
-        /// The words that were there.
-        words: Ids,
-        /// Numbers of the sequences whose successor translates them.
-        firsts: Vec<u32>,
-    },
+}
+
+impl Target {
+    /// One of the classes for each row.
+    pub fn classes(rows: Ids, classes: impl Into<Ids>) -> Target {
+        Target { rows, wanted: Wanted::Classes(classes.into()), firsts: Vec::new() }
+    }
+
+    /// One of the labels for each sequence, of which the first token is read.
+    pub fn labels(segments: &Segments, labels: impl Into<Ids>) -> Target {
+        Target::classes(segments.first_rows(), labels)
+    }
 }
 
 /// Sequences laid end to end.
@@ -57,11 +76,8 @@ pub struct Batch {
 impl Batch {
     /// The rows of the last hidden states that the target needs; none where it needs all.
     fn rows_read(&self) -> Option<Ids> {
-        match &self.target {
-            Target::Labels(_) => Some(self.segments.first_rows()),
-            Target::Rows { rows, .. } => Some(rows.clone()),
-            Target::Translated { .. } => None,
-        }
+        let all = !self.target.firsts.is_empty() || self.target.rows.len() == self.segments.rows();
+        (!all).then(|| self.target.rows.clone())
     }
 
     /// Where sequences start in the activations at a place.
@@ -197,6 +213,7 @@ impl Model {
     /// What a classifier's logits say: those of a single one, and of labels that do not exclude each other, are apart.
     pub fn outputs(&self) -> Outputs {
         match &self.head_kind {
+            HeadKind::AnyOf(_) => Outputs::Independent,
             HeadKind::Classify(labels) if labels.len() == 1 => Outputs::Independent,
             HeadKind::Classify(labels) if self.config.labels.as_ref() == Some(labels) => match self.config.problem {
                 Problem::AnyOf => Outputs::Independent,
@@ -244,13 +261,10 @@ impl Model {
         }
     }
 
-    /// Activations at a place → logits: (s, k) of a classifier, (words, k) of a tagger, (masked, v) of a language model.
+    /// Activations at a place → logits (n, k) of the rows that the target reads.
     pub fn logits_from(&self, at: Place, activations: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
         let hidden = self.hidden_from(at, activations, batch, pass);
-        match &batch.target {
-            Target::Labels(_) | Target::Rows { .. } => self.logits(&hidden, pass),
-            Target::Translated { rows, .. } => self.logits(&ops::gather(&[&hidden], rows), pass),
-        }
+        self.logits(&read(&hidden, &batch.target), pass)
     }
 
     /// Last hidden states (n, h) at rows that the head sees → logits (n, k).
@@ -258,17 +272,16 @@ impl Model {
         self.head.logits(hidden, &self.words, pass)
     }
 
-    /// Activations at a place → `weight` times the summed cross-entropy of the batch.
+    /// Activations at a place → `weight` times the summed loss of the batch.
     pub fn loss_from(&self, at: Place, activations: &Tensor, batch: &Batch, weight: f32, pass: Pass) -> Tensor {
         let hidden = self.hidden_from(at, activations, batch, pass);
-        let of_head = |hidden: &Tensor, labels| self.head.loss(hidden, labels, &self.words, weight, pass);
-        match &batch.target {
-            Target::Labels(labels) | Target::Rows { labels, .. } => of_head(&hidden, labels),
-            Target::Translated { rows, words, firsts } => {
-                let ranking = ranking_loss(&hidden, &batch.segments, firsts, weight);
-                if words.is_empty() { ranking } else { of_head(&ops::gather(&[&hidden], rows), words).add(&ranking) }
-            }
+        let Target { rows, wanted, firsts } = &batch.target;
+        let of_head = || self.head.loss(&read(&hidden, &batch.target), wanted, &self.words, weight, pass);
+        if firsts.is_empty() {
+            return of_head();
         }
+        let ranking = ranking_loss(&hidden, &batch.segments, firsts, weight);
+        if rows.is_empty() { ranking } else { of_head().add(&ranking) }
     }
 
     /// Activations at a place → those at the encoder's end: (n, h).
@@ -347,6 +360,11 @@ impl Model {
     }
 }
 
+/// The hidden states that a target reads: all of them come where sequences are ranked, too.
+fn read(hidden: &Tensor, target: &Target) -> Tensor {
+    if target.firsts.is_empty() { hidden.clone() } else { ops::gather(&[hidden], &target.rows) }
+}
+
 /// Whether the head of a checkpoint is for what is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trust {
@@ -412,9 +430,9 @@ mod tests {
             target,
         };
         let lengths = |target, at| batch(target).segments_at(at).ranges().map(|rows| rows.len()).collect::<Vec<_>>();
-        let labels = || Target::Labels(vec![0, 1, 0].into());
-        let masked = || Target::Rows { rows: vec![1, 2, 6, 8].into(), labels: vec![0; 4].into() };
-        let translated = || Target::Translated { rows: vec![].into(), words: vec![].into(), firsts: vec![0] };
+        let labels = || Target::labels(&Segments::new([4, 2, 3]), vec![0, 1, 0]);
+        let masked = || Target::classes(vec![1, 2, 6, 8].into(), vec![0; 4]);
+        let translated = || Target { firsts: vec![0], ..Target::classes(vec![].into(), vec![]) };
         assert_eq!(lengths(labels(), Place::Encoder), [1, 1, 1]);
         assert_eq!(lengths(masked(), Place::Encoder), [2, 0, 2]);
         assert_eq!(lengths(translated(), Place::Encoder), [4, 2, 3]);

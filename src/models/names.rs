@@ -16,6 +16,12 @@ pub struct HeadNames {
     pub tags: &'static str,
     /// The classifier's projection.
     pub out: &'static str,
+    /// The tanh layer under the score of an alternative.
+    pub choice_dense: &'static str,
+    /// That score.
+    pub choice: &'static str,
+    /// The projection to the logits of an answer's beginning and end.
+    pub span: &'static str,
     /// The language model's layer before the words.
     pub transform: &'static str,
     /// The LayerNorm after it.
@@ -31,6 +37,9 @@ pub const ROBERTA: HeadNames = HeadNames {
     dense: "classifier.dense",
     tags: "classifier",
     out: "classifier.out_proj",
+    choice_dense: "roberta.pooler.dense",
+    choice: "classifier",
+    span: "qa_outputs",
     transform: "lm_head.dense",
     transform_norm: "lm_head.layer_norm",
     bias: "lm_head.bias",
@@ -42,6 +51,9 @@ pub const BERT: HeadNames = HeadNames {
     dense: "bert.pooler.dense",
     tags: "classifier",
     out: "classifier",
+    choice_dense: "bert.pooler.dense",
+    choice: "classifier",
+    span: "qa_outputs",
     transform: "cls.predictions.transform.dense",
     transform_norm: "cls.predictions.transform.LayerNorm",
     bias: "cls.predictions.bias",

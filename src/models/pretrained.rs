@@ -2,6 +2,7 @@
 
 use super::{
     Config, HeadKind, Model, Named,
+    config::Problem,
     model::{Trust, entry, write_config},
     names::{self, WORDS},
 };
@@ -27,8 +28,8 @@ impl Pretrained {
     pub fn open(folder: &Path) -> Result<Pretrained> {
         let (mut config, weights) = (Config::load(folder)?, Weights::open(folder)?);
         let source = names::source(&weights, &config);
-        let names = if config.is_tagger { tagger_names(&config) } else { classifier_names(&config) };
-        config.labels = match missing(&source, &names).is_empty() {
+        let has_labels = !config.is_of(&HeadKind::Span) && !config.is_of(&HeadKind::Choose);
+        config.labels = match has_labels && missing(&source, &labelled_names(&config)).is_empty() {
             true => config.labels.clone().or_else(|| default_labels(&source, &config)),
             false => None,
         };
@@ -37,8 +38,7 @@ impl Pretrained {
 
     /// The labels of the classifier that the folder holds, or an error that says what it lacks.
     pub fn classifier(&self) -> Result<Vec<String>> {
-        let names = if self.config.is_tagger { tagger_names(&self.config) } else { classifier_names(&self.config) };
-        let lacking = missing(&self.source(), &names);
+        let lacking = missing(&self.source(), &labelled_names(&self.config));
         let what = match lacking.is_empty() {
             true => "a classifier without outputs".to_string(),
             false => format!("no trained classifier ({} missing)", lacking.join(", ")),
@@ -48,11 +48,15 @@ impl Pretrained {
         self.config.labels.clone().ok_or_else(error)
     }
 
-    /// The head that the folder holds: a classifier, else a language model, else none.
+    /// The head that the folder holds: what its class says, else a classifier, else a language model, else none.
     pub fn head(&self) -> Option<HeadKind> {
         let is_language_model = missing(&self.source(), &language_model_names(&self.config)).is_empty();
+        let others = [HeadKind::Span, HeadKind::Choose];
+        if let Some(other) = others.into_iter().find(|head| self.holds(head)) {
+            return Some(other);
+        }
         match &self.config.labels {
-            Some(labels) if self.config.is_tagger => Some(HeadKind::Tag(labels.clone())),
+            Some(labels) if self.config.is_tagger() => Some(HeadKind::Tag(labels.clone())),
             Some(labels) => Some(HeadKind::Classify(labels.clone())),
             None => is_language_model.then_some(HeadKind::MaskedLm),
         }
@@ -103,17 +107,37 @@ impl Pretrained {
 
     /// The head, with the checkpoint's labels where they are those asked for.
     fn trusted(&self, head: HeadKind) -> (HeadKind, Trust) {
-        let is_tagger = self.config.is_tagger;
+        let (is_tagger, problem) = (self.config.is_tagger(), self.config.problem);
         match (head, &self.config.labels) {
             (HeadKind::Classify(wanted), Some(found)) if !is_tagger && is_permutation(&wanted, found) => {
                 (HeadKind::Classify(found.clone()), Trust::Whole)
             }
+            (HeadKind::AnyOf(wanted), Some(found))
+                if !is_tagger && problem == Problem::AnyOf && is_permutation(&wanted, found) =>
+            {
+                (HeadKind::AnyOf(found.clone()), Trust::Whole)
+            }
+            (HeadKind::Number, Some(found)) if !is_tagger && problem == Problem::Numbers && found.len() == 1 => {
+                (HeadKind::Number, Trust::Whole)
+            }
             (HeadKind::Tag(wanted), Some(found)) if is_tagger && is_permutation(&wanted, found) => {
                 (HeadKind::Tag(found.clone()), Trust::Whole)
             }
-            (head @ (HeadKind::Classify(_) | HeadKind::Tag(_)), _) => (head, Trust::EncoderOnly),
             (HeadKind::MaskedLm, _) => (HeadKind::MaskedLm, Trust::Whole),
+            (head, _) if self.holds(&head) => (head, Trust::Whole),
+            (head, _) => (head, Trust::EncoderOnly),
         }
+    }
+
+    /// Whether the folder holds a head without labels of this kind: its class says so, and its tensors are there.
+    fn holds(&self, head: &HeadKind) -> bool {
+        let names = &self.config.architecture.heads;
+        let layers: &[&str] = match head {
+            HeadKind::Span => &[names.span],
+            HeadKind::Choose => &[names.choice_dense, names.choice],
+            _ => return false,
+        };
+        self.config.is_of(head) && missing(&self.source(), &tensors_of(layers)).is_empty()
     }
 
     /// Refuses an output layer that is not the word table, though config.json says that the two are one.
@@ -160,24 +184,22 @@ impl Pretrained {
     }
 }
 
-/// The tensors of a tagger's head.
-fn tagger_names(config: &Config) -> Vec<String> {
-    ["weight", "bias"].map(|part| format!("{}.{part}", config.architecture.heads.tags)).to_vec()
-}
-
-/// The tensors of a classifier.
-fn classifier_names(config: &Config) -> Vec<String> {
-    let heads = &config.architecture.heads;
-    let tensors = [heads.dense, heads.out].map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]);
-    tensors.concat()
+/// The tensors of a classifier's head, or of a tagger's where config.json says that it is one.
+fn labelled_names(config: &Config) -> Vec<String> {
+    let names = &config.architecture.heads;
+    if config.is_tagger() { tensors_of(&[names.tags]) } else { tensors_of(&[names.dense, names.out]) }
 }
 
 /// The tensors of a language model's head beside its output layer.
 fn language_model_names(config: &Config) -> Vec<String> {
-    let heads = &config.architecture.heads;
-    let layers =
-        [heads.transform, heads.transform_norm].map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]);
-    layers.concat().into_iter().chain([heads.bias.to_string()]).collect()
+    let names = &config.architecture.heads;
+    let layers = tensors_of(&[names.transform, names.transform_norm]);
+    layers.into_iter().chain([names.bias.to_string()]).collect()
+}
+
+/// The weight and the bias of each of these layers.
+fn tensors_of(layers: &[&str]) -> Vec<String> {
+    layers.iter().flat_map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]).collect()
 }
 
 /// Which of these tensors a file neither has nor, by its index, should have.

@@ -16,6 +16,7 @@ mod dropout;
 mod gather;
 mod gelu;
 mod gelu_linear;
+mod grouped_cross_entropy;
 mod layer_norm;
 mod linear;
 mod linear_cross_entropy;
@@ -97,6 +98,7 @@ pub const ALL: &[&Spec] = &[
     &gather::SPEC,
     &gelu::SPEC,
     &gelu_linear::SPEC,
+    &grouped_cross_entropy::SPEC,
     &layer_norm::SPEC,
     &linear::SPEC,
     &linear_cross_entropy::SPEC,

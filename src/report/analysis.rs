@@ -53,6 +53,8 @@ impl Default for Options {
 pub struct Analysis {
     /// The task.
     pub task: &'static str,
+    /// What was measured.
+    pub metric: &'static str,
     /// The language of training.
     pub source: &'static str,
     /// The method that gains are measured against; none where there is one method.
@@ -274,7 +276,7 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
             against.map(|b| correlation(&facts, &measured, &resampled[m], &resampled[b], &replicates)).unwrap_or(None);
         let seed_means = |cells: &[usize]| -> Vec<f64> {
             let over = headline(&measures);
-            cells.iter().map(|cell| over.of(&accuracies(study, &study.cells[*cell]))).collect()
+            cells.iter().map(|cell| over.of(&values(&study.cells[*cell]))).collect()
         };
         let permutation =
             against.and_then(|b| permutation(&seed_means(cells), &seed_means(&methods[b].1), options.seed));
@@ -293,6 +295,7 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
     let what = if several { "items (in all languages at once) and seeds" } else { "items (in all languages at once)" };
     Ok(Analysis {
         task: study.task.name,
+        metric: study.metric,
         source: study.task.source,
         baseline: baseline.map(|baseline| methods[baseline].0.clone()),
         resampling: format!("{} bootstrap replicates over {what}, seed {}", options.replicates, options.seed),
@@ -331,7 +334,7 @@ fn facts(study: &Study, options: &Options) -> Vec<LanguageFacts> {
         LanguageFacts {
             code: code.clone(),
             name: known.map_or(code.clone(), |known| known.name.to_owned()),
-            examples: study.examples[i].iter().map(|n| *n as usize).sum(),
+            examples: study.examples[i].iter().sum(),
             script: known.map(|known| known.script),
             family: known.map(Language::family),
             distance: match &options.distances {
@@ -405,20 +408,20 @@ fn groups(facts: &[LanguageFacts], others: &[usize]) -> Vec<(String, Vec<usize>)
     groups
 }
 
-/// The accuracy of a model by column.
-fn accuracies(study: &Study, cell: &Cell) -> Vec<f64> {
-    let sum = |column: &[i16]| column.iter().map(|n| i64::from(*n)).sum::<i64>() as f64;
-    cell.counts.iter().zip(&study.examples).map(|(right, examples)| sum(right) / sum(examples)).collect()
+/// What the metric comes to for a model, by column.
+fn values(cell: &Cell) -> Vec<f64> {
+    let sum = |numbers: &[f32]| numbers.iter().map(|x| f64::from(*x)).sum::<f64>();
+    cell.marks.iter().map(|column| sum(&column.parts) / sum(&column.wholes)).collect()
 }
 
 fn measured(study: &Study, measure: &Measure, cells: &[usize], columns: &[Vec<f64>], gain: Option<Gain>) -> Measured {
-    let by_seed: Vec<f64> = cells.iter().map(|cell| measure.of(&accuracies(study, &study.cells[*cell]))).collect();
+    let by_seed: Vec<f64> = cells.iter().map(|cell| measure.of(&values(&study.cells[*cell]))).collect();
     let [mut low, mut high] = interval(&measure.resampled(columns));
     if let (Kind::Language, [cell]) = (measure.kind, cells) {
-        // One language of one seed is a plain share: Wilson's interval, as the run itself prints it.
-        let sum = |column: &[i16]| column.iter().map(|n| *n as usize).sum();
-        let column = measure.weights[0].0;
-        let score = Score::new("", sum(&study.cells[*cell].counts[column]), sum(&study.examples[column]));
+        // One language of one seed: the interval that the run itself prints, which is Wilson's of a plain share.
+        let marks = study.cells[*cell].marks[measure.weights[0].0].pairs();
+        let marks = marks.into_iter().filter(|(_, whole)| *whole > 0.0).collect();
+        let score = Score::of_marks("", study.metric, marks);
         (low, high) = score.map_or((low, high), |score| (score.low, score.high));
     }
     let names = measure.weights.iter().filter_map(|(column, _)| study.languages.get(*column).cloned());
@@ -441,9 +444,8 @@ fn gain(
     (cells, columns): (&Vec<usize>, &Vec<Vec<f64>>),
     (base, base_columns): (&Vec<usize>, &Vec<Vec<f64>>),
 ) -> Gain {
-    let value = |cells: &[usize]| {
-        mean(&cells.iter().map(|cell| measure.of(&accuracies(study, &study.cells[*cell]))).collect::<Vec<_>>())
-    };
+    let value =
+        |cells: &[usize]| mean(&cells.iter().map(|cell| measure.of(&values(&study.cells[*cell]))).collect::<Vec<_>>());
     let differences: Vec<f64> =
         measure.resampled(columns).iter().zip(measure.resampled(base_columns)).map(|(own, base)| own - base).collect();
     let [low, high] = interval(&differences);
@@ -462,7 +464,7 @@ fn gain(
 fn discordant(study: &Study, column: usize, own: usize, base: usize) -> Option<[u64; 2]> {
     let (own, base) = (study.cells[own].right.get(column)?, study.cells[base].right.get(column)?);
     let only = |yes: &[bool], no: &[bool]| yes.iter().zip(no).filter(|(yes, no)| **yes && !**no).count() as u64;
-    Some([only(own, base), only(base, own)])
+    (!own.is_empty()).then(|| [only(own, base), only(base, own)])
 }
 
 /// Holm's correction of the gains in one family.

@@ -42,7 +42,7 @@ pub enum Block {
 }
 
 impl Document {
-    fn heading(&mut self, text: &str) {
+    fn heading(&mut self, text: impl Into<String>) {
         self.blocks.push(Block::Heading(text.into()));
     }
 
@@ -127,7 +127,7 @@ pub fn brief(analysis: &Analysis) -> Document {
 pub fn full(analysis: &Analysis) -> Document {
     let mut document = Document { title: title(analysis), blocks: Vec::new() };
     overview(analysis, &mut document);
-    document.table("95 % intervals of accuracy", matrix(analysis, Kind::Language, &interval_cell));
+    document.table(format!("95 % intervals of {}", analysis.metric), matrix(analysis, Kind::Language, &interval_cell));
     distances(analysis, &mut document);
     breakdowns(analysis, &mut document);
     subset(analysis, &mut document);
@@ -159,7 +159,7 @@ pub fn comparison(analysis: &Analysis) -> Document {
             table = table.row(compared(analysis, own, against));
         }
     }
-    document.table(format!("Accuracy of {} less that of {}", other.name, base.name), table);
+    document.table(format!("{} of {} less that of {}", capitalized(analysis.metric), other.name, base.name), table);
     document.text(
         "“only 2nd”, “only 1st”: items that only the second or only the first has right; p: of the exact McNemar test \
          on these where there is one run a side, else of the paired bootstrap; Holm: corrected over languages",
@@ -219,17 +219,29 @@ fn setting(analysis: &Analysis) -> String {
     )
 }
 
-/// Accuracy and gain by language, and the methods side by side.
+/// A metric as a sentence begins with it.
+pub(super) fn capitalized(metric: &str) -> String {
+    let mut letters = metric.chars();
+    letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
+}
+
+/// The metric and gains by language, and the methods side by side.
 fn overview(analysis: &Analysis, document: &mut Document) {
     document.text(setting(analysis));
-    document.heading("Accuracy");
-    document.plot("Accuracy by language, with 95 % intervals", plots::accuracies(analysis));
+    document.heading(capitalized(analysis.metric));
+    document.plot(
+        format!("{} by language, with 95 % intervals", capitalized(analysis.metric)),
+        plots::accuracies(analysis),
+    );
     let spread = if analysis.methods.iter().any(|method| method.seeds.len() > 1) {
-        "Accuracy in %, mean ± standard deviation over seeds"
+        "mean ± standard deviation over seeds"
     } else {
-        "Accuracy in %, one seed"
+        "one seed"
     };
-    document.table(spread, matrix(analysis, Kind::Language, &|_, measured| value_cell(measured)));
+    document.table(
+        format!("{} in %, {spread}", capitalized(analysis.metric)),
+        matrix(analysis, Kind::Language, &|_, measured| value_cell(measured)),
+    );
     let Some(baseline) = &analysis.baseline else { return };
     document.heading("Gain");
     let caption = format!(
@@ -351,7 +363,7 @@ fn breakdowns(analysis: &Analysis, document: &mut Document) {
          al., 2013, 2014). n: languages.",
     );
     document.table(
-        "Accuracy in % by group of languages",
+        format!("{} in % by group of languages", capitalized(analysis.metric)),
         matrix(analysis, Kind::Group, &|_, measured| value_cell(measured)),
     );
     if analysis.baseline.is_some() {
@@ -369,7 +381,8 @@ fn subset(analysis: &Analysis, document: &mut Document) {
          synonym substitution.",
         subset.items, analysis.items, analysis.source
     ));
-    document.table("Accuracy in % on the subset", matrix(subset, Kind::Language, &|_, measured| value_cell(measured)));
+    let caption = format!("{} in % on the subset", capitalized(analysis.metric));
+    document.table(caption, matrix(subset, Kind::Language, &|_, measured| value_cell(measured)));
     if subset.baseline.is_some() {
         let table = matrix(subset, Kind::Language, &|_, measured| gain_cell(measured));
         document.table("Gain in points on the subset", table);
@@ -384,7 +397,10 @@ fn pairs(analysis: &Analysis, document: &mut Document) {
     document.heading("Pairs of languages");
     document.text("The first sentence in one language, the second in another (Huang et al., 2021).");
     document.table(
-        "Accuracy in % over all ordered pairs of two languages, and above the mean of single languages",
+        format!(
+            "{} in % over all ordered pairs of two languages, and above the mean of single languages",
+            capitalized(analysis.metric)
+        ),
         matrix(analysis, Kind::Pairs, &|_, measured| value_cell(measured)),
     );
     if analysis.baseline.is_some() {
@@ -392,8 +408,9 @@ fn pairs(analysis: &Analysis, document: &mut Document) {
         document.table("Gain in points; the second row is by how much the gain is larger in pairs", table);
     }
     let grids = || analysis.methods.iter().filter_map(|method| Some((method, method.grid.as_ref()?)));
-    let caption =
-        |method: &MethodAnalysis| format!("{}: first sentence (rows) by second (columns), accuracy in %", method.name);
+    let caption = |method: &MethodAnalysis| {
+        format!("{}: first sentence (rows) by second (columns), {} in %", method.name, analysis.metric)
+    };
     for (method, grid) in grids() {
         document.plot(caption(method), plots::heat_map(analysis, grid));
     }

@@ -5,6 +5,7 @@
 
 use super::{
     analysis::{Analysis, Correlation, Kind, MethodAnalysis},
+    document::capitalized,
     percent, points,
     table::html,
 };
@@ -151,7 +152,7 @@ pub fn accuracies(analysis: &Analysis) -> String {
         image.line("grid", [axis.at(tick), top], [axis.at(tick), bottom]);
         image.text("middle", [axis.at(tick), bottom + 13.0], &format!("{:.0}", 100.0 * tick));
     }
-    image.text("middle", [(left + WIDTH) / 2.0, bottom + 28.0], "accuracy in %");
+    image.text("middle", [(left + WIDTH) / 2.0, bottom + 28.0], &format!("{} in %", analysis.metric));
     for (i, language) in analysis.languages.iter().enumerate() {
         let middle = top + row * (i as f64 + 0.5);
         image.text("end", [left - 6.0, middle + 4.0], &language.code);
@@ -167,7 +168,7 @@ pub fn accuracies(analysis: &Analysis) -> String {
             image.point(m, [axis.at(measured.value), y], &title);
         }
     }
-    image.done("Accuracy by language and method, with 95 % intervals")
+    image.done(&format!("{} by language and method, with 95 % intervals", capitalized(analysis.metric)))
 }
 
 /// Gains by distance, with the line of least squares and its interval.
@@ -251,7 +252,10 @@ pub fn heat_map(analysis: &Analysis, grid: &[Vec<Option<f64>>]) -> String {
             }
         }
     }
-    image.done("Accuracy by language of the first sentence (rows) and of the second (columns), in %")
+    image.done(&format!(
+        "{} by language of the first sentence (rows) and of the second (columns), in %",
+        capitalized(analysis.metric)
+    ))
 }
 
 /// Losses over updates.

@@ -5,7 +5,7 @@
 //! models, which makes differences paired. Where a method has several seeds, a replicate draws seeds too, the same
 //! places for methods with equally many.
 
-use super::runs::Study;
+use super::runs::{Column, Study};
 use crate::rng::{Purpose, Rng};
 use rayon::prelude::*;
 
@@ -24,12 +24,11 @@ impl Replicates {
     pub fn draw(study: &Study, n: usize, seed: u64) -> Replicates {
         let replicate = |number: usize| {
             let weights = weights(study.rows.len(), seed, number as u64);
-            let totals: Vec<i32> = study.examples.iter().map(|column| dot(&weights, column)).collect();
-            let share = |(counts, total): (&Vec<i16>, &i32)| match total {
-                0 => f32::NAN,
-                total => (f64::from(dot(&weights, counts)) / f64::from(*total)) as f32,
+            let share = |column: &Column| {
+                let [part, whole] = sums(&weights, column);
+                if whole > 0.0 { (part / whole) as f32 } else { f32::NAN }
             };
-            study.cells.iter().flat_map(|cell| cell.counts.iter().zip(&totals).map(share)).collect()
+            study.cells.iter().flat_map(|cell| cell.marks.iter().map(share)).collect()
         };
         Replicates { seed, columns: study.examples.len(), values: (0..n).into_par_iter().map(replicate).collect() }
     }
@@ -67,13 +66,24 @@ fn draws(seed: u64, stream: u64, n: usize) -> impl Iterator<Item = usize> {
 }
 
 /// How often each cluster is drawn.
-fn weights(n: usize, seed: u64, number: u64) -> Vec<i16> {
-    let mut weights = vec![0; n];
-    draws(seed, number, n).for_each(|i| weights[i] += 1);
+fn weights(n: usize, seed: u64, number: u64) -> Vec<f32> {
+    let mut weights = vec![0.0; n];
+    draws(seed, number, n).for_each(|i| weights[i] += 1.0);
     weights
 }
 
-/// Integers throughout: sums are exact, whatever their order, and vector instructions multiply sixteen at once.
-fn dot(a: &[i16], b: &[i16]) -> i32 {
-    a.iter().zip(b).map(|(a, b)| i32::from(*a) * i32::from(*b)).sum()
+/// Weighted sums of parts and wholes. Sixteen of each go on side by side, which vector instructions do at once; whole
+/// numbers add up exactly, whatever their order.
+fn sums(weights: &[f32], column: &Column) -> [f64; 2] {
+    let (mut parts, mut wholes) = ([0.0f32; LANES], [0.0f32; LANES]);
+    let chunks = weights.chunks(LANES).zip(column.parts.chunks(LANES)).zip(column.wholes.chunks(LANES));
+    for ((weight, part), whole) in chunks {
+        for i in 0..weight.len() {
+            parts[i] += weight[i] * part[i];
+            wholes[i] += weight[i] * whole[i];
+        }
+    }
+    [parts, wholes].map(|lanes| lanes.iter().map(|x| f64::from(*x)).sum())
 }
+
+const LANES: usize = 16;

@@ -2,27 +2,36 @@
 
 use super::{Column, Table, percent};
 use crate::{
-    tasks::metrics::{Confusion, Entities, Grid, Score, Summary},
+    tasks::metrics::{Confusion, Grid, Score, Summary},
     train::retrieve::Found,
 };
 
 /// What stands where nothing was measured.
 const NOTHING: &str = "–";
 
-/// One run: a row per language with accuracy and its 95 % interval, then means and the transfer gap.
-pub fn one_run(summary: &Summary) -> Table {
+/// One run: a row per language with the first metric and its 95 % interval, then others; then means and the transfer gap.
+pub fn one_run(summaries: &[Summary]) -> Table {
+    let Some((summary, others)) = summaries.split_first() else { return Table::new([]) };
     let columns = [
         Column::words("language"),
         Column::numbers("n"),
-        Column::numbers("accuracy"),
+        Column::numbers(summary.metric()),
         Column::numbers("95 % interval"),
     ];
-    let mut table = summary.scores.iter().fold(Table::new(columns), |table, score| table.row(measured(score))).rule();
-    for (name, value) in sums(summary) {
-        table = table.row([name.as_str(), "", &cell(value)]);
+    let more = others.iter().map(|other| Column::numbers(other.metric()));
+    let mut table = Table::new(columns.into_iter().chain(more));
+    for (i, score) in summary.scores.iter().enumerate() {
+        table = table.row(measured(score).into_iter().chain(others.iter().map(|other| percent(other.scores[i].value))));
     }
-    let [_, rest @ ..] = measured(&summary.pooled);
-    table.row(["all examples".to_owned()].into_iter().chain(rest))
+    table = table.rule();
+    for (i, (name, value)) in sums(summary).into_iter().enumerate() {
+        let more = others.iter().map(|other| cell(sums(other)[i].1));
+        table = table.row([name, String::new(), cell(value), String::new()].into_iter().chain(more));
+    }
+    let pooled = |summary: &Summary| summary.pooled.as_ref().map(|pooled| pooled.value);
+    let Some([_, rest @ ..]) = summary.pooled.as_ref().map(measured) else { return table };
+    let more = others.iter().map(|other| cell(pooled(other)));
+    table.row(["all examples".to_owned()].into_iter().chain(rest).chain(more))
 }
 
 /// Retrieval of translations: a row per language with both directions, then their means.
@@ -32,10 +41,10 @@ pub fn retrieval(found: &[Found]) -> Table {
     for Found { english, foreign, both } in found {
         let [language, _, mean, interval] = measured(both);
         let n = english.n.to_string();
-        table = table.row([language, n, percent(english.accuracy), percent(foreign.accuracy), mean, interval]);
+        table = table.row([language, n, percent(english.value), percent(foreign.value), mean, interval]);
     }
     let mean = |of: fn(&Found) -> &Score| {
-        percent(found.iter().map(|found| of(found).accuracy).sum::<f64>() / found.len().max(1) as f64)
+        percent(found.iter().map(|found| of(found).value).sum::<f64>() / found.len().max(1) as f64)
     };
     let means = [mean(|found| &found.english), mean(|found| &found.foreign), mean(|found| &found.both)];
     let [to, from, both] = means;
@@ -53,7 +62,7 @@ pub fn comparison(methods: &[(String, Summary)]) -> Table {
         }
     }
     for language in languages {
-        let accuracy = |summary: &Summary| cell(summary.score(language).map(|score| score.accuracy));
+        let accuracy = |summary: &Summary| cell(summary.score(language).map(|score| score.value));
         table = table.row([language.to_owned()].into_iter().chain(methods.iter().map(|(_, s)| accuracy(s))));
     }
     let Some((_, first)) = methods.first() else { return table };
@@ -70,23 +79,10 @@ pub fn grid(grid: &Grid) -> Table {
     let headings = grid.languages.iter().map(Column::numbers);
     let mut table = Table::new([Column::words("")].into_iter().chain(headings));
     for (language, scores) in grid.languages.iter().zip(&grid.scores) {
-        let cells = scores.iter().map(|score| cell(score.as_ref().map(|score| score.accuracy)));
+        let cells = scores.iter().map(|score| cell(score.as_ref().map(|score| score.value)));
         table = table.row([language.clone()].into_iter().chain(cells));
     }
     table
-}
-
-/// Names found: a row per language with F1 and its 95 % interval, precision and recall, and the mean F1.
-pub fn entities(found: &[Entities]) -> Table {
-    let headings = ["entities", "F1", "95 % interval", "precision", "recall"].map(Column::numbers);
-    let mut table = Table::new([Column::words("language")].into_iter().chain(headings));
-    for Entities { language, marks, f1 } in found {
-        let interval = format!("{}–{}", percent(f1.low), percent(f1.high));
-        let shares = [percent(f1.value), interval, percent(marks.precision()), percent(marks.recall())];
-        table = table.row([language.clone(), marks.wanted.to_string()].into_iter().chain(shares));
-    }
-    let mean = found.iter().map(|found| found.f1.value).sum::<f64>() / found.len().max(1) as f64;
-    table.rule().row(["mean".to_owned(), String::new(), percent(mean)])
 }
 
 /// The means of the generalized setting, a row each.
@@ -109,7 +105,7 @@ pub fn confusion(confusion: &Confusion) -> Table {
 
 fn measured(score: &Score) -> [String; 4] {
     let interval = format!("{}–{}", percent(score.low), percent(score.high));
-    [score.language.clone(), score.n.to_string(), percent(score.accuracy), interval]
+    [score.language.clone(), score.n.to_string(), percent(score.value), interval]
 }
 
 fn sums(summary: &Summary) -> [(String, Option<f64>); 3] {

@@ -6,11 +6,12 @@
 use super::statistics::mean;
 use crate::{
     error::{Error, Result, did_you_mean},
+    kinds::{self, Marked, score::oddities},
     tasks::{
-        self, Task,
-        metrics::oddity,
+        self, Example, ProblemType, Task,
         overlap::{self, Overlap},
-        predictions, sha256,
+        predictions::{self, Prediction},
+        sha256,
     },
     train::{
         OVERLAP,
@@ -43,9 +44,11 @@ pub struct Study {
     pub languages: Vec<String>,
     /// Every model, sorted by label (in the order of the runs given) and seed.
     pub cells: Vec<Cell>,
-    /// By column, how many examples each cluster has: a cluster is an item in all its languages. One column per
+    /// What was measured: the first metric of the task's kind.
+    pub metric: &'static str,
+    /// By column, how many answers each cluster has: a cluster is an item in all its languages. One column per
     /// language, and one for all ordered pairs of two languages where these were measured.
-    pub examples: Vec<Vec<i16>>,
+    pub examples: Vec<Vec<usize>>,
     /// Whether the last column is that of the pairs.
     pub has_pairs: bool,
     /// The row that joins an item with its translations, by cluster.
@@ -75,10 +78,10 @@ pub struct Cell {
     pub config: String,
     /// What makes its results doubtful.
     pub odd: Vec<String>,
-    /// By language, whether each item was right.
+    /// By language, whether each item was right; empty where items are not simply right or wrong.
     pub right: Vec<Vec<bool>>,
-    /// By column, how many examples of each cluster were right.
-    pub counts: Vec<Vec<i16>>,
+    /// By column, the marks of each cluster.
+    pub marks: Vec<Column>,
     /// Accuracy by first and second language, in the generalized setting.
     pub grid: Option<Vec<Vec<Option<f64>>>>,
     /// Update and loss, means of neighbouring updates.
@@ -86,6 +89,32 @@ pub struct Cell {
     settings: Resolved,
     /// The predictions themselves, where no run is behind them.
     given: Option<Arc<Given>>,
+}
+
+/// The marks of clusters: whose sums make the metric. Sums of whole numbers are exact in f32 up to 2²⁴.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Column {
+    /// What was right of each.
+    pub parts: Vec<f32>,
+    /// Of how much.
+    pub wholes: Vec<f32>,
+}
+
+impl Column {
+    /// Nothing of so many clusters.
+    fn of(n: usize) -> Column {
+        Column { parts: vec![0.0; n], wholes: vec![0.0; n] }
+    }
+
+    fn add(&mut self, cluster: usize, (part, whole): (f64, f64)) {
+        self.parts[cluster] += part as f32;
+        self.wholes[cluster] += whole as f32;
+    }
+
+    /// The marks as pairs.
+    pub fn pairs(&self) -> Vec<(f64, f64)> {
+        self.parts.iter().zip(&self.wholes).map(|(part, whole)| (f64::from(*part), f64::from(*whole))).collect()
+    }
 }
 
 /// A file that a run read.
@@ -111,27 +140,14 @@ struct Line<'a> {
     row: usize,
     #[serde(borrow)]
     label: Option<Cow<'a, str>>,
+    answers: Option<Vec<String>>,
     #[serde(borrow)]
     prediction: Cow<'a, str>,
-}
-
-/// An item of a test set, and what was predicted.
-#[derive(Debug, Clone)]
-struct Answer {
-    id: String,
-    row: usize,
-    label: String,
-    prediction: String,
-}
-
-impl Answer {
-    fn is_right(&self) -> bool {
-        self.label == self.prediction
-    }
+    predictions: Option<Vec<String>>,
 }
 
 /// Predictions by language.
-type Given = BTreeMap<String, Vec<Answer>>;
+type Given = BTreeMap<String, Vec<Prediction>>;
 
 /// The task of predictions of which nobody says it: labels are told apart by their names alone.
 const UNNAMED: Task = Task { name: "predictions", about: "predictions made elsewhere", ..Task::UNDESCRIBED };
@@ -250,26 +266,30 @@ impl Study {
             for (language, test) in languages.iter().zip(&tests) {
                 let own = answers(cell, language)?;
                 same_items(language, (&first, test), (&cell.folder, &own))?;
-                cell.counts.push(count(&place, own.iter().filter(|answer| answer.is_right())));
-                let pairs = own.iter().map(|answer| (answer.label.as_str(), answer.prediction.as_str()));
-                cell.odd.extend(oddity(language, pairs));
-                cell.right.push(own.iter().map(Answer::is_right).collect());
+                cell.odd.extend(oddities(task, &own));
+                let marked = kinds::of(task).marks(task, language, &own);
+                let is_answer = |one: &Marked| one.marks[0].1 == 1.0 && [0.0, 1.0].contains(&one.marks[0].0);
+                let right =
+                    marked.iter().all(is_answer).then(|| marked.iter().map(|one| one.marks[0].0 == 1.0).collect());
+                cell.right.push(right.unwrap_or_default());
+                cell.marks.push(column(&place, &marked));
             }
-            let pairs = if has_pairs { Some(pairs(cell, &languages, &place)?) } else { None };
-            Ok(pairs.map(|(examples, right)| {
-                cell.counts.push(right);
+            let pairs = if has_pairs { Some(pairs(cell, task, &languages, &place)?) } else { None };
+            Ok(pairs.map(|(examples, column)| {
+                cell.marks.push(column);
                 examples
             }))
         };
-        let of_pairs: Vec<Option<Vec<i16>>> = cells.par_iter_mut().map(read).collect::<Result<_>>()?;
-        let mut examples: Vec<Vec<i16>> = tests.iter().map(|test| count(&place, test.iter())).collect();
+        let of_pairs: Vec<Option<Vec<usize>>> = cells.par_iter_mut().map(read).collect::<Result<_>>()?;
+        let mut examples: Vec<Vec<usize>> = tests.iter().map(|test| count(&place, test)).collect();
         if let Some(odd) = of_pairs.iter().position(|examples| *examples != of_pairs[0]) {
             let (first, other) = (first.display(), cells[odd].folder.display());
             return Err(Error::Data(format!("{first} and {other} have different items in pairs of languages")));
         }
         examples.extend(of_pairs.into_iter().next().flatten());
         notes.extend(doubts(&cells));
-        Ok(Study { task, languages, cells, examples, has_pairs, rows, notes, data })
+        let metric = kinds::of(task).metrics(task)[0];
+        Ok(Study { task, languages, cells, metric, examples, has_pairs, rows, notes, data })
     }
 
     /// The labels in order, each with its cells.
@@ -287,13 +307,17 @@ impl Study {
     /// The same study on the items of these rows alone; single items are no longer told apart.
     pub fn restricted(&self, rows: &BTreeSet<usize>) -> Study {
         let kept: Vec<usize> = (0..self.rows.len()).filter(|i| rows.contains(&self.rows[*i])).collect();
-        let part = |columns: &Vec<Vec<i16>>| -> Vec<Vec<i16>> {
-            columns.iter().map(|column| kept.iter().map(|i| column[*i]).collect()).collect()
+        let part = |column: &Column| {
+            let of = |numbers: &[f32]| kept.iter().map(|i| numbers[*i]).collect();
+            Column { parts: of(&column.parts), wholes: of(&column.wholes) }
         };
-        let cell = |cell: &Cell| Cell { counts: part(&cell.counts), right: Vec::new(), ..cell.clone() };
+        let cell = |cell: &Cell| {
+            let marks = cell.marks.iter().map(part).collect();
+            Cell { marks, right: Vec::new(), ..cell.clone() }
+        };
         Study {
             cells: self.cells.iter().map(cell).collect(),
-            examples: part(&self.examples),
+            examples: self.examples.iter().map(|column| kept.iter().map(|i| column[*i]).collect()).collect(),
             rows: kept.iter().map(|i| self.rows[*i]).collect(),
             ..self.clone()
         }
@@ -343,11 +367,11 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         notes.push(format!("left out: {} ends in masked language modelling, which no task measures", run.display()));
         return Ok(());
     };
-    if task.tags_words() {
+    if !has_marks(task) {
         let place = run.display();
         return Err(Error::Usage(format!(
-            "{place}: {} tags words, and the tests of a report are for texts with one label each; accuracy and F1 with \
-             their intervals over sentences are in the metrics.json of each method",
+            "{place}: {} is measured by correlations, which are no sums over items, and are not tested here; they are in the \
+             metrics.json of each method with their intervals",
             task.name
         )));
     }
@@ -393,7 +417,7 @@ fn measured(
         config: sha256(settings.to_toml().as_bytes())[..12].to_owned(),
         odd: metrics["training"]["warning"].as_str().map(str::to_owned).into_iter().collect(),
         right: Vec::new(),
-        counts: Vec::new(),
+        marks: Vec::new(),
         grid: grid(&metrics["generalized"]),
         curve,
         settings,
@@ -438,14 +462,8 @@ fn prediction_files(path: &Path) -> Vec<PathBuf> {
 fn given(path: &Path, task: Option<&Task>) -> Result<Given> {
     let mut all = Given::new();
     for file in prediction_files(path) {
-        for (language, judged) in predictions::answers_file(&file, task)? {
-            let answers = all.entry(language).or_default();
-            answers.extend(judged.into_iter().map(|one| Answer {
-                id: one.id,
-                row: one.row,
-                label: one.label,
-                prediction: one.prediction,
-            }));
+        for (language, judged) in predictions::judged_file(&file, task)? {
+            all.entry(language).or_default().extend(judged);
         }
     }
     for (language, answers) in &mut all {
@@ -485,7 +503,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         config: String::new(),
         odd: Vec::new(),
         right: Vec::new(),
-        counts: Vec::new(),
+        marks: Vec::new(),
         grid: None,
         curve: Vec::new(),
         settings: Resolved { recipe: Recipe::default(), sources: BTreeMap::new() },
@@ -640,14 +658,19 @@ fn refuse_twins(found: &[Found]) -> Result<()> {
 }
 
 /// Refuses test sets that differ, with the first difference.
-fn same_items(language: &str, (a, first): (&Path, &[Answer]), (b, other): (&Path, &[Answer])) -> Result<()> {
-    let differs = |(x, y): (&Answer, &Answer)| (&x.id, x.row, &x.label) != (&y.id, y.row, &y.label);
+fn same_items(language: &str, (a, first): (&Path, &[Prediction]), (b, other): (&Path, &[Prediction])) -> Result<()> {
+    let differs = |(x, y): (&Prediction, &Prediction)| {
+        (&x.id, x.row, &x.label, &x.answers) != (&y.id, y.row, &y.label, &y.answers)
+    };
     let at = first.iter().zip(other).position(differs);
     if at.is_none() && first.len() == other.len() {
         return Ok(());
     }
-    let show = |answers: &[Answer]| match at.and_then(|at| answers.get(at)) {
-        Some(answer) => format!("item {} is \"{}\" with label {}", at.unwrap_or(0) + 1, answer.id, answer.label),
+    let show = |answers: &[Prediction]| match at.and_then(|at| answers.get(at)) {
+        Some(answer) => {
+            let label = answer.label.as_deref().unwrap_or("none");
+            format!("item {} is \"{}\" with label {label}", at.unwrap_or(0) + 1, answer.id)
+        }
         None => format!("{} items", answers.len()),
     };
     Err(Error::Data(format!(
@@ -663,36 +686,61 @@ fn prediction_file(cell: &Cell, language: &str) -> PathBuf {
     cell.folder.join("predictions").join(format!("test-{language}.jsonl"))
 }
 
-fn answers(cell: &Cell, language: &str) -> Result<Vec<Answer>> {
+fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
     if let Some(given) = &cell.given {
         return Ok(given.get(language).cloned().unwrap_or_default());
     }
+    read_answers(&prediction_file(cell, language), language)
+}
+
+fn read_answers(path: &Path, language: &str) -> Result<Vec<Prediction>> {
     let mut answers = Vec::new();
-    each_line(&prediction_file(cell, language), |line, label| {
-        let (id, label, prediction) = (line.id.into_owned(), label.clone().into_owned(), line.prediction.into_owned());
-        answers.push(Answer { id, row: line.row, label, prediction });
+    each_line(path, |line| {
+        let Line { id, row, label, answers: all, prediction, predictions } = line;
+        let example = Example { id: id.into_owned(), row, ..Example::default() };
+        let prediction = Prediction::of(language, &example, prediction.into_owned());
+        answers.push(Prediction { label: label.map(Cow::into_owned), answers: all, predictions, ..prediction });
     })?;
     Ok(answers)
 }
 
-/// By cluster, how many examples all ordered pairs of two languages have, and how many of them were right.
-fn pairs(cell: &Cell, languages: &[String], place: &BTreeMap<usize, usize>) -> Result<(Vec<i16>, Vec<i16>)> {
-    let (mut examples, mut right) = (vec![0; place.len()], vec![0; place.len()]);
+/// By cluster, how many answers all ordered pairs of two languages have, and their marks.
+fn pairs(
+    cell: &Cell,
+    task: &Task,
+    languages: &[String],
+    place: &BTreeMap<usize, usize>,
+) -> Result<(Vec<usize>, Column)> {
+    let (mut examples, mut marks) = (vec![0; place.len()], Column::of(place.len()));
     for first in languages {
         for second in languages.iter().filter(|second| *second != first) {
-            each_line(&prediction_file(cell, &format!("{first}-{second}")), |line, label| {
-                if let Some(i) = place.get(&line.row) {
+            let language = format!("{first}-{second}");
+            let answers = read_answers(&prediction_file(cell, &language), &language)?;
+            for one in kinds::of(task).marks(task, &language, &answers) {
+                if let Some(i) = place.get(&one.row) {
                     examples[*i] += 1;
-                    right[*i] += i16::from(*label == line.prediction);
+                    marks.add(*i, one.marks[0]);
                 }
-            })?;
+            }
         }
     }
-    Ok((examples, right))
+    Ok((examples, marks))
 }
 
-/// Calls `each` with every line of a file of predictions and its label.
-fn each_line(path: &Path, mut each: impl FnMut(Line, &Cow<str>)) -> Result<()> {
+/// The marks of answers by cluster.
+fn column(place: &BTreeMap<usize, usize>, marked: &[Marked]) -> Column {
+    let mut column = Column::of(place.len());
+    marked.iter().for_each(|one| column.add(place[&one.row], one.marks[0]));
+    column
+}
+
+/// Whether a task's answers have marks: nothing else can be resampled.
+fn has_marks(task: &Task) -> bool {
+    task.problem_type != ProblemType::Regression
+}
+
+/// Calls `each` with every line of a file of predictions, which must say what is right.
+fn each_line(path: &Path, mut each: impl FnMut(Line)) -> Result<()> {
     let text = match fs::read_to_string(path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let path = path.display();
@@ -704,19 +752,17 @@ fn each_line(path: &Path, mut each: impl FnMut(Line, &Cow<str>)) -> Result<()> {
     for (number, line) in text.lines().enumerate() {
         let place = || format!("{}:{}", path.display(), number + 1);
         let line: Line = serde_json::from_str(line).map_err(|error| Error::Data(format!("{}: {error}", place())))?;
-        let Some(label) = line.label.clone() else {
+        if line.label.is_none() && line.answers.is_none() {
             return Err(Error::Data(format!("{}: \"{}\" has no label to score against", place(), line.id)));
-        };
-        each(line, &label);
+        }
+        each(line);
     }
     Ok(())
 }
 
-fn count<'a>(place: &BTreeMap<usize, usize>, answers: impl Iterator<Item = &'a Answer>) -> Vec<i16> {
+fn count(place: &BTreeMap<usize, usize>, answers: &[Prediction]) -> Vec<usize> {
     let mut counts = vec![0; place.len()];
-    for answer in answers {
-        counts[place[&answer.row]] += 1;
-    }
+    answers.iter().for_each(|answer| counts[place[&answer.row]] += 1);
     counts
 }
 

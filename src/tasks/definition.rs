@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, Columns, Kind, Layout, LeftOut, Split, Task,
+    Column, Columns, Kind, Layout, LeftOut, ProblemType, Split, Task,
     codes::is_code,
     format::{self, Format},
 };
@@ -25,11 +25,15 @@ pub struct Definition {
     pub about: String,
     /// What is predicted.
     #[serde(default)]
-    pub kind: KindName,
+    pub kind: Kind,
+    /// What a classifier's outputs are, under transformers' names.
+    #[serde(default, skip_serializing_if = "is_default")]
+    pub problem_type: ProblemType,
     /// Whether an example is two sentences rather than one.
     #[serde(default)]
     pub pairs: bool,
-    /// The labels; a label's place is its id.
+    /// The labels; a label's place is its id. Alternatives are numbered where not given, from 0.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
     /// The language of the training data.
     #[serde(default = "english")]
@@ -40,6 +44,9 @@ pub struct Definition {
     /// Other spellings of labels in the files, each with the label that it stands for.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<String, String>,
+    /// What is asked before alternatives, by what the column of questions says: `cause = "What was the cause?"`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub prompts: BTreeMap<String, String>,
     /// Rows that do not count.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOutRows>,
@@ -51,15 +58,8 @@ fn english() -> String {
     "en".to_owned()
 }
 
-/// What is predicted for an example.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum KindName {
-    /// One of the labels.
-    #[default]
-    Classify,
-    /// One of the labels for each word.
-    Tag,
+fn is_default(problem_type: &ProblemType) -> bool {
+    *problem_type == ProblemType::default()
 }
 
 /// Rows that do not count, and why.
@@ -130,6 +130,9 @@ pub struct ColumnNames {
     /// A number that joins a row with its translations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<ColumnName>,
+    /// The alternatives to choose from.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub choices: Vec<ColumnName>,
 }
 
 /// A column by name, or by number from 1.
@@ -154,7 +157,7 @@ impl ColumnNames {
     }
 
     fn is_empty(&self) -> bool {
-        self.all().iter().all(|(_, column)| column.is_none())
+        self.all().iter().all(|(_, column)| column.is_none()) && self.choices.is_empty()
     }
 }
 
@@ -192,12 +195,7 @@ impl Definition {
         if ["mlm", super::tatoeba::NAME].contains(&self.name.as_str()) {
             return Err(format!("name: \"{}\" means something else already; choose another", self.name));
         }
-        let distinct: BTreeSet<String> = self.labels.iter().map(|label| label.to_lowercase()).collect();
-        if self.labels.len() < 2 || distinct.len() < self.labels.len() {
-            let remedy = "write each in one way in the files, or name one in labels and the others in aliases";
-            let found = &self.labels;
-            return Err(format!("labels: expected two or more, no two alike but for case, found {found:?}; {remedy}"));
-        }
+        self.check_labels()?;
         if !is_code(&self.source) && !self.languages.contains(&self.source) {
             let found = &self.source;
             return Err(format!("source: expected the code of a language, such as \"en\", found \"{found}\""));
@@ -212,13 +210,42 @@ impl Definition {
         if let Some(alias) = self.aliases.keys().find(|alias| self.labels.contains(alias)) {
             return Err(format!("aliases: \"{alias}\" is a label itself"));
         }
-        if self.kind == KindName::Tag && self.pairs {
-            return Err("pairs: words are tagged in single sentences".to_owned());
+        if self.kind != Kind::Classify && self.pairs {
+            return Err("pairs: only what is classified comes in pairs of sentences".to_owned());
+        }
+        if self.kind != Kind::Choose && !self.prompts.is_empty() {
+            return Err("prompts: they stand before the alternatives of kind = \"choose\"".to_owned());
         }
         if self.layouts.is_empty() {
             return Err("layouts: expected one or more [[layouts]], each with paths of train, dev or test".to_owned());
         }
         self.layouts.iter().enumerate().try_for_each(|(i, files)| self.check_files(i, files))
+    }
+
+    /// Labels are there where the kind has such, and can be told apart.
+    fn check_labels(&self) -> Result<(), String> {
+        let is_classifier = self.kind == Kind::Classify;
+        if !is_classifier && self.problem_type != ProblemType::default() {
+            return Err("problem_type: it says what is classified, and is for kind = \"classify\"".to_owned());
+        }
+        let found = &self.labels;
+        let has_none = self.kind == Kind::Span || self.problem_type == ProblemType::Regression;
+        if has_none {
+            let remedy = "answers stand in texts or are numbers, and have no labels: leave the key out";
+            return if found.is_empty() { Ok(()) } else { Err(format!("labels: found {found:?}; {remedy}")) };
+        }
+        let may_be_left_out = self.kind == Kind::Choose && found.is_empty();
+        let distinct: BTreeSet<String> = found.iter().map(|label| label.to_lowercase()).collect();
+        if !may_be_left_out && (found.len() < 2 || distinct.len() < found.len()) {
+            let remedy = "write each in one way in the files, or name one in labels and the others in aliases";
+            return Err(format!("labels: expected two or more, no two alike but for case, found {found:?}; {remedy}"));
+        }
+        match self.problem_type == ProblemType::MultiLabelClassification {
+            true => found.iter().find(|label| label.contains([',', '|', ';'])).map_or(Ok(()), |label| {
+                Err(format!("labels: \"{label}\": several labels in a field are parted by commas, bars or semicolons"))
+            }),
+            false => Ok(()),
+        }
     }
 
     fn check_files(&self, i: usize, files: &Files) -> Result<(), String> {
@@ -242,9 +269,10 @@ impl Definition {
             return Err(format!("layouts.{i}: \"{pattern}\": what stands for the language is {{language}}"));
         }
         let format = self.format_of(i, files)?;
-        if format.has_tags() != (self.kind == KindName::Tag) {
-            let (name, kind) = (format.name, if format.has_tags() { "tag" } else { "classify" });
-            return Err(format!("layouts.{i}: files of the format {name} are for tasks of kind = \"{kind}\""));
+        if !format.is_for(self.kind) {
+            let kinds: Vec<&str> = format.kinds().iter().map(|kind| name_of(*kind)).collect();
+            let (name, kinds) = (format.name, kinds.join(" or "));
+            return Err(format!("layouts.{i}: files of the format {name} are for tasks of kind = \"{kinds}\""));
         }
         if !files.columns.is_empty() && !format.has_columns() {
             return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
@@ -295,15 +323,16 @@ impl Definition {
         let left_out =
             |rows: &LeftOutRows| LeftOut { judged: rows.column, is: list(&rows.is), reason: text(&rows.reason) };
         let aliases: Vec<_> = self.aliases.iter().map(|(alias, label)| (text(alias), text(label))).collect();
-        let labels = list(&self.labels);
-        let kind = match self.kind {
-            KindName::Classify => Kind::Classify { labels },
-            KindName::Tag => Kind::Tag { labels },
-        };
+        let prompts: Vec<_> = self.prompts.iter().map(|(question, prompt)| (text(question), text(prompt))).collect();
+        let numbers = || (0..MOST_CHOICES).map(|number| number.to_string()).collect();
+        let labels = if self.kind == Kind::Choose && self.labels.is_empty() { numbers() } else { self.labels.clone() };
         Box::leak(Box::new(Task {
             name: text(&self.name),
             about: text(&self.about),
-            kind,
+            kind: self.kind,
+            problem_type: self.problem_type,
+            labels: list(&labels),
+            prompts: prompts.leak(),
             pairs: self.pairs,
             source: text(&self.source),
             languages: list(&self.languages),
@@ -323,12 +352,26 @@ fn list(list: &[String]) -> &'static [&'static str] {
 }
 
 fn columns(names: &ColumnNames) -> Columns {
-    let [a, b, label, language, id] = names.all().map(|(_, column)| match column {
-        None => None,
-        Some(ColumnName::Name(name)) => Some(Column::Name(text(name))),
-        Some(ColumnName::Number(number)) => Some(Column::Number(*number)),
-    });
-    Columns { a, b, label, language, id }
+    let column = |name: &ColumnName| match name {
+        ColumnName::Name(name) => Column::Name(text(name)),
+        ColumnName::Number(number) => Column::Number(*number),
+    };
+    let [a, b, label, language, id] = names.all().map(|(_, name)| name.as_ref().map(column));
+    let choices = names.choices.iter().map(column).collect::<Vec<_>>().leak();
+    Columns { a, b, label, language, id, choices }
+}
+
+/// Alternatives of one example, where a task does not name their numbers.
+const MOST_CHOICES: usize = 10;
+
+/// A kind as a task's file calls it.
+fn name_of(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Classify => "classify",
+        Kind::Tag => "tag",
+        Kind::Span => "span",
+        Kind::Choose => "choose",
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Columns, Layout, Row, Task, TextFile,
+    Columns, Kind, Layout, Row, Task, TextFile, squad,
     table::{self, Found, Table},
     words, xsid,
 };
@@ -28,12 +28,24 @@ enum Read {
     Rows(fn(&TextFile) -> Result<Vec<Row>>),
     /// Sentences whose words have a tag each.
     Words(fn(&TextFile) -> Result<Vec<Row>>),
+    /// Questions with the texts that answer them.
+    Questions(fn(&TextFile) -> Result<Vec<Row>>),
 }
 
 impl Format {
-    /// Whether its rows are words with a tag each.
-    pub fn has_tags(&self) -> bool {
-        matches!(self.read, Read::Words(_))
+    /// What can be done with what it holds.
+    pub fn kinds(&self) -> &'static [Kind] {
+        match self.read {
+            Read::Table(_) => &[Kind::Classify, Kind::Choose],
+            Read::Rows(_) => &[Kind::Classify],
+            Read::Words(_) => &[Kind::Tag],
+            Read::Questions(_) => &[Kind::Span],
+        }
+    }
+
+    /// Whether it holds what a kind of task needs.
+    pub fn is_for(&self, kind: Kind) -> bool {
+        self.kinds().contains(&kind)
     }
 
     /// Whether it has columns that a layout may name.
@@ -45,7 +57,7 @@ impl Format {
     pub fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
         match self.read {
             Read::Table(read) => read(file)?.rows(file, task, layout),
-            Read::Rows(read) | Read::Words(read) => read(file),
+            Read::Rows(read) | Read::Words(read) | Read::Questions(read) => read(file),
         }
     }
 
@@ -76,7 +88,7 @@ impl Format {
     pub fn columns_of(&self, file: &TextFile) -> Result<Found> {
         match self.read {
             Read::Table(read) => Ok(read(file)?.found()),
-            Read::Rows(_) | Read::Words(_) => {
+            Read::Rows(_) | Read::Words(_) | Read::Questions(_) => {
                 Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name)))
             }
         }
@@ -90,6 +102,7 @@ pub const FORMATS: &[Format] = &[
     Format { name: "jsonl", endings: &["jsonl", "ndjson"], read: Read::Table(table::jsonl) },
     Format { name: "words", endings: &[], read: Read::Words(words::read_lines) },
     Format { name: "conllu", endings: &["conllu"], read: Read::Words(words::read_conllu) },
+    Format { name: "squad", endings: &["json"], read: Read::Questions(squad::read) },
     Format { name: "xsid-blocks", endings: &["conll"], read: Read::Rows(xsid::read_blocks) },
     Format { name: "xsid-lines", endings: &[], read: Read::Rows(xsid::read_lines) },
 ];

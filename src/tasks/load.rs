@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Example, Layout, Loaded, Origin, Row, Split, Tagged, Task, TextFile, Word,
+    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile,
     codes::{can_be_same, is_code},
     table::looks_quoted,
     text_file::sha256,
@@ -327,6 +327,14 @@ impl Task {
 
     /// How one can tell that a file's labels were taken out: there are none, or all are one where the task has several.
     fn removed_labels(&self, rows: &[Row]) -> Option<String> {
+        if self.kind == Kind::Span {
+            let none = rows.iter().all(|row| row.answers.is_empty());
+            return none.then(|| format!("none of {} questions has an answer", rows.len()));
+        }
+        if self.kind == Kind::Classify && self.problem_type != ProblemType::SingleLabelClassification {
+            let none = rows.iter().all(|row| row.label.as_deref().unwrap_or("").trim().is_empty());
+            return none.then(|| format!("none of {} rows has one", rows.len()));
+        }
         let counted = rows.iter().filter(|row| self.leave_out(row).is_none());
         let written = counted.flat_map(|row| match &row.words[..] {
             [] => vec![row.label.as_deref().unwrap_or("")],
@@ -353,29 +361,19 @@ impl Task {
             notes: Vec::new(),
         };
         for row in rows {
-            let mut words = Vec::with_capacity(row.words.len());
-            let label = match labels {
-                Labels::Ignored => {
-                    words.extend(row.words.iter().map(|word| Tagged { text: word.text.clone(), label: None }));
-                    None
-                }
+            let id = format!("{stem}:{}", row.line);
+            let example = match labels {
+                Labels::Ignored => self.question(id, row),
                 Labels::Required => {
                     if let Some(reason) = self.leave_out(row) {
                         *loaded.dropped.entry(reason.to_owned()).or_default() += 1;
                         loaded.dropped_rows.insert(row.row);
                         continue;
                     }
-                    for Word { line, text, tag } in &row.words {
-                        let label = Some(self.label_at(&format!("{path}:{line}"), tag)?);
-                        words.push(Tagged { text: text.clone(), label });
-                    }
-                    let name = row.label.as_deref().unwrap_or("").trim();
-                    let own = || self.label_at(&format!("{path}:{}", row.line), name);
-                    if row.words.is_empty() { Some(own()?) } else { None }
+                    self.answered(&path, id, row)?
                 }
             };
-            let id = format!("{stem}:{}", row.line);
-            loaded.examples.push(Example { id, row: row.row, a: row.a.clone(), b: row.b.clone(), label, words });
+            loaded.examples.push(example);
         }
         if loaded.examples.is_empty() {
             let dropped = &loaded.dropped;

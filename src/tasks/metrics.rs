@@ -2,36 +2,39 @@
 
 use crate::{
     error::{Error, Result},
-    metrics::{
-        Marks,
-        chunks::{self, Scheme},
-        clusters::{self, Ratio},
-    },
+    metrics::clusters::{self, Ratio},
 };
-use std::{collections::BTreeMap, slice::from_ref};
+use std::collections::BTreeMap;
 
 /// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
 const Z: f64 = 1.959_963_984_540_054;
 
-/// Accuracy in one language (or one pair of languages) with its 95 % Wilson interval.
+/// What was measured where nobody says.
+pub const ACCURACY: &str = "accuracy";
+
+/// How well one language (or one pair of languages) does by a metric, with a 95 % interval.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Score {
     /// The language.
     pub language: String,
-    /// Number of examples.
+    /// What was measured.
+    pub metric: &'static str,
+    /// Number of answers, or of clusters of them where the metric does not count answers.
     pub n: usize,
-    /// How many of them were right.
-    pub correct: usize,
-    /// `correct / n`.
-    pub accuracy: f64,
+    /// How many answers were right, where the metric counts them.
+    pub correct: Option<usize>,
+    /// What the metric comes to: of accuracy `correct / n`.
+    pub value: f64,
     /// Lower end of the interval.
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
+    /// Part and whole of each cluster; none where answers are each right or wrong by themselves.
+    marks: Vec<(f64, f64)>,
 }
 
 impl Score {
-    /// The score of `correct` right answers out of `n`.
+    /// The accuracy of `correct` right answers out of `n`.
     ///
     /// The interval is Wilson's (1927) rather than the normal one, which leaves [0, 1] near its ends.
     pub fn new(language: impl Into<String>, correct: usize, n: usize) -> Result<Score> {
@@ -39,21 +42,46 @@ impl Score {
         if n == 0 || correct > n {
             return Err(Error::Data(format!("{language}: {correct} right out of {n} examples is no score")));
         }
-        let (accuracy, count) = (correct as f64 / n as f64, n as f64);
-        let center = (accuracy + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
-        let half =
-            Z / (1.0 + Z * Z / count) * (accuracy * (1.0 - accuracy) / count + Z * Z / (4.0 * count * count)).sqrt();
+        let (value, count) = (correct as f64 / n as f64, n as f64);
+        let center = (value + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
+        let half = Z / (1.0 + Z * Z / count) * (value * (1.0 - value) / count + Z * Z / (4.0 * count * count)).sqrt();
         let (low, high) = ((center - half).max(0.0), (center + half).min(1.0));
-        Ok(Score { language, n, correct, accuracy, low, high })
+        Ok(Score { language, metric: ACCURACY, n, correct: Some(correct), value, low, high, marks: Vec::new() })
     }
 
-    /// The score of answers that come in clusters, such as the words of sentences: how many are right in each, and how
-    /// many there are. The interval is [`clusters::ratio`]'s.
-    pub fn clustered(language: impl Into<String>, answers: &[(usize, usize)]) -> Result<Score> {
-        let (correct, n) = answers.iter().fold((0, 0), |sum, (right, n)| (sum.0 + right, sum.1 + n));
-        let parts: Vec<(f64, f64)> = answers.iter().map(|(right, n)| (*right as f64, *n as f64)).collect();
-        let Ratio { low, high, .. } = clusters::ratio(&parts);
-        Ok(Score { low, high, ..Score::new(language, correct, n)? })
+    /// The score by a metric that is a ratio of sums of parts and wholes, one of each for a cluster of answers, such as
+    /// the words of a sentence. The interval is [`clusters::ratio`]'s, or Wilson's where each cluster is one answer.
+    pub fn of_marks(language: impl Into<String>, metric: &'static str, marks: Vec<(f64, f64)>) -> Result<Score> {
+        let language = language.into();
+        if marks.is_empty() {
+            return Err(Error::Data(format!("{language}: there is no answer to score")));
+        }
+        let is_answer = |(part, whole): &(f64, f64)| *whole == 1.0 && (*part == 0.0 || *part == 1.0);
+        if marks.iter().all(is_answer) {
+            let correct = marks.iter().filter(|(part, _)| *part == 1.0).count();
+            return Ok(Score { metric, ..Score::new(language, correct, marks.len())? });
+        }
+        let Ratio { value, low, high } = clusters::ratio(&marks);
+        let (part, whole) = marks.iter().fold((0.0, 0.0), |sum, mark| (sum.0 + mark.0, sum.1 + mark.1));
+        let (correct, n) = match metric == ACCURACY {
+            true => (Some(part as usize), whole as usize),
+            false => (None, marks.len()),
+        };
+        Ok(Score { language, metric, n, correct, value, low, high, marks })
+    }
+
+    /// A correlation of `n` pairs of numbers. The interval is Fisher's (1921), of ranks with the variance of Bonett and
+    /// Wright (2000).
+    pub fn correlation(language: impl Into<String>, metric: &'static str, value: f64, n: usize) -> Result<Score> {
+        let language = language.into();
+        if n < 2 {
+            return Err(Error::Data(format!("{language}: {n} numbers have no correlation; measure more")));
+        }
+        let inflated = if metric == SPEARMAN { 1.0 + value * value / 2.0 } else { 1.0 };
+        let half = Z * (inflated / (n as f64 - 3.0).max(f64::MIN_POSITIVE)).sqrt();
+        let end = |sign: f64| if value.abs() < 1.0 { (value.atanh() + sign * half).tanh() } else { value };
+        let (low, high) = (end(-1.0), end(1.0));
+        Ok(Score { language, metric, n, correct: None, value, low, high, marks: Vec::new() })
     }
 
     /// The score of predicted labels against the right ones.
@@ -68,30 +96,8 @@ impl Score {
     }
 }
 
-/// Entities in one language: names of several words, right as a whole.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Entities {
-    /// The language.
-    pub language: String,
-    /// Right ones, those predicted, and those that are there.
-    pub marks: Marks,
-    /// F1 with its 95 % interval over sentences.
-    pub f1: Ratio,
-}
-
-impl Entities {
-    /// Those of sentences of right and predicted tags, as seqeval finds them by default.
-    pub fn new(language: impl Into<String>, sentences: &[(Vec<&str>, Vec<&str>)]) -> Entities {
-        let of = |(wanted, given): &(Vec<&str>, Vec<&str>)| {
-            chunks::marks(from_ref(wanted), from_ref(given), Scheme::Lenient)
-        };
-        let marks: Vec<Marks> = sentences.iter().map(of).collect();
-        let parts: Vec<(f64, f64)> =
-            marks.iter().map(|marks| (2.0 * marks.right as f64, (marks.given + marks.wanted) as f64)).collect();
-        let sum = marks.iter().fold(Marks::default(), |sum, marks| sum + *marks);
-        Entities { language: language.into(), marks: sum, f1: clusters::ratio(&parts) }
-    }
-}
+/// The correlation of ranks.
+pub const SPEARMAN: &str = "Spearman";
 
 /// Fewer answers than these say nothing of a habit.
 const FEW: usize = 20;
@@ -131,14 +137,15 @@ pub struct Summary {
     pub source: String,
     /// One score per language.
     pub scores: Vec<Score>,
-    /// Mean accuracy over languages (macro), as papers report it.
+    /// The mean over languages (macro), as papers report it.
     pub mean: f64,
     /// The same without the source; `None` where there is no other language.
     pub mean_without_source: Option<f64>,
-    /// Accuracy in the source minus the mean of the others; `None` where either is missing.
+    /// What the source has more than the mean of the others; `None` where either is missing.
     pub gap: Option<f64>,
-    /// Accuracy over all examples thrown together (micro), as XTREME's and Robust-XLT's scripts print it.
-    pub pooled: Score,
+    /// The same over all examples thrown together (micro), as XTREME's and Robust-XLT's scripts print it; none of
+    /// correlations.
+    pub pooled: Option<Score>,
 }
 
 impl Summary {
@@ -153,17 +160,40 @@ impl Summary {
         }
         let (own, others): (Vec<&Score>, Vec<&Score>) = scores.iter().partition(|score| score.language == source);
         let mean_without_source = mean(&others);
-        let gap = own.first().zip(mean_without_source).map(|(own, others)| own.accuracy - others);
-        let (correct, n) = scores.iter().fold((0, 0), |(correct, n), score| (correct + score.correct, n + score.n));
-        let pooled = Score::new("all", correct, n)?;
-        let mean = mean(&scores.iter().collect::<Vec<_>>()).expect("a pooled score has scores");
+        let gap = own.first().zip(mean_without_source).map(|(own, others)| own.value - others);
+        let pooled = pooled(&scores)?;
+        let mean = mean(&scores.iter().collect::<Vec<_>>()).ok_or_else(|| Error::Data("nothing was scored".into()))?;
         Ok(Summary { source: source.to_owned(), mean, mean_without_source, gap, pooled, scores })
+    }
+
+    /// What was measured.
+    pub fn metric(&self) -> &'static str {
+        self.scores[0].metric
     }
 
     /// The score in a language.
     pub fn score(&self, language: &str) -> Option<&Score> {
         self.scores.iter().find(|score| score.language == language)
     }
+}
+
+/// The score of all answers together.
+fn pooled(scores: &[Score]) -> Result<Option<Score>> {
+    if scores.iter().any(|score| !score.marks.is_empty()) {
+        // What is right or wrong by itself is a cluster of its own.
+        let single = |score: &Score| {
+            let right = score.correct.unwrap_or(0);
+            (0..score.n).map(|i| (f64::from(u8::from(i < right)), 1.0)).collect()
+        };
+        let marks = |score: &Score| if score.marks.is_empty() { single(score) } else { score.marks.clone() };
+        let all: Vec<(f64, f64)> = scores.iter().flat_map(marks).collect();
+        return Score::of_marks("all", scores[0].metric, all).map(Some);
+    }
+    let counted: Option<Vec<(usize, usize)>> = scores.iter().map(|score| Some((score.correct?, score.n))).collect();
+    let Some(counted) = counted else { return Ok(None) };
+    let (correct, n) = counted.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let metric = scores.first().map_or(ACCURACY, |score| score.metric);
+    Ok(Some(Score { metric, ..Score::new("all", correct, n)? }))
 }
 
 /// Scores in the generalized setting: the language of the first sentence by that of the second.
@@ -231,7 +261,7 @@ impl Confusion {
 }
 
 fn mean(scores: &[&Score]) -> Option<f64> {
-    let sum: f64 = scores.iter().map(|score| score.accuracy).sum();
+    let sum: f64 = scores.iter().map(|score| score.value).sum();
     (!scores.is_empty()).then(|| sum / scores.len() as f64)
 }
 
@@ -252,7 +282,7 @@ mod tests {
             assert_abs_diff_eq!(score.high, high, epsilon = 5e-5);
             for end in [score.low, score.high] {
                 let deviation = Z * (end * (1.0 - end) / n as f64).sqrt();
-                assert_abs_diff_eq!((score.accuracy - end).abs(), deviation, epsilon = 1e-8);
+                assert_abs_diff_eq!((score.value - end).abs(), deviation, epsilon = 1e-8);
             }
         }
         assert!(Score::new("en", 0, 0).is_err() && Score::new("en", 2, 1).is_err());
@@ -267,7 +297,7 @@ mod tests {
             (summary.mean, (0.5 + 0.9 + 0.3) / 3.0),
             (summary.mean_without_source.unwrap(), 0.4),
             (summary.gap.unwrap(), 0.5),
-            (summary.pooled.accuracy, 13.0 / 22.0),
+            (summary.pooled.as_ref().unwrap().value, 13.0 / 22.0),
         ] {
             assert_abs_diff_eq!(found, expected, epsilon = 1e-12);
         }
@@ -318,7 +348,7 @@ mod tests {
         let confusion = Confusion::new(&["no", "yes"], gold.into_iter().zip(predicted));
         assert_eq!(confusion.counts, [[1, 1], [0, 2]]);
         assert_eq!(confusion.correct(), (3, 4));
-        assert_eq!(Score::of("en", &gold, &predicted).unwrap().correct, 3);
+        assert_eq!(Score::of("en", &gold, &predicted).unwrap().correct, Some(3));
         assert!(Score::of("en", &gold, &predicted[..3]).is_err());
     }
 }

@@ -7,17 +7,20 @@ pub mod definition;
 pub mod demo;
 pub mod format;
 mod generalized;
+mod gold;
 mod load;
 pub mod metrics;
 pub mod overlap;
 pub mod own;
 pub mod predictions;
+mod squad;
 mod table;
 pub mod tatoeba;
 mod text_file;
 mod words;
 mod xsid;
 
+use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -118,8 +121,14 @@ pub struct Task {
     pub name: &'static str,
     /// One sentence, with the paper.
     pub about: &'static str,
-    /// What is predicted.
+    /// What is done with an example.
     pub kind: Kind,
+    /// What a classifier's outputs are.
+    pub problem_type: ProblemType,
+    /// The labels by name; a label's place in the list is its id.
+    pub labels: &'static [&'static str],
+    /// What stands before alternatives, by what the second column says: a question that is asked in words.
+    pub prompts: &'static [(&'static str, &'static str)],
     /// Whether an example is two sentences rather than one.
     pub pairs: bool,
     /// The language of the training data.
@@ -134,19 +143,32 @@ pub struct Task {
     pub layouts: &'static [Layout],
 }
 
-/// What is predicted for an example.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What is done with an example; `kinds` says how.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// One of these labels; a label's place in the list is its id.
-    Classify {
-        /// The labels by name.
-        labels: &'static [&'static str],
-    },
-    /// One of these labels for each word.
-    Tag {
-        /// The labels by name.
-        labels: &'static [&'static str],
-    },
+    /// Labels, or a number, for a sentence or a pair: [`ProblemType`] says which.
+    #[default]
+    Classify,
+    /// A label for each word.
+    Tag,
+    /// The part of a text that answers a question.
+    Span,
+    /// One of several alternatives.
+    Choose,
+}
+
+/// What a classifier's outputs are, under transformers' names.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ProblemType {
+    /// One of the labels holds.
+    #[default]
+    SingleLabelClassification,
+    /// Each label holds or does not.
+    MultiLabelClassification,
+    /// There are no labels, but a number.
+    Regression,
 }
 
 /// Rows that do not count, and why.
@@ -188,6 +210,8 @@ pub struct Columns {
     pub language: Option<Column>,
     /// What joins a row with its translations.
     pub id: Option<Column>,
+    /// The alternatives to choose from.
+    pub choices: &'static [Column],
 }
 
 /// A column of a table.
@@ -216,6 +240,21 @@ pub struct Row {
     pub label: Option<String>,
     /// The words with their tags, in a file of such.
     pub words: Vec<Word>,
+    /// The alternatives, in a file of such.
+    pub choices: Vec<String>,
+    /// What answers the question, in a file of such: `a` is the question, `b` the text.
+    pub answers: Vec<Answer>,
+    /// What the file calls it.
+    pub key: Option<String>,
+}
+
+/// An answer that stands in a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Answer {
+    /// Its words.
+    pub text: String,
+    /// At which byte of the text it begins.
+    pub start: usize,
 }
 
 /// A word with its tag as they stand in a file.
@@ -250,8 +289,8 @@ impl fmt::Display for Split {
     }
 }
 
-/// One example: a sentence or a pair, and its label.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// One example: a sentence or a pair, and what is right of it.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Example {
     /// File and line, such as `test-de:17`.
     pub id: String,
@@ -265,6 +304,16 @@ pub struct Example {
     pub label: Option<usize>,
     /// Its words, where each has a tag; `a` is all of them.
     pub words: Vec<Tagged>,
+    /// Places of all labels that hold, where several may.
+    pub holds: Vec<usize>,
+    /// The number that is right.
+    pub number: Option<f64>,
+    /// The alternatives, of which the label says the right one.
+    pub choices: Vec<String>,
+    /// What answers the question `a` in the text `b`; any of them is right.
+    pub answers: Vec<Answer>,
+    /// What the data call it, in files that name their examples.
+    pub key: Option<String>,
 }
 
 /// A word of an example, and its tag.
@@ -286,16 +335,16 @@ impl Example {
             id: format!("{}.{}", self.id, i + 1),
             row: self.row,
             a: word.text.clone(),
-            b: None,
             label: word.label,
-            words: Vec::new(),
+            ..Example::default()
         };
         self.words.iter().enumerate().map(word).collect()
     }
 
-    /// All labels that it carries: its own, or those of its words.
+    /// All labels that it carries: its own, those that hold, or those of its words.
     pub fn labels(&self) -> impl Iterator<Item = usize> {
-        self.label.into_iter().chain(self.words.iter().filter_map(|word| word.label))
+        let of_words = self.words.iter().filter_map(|word| word.label);
+        self.label.into_iter().chain(self.holds.iter().copied()).chain(of_words)
     }
 }
 
@@ -311,7 +360,7 @@ pub struct Origin {
 }
 
 /// All that was read, and what was left out and why.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Loaded {
     /// The language, or two joined by a hyphen in the generalized setting.
     pub language: String,
@@ -334,7 +383,10 @@ impl Task {
     pub const UNDESCRIBED: Task = Task {
         name: "texts",
         about: "texts that nobody has described",
-        kind: Kind::Classify { labels: &[] },
+        kind: Kind::Classify,
+        problem_type: ProblemType::SingleLabelClassification,
+        labels: &[],
+        prompts: &[],
         pairs: false,
         source: "en",
         languages: &[],
@@ -351,7 +403,16 @@ impl Task {
 
     /// Whether each word is asked for, rather than the whole text.
     pub fn tags_words(&self) -> bool {
-        matches!(self.kind, Kind::Tag { .. })
+        self.kind == Kind::Tag
+    }
+
+    /// Whether one of the labels is right of each answer, so that answers can be counted by label.
+    pub fn has_one_label(&self) -> bool {
+        match self.kind {
+            Kind::Classify => self.problem_type == ProblemType::SingleLabelClassification,
+            Kind::Tag | Kind::Choose => true,
+            Kind::Span => false,
+        }
     }
 
     /// Whether its tags are of names of several words, which begin with a B- tag.
@@ -366,9 +427,7 @@ impl Task {
 
     /// The labels by name; a label's place is its id.
     pub fn labels(&self) -> &'static [&'static str] {
-        match self.kind {
-            Kind::Classify { labels } | Kind::Tag { labels } => labels,
-        }
+        self.labels
     }
 
     /// The id of a label by its name or another spelling of it, in whatever case.

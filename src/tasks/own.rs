@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    Split, Task, TextFile,
-    definition::{ColumnName, ColumnNames, Definition, Files, KindName},
+    Kind, ProblemType, Split, Task, TextFile,
+    definition::{ColumnName, ColumnNames, Definition, Files},
     format, table,
 };
 use crate::error::{Error, Result};
@@ -70,13 +70,16 @@ pub fn guess(named: &Named) -> Result<Guess> {
         label: Some(ColumnName::Name(label.clone())),
         language: found.language.clone().map(ColumnName::Name),
         id: found.id.clone().map(ColumnName::Name),
+        choices: Vec::new(),
     };
     let name = name_of(named.train);
     let files = |columns: ColumnNames| Files { format: Some(format.name.to_owned()), columns, ..Files::default() };
     let mut definition = Definition {
         about: format!("made of {}", file_name(named.train)),
         name,
-        kind: KindName::Classify,
+        kind: Kind::Classify,
+        problem_type: ProblemType::default(),
+        prompts: BTreeMap::new(),
         pairs: b.is_some(),
         labels: vec!["a".into(), "b".into()], // until the rows are read
         source: named.source.to_owned(),

@@ -19,7 +19,7 @@ use serde::{
 use super::{
     Example, Task, TextFile,
     load::ROWS_OF_ONE_LABEL,
-    metrics::{Confusion, Entities, Score, Summary, oddity},
+    metrics::{Confusion, oddity},
 };
 use crate::error::{Error, Result};
 
@@ -40,12 +40,21 @@ pub struct Prediction {
     /// The second sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub b: Option<String>,
-    /// The right label, where it is known.
+    /// What the data call the example, in files that name their examples.
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_name")]
+    pub key: Option<String>,
+    /// The right label (the number, or the first of the right answers), where it is known.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_name")]
     pub label: Option<String>,
-    /// The predicted label.
+    /// All that is right, where it can be several: labels that hold, or answers of which any is right.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answers: Option<Vec<String>>,
+    /// The predicted label; the number, or the answer.
     #[serde(deserialize_with = "name")]
     pub prediction: String,
+    /// All labels that are predicted to hold, where it can be several.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub predictions: Option<Vec<String>>,
     /// How probable the model takes each label to be.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub probabilities: Option<Probabilities>,
@@ -77,15 +86,27 @@ impl Prediction {
         let best = (0..labels.len()).reduce(better).expect("a task has labels");
         let named = labels.iter().zip(probabilities).map(|(name, p)| ((*name).to_owned(), f64::from(*p)));
         Ok(Prediction {
+            label: example.label.map(|label| labels[label].to_owned()),
+            probabilities: Some(Probabilities::Named(named.collect())),
+            ..Prediction::of(language, example, labels[best].to_owned())
+        })
+    }
+
+    /// This answer to an example.
+    pub fn of(language: &str, example: &Example, prediction: String) -> Prediction {
+        Prediction {
             id: example.id.clone(),
             row: example.row,
             language: language.to_owned(),
             a: None,
             b: None,
-            label: example.label.map(|label| labels[label].to_owned()),
-            prediction: labels[best].to_owned(),
-            probabilities: Some(Probabilities::Named(named.collect())),
-        })
+            key: example.key.clone(),
+            label: None,
+            answers: None,
+            prediction,
+            predictions: None,
+            probabilities: None,
+        }
     }
 
     /// The same with the sentences of its example.
@@ -125,68 +146,19 @@ pub fn read(path: &Path) -> Result<Vec<Prediction>> {
     Ok(predictions)
 }
 
-/// How often predictions in one language are right, and the names that they find where the task has such. Answers to the
-/// words of a sentence stand together.
-pub fn score(task: &Task, language: &str, predictions: &[Prediction]) -> Result<(Score, Option<Entities>)> {
-    let label = |one: &'_ Prediction| one.label.clone().unwrap_or_default();
-    let is_right = |one: &Prediction| one.label.as_deref() == Some(one.prediction.as_str());
-    if !task.tags_words() {
-        let right = predictions.iter().filter(|one| is_right(one)).count();
-        return Ok((Score::new(language, right, predictions.len())?, None));
-    }
-    let sentences: Vec<&[Prediction]> = predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id)).collect();
-    let counts = sentences.iter().map(|words| (words.iter().filter(|one| is_right(one)).count(), words.len()));
-    let score = Score::clustered(language, &counts.collect::<Vec<_>>())?;
-    let wanted: Vec<Vec<String>> = sentences.iter().map(|words| words.iter().map(label).collect()).collect();
-    let both = sentences.iter().zip(&wanted).map(|(words, wanted)| {
-        let given = words.iter().map(|one| one.prediction.as_str()).collect();
-        (wanted.iter().map(String::as_str).collect(), given)
-    });
-    let entities = task.has_entities().then(|| Entities::new(language, &both.collect::<Vec<_>>()));
-    Ok((score, entities))
-}
-
 /// The sentence of a word's answer: `test-de:17` of `test-de:17.3`.
-fn sentence_of(id: &str) -> &str {
+pub fn sentence_of(id: &str) -> &str {
     id.rsplit_once('.').map_or(id, |(sentence, _)| sentence)
 }
 
-/// Scores a file of predictions, made here or elsewhere, per language; labels are matched by name.
-///
-/// With a task its label names and their other spellings hold; without one the names must merely agree.
-pub fn score_file(path: &Path, task: Option<&Task>) -> Result<Summary> {
-    let judged = judge(path, task)?;
-    if let Some(task) = task.filter(|task| task.tags_words()) {
-        return score_words(task, &judged);
-    }
-    let mut counts: Vec<(String, usize, usize)> = Vec::new();
-    for Judged { language, label, prediction, .. } in &judged {
-        let right = usize::from(label == prediction);
-        match counts.iter_mut().find(|count| count.0 == *language) {
-            Some(count) => (count.1, count.2) = (count.1 + right, count.2 + 1),
-            None => counts.push((language.clone(), right, 1)),
+/// The predictions of a file by language, in their order, each with what is right; labels under the task's names.
+pub fn judged_file(path: &Path, task: Option<&Task>) -> Result<Vec<(String, Vec<Prediction>)>> {
+    let mut languages: Vec<(String, Vec<Prediction>)> = Vec::new();
+    for one in judge(path, task)? {
+        match languages.iter_mut().find(|(language, _)| *language == one.language) {
+            Some((_, predictions)) => predictions.push(one),
+            None => languages.push((one.language.clone(), vec![one])),
         }
-    }
-    let scores = counts.into_iter().map(|(language, correct, n)| Score::new(language, correct, n));
-    Summary::new(task.map_or("en", |task| task.source), scores.collect::<Result<_>>()?)
-}
-
-/// The same of words, whose intervals go by sentences.
-fn score_words(task: &Task, judged: &[Judged]) -> Result<Summary> {
-    let scores = by_language(judged).into_iter().map(|(language, answers)| {
-        let sentences = answers.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
-        let counts =
-            sentences.map(|words| (words.iter().filter(|one| one.label == one.prediction).count(), words.len()));
-        Score::clustered(language, &counts.collect::<Vec<_>>())
-    });
-    Summary::new(task.source, scores.collect::<Result<_>>()?)
-}
-
-/// The answers in a file of predictions by language, in their order; labels under the task's names.
-pub fn answers_file(path: &Path, task: Option<&Task>) -> Result<BTreeMap<String, Vec<Judged>>> {
-    let mut languages: BTreeMap<String, Vec<Judged>> = BTreeMap::new();
-    for judged in judge(path, task)? {
-        languages.entry(judged.language.clone()).or_default().push(judged);
     }
     Ok(languages)
 }
@@ -194,10 +166,10 @@ pub fn answers_file(path: &Path, task: Option<&Task>) -> Result<BTreeMap<String,
 /// Counts which label was taken for which in a file of predictions, over all its languages.
 pub fn confusion_file(path: &Path, task: Option<&Task>) -> Result<Confusion> {
     let judged = judge(path, task)?;
-    let names: BTreeSet<&str> = judged.iter().flat_map(|j| [j.label.as_str(), j.prediction.as_str()]).collect();
+    let names: BTreeSet<&str> = judged.iter().flat_map(|j| [right(j), j.prediction.as_str()]).collect();
     let names: Vec<&str> = task.map_or_else(|| names.into_iter().collect(), |task| task.labels().to_vec());
     let place = |name: &str| names.iter().position(|known| *known == name).expect("every name is listed");
-    Ok(Confusion::new(&names, judged.iter().map(|j| (place(&j.label), place(&j.prediction)))))
+    Ok(Confusion::new(&names, judged.iter().map(|j| (place(right(j)), place(&j.prediction)))))
 }
 
 /// What is odd about the answers in a file of predictions, by language.
@@ -215,12 +187,17 @@ pub fn oddities(predictions: &[Prediction]) -> Vec<String> {
     languages.into_iter().filter_map(|(language, answers)| oddity(language, answers.into_iter())).collect()
 }
 
-fn odd(language: &str, answers: &[&Judged]) -> Option<String> {
-    oddity(language, answers.iter().map(|judged| (judged.label.as_str(), judged.prediction.as_str())))
+fn odd(language: &str, answers: &[&Prediction]) -> Option<String> {
+    oddity(language, answers.iter().map(|judged| (right(judged), judged.prediction.as_str())))
 }
 
-fn by_language(judged: &[Judged]) -> BTreeMap<&str, Vec<&Judged>> {
-    let mut languages: BTreeMap<&str, Vec<&Judged>> = BTreeMap::new();
+/// The right label of a prediction that was judged.
+fn right(judged: &Prediction) -> &str {
+    judged.label.as_deref().unwrap_or_default()
+}
+
+fn by_language(judged: &[Prediction]) -> BTreeMap<&str, Vec<&Prediction>> {
+    let mut languages: BTreeMap<&str, Vec<&Prediction>> = BTreeMap::new();
     for one in judged {
         languages.entry(&one.language).or_default().push(one);
     }
@@ -228,10 +205,10 @@ fn by_language(judged: &[Judged]) -> BTreeMap<&str, Vec<&Judged>> {
 }
 
 /// Refuses right labels that are all one: they were taken out, or filled in.
-fn refuse_removed_labels(path: &Path, judged: &[Judged]) -> Result<()> {
+fn refuse_removed_labels(path: &Path, judged: &[Prediction]) -> Result<()> {
     for (language, answers) in by_language(judged) {
-        let (n, label) = (answers.len(), &answers[0].label);
-        if n >= ROWS_OF_ONE_LABEL && answers.iter().all(|answer| answer.label == *label) {
+        let (n, label) = (answers.len(), right(answers[0]));
+        if n >= ROWS_OF_ONE_LABEL && answers.iter().all(|answer| right(answer) == label) {
             let (path, remedy) = (path.display(), "put the right labels beside the predictions");
             return Err(Error::Data(format!(
                 "{path}: labels look removed: all {n} items of \"{language}\" have \"{label}\"; {remedy}"
@@ -241,38 +218,25 @@ fn refuse_removed_labels(path: &Path, judged: &[Judged]) -> Result<()> {
     Ok(())
 }
 
-/// A prediction next to the right answer, both under the task's names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
-    /// File and line of the example.
-    pub id: String,
-    /// What joins it with its translations; 0 where the file does not say.
-    pub row: usize,
-    /// Its language.
-    pub language: String,
-    /// The right label.
-    pub label: String,
-    /// The predicted one.
-    pub prediction: String,
-}
-
-fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Judged>> {
+fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Prediction>> {
+    let has_labels = task.is_none_or(Task::has_one_label);
     let mut judged = Vec::new();
-    for (i, prediction) in read(path)?.into_iter().enumerate() {
+    for (i, mut prediction) in read(path)?.into_iter().enumerate() {
         let place = format!("{}:{}", path.display(), i + 1);
-        let Some(label) = &prediction.label else {
+        if prediction.label.is_none() && prediction.answers.is_none() {
             let id = &prediction.id;
             return Err(Error::Data(format!(
                 "{place}: \"{id}\" has no \"label\" to score against; write the right label beside every prediction"
             )));
-        };
-        judged.push(Judged {
-            label: official(task, &place, label)?,
-            prediction: official(task, &place, &prediction.prediction)?,
-            id: prediction.id,
-            row: prediction.row,
-            language: prediction.language,
-        });
+        }
+        if has_labels {
+            prediction.label = Some(official(task, &place, right(&prediction))?);
+            prediction.prediction = official(task, &place, &prediction.prediction)?;
+        }
+        judged.push(prediction);
+    }
+    if !has_labels {
+        return Ok(judged);
     }
     refuse_removed_labels(path, &judged)?;
     match task {
@@ -288,8 +252,8 @@ fn official(task: Option<&Task>, place: &str, name: &str) -> Result<String> {
 }
 
 /// Refuses predictions that use none of the names of the labels: they count in another alphabet.
-fn agreeing(path: &Path, judged: Vec<Judged>) -> Result<Vec<Judged>> {
-    let labels: BTreeSet<&str> = judged.iter().map(|j| j.label.as_str()).collect();
+fn agreeing(path: &Path, judged: Vec<Prediction>) -> Result<Vec<Prediction>> {
+    let labels: BTreeSet<&str> = judged.iter().map(right).collect();
     let predictions: BTreeSet<&str> = judged.iter().map(|j| j.prediction.as_str()).collect();
     if labels.is_disjoint(&predictions) {
         let path = path.display();
@@ -368,7 +332,7 @@ mod tests {
             a: "p\t\"".into(),
             b: Some("h".into()),
             label: Some(2),
-            words: Vec::new(),
+            ..Example::default()
         };
         let first = Prediction::new(shipped("xnli"), "de", &example, &[0.25, 0.375, 0.375]).unwrap();
         assert_eq!((first.prediction.as_str(), first.label.as_deref()), ("entailment", Some("neutral")));

@@ -5,14 +5,14 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{Column, Columns, Layout, Row, Task, TextFile, text_file::excerpt};
+use super::{Column, Columns, Kind, Layout, Row, Task, TextFile, text_file::excerpt};
 use crate::error::{Error, Result, did_you_mean};
 
 pub(super) const FIRST: &[&str] = &["sentence1", "premise", "text1", "question1"];
 pub(super) const SECOND: &[&str] = &["sentence2", "hypothesis", "hypo", "text2", "question2"];
 pub(super) const SINGLE: &[&str] = &["text", "sentence", "content", "tweet", "review", "headline", "utterance"];
 pub(super) const LABEL: &[&str] =
-    &["gold_label", "label", "category", "labels", "class", "sentiment", "intent", "topic"];
+    &["gold_label", "label", "category", "labels", "class", "sentiment", "intent", "topic", "score"];
 const LANGUAGE: &[&str] = &["language", "lang"];
 const ROW: &[&str] = &["index_id", "id", "pairid"];
 
@@ -158,7 +158,8 @@ impl Table<'_> {
                 a: record.fields[places.a].to_string(),
                 b: field(places.b).map(str::to_owned),
                 label: field(places.label).map(str::to_owned),
-                words: Vec::new(),
+                choices: places.choices.iter().map(|column| record.fields[*column].to_string()).collect(),
+                ..Row::default()
             });
         }
         if rows.is_empty() {
@@ -203,6 +204,7 @@ struct Places {
     label: Option<usize>,
     language: Option<usize>,
     row: Option<usize>,
+    choices: Vec<usize>,
 }
 
 impl Places {
@@ -213,7 +215,7 @@ impl Places {
         let trimmed = || first.fields.iter().map(|name| name.trim().to_owned()).collect();
         let names: Vec<String> = table.names.clone().unwrap_or_else(trimmed);
         let place = file.place(first.line);
-        let Columns { a, b, label, language, id } = &layout.columns;
+        let Columns { a, b, label, language, id, choices } = &layout.columns;
         let by_number = [a, b, label, language, id].iter().any(|column| matches!(column, Some(Column::Number(_))));
         if by_number && table.names.is_some() {
             return Err(Error::Data(format!("{place}: its columns have names, and are named by them")));
@@ -248,14 +250,30 @@ impl Places {
                 None => Ok(at),
             }
         };
-        let sentences = if task.pairs { (FIRST, SECOND) } else { (SINGLE, &[][..]) };
+        let choices: Vec<usize> = match task.kind {
+            Kind::Choose if choices.is_empty() => numbered_alternatives(&shown),
+            _ => choices.iter().filter_map(|column| find(&Some(*column), &[]).transpose()).collect::<Result<_>>()?,
+        };
+        if task.kind == Kind::Choose && choices.len() < 2 {
+            return Err(Error::Data(format!(
+                "{place}: expected columns of two or more alternatives (choice1, choice2, …), found {}; name them in \
+                 columns.choices of the task's file",
+                excerpt(&shown.join(", "))
+            )));
+        }
+        let sentences = match (task.kind, task.pairs) {
+            (Kind::Choose, _) => (&["premise", "context", "text", "sentence"][..], &["question"][..]),
+            (_, true) => (FIRST, SECOND),
+            (_, false) => (SINGLE, &[][..]),
+        };
         let (found_a, found_b) = (find(a, sentences.0)?, find(b, sentences.1)?);
-        if let (Some(a), true) = (found_a, found_b.is_some() == task.pairs) {
+        let has_both = found_b.is_some() == task.pairs || task.kind == Kind::Choose;
+        if let (Some(a), true) = (found_a, has_both) {
             let (label, language, row) = (find(label, LABEL)?, find(language, LANGUAGE)?, find(id, ROW)?);
             let has_header = layout.header.unwrap_or(!by_number);
             let header_is_a_record = has_header && table.names.is_none();
             let names = if header_is_a_record || table.names.is_some() { names } else { numbered(names.len()) };
-            return Ok(Places { header_is_a_record, names, a, b: found_b, label, language, row });
+            return Ok(Places { header_is_a_record, names, a, b: found_b, label, language, row, choices });
         }
         // Sentence, sentence, label without a header: XTREME's form of XNLI and PAWS-X.
         if task.pairs && table.parted_by == "tabs" && layout.header != Some(true) {
@@ -276,7 +294,8 @@ impl Places {
 
     /// Columns that nobody asks for may be missing at the end of a record.
     fn check(&self, record: &Record, table: &Table, file: &TextFile) -> Result<()> {
-        let needed = [Some(self.a), self.b, self.label, self.language, self.row].into_iter().flatten().max();
+        let named = [Some(self.a), self.b, self.label, self.language, self.row].into_iter().flatten();
+        let needed = named.chain(self.choices.iter().copied()).max();
         let n = record.fields.len();
         if n <= self.names.len() && Some(n) > needed {
             return Ok(());
@@ -288,6 +307,17 @@ impl Places {
             "{place}: expected {expected} columns ({names}) {as_in}, found {n}: {content}; mend the {parted_by} of that line"
         )))
     }
+}
+
+/// The columns `choice1`, `choice2`, … or such of another name.
+fn numbered_alternatives(names: &[&str]) -> Vec<usize> {
+    let of = |name: &str| {
+        let number =
+            |i: usize| position(names, &[&format!("{name}{i}")]).or(position(names, &[&format!("{name}_{i}")]));
+        let first = usize::from(number(0).is_none());
+        (first..).map_while(number).collect::<Vec<usize>>()
+    };
+    ["choice", "alternative", "option", "answer"].into_iter().map(of).find(|found| found.len() > 1).unwrap_or_default()
 }
 
 /// Names for columns that have none.

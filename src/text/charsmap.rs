@@ -113,14 +113,27 @@ impl Normalization {
     /// Normalized text with every space as [`SPACE`], as `Normalizer::Normalize` of SentencePiece does it.
     pub fn apply(&self, text: &str) -> String {
         let text = self.without_outer_spaces(text);
+        self.extend(self.start(text), text, SPACE, |_, _| ())
+    }
+
+    /// The same, with the place in `text` of each of its bytes.
+    pub fn apply_with_places(&self, text: &str) -> (String, Vec<usize>) {
+        let kept = self.without_outer_spaces(text);
+        let start = self.start(kept);
+        let mut places = vec![text.len() - kept.len(); start.len()];
+        let output = self.extend(start, kept, SPACE, |output, rest| places.resize(output, text.len() - rest));
+        places.truncate(output.len());
+        (output, places)
+    }
+
+    fn start(&self, text: &str) -> String {
         let prefix = self.spaces.prefix && !text.is_empty();
-        let start = if prefix { SPACE.to_string() } else { String::new() };
-        self.extend(start, text, SPACE)
+        if prefix { SPACE.to_string() } else { String::new() }
     }
 
     /// The same with spaces as they are and none put before: what added tokens are looked for in.
     pub fn rewrite(&self, text: &str) -> String {
-        self.extend(String::new(), self.without_outer_spaces(text), ' ')
+        self.extend(String::new(), self.without_outer_spaces(text), ' ', |_, _| ())
     }
 
     fn without_outer_spaces<'a>(&self, mut text: &'a str) -> &'a str {
@@ -133,12 +146,14 @@ impl Normalization {
         text
     }
 
-    fn extend(&self, mut output: String, mut text: &str, space: char) -> String {
+    /// `grown` hears after each step how many bytes there are, and of how many that are left in `text` they began.
+    fn extend(&self, mut output: String, mut text: &str, space: char, mut grown: impl FnMut(usize, usize)) -> String {
         let squeeze = self.spaces.squeeze;
         output.reserve(text.len() + text.len() / 4);
         let mut after_space = squeeze;
         while !text.is_empty() {
             let (length, mut part) = self.step(text);
+            let left = text.len();
             text = &text[length..];
             if after_space {
                 part = part.trim_start_matches(' ');
@@ -146,6 +161,7 @@ impl Normalization {
             if !part.is_empty() {
                 after_space = squeeze && part.ends_with(' ');
                 output.extend(part.chars().map(|c| if c == ' ' { space } else { c }));
+                grown(output.len(), left);
             }
         }
         if squeeze {

@@ -12,6 +12,7 @@ mod sentencepiece;
 mod train;
 mod unigram;
 
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::{fmt, fs};
@@ -83,6 +84,8 @@ struct Inner {
     specials: Specials,
     special_ids: Vec<u32>,
     n_ids: usize,
+    /// Whether a word in the middle of a text is another than alone, unless a space is put before it.
+    spaced: bool,
     /// What error messages call it.
     source: String,
     /// What the user should know of how its files were read.
@@ -172,9 +175,12 @@ impl Tokenizer {
         engine = with_kinds_of_pieces(engine, &special_ids, rules.as_ref().map_or(&[], Rules::whole));
         let frames = Frames { single: template(&engine, Form::Single)?, pair: template(&engine, Form::Pair)? };
         frames.check(specials, n_ids)?;
-        let inner = Inner { engine, rules, specials, special_ids, n_ids, source, notes };
-        let tokenizer = Tokenizer { inner: Arc::new(inner), frames };
-        tokenizer.split("A first text, encoded to see that it works.")?;
+        let inner = Inner { engine, rules, specials, special_ids, n_ids, spaced: false, source, notes };
+        let mut tokenizer = Tokenizer { inner: Arc::new(inner), frames };
+        let [text, bare, spaced] = ["A first text", "text", " text"].map(|text| tokenizer.split(text));
+        let (text, bare, spaced) = (text?, bare?, spaced?);
+        let needs_space = text.ends_with(&spaced) && !text.ends_with(&bare);
+        Arc::get_mut(&mut tokenizer.inner).expect("nobody else has it yet").spaced = needs_space;
         Ok(tokenizer)
     }
 
@@ -202,6 +208,39 @@ impl Tokenizer {
                 "{source}: cannot encode the text that begins {start:?}: {reason}; leave that text out"
             ))
         })
+    }
+
+    /// The ids of a word of a text that is given word by word, as it would have them among others: byte-level BPE and some
+    /// SentencePiece models know a word by the space before it.
+    pub fn word_tokens(&self, word: &str) -> Result<Vec<u32>> {
+        if self.inner.spaced { self.tokens(&format!(" {word}")) } else { self.tokens(word) }
+    }
+
+    /// The ids of a text alone, each with the bytes that it covers, without spaces around them: for answers that stand in a
+    /// text.
+    pub fn placed_tokens(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
+        let found = guarded(|| self.place(text)).unwrap_or_else(|panic| Err(format!("a failure inside ({panic})")));
+        let tokens = found.map_err(|reason| {
+            let start: String = text.chars().take(60).collect();
+            let source = &self.inner.source;
+            Error::Data(format!("{source}: cannot place the tokens of the text that begins {start:?}: {reason}"))
+        })?;
+        let without_spaces = |(id, bytes): (u32, Range<usize>)| {
+            let part = &text[bytes.clone()];
+            let start = bytes.start + part.len() - part.trim_start().len();
+            (id, start..start.max(bytes.end - (part.len() - part.trim_end().len())))
+        };
+        Ok(tokens.into_iter().map(without_spaces).collect())
+    }
+
+    fn place(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, String> {
+        let engine = &self.inner.engine;
+        let (Some(rules), Subwords::Unigram(model)) = (&self.inner.rules, engine.get_model()) else {
+            let encoding = engine.encode(text, false).map_err(|error| error.to_string())?;
+            let bytes = encoding.get_offsets().iter().map(|(start, end)| *start..*end);
+            return Ok(encoding.get_ids().iter().copied().zip(bytes).collect());
+        };
+        rules.tokens(text, model).ok_or_else(|| "added tokens stand in normalized text".to_owned())
     }
 
     fn split(&self, text: &str) -> Result<Vec<u32>, String> {

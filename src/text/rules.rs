@@ -1,5 +1,7 @@
 //! Text to ids as SentencePiece does it, for files that are SentencePiece models in this or another format.
 
+use std::ops::Range;
+
 use serde::{Deserialize, Serialize};
 use tokenizers::AddedVocabulary;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled};
@@ -99,6 +101,26 @@ impl Rules {
             None => model.ids(&self.normalization.apply(part)),
         });
         ids.collect()
+    }
+
+    /// The tokens of a text, each with the bytes that it covers; none where added tokens are looked for in normalized text,
+    /// whose places are not known.
+    pub fn tokens(&self, text: &str, model: &Unigram) -> Option<Vec<(u32, Range<usize>)>> {
+        let parts = self.added.extract_and_normalize(None::<&Normalization>, text);
+        let mut tokens = Vec::new();
+        for (part, (start, end), added) in parts.get_splits(OffsetReferential::Original, OffsetType::Byte) {
+            if let Some(added) = added {
+                tokens.extend(added.iter().map(|token| (token.id, start..end)));
+                continue;
+            }
+            let (normalized, places) = self.normalization.apply_with_places(part);
+            let place = |byte: usize| start + places.get(byte).copied().unwrap_or(part.len());
+            tokens.extend(
+                model.tokens(&normalized).into_iter().map(|span| (span.id, place(span.start)..place(span.end))),
+            );
+        }
+        let ids: Vec<u32> = tokens.iter().map(|(id, _)| *id).collect();
+        (ids == self.ids(text, model)).then_some(tokens)
     }
 
     /// A part of a normalized text as pieces know it: as the crate's `Metaspace` has it, after `WhitespaceSplit` or not.

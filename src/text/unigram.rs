@@ -190,6 +190,17 @@ impl Unigram {
         spans.iter().flat_map(|span| self.with_bytes(text, span)).collect()
     }
 
+    /// The same with the bytes that each covers.
+    pub fn tokens(&self, text: &str) -> Vec<Span> {
+        let spans = self.segment(text).into_iter();
+        let of = |span: Span| self.ids_of(text, &span).into_iter().map(move |id| Span { id, ..span });
+        spans.flat_map(of).collect()
+    }
+
+    fn ids_of(&self, text: &str, span: &Span) -> Vec<u32> {
+        if self.byte_fallback { self.with_bytes(text, span) } else { vec![span.id] }
+    }
+
     fn with_bytes(&self, text: &str, span: &Span) -> Vec<u32> {
         let bytes = || text[span.start..span.end].bytes().map(|byte| self.trie.id(&byte_piece(byte))).collect();
         let ids: Option<Vec<u32>> = if span.id == self.unknown { bytes() } else { None };

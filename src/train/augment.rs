@@ -27,7 +27,7 @@ pub struct Neighbours {
 }
 
 /// Training data made anew, and how much of it changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Augmented {
     /// All copies of the first example, then those of the second, and so on.
     pub examples: Vec<Example>,
@@ -167,7 +167,8 @@ fn counted(
 ) -> Example {
     let a = neighbours.perturb(&example.a, draw, statistics);
     let b = example.b.as_ref().map(|b| neighbours.perturb(b, draw, statistics));
-    Example { a, b, ..example.clone() }
+    let choices = example.choices.iter().map(|choice| neighbours.perturb(choice, draw, statistics)).collect();
+    Example { a, b, choices, ..example.clone() }
 }
 
 #[cfg(test)]
@@ -186,7 +187,7 @@ mod tests {
     }
 
     fn example(id: &str, a: &str, b: Option<&str>) -> Example {
-        Example { id: id.into(), row: 1, a: a.into(), b: b.map(str::to_owned), label: Some(1), words: Vec::new() }
+        Example { id: id.into(), row: 1, a: a.into(), b: b.map(str::to_owned), label: Some(1), ..Example::default() }
     }
 
     /// SplitMix64, enough of a generator for tests.

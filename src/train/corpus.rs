@@ -6,11 +6,12 @@
 
 use super::{
     augment::stream_of,
-    source::{Goal, Item, Masking, Source},
+    source::{Masking, Source},
 };
 use crate::{
     checkpoint,
     error::{Error, Result},
+    kinds::item::{Goal, Item},
     rng::{Purpose, Rng},
     text::Tokenizer,
 };
@@ -219,7 +220,8 @@ impl Corpus {
         }
         let (a, b) = (self.tokenizer.assemble(a, None, longest)?.ids, self.tokenizer.assemble(b, None, longest)?.ids);
         let ids = [&a[..], &b].concat();
-        Ok(Item { id, types: vec![0; ids.len()], ids, restart: None, goal: Goal::Ranked { second: a.len() } })
+        let item = Item::new(id, ids, vec![0; a.len() + b.len()], Vec::new(), Goal::Ranked);
+        Ok(Item { sequences: vec![a.len(), b.len()], ..item })
     }
 
     fn record(&self, record: usize) -> Result<Vec<u32>> {
@@ -466,7 +468,7 @@ mod tests {
         let (_folder, corpus) = corpus(&texts(), only_ranked);
         let held_out = corpus.held_out().unwrap();
         assert!(held_out.iter().any(|item| item.id.starts_with("de-en:")));
-        assert!(held_out.iter().all(|item| matches!(item.goal, Goal::Ranked { .. }) && item.id.contains("-en:")));
+        assert!(held_out.iter().all(|item| item.goal == Goal::Ranked && item.id.contains("-en:")));
     }
 
     #[test]
@@ -496,7 +498,7 @@ mod tests {
         let (mut orders, mut sides) = ([0, 0], [0, 0]);
         for place in 0..200 {
             let item = corpus.item(place % corpus.len(), 0, place).unwrap();
-            let Goal::Rows { positions, labels: words } = &item.goal else { panic!("{:?}", item.goal) };
+            let Goal::Classes(words) = &item.goal else { panic!("{:?}", item.goal) };
             let mut ids = item.ids.clone();
             positions.iter().zip(words).for_each(|(at, word)| ids[*at as usize] = *word);
             let turned = usize::from(ids != expected(&a, &b));

@@ -1,43 +1,39 @@
 //! Predictions of a model: class probabilities, and votes under noise.
 
-use super::{
-    objective::RandomPerturbation,
-    source::{Item, cut, pack},
-    stop::Stop,
-};
+use super::{objective::RandomPerturbation, stop::Stop};
 use crate::{
     error::Result,
-    models::{Batch, HeadKind, Model, Outputs, Place, Words},
+    kinds::{
+        Rows,
+        item::{Item, cut, pack},
+        largest, sigmoids, softmax,
+    },
+    models::{Batch, Model, Outputs, Place, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
     tensor::{Tensor, without_graph},
 };
 
-/// The probability of each label for each item, in the order of the items.
+/// The logits of the rows that each item reads, in the order of the items.
 ///
 /// [`Error::Stopped`](crate::error::Error::Stopped) between two batches once that was asked for.
+pub fn outputs(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<Rows>> {
+    by_batches(items, tokens, stop, |batch, items| {
+        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
+        let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
+        let mut rows = rows_of(&logits);
+        items.iter().map(|item| rows.by_ref().take(item.rows.len()).collect()).collect()
+    })
+}
+
+/// What a classifier's logits come to: the probability of each label, by what the labels are.
 pub fn probabilities(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<Vec<f32>>> {
     let probabilities = match model.outputs() {
         Outputs::Exclusive => softmax,
         Outputs::Independent => sigmoids,
     };
-    by_batches(items, tokens, stop, |batch, _| {
-        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
-        rows_of(&model.logits_from(Place::Word, &activations, batch, Pass::evaluation())).map(probabilities).collect()
-    })
-}
-
-/// The probability of each tag for each word that the items ask for, in the order of the items.
-///
-/// [`Error::Stopped`](crate::error::Error::Stopped) between two batches once that was asked for.
-pub fn probabilities_of_words(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<Vec<Vec<f32>>>> {
-    by_batches(items, tokens, stop, |batch, items| {
-        let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
-        let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
-        let mut rows = rows_of(&logits).map(softmax);
-        items.iter().map(|item| rows.by_ref().take(item.goal.count()).collect()).collect()
-    })
+    Ok(outputs(model, items, tokens, stop)?.iter().map(|rows| probabilities(&rows[0])).collect())
 }
 
 /// The outcome of votes under noise (Cohen et al., 2019).
@@ -50,7 +46,7 @@ pub struct Vote {
     pub radius: Option<f64>,
 }
 
-/// Lets `samples` noisy copies of each item vote.
+/// Lets `samples` noisy copies of each item vote, on each of the rows that it reads.
 pub fn votes(
     model: &Model,
     items: &[Item],
@@ -59,29 +55,26 @@ pub fn votes(
     samples: u32,
     confidence: f64,
     seed: u64,
-) -> Vec<Vote> {
+) -> Vec<Vec<Vote>> {
     let classes = |batch: &Batch, number: u32, sample: u32| {
         let activations = model.activations(noise.at, batch, Words::Table, Pass::evaluation());
         let draw = Draw { seed, step: sample, stream: 1 << 31 | number }; // training's streams lie below
         let noisy = noise.perturbed(&activations, draw);
         let logits = model.logits_from(noise.at, &noisy, batch, Pass::evaluation());
-        rows_of(&logits).map(|row| largest(&row)).collect::<Vec<usize>>()
-    };
-    let n_labels = |model: &Model| match &model.head_kind {
-        HeadKind::Classify(labels) => labels.len(),
-        HeadKind::Tag(_) | HeadKind::MaskedLm => panic!("only classifiers vote"),
+        (rows_of(&logits).map(|row| largest(&row)).collect::<Vec<usize>>(), logits.shape().columns())
     };
     let mut numbers = 0..;
     let never = Stop::new(); // votes are held where nothing has to be saved: a process that is to stop leaves at once
     let votes = by_batches(items, tokens, &never, |batch, items| {
         let number = numbers.next().expect("there is no last number");
-        let mut counts = vec![vec![0u32; n_labels(model)]; items.len()];
+        let mut counts: Vec<Vec<u32>> = Vec::new();
         for sample in 0..samples {
-            for (counts, class) in counts.iter_mut().zip(classes(batch, number, sample)) {
-                counts[class] += 1;
-            }
+            let (classes, n_labels) = classes(batch, number, sample);
+            counts.resize_with(classes.len(), || vec![0; n_labels]);
+            counts.iter_mut().zip(classes).for_each(|(counts, class)| counts[class] += 1);
         }
-        counts.into_iter().map(|counts| vote(&counts, noise, confidence)).collect()
+        let mut votes = counts.iter().map(|counts| vote(counts, noise, confidence));
+        items.iter().map(|item| votes.by_ref().take(item.rows.len()).collect()).collect()
     });
     votes.expect("nobody can ask to stop")
 }
@@ -164,22 +157,6 @@ pub(super) fn by_batches<T>(
 pub(super) fn rows_of(matrix: &Tensor) -> impl Iterator<Item = Vec<f32>> {
     let (values, columns) = (matrix.to_vec(), matrix.shape().columns());
     (0..matrix.shape().rows()).map(move |i| values[i * columns..(i + 1) * columns].to_vec())
-}
-
-fn softmax(row: Vec<f32>) -> Vec<f32> {
-    let most = row.iter().copied().fold(f32::MIN, f32::max);
-    let exps: Vec<f64> = row.iter().map(|x| f64::from(x - most).exp()).collect();
-    let sum: f64 = exps.iter().sum();
-    exps.iter().map(|x| (x / sum) as f32).collect()
-}
-
-fn sigmoids(row: Vec<f32>) -> Vec<f32> {
-    row.iter().map(|x| (1.0 / (1.0 + (-f64::from(*x)).exp())) as f32).collect()
-}
-
-/// The position of the largest number, the first of equals.
-pub fn largest(row: &[f32]) -> usize {
-    (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
 }
 
 #[cfg(test)]

@@ -1,22 +1,22 @@
 //! The training loop of one stage: deterministic, resumable after any update, and stopped by a loss that is not finite.
 
 use super::{
-    evaluate::probabilities,
+    exam::Exam,
     folder::{RunFolder, StageFolder, number},
     full::OnFull,
-    held_out::held_out_accuracies,
     memory::Forecast,
     objective::{Objective, Scene},
     optimizer::{Optimizer, Saved},
     progress::{Progress, Step},
     recipe::{Select, Stage},
-    source::{Goal, Item, Source, cut, pack},
+    source::Source,
     stop::Stop,
 };
 use crate::{
     checkpoint::{self, Entry, Values, Weights},
     error::{Error, Result},
-    models::{HeadKind, Model, Words},
+    kinds::item::{Item, cut, pack},
+    models::{Model, Words},
     nn::ActiveRows,
     rng::Draw,
     tensor::{Pending, Tensor},
@@ -41,8 +41,8 @@ pub struct Plan<'a> {
     pub source: &'a dyn Source,
     /// Updates in all.
     pub updates: u64,
-    /// What models are selected by: examples in the source language, or held-out text.
-    pub dev: &'a [Item],
+    /// What models are selected by.
+    pub exam: &'a Exam,
     /// Of this all randomness of the stage is made.
     pub seed: u64,
     /// The most tokens that are on the device at once.
@@ -53,15 +53,15 @@ impl Plan<'_> {
     /// The optimizer of the stage before its first update.
     pub fn optimizer(&self, model: &Model) -> Optimizer {
         let settings = self.stage.optimizer(self.updates as u32);
-        match model.head_kind {
-            _ if self.stage.freeze_word_embeddings => Optimizer::frozen(model, settings),
-            HeadKind::MaskedLm => Optimizer::dense(model, settings),
-            HeadKind::Classify(_) | HeadKind::Tag(_) => {
-                let mut optimizer = Optimizer::lazy(model, settings);
-                optimizer.expect(model, &self.source.vocabulary().unwrap_or_default());
-                optimizer
-            }
+        if self.stage.freeze_word_embeddings {
+            return Optimizer::frozen(model, settings);
         }
+        if model.head.reads_words() {
+            return Optimizer::dense(model, settings);
+        }
+        let mut optimizer = Optimizer::lazy(model, settings);
+        optimizer.expect(model, &self.source.vocabulary().unwrap_or_default());
+        optimizer
     }
 
     /// Which places of its epoch the update after `step` updates takes; `order` becomes that epoch's.
@@ -91,7 +91,7 @@ pub fn loss_and_gradients(
     active: Option<&ActiveRows>,
     step: u32,
 ) -> (Tensor, Vec<Tensor>) {
-    let predictions: usize = items.iter().map(|item| item.goal.count()).sum();
+    let predictions: usize = items.iter().map(Item::n_goals).sum();
     let weight = 1.0 / predictions.max(1) as f32;
     let words = active.map_or(Words::Table, Words::Active);
     let leaves = optimizer.leaves(model, active);
@@ -135,8 +135,9 @@ impl Desk<'_> {
 pub struct Evaluation {
     /// After which update.
     pub step: u64,
-    /// The accuracy on the dev examples.
-    pub accuracy: f64,
+    /// By the first metric on the dev examples, or of held-out texts; `accuracy` in folders of earlier versions.
+    #[serde(alias = "accuracy")]
+    pub value: f64,
 }
 
 /// What a checkpoint knows beside the tensors.
@@ -149,7 +150,7 @@ struct State {
 impl State {
     /// The earliest of the best.
     fn best(&self) -> Option<Evaluation> {
-        self.evaluations.iter().copied().reduce(|best, next| if next.accuracy > best.accuracy { next } else { best })
+        self.evaluations.iter().copied().reduce(|best, next| if next.value > best.value { next } else { best })
     }
 }
 
@@ -314,21 +315,16 @@ impl<'a> Training<'a> {
     /// Measures the model on the dev examples, and keeps it where the rule of selection wants it.
     fn evaluate(&mut self) -> Result<()> {
         self.settle()?;
-        if self.plan.dev.is_empty() {
+        if self.plan.exam.is_empty() {
             return Ok(());
         }
         self.optimizer.flush(self.model);
-        let accuracy = self.accuracy()?;
-        let Evaluation { step, accuracy } = Evaluation { step: self.state.step, accuracy };
-        let best = self.state.best().is_none_or(|best| accuracy > best.accuracy);
-        self.state.evaluations.push(Evaluation { step, accuracy });
-        let measure = match self.model.head_kind {
-            HeadKind::Classify(_) | HeadKind::Tag(_) => "dev accuracy",
-            HeadKind::MaskedLm if matches!(self.plan.dev[0].goal, Goal::Ranked { .. }) => "translations found",
-            HeadKind::MaskedLm => "masked accuracy",
-        };
-        self.desk.progress.evaluated(self.plan.name, step, measure, accuracy, best);
-        let rest = [("accuracy", number(accuracy))];
+        let (step, value) = (self.state.step, self.measure()?);
+        let best = self.state.best().is_none_or(|best| value > best.value);
+        self.state.evaluations.push(Evaluation { step, value });
+        let (measure, key) = self.plan.exam.metric();
+        self.desk.progress.evaluated(self.plan.name, step, &measure, value, best);
+        let rest = [(key.as_str(), number(value))];
         self.desk.write(|| self.desk.folder.log("evaluation", self.plan.name, step, &rest))?;
         match self.plan.stage.select {
             Select::Best if best && self.state.step < self.plan.updates => {
@@ -343,30 +339,14 @@ impl<'a> Training<'a> {
         }
     }
 
-    fn accuracy(&self) -> Result<f64> {
-        let (dev, tokens) = (self.plan.dev, self.plan.tokens);
-        let (right, n) = match self.model.head_kind {
-            HeadKind::MaskedLm | HeadKind::Tag(_) => {
-                let found = held_out_accuracies(self.model, dev, tokens, self.desk.stop)?;
-                found.values().fold((0, 0), |(right, n), (right_here, n_here)| (right + right_here, n + n_here))
-            }
-            HeadKind::Classify(_) => {
-                let predicted = probabilities(self.model, dev, tokens, self.desk.stop)?;
-                if let Some(odd) = predicted.iter().position(|row| row.iter().any(|p| !p.is_finite())) {
-                    let (step, stage, id, last) = (self.state.step, self.plan.name, &dev[odd].id, self.last_good()?);
-                    return Err(Error::Diverged(format!(
-                        "the model after update {step} of {stage} gives {id} no finite probabilities; {last}; lower \
-                         learning_rate"
-                    )));
-                }
-                let right = dev.iter().zip(&predicted).filter(|(item, row)| match item.goal {
-                    Goal::Label(label) => super::evaluate::largest(row) == label as usize,
-                    Goal::Rows { .. } | Goal::Ranked { .. } => false,
-                });
-                (right.count(), dev.len())
-            }
-        };
-        Ok(right as f64 / n.max(1) as f64)
+    fn measure(&self) -> Result<f64> {
+        let measured = self.plan.exam.measure(self.model, self.plan.tokens, self.desk.stop)?;
+        measured.or_else(|id| {
+            let (step, stage, last) = (self.state.step, self.plan.name, self.last_good()?);
+            Err(Error::Diverged(format!(
+                "the model after update {step} of {stage} gives {id} no finite probabilities; {last}; lower learning_rate"
+            )))
+        })
     }
 
     fn add_to_sum(&mut self) {
@@ -450,8 +430,8 @@ fn entries(tensors: &[Saved]) -> Vec<Entry<'_>> {
     tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect()
 }
 
-/// What the rule of selection did, for people.
-pub fn selection_rule(select: Select, source: &str, evaluations: &[Evaluation]) -> String {
+/// What the rule of selection did, for people; `metric` is what was measured in the source language.
+pub fn selection_rule(select: Select, source: &str, metric: &str, evaluations: &[Evaluation]) -> String {
     let n = evaluations.len();
     match select {
         Select::Last => "the last model".to_string(),
@@ -459,9 +439,9 @@ pub fn selection_rule(select: Select, source: &str, evaluations: &[Evaluation]) 
             let state = State { step: 0, evaluations: evaluations.to_vec() };
             state.best().map_or("the last model".to_string(), |best| {
                 format!(
-                    "the best of {n} models by {source} dev accuracy (update {}, {:.1} %)",
+                    "the best of {n} models by {source} dev {metric} (update {}, {:.1} %)",
                     best.step,
-                    100.0 * best.accuracy
+                    100.0 * best.value
                 )
             })
         }

@@ -1,14 +1,17 @@
 //! What a model finds in held-out texts: masked words, or translations where training only ranks them.
 
 use super::{
-    evaluate::{by_batches, largest, rows_of},
+    evaluate::{by_batches, rows_of},
     retrieve::{n_found, vectors},
-    source::{Goal, Item},
     stop::Stop,
 };
 use crate::{
     error::Result,
-    models::{LOGITS, Model, Place, Target, Words},
+    kinds::{
+        item::{Goal, Item},
+        largest,
+    },
+    models::{LOGITS, Model, Place, Wanted, Words},
     nn::Pass,
 };
 use std::collections::BTreeMap;
@@ -19,7 +22,7 @@ pub type Held = BTreeMap<String, (usize, usize)>;
 /// How much of a held-out corpus the model finds, and how much there is, by what the items' ids begin with (`de` of
 /// `de:held-out:7`): masked words, or translations among those of the group.
 pub fn held_out_accuracies(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Held> {
-    let is_ranked = |item: &Item| matches!(item.goal, Goal::Ranked { .. });
+    let is_ranked = |item: &Item| item.goal == Goal::Ranked;
     let (ranked, masked): (Vec<Item>, Vec<Item>) = items.iter().cloned().partition(is_ranked);
     let words = masked.iter().map(group_of).zip(masked_words_found(model, &masked, tokens, stop)?);
     let mut sums: BTreeMap<String, (usize, usize)> = BTreeMap::new();
@@ -38,9 +41,7 @@ fn group_of(item: &Item) -> String {
 /// once.
 fn masked_words_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<(usize, usize)>> {
     by_batches(items, tokens, stop, |batch, items| {
-        let Target::Rows { labels: words, .. } = &batch.target else {
-            panic!("masked words are counted in masked text")
-        };
+        let Wanted::Classes(words) = &batch.target.wanted else { panic!("masked words are counted in masked text") };
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
         let (n, h) = (words.len(), model.config.hidden_size);
         let at_once = (LOGITS / model.config.vocab_size).max(1);
@@ -51,7 +52,7 @@ fn masked_words_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop)
         });
         let mut right = guesses.zip(words.iter()).map(|(guess, word)| guess == *word as usize);
         let count = |item: &Item| {
-            let n = item.goal.count();
+            let n = item.rows.len();
             (right.by_ref().take(n).filter(|right| *right).count(), n)
         };
         items.iter().map(count).collect()
@@ -97,13 +98,9 @@ mod tests {
         let sentence = |i: u32| [0, 5 + i, 20 + 2 * i, 2];
         let item = |group: &str, i: u32, second: u32| {
             let ids = [sentence(i), sentence(second)].concat();
-            Item {
-                id: format!("{group}:{i}"),
-                types: vec![0; ids.len()],
-                ids,
-                restart: None,
-                goal: Goal::Ranked { second: 4 },
-            }
+            let types = vec![0; ids.len()];
+            let item = Item::new(format!("{group}:{i}"), ids, types, Vec::new(), Goal::Ranked);
+            Item { sequences: vec![4, 4], ..item }
         };
         let same = (0..5).map(|i| item("same", i, i));
         let others = (0..4).map(|i| item("others", i, (i + 1) % 4));

@@ -1,4 +1,4 @@
-//! Measuring a classifier on a task: labels matched by name, predictions per example.
+//! Measuring a model on a task: labels matched by name, predictions per example.
 
 use super::{
     evaluate::{self, Vote},
@@ -11,8 +11,9 @@ use super::{
 use crate::{
     checkpoint,
     error::{Error, Result},
+    kinds::{self, Asked, Reader, Rows},
     models::{HeadKind, Model, Pretrained, Problem},
-    tasks::{Loaded, Task, predictions::Prediction},
+    tasks::{Example, Loaded, Task, predictions::Prediction},
     tensor::Device,
     text::Tokenizer,
 };
@@ -21,8 +22,9 @@ use std::path::Path;
 /// Tokens that are on the device at once where nobody says.
 pub const TOKENS_AT_ONCE: usize = 4096;
 
-/// A classifier for a task, with all that it needs to read text.
-pub struct Classifier<'a> {
+/// A model for a task, with all that it needs to read text.
+#[derive(Clone, Copy)]
+pub struct Examiner<'a> {
     /// The model.
     pub model: &'a Model,
     /// Turns text into tokens.
@@ -51,31 +53,28 @@ pub struct Voting {
 /// What was predicted, and what happened to the text on the way.
 #[derive(Debug)]
 pub struct Measured {
-    /// One for each example, in order.
+    /// All answers to the examples, in order.
     pub predictions: Vec<Prediction>,
     /// How many examples lost tokens to the length limit.
     pub n_truncated: usize,
-    /// How many words were not asked for, since they lie beyond that; they have a prediction all the same.
-    pub n_words_cut: usize,
+    /// How many answers are of what lies beyond that, which the model did not see.
+    pub n_unseen: usize,
     /// The share of tokens that the tokenizer did not know.
     pub share_unknown: f64,
-    /// Radii within which votes are certified, one for each example, where votes were held.
+    /// Radii within which votes are certified, one for each row that votes, where votes were held.
     pub radii: Option<Vec<Option<f64>>>,
 }
 
-/// The model's number for each of the task's labels, matched by name.
+/// The model's number for each of the task's labels, matched by name; their own where the head has none.
 pub fn label_map(model: &Model, task: &Task) -> Result<Vec<u32>> {
-    let labels = match &model.head_kind {
-        HeadKind::Classify(labels) if !task.tags_words() => labels,
-        HeadKind::Tag(labels) if task.tags_words() => labels,
-        _ => {
-            return Err(Error::Data(format!(
-                "the model has no head for {}; take one that was trained on it",
-                task.name
-            )));
-        }
-    };
-    matched(labels, task).ok_or_else(|| labels_differ(labels, task))
+    let head = kinds::of(task).head(task);
+    if std::mem::discriminant(&head) != std::mem::discriminant(&model.head_kind) {
+        return Err(Error::Data(format!("the model has no head for {}; take one that was trained on it", task.name)));
+    }
+    match model.head_kind.labels() {
+        Some(labels) => matched(labels, task).ok_or_else(|| labels_differ(labels, task)),
+        None => Ok((0..task.labels().len() as u32).collect()),
+    }
 }
 
 /// The number of each of the task's labels among others, whose names may be its aliases, in whatever case.
@@ -97,30 +96,31 @@ fn labels_differ(labels: &[String], task: &Task) -> Error {
     ))
 }
 
-/// A head for the labels of a task.
+/// A head for a task.
 pub fn new_head(task: &Task) -> HeadKind {
-    let labels = task.labels().iter().map(|label| (*label).to_string()).collect();
-    if task.tags_words() { HeadKind::Tag(labels) } else { HeadKind::Classify(labels) }
+    kinds::of(task).head(task)
 }
 
 /// The head that a checkpoint is trained or measured with on a task: its own where that tells the task's labels apart,
 /// else a new one.
 pub fn head_for(pretrained: &Pretrained, task: &Task) -> Result<HeadKind> {
-    let config = &pretrained.config;
+    let (config, new) = (&pretrained.config, new_head(task));
     let own = config.labels.as_ref().filter(|labels| matched(labels, task).is_some());
-    let Some(labels) = own.filter(|_| config.is_tagger == task.tags_words()) else { return Ok(new_head(task)) };
-    match config.problem {
-        _ if task.tags_words() => Ok(HeadKind::Tag(labels.clone())),
-        Problem::OneOf => Ok(HeadKind::Classify(labels.clone())),
-        Problem::AnyOf | Problem::Numbers => Err(Error::Data(format!(
+    let is_tagger = matches!(new, HeadKind::Tag(_));
+    let Some(labels) = own.filter(|_| config.is_tagger() == is_tagger && new.labels().is_some()) else {
+        return Ok(new);
+    };
+    match (&new, config.problem) {
+        (HeadKind::Classify(_), Problem::AnyOf | Problem::Numbers) => Err(Error::Data(format!(
             "the model's classifier has the labels of {}, but its config.json says that they do not exclude each other \
              (problem_type), and in {} one label is right; correct problem_type if it is wrong, else take another model",
             task.name, task.name
         ))),
+        _ => Ok(new.with_labels(labels.clone())),
     }
 }
 
-/// A trained classifier, with what lies in its folder.
+/// A trained model, with what lies in its folder.
 #[derive(Debug)]
 pub struct Opened {
     /// The model.
@@ -131,20 +131,29 @@ pub struct Opened {
     pub record: Option<Record>,
 }
 
-/// Opens a folder with a trained classifier for `task`, and its tokenizer; `note` takes what is odd about it.
-pub fn open_classifier(folder: &Path, task: &Task, device: &Device, note: impl FnMut(&str)) -> Result<Opened> {
+/// Opens a folder with a model that was trained for `task`, and its tokenizer; `note` takes what is odd about it.
+pub fn open_trained(folder: &Path, task: &Task, device: &Device, note: impl FnMut(&str)) -> Result<Opened> {
     checkpoint::verify_if_sealed(folder)?;
     let record = Record::load(folder)?;
     if let Some(record) = &record {
         record.check_kind(task.name, task.pairs)?;
     }
     let pretrained = Pretrained::open(folder)?;
-    let labels = pretrained.classifier()?;
-    if pretrained.config.is_tagger != task.tags_words() {
-        let (folder, what) = (folder.display(), if task.tags_words() { "tags words" } else { "classifies texts" });
-        return Err(Error::Data(format!("{folder}: {} {what}, and the model does not; take one that does", task.name)));
-    }
-    if matched(&labels, task).is_none() {
+    let new = new_head(task);
+    let found = match new.labels() {
+        Some(_) => Some(pretrained.classifier()?),
+        None => pretrained.head().filter(|head| *head == new).map(|_| Vec::new()),
+    };
+    let is_tagger = matches!(new, HeadKind::Tag(_));
+    let Some(labels) = found.filter(|_| pretrained.config.is_tagger() == is_tagger) else {
+        let (folder, class) = (folder.display(), pretrained.config.architecture.class(&new));
+        let found = if pretrained.config.class.is_empty() { "nothing" } else { &pretrained.config.class };
+        return Err(Error::Data(format!(
+            "{folder}: {} needs a {class}, and config.json says {found}; take a model that was trained for such a task",
+            task.name
+        )));
+    };
+    if new.labels().is_some() && matched(&labels, task).is_none() {
         return Err(labels_differ(&labels, task));
     }
     let head = head_for(&pretrained, task)?;
@@ -154,60 +163,47 @@ pub fn open_classifier(folder: &Path, task: &Task, device: &Device, note: impl F
     Ok(Opened { model, tokenizer, record })
 }
 
-impl Classifier<'_> {
+impl Examiner<'_> {
     /// Predicts every example, whether it has a label or not.
     pub fn predict(&self, loaded: &Loaded, voting: Option<&Voting>) -> Result<Measured> {
-        let map = label_map(self.model, self.task)?;
-        let data = Labelled::new(&loaded.examples, self.tokenizer, self.max_length, &map)?;
-        if self.task.tags_words() {
-            return self.tag(loaded, &data, &map);
-        }
-        let (rows, radii) = match voting {
-            None => (evaluate::probabilities(self.model, &data.items, self.tokens, &Stop::new())?, None),
+        let labels = label_map(self.model, self.task)?;
+        let reader = self.reader(&labels);
+        let data = Labelled::new(&loaded.examples, &reader)?;
+        let (outputs, radii) = match voting {
+            None => (evaluate::outputs(self.model, &data.items, self.tokens, &Stop::new())?, None),
             Some(Voting { noise, samples, confidence, seed }) => {
                 let votes = evaluate::votes(self.model, &data.items, self.tokens, noise, *samples, *confidence, *seed);
-                let radii = votes.iter().map(|vote: &Vote| vote.radius).collect();
-                (votes.into_iter().map(|vote| vote.shares).collect(), Some(radii))
+                let radii = votes.iter().flatten().map(|vote: &Vote| vote.radius).collect();
+                let shares = |votes: Vec<Vote>| votes.into_iter().map(|vote| vote.shares).collect();
+                (votes.into_iter().map(shares).collect(), Some(radii))
             }
         };
-        let in_task_order = |row: &Vec<f32>| map.iter().map(|at| row[*at as usize]).collect::<Vec<f32>>();
-        let prediction = |(example, row)| Prediction::new(self.task, &loaded.language, example, &in_task_order(row));
-        let predictions = loaded.examples.iter().zip(&rows).map(prediction).collect::<Result<_>>()?;
+        let (predictions, n_unseen) =
+            answers(&reader, &loaded.language, &loaded.examples, &data, &outputs, radii.is_some())?;
         let Labelled { n_truncated, share_unknown, .. } = data;
-        Ok(Measured { predictions, n_truncated, n_words_cut: 0, share_unknown, radii })
+        Ok(Measured { predictions, n_truncated, n_unseen, share_unknown, radii })
     }
 
-    /// Predicts the tag of every word. Those beyond the length limit get `O`, or the tag predicted most often.
-    fn tag(&self, loaded: &Loaded, data: &Labelled, map: &[u32]) -> Result<Measured> {
-        let rows = evaluate::probabilities_of_words(self.model, &data.items, self.tokens, &Stop::new())?;
-        let in_task_order = |row: &Vec<f32>| map.iter().map(|at| row[*at as usize]).collect::<Vec<f32>>();
-        let (mut predictions, mut cut) = (Vec::new(), Vec::new());
-        for (example, rows) in loaded.examples.iter().zip(&rows) {
-            for (i, word) in example.answered().iter().enumerate() {
-                let nothing = vec![0.0; map.len()];
-                let row = rows.get(i).map_or(nothing, in_task_order);
-                predictions.push(Prediction::new(self.task, &loaded.language, word, &row)?);
-                if i >= rows.len() {
-                    cut.push(predictions.len() - 1);
-                }
-            }
-        }
-        let most = self.usual_tag(&predictions, &cut);
-        for at in &cut {
-            predictions[*at].prediction = most.to_owned();
-            predictions[*at].probabilities = None;
-        }
-        let (n_words_cut, n_truncated, share_unknown) = (cut.len(), data.n_truncated, data.share_unknown);
-        Ok(Measured { predictions, n_truncated, n_words_cut, share_unknown, radii: None })
+    fn reader<'a>(&'a self, labels: &'a [u32]) -> Reader<'a> {
+        Reader { task: self.task, tokenizer: self.tokenizer, max_length: self.max_length, labels }
     }
+}
 
-    /// What is said of words that the model does not see.
-    fn usual_tag(&self, predictions: &[Prediction], cut: &[usize]) -> &'static str {
-        let labels = self.task.labels();
-        let seen = predictions.iter().enumerate().filter(|(i, _)| cut.binary_search(i).is_err());
-        let predicted: Vec<&str> = seen.map(|(_, prediction)| prediction.prediction.as_str()).collect();
-        let outside = labels.iter().copied().find(|label| *label == "O");
-        let often = || labels.iter().copied().max_by_key(|label| predicted.iter().filter(|p| *p == label).count());
-        outside.or_else(often).expect("a task has labels")
+/// What outputs answer, example by example, and how many answers are of what the model did not see.
+pub(super) fn answers(
+    reader: &Reader,
+    language: &str,
+    examples: &[Example],
+    data: &Labelled,
+    outputs: &[Rows],
+    voted: bool,
+) -> Result<(Vec<Prediction>, usize)> {
+    let kind = kinds::of(reader.task);
+    let mut predictions = Vec::with_capacity(examples.len());
+    for (example, items) in examples.iter().zip(&data.of_example) {
+        let asked = Asked { reader, language, example, items: &data.items[items.clone()], voted };
+        predictions.extend(kind.answers(&asked, &outputs[items.clone()])?);
     }
+    let n_unseen = kind.settle(reader.task, &mut predictions);
+    Ok((predictions, n_unseen))
 }

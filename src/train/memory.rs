@@ -2,17 +2,12 @@
 //!
 //! The stage's heaviest update goes through its motions on a planned device: the same code, the same pools, no numbers.
 
-use super::{
-    evaluate::{MOST_TOKENS, probabilities},
-    fit::{Plan, loss_and_gradients},
-    held_out::held_out_accuracies,
-    source::{Item, cut, runs},
-    stop::Stop,
-};
+use super::fit::{Plan, loss_and_gradients};
 use crate::{
     cpu::block,
     error::{Error, Result, catch},
     gpu::Entry,
+    kinds::item::{Item, cut, runs},
     models::{Config, HeadKind, Model},
     tensor::Device,
 };
@@ -148,7 +143,7 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
             drop(loss);
         }
         let mut blocks = motions.blocks(); // an evaluation makes its own in place of those that lie idle
-        measure_first(&model, plan)?;
+        plan.exam.rehearse(&model, plan.tokens)?;
         let total = motions.usage().held_peak;
         let bytes = |bytes: u64| Bytes(bytes);
         let parts = Parts {
@@ -185,25 +180,6 @@ fn heaviest(plan: &Plan) -> Result<Vec<Vec<Item>>> {
     let mut steps = vec![u64::MAX - longest.1, u64::MAX - most.1];
     steps.dedup();
     steps.into_iter().map(|step| plan.items(step, &mut order)).collect()
-}
-
-/// The first batch of an evaluation, which is the one with the longest examples. A classifier is measured on test data,
-/// too, which may fill a batch where the dev data do not.
-fn measure_first(model: &Model, plan: &Plan) -> Result<()> {
-    let never = Stop::new(); // nothing is computed
-    let tokens = plan.tokens.min(MOST_TOKENS);
-    let times = match model.head_kind {
-        HeadKind::MaskedLm => 1,
-        HeadKind::Classify(_) | HeadKind::Tag(_) => tokens.div_ceil(n_tokens(plan.dev).max(1)),
-    };
-    let mut longest: Vec<Item> = plan.dev.iter().flat_map(|item| std::iter::repeat_n(item.clone(), times)).collect();
-    longest.sort_by_key(|item| std::cmp::Reverse(item.ids.len()));
-    let Some(first) = cut(&longest, tokens).first().copied() else { return Ok(()) };
-    match model.head_kind {
-        HeadKind::MaskedLm | HeadKind::Tag(_) => _ = held_out_accuracies(model, first, tokens, &never)?,
-        HeadKind::Classify(_) => _ = probabilities(model, first, tokens, &never)?,
-    }
-    Ok(())
 }
 
 /// What a stage was found to take and to fit in, for the folder of the run: it goes on with the same micro-batches.

@@ -4,6 +4,7 @@ pub mod augment;
 pub mod corpus;
 pub mod data;
 pub mod evaluate;
+pub mod exam;
 pub mod fit;
 pub mod full;
 pub mod folder;

@@ -1,18 +1,15 @@
 //! Retrieval of translations by sentence vectors: the mean hidden state of a sentence, nearest by cosine.
 
-use super::{
-    evaluate::by_batches,
-    source::{Goal, Item},
-    stop::Stop,
-};
+use super::{evaluate::by_batches, stop::Stop};
 use crate::{
     array::Segments,
     error::Result,
+    kinds::item::{Goal, Item},
     models::{Batch, Model, Place, Words, ranking::sums},
     nn::Pass,
     tasks::{metrics::Score, tatoeba::Bitext},
     tensor::Tensor,
-    text::Tokenizer,
+    text::{Encoded, Tokenizer},
 };
 
 /// What makes sentence vectors.
@@ -55,13 +52,7 @@ impl Retriever<'_> {
     fn vectors(&self, sentences: &[String]) -> Result<Vec<Vec<f32>>> {
         let texts: Vec<(&str, Option<&str>)> = sentences.iter().map(|text| (text.as_str(), None)).collect();
         let encoded = self.tokenizer.encode_batch(&texts, self.max_length)?;
-        let item = |encoded: crate::text::Encoded| Item {
-            id: String::new(),
-            ids: encoded.ids,
-            types: encoded.types,
-            restart: None,
-            goal: Goal::Label(0),
-        };
+        let item = |encoded: Encoded| Item::new("", encoded.ids, encoded.types, vec![0], Goal::Classes(vec![0]));
         let items: Vec<Item> = encoded.into_iter().map(item).collect();
         by_batches(&items, self.tokens, &Stop::new(), |batch, items| {
             let which: Vec<u32> = (0..items.len() as u32).collect();

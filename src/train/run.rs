@@ -4,18 +4,19 @@ use super::{
     augment::{self, Neighbours},
     corpus::{Corpus, Layout},
     data::{Data, Texts, overlaps},
+    exam::Exam,
     fit::{Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, Status, number},
     full::{Conditions, OnFull},
     held_out::held_out_accuracies,
     inputs::{self, Inputs},
     losses::FinalLoss,
-    measure::{Classifier, TOKENS_AT_ONCE, Voting, head_for, label_map, new_head},
+    measure::{Examiner, TOKENS_AT_ONCE, Voting, head_for, label_map, new_head},
     memory::{self, Choice, Forecast, Subject},
     progress::Progress,
     recipe::{Fresh, Method, Recipe, Resolved, RsDa, Select, Stage},
     record::Record,
-    source::{Item, Labelled, Masking, Perturbed, Source},
+    source::{Labelled, Masking, Perturbed, Source},
     space::{self, Writing},
     stop::Stop,
     suited::suited,
@@ -23,11 +24,15 @@ use super::{
 use crate::{
     checkpoint,
     error::{Error, Result},
+    kinds::{
+        Reader,
+        score::{key, oddities, scores, summaries},
+    },
     models::{Config, HeadKind, Model, Pretrained},
     rng::{Purpose, Rng},
     tasks::{
         Loaded, Task, demo, generalized,
-        metrics::{Entities, Grid, Score, Summary},
+        metrics::{ACCURACY, Grid, Score, Summary},
         overlap::{self, Overlap},
         predictions::{self, Prediction},
         sha256,
@@ -54,9 +59,12 @@ pub struct Outcome {
 pub struct MethodResult {
     /// Its name.
     pub name: String,
-    /// Accuracy by language; of what is found in held-out texts where the last stage is masked language modelling.
+    /// By the first metric of the task's kind; accuracy of what is found in held-out texts where the last stage is masked
+    /// language modelling.
     pub summary: Summary,
-    /// Accuracy by pair of languages, in the generalized setting.
+    /// By the other metrics.
+    pub others: Vec<Summary>,
+    /// By pair of languages, in the generalized setting.
     pub grid: Option<Grid>,
     /// By which rule the model was selected.
     pub rule: String,
@@ -66,8 +74,6 @@ pub struct MethodResult {
     pub training: Option<FinalLoss>,
     /// What makes these results doubtful.
     pub warnings: Vec<String>,
-    /// Names found, by language, where the task has such.
-    pub entities: Vec<Entities>,
 }
 
 /// Runs a recipe in its folder, from where it was left. Under a limit of memory, micro-batches are as small as they
@@ -318,12 +324,12 @@ impl<'a> Run<'a> {
         let mut model = self.model(index, start, seed, &name)?;
         model.encoder.recompute = self.recipe.recompute;
         model.encoder.depth = stage.layers.unwrap_or(model.encoder.depth);
-        let (source, dev) = self.source(index, stage, method, &model, seed)?;
+        let (source, exam) = self.source(index, stage, method, &model, seed)?;
         let objective = method.objective();
         let updates = stage.n_updates(source.len());
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
         let mut plan =
-            Plan { name: &name, stage, objective: &*objective, source: &*source, updates, dev: &dev, seed, tokens };
+            Plan { name: &name, stage, objective: &*objective, source: &*source, updates, exam: &exam, seed, tokens };
         let forecast = self.foresee(&model, &mut plan, &stage_folder, variant)?;
         let on_full = self.conditions.on_full;
         let (progress, stop) = (self.progress, self.stop);
@@ -397,7 +403,7 @@ impl<'a> Run<'a> {
                 let pretrained = Pretrained::open(path)?;
                 let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
                 if let (Some(task), Some(labels)) = (task, &pretrained.config.labels)
-                    && ![HeadKind::Classify(labels.clone()), HeadKind::Tag(labels.clone())].contains(&head)
+                    && head.labels() != Some(labels)
                 {
                     let (found, task) = (labels.join(", "), task.name);
                     self.progress.note(format_args!(
@@ -433,26 +439,28 @@ impl<'a> Run<'a> {
         method: &Method,
         model: &Model,
         seed: u64,
-    ) -> Result<(Box<dyn Source>, Vec<Item>)> {
+    ) -> Result<(Box<dyn Source>, Exam)> {
         let Some((task, train, dev)) = self.labelled.get(&index) else {
             let corpus = self.corpus(index, stage, seed)?;
             self.note_corpus(&corpus);
-            let dev = corpus.held_out()?;
-            return Ok((Box::new(corpus), dev));
+            let exam = Exam::of_texts(corpus.held_out()?);
+            return Ok((Box::new(corpus), exam));
         };
         let labels = label_map(model, task)?;
-        let tokenize = |examples: &[_]| Labelled::new(examples, &self.tokenizer, stage.max_length, &labels);
-        let dev = tokenize(&dev.examples)?.items;
+        let reader = Reader { task, tokenizer: &self.tokenizer, max_length: stage.max_length, labels: &labels };
+        let tokenize = |examples: &[_]| Labelled::new(examples, &reader);
+        let exam = Exam::of_examples(dev.examples.clone(), task, &reader)?;
         let Some(rs_da) = &method.rs_da else {
             let data = tokenize(&train.examples)?;
             self.note_text(&format!("train {}", train.language), data.n_truncated, data.share_unknown, stage);
-            return Ok((Box::new(data), dev));
+            return Ok((Box::new(data), exam));
         };
         let neighbours = neighbours(rs_da)?;
         if rs_da.compute_matched {
             let (examples, tokenizer) = (train.examples.clone(), self.tokenizer.clone());
-            let source = Perturbed { examples, neighbours, tokenizer, max_length: stage.max_length, labels, seed };
-            return Ok((Box::new(source), dev));
+            let (task, max_length) = (*task, stage.max_length);
+            let source = Perturbed { examples, neighbours, tokenizer, max_length, task, labels, seed };
+            return Ok((Box::new(source), exam));
         }
         let augmented = augment::augment(&train.examples, &neighbours, rs_da.copies, |stream| {
             let mut rng = Rng::for_purpose(self.recipe.seed, Purpose::Augment, stream); // as `rxlt augment` does
@@ -463,7 +471,7 @@ impl<'a> Run<'a> {
             .note(format_args!("rs-da: {} examples, {share:.1} % of words replaced", augmented.examples.len()));
         let data = tokenize(&augmented.examples)?;
         self.note_text("rs-da", data.n_truncated, data.share_unknown, stage);
-        Ok((Box::new(data), dev))
+        Ok((Box::new(data), exam))
     }
 
     /// The corpus of a stage of masked language modelling, tokenized into the folder of the first stage that has it.
@@ -522,25 +530,28 @@ impl<'a> Run<'a> {
         folder: &StageFolder,
         evaluations: &[Evaluation],
     ) -> Result<MethodResult> {
-        let (text, odd, entities) = (Map::new(), Vec::new(), Vec::new());
-        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text, odd, entities };
+        let (text, odd) = (Map::new(), Vec::new());
+        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text, odd };
         let (mut scores, n) = (Vec::new(), self.tests.len() as u64);
         for test in &self.tests {
-            scores.push(desk.score(test)?);
+            scores.push(desk.scores(test)?);
             self.progress.measured(&name_of(folder), scores.len() as u64, n);
         }
         let mut warnings = std::mem::take(&mut desk.odd);
         let overlaps: Vec<Overlap> = read_json(&self.folder.path().join(OVERLAP))?;
         let is_leak = |overlap: &Overlap| overlap.split == "test" && overlap.with.starts_with("train");
         warnings.extend(overlap::sentences(&overlaps.into_iter().filter(is_leak).collect::<Vec<_>>()));
-        let entities = std::mem::take(&mut desk.entities);
-        let summary = Summary::new(task.source, scores)?;
+        let mut others = summaries(task.source, scores)?;
+        if others.is_empty() {
+            return Err(Error::Data(format!("{}: there is no language to measure", task.name)));
+        }
+        let summary = others.remove(0);
         let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
-        let rule = selection_rule(stage.select, task.source, evaluations);
+        let rule = selection_rule(stage.select, task.source, summary.metric(), evaluations);
         let training = self.final_loss(folder)?;
         warnings.extend(training.and_then(|training| training.warning()));
         let (name, folder_path) = (method.name.clone(), folder.path().to_path_buf());
-        let result = MethodResult { name, summary, grid, rule, folder: folder_path, training, warnings, entities };
+        let result = MethodResult { name, summary, others, grid, rule, folder: folder_path, training, warnings };
         let mut json = result.to_json();
         json["text"] = Value::Object(desk.text);
         folder.write_metrics(&json)?;
@@ -570,16 +581,16 @@ impl<'a> Run<'a> {
             scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
         let source = SOURCE_OF_TEXT;
         let summary = Summary::new(source, scores)?;
-        let rule = selection_rule(stage.select, source, evaluations);
+        let rule = selection_rule(stage.select, source, summary.metric(), evaluations);
         let result = MethodResult {
             name: method.name.clone(),
             summary,
+            others: Vec::new(),
             grid: None,
             rule,
             folder: folder.path().to_path_buf(),
             training: None,
             warnings: Vec::new(),
-            entities: Vec::new(),
         };
         folder.write_metrics(&result.to_json())?;
         Ok(Some(result))
@@ -651,12 +662,11 @@ struct Measuring<'a> {
     text: Map<String, Value>,
     /// What is odd about the predictions so far.
     odd: Vec<String>,
-    /// Of names, where the task has such.
-    entities: Vec<Entities>,
 }
 
 impl Measuring<'_> {
-    fn score(&mut self, test: &Loaded) -> Result<Score> {
+    /// By every metric.
+    fn scores(&mut self, test: &Loaded) -> Result<Vec<Score>> {
         let path = self.folder.predictions("test", &test.language)?;
         let text_path = path.with_extension("text.json");
         let (predicted, text) = match path.exists() {
@@ -674,10 +684,8 @@ impl Measuring<'_> {
             }
         };
         self.text.insert(test.language.clone(), text);
-        self.odd.extend(predictions::oddities(&predicted));
-        let (score, entities) = predictions::score(self.task, &test.language, &predicted)?;
-        self.entities.extend(entities);
-        Ok(score)
+        self.odd.extend(oddities(self.task, &predicted));
+        scores(self.task, &test.language, &predicted)
     }
 
     /// The predictions, and what happened to the text on the way.
@@ -698,12 +706,12 @@ impl Measuring<'_> {
             confidence: rs_rp.vote_confidence,
             seed: run.recipe.seed,
         });
-        let measured = Classifier { model, tokenizer, task, max_length, tokens }.predict(test, voting.as_ref())?;
+        let measured = Examiner { model, tokenizer, task, max_length, tokens }.predict(test, voting.as_ref())?;
         let what = format!("test {}", test.language);
         run.note_text(&what, measured.n_truncated, measured.share_unknown, self.stage);
         let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });
-        if measured.n_words_cut > 0 {
-            let n = measured.n_words_cut;
+        if measured.n_unseen > 0 {
+            let n = measured.n_unseen;
             text["words_cut"] = json!(n);
             run.progress
                 .note(format_args!("{what}: {n} words lie beyond that, and count as predicted O, or the most usual"));
@@ -720,15 +728,15 @@ impl Measuring<'_> {
         let mut scores = Vec::new();
         for first in &self.run.tests {
             for second in &self.run.tests {
-                let mixed = match first.language == second.language {
-                    true => self.score(first)?,
+                let mut mixed = match first.language == second.language {
+                    true => self.scores(first)?,
                     false => {
                         let mixed = generalized(first, second)?;
                         mixed.notes.iter().for_each(|note| self.run.note_once("generalized", note.clone()));
-                        self.score(&mixed)?
+                        self.scores(&mixed)?
                     }
                 };
-                scores.push((first.language.clone(), second.language.clone(), mixed));
+                scores.push((first.language.clone(), second.language.clone(), mixed.swap_remove(0)));
             }
         }
         Grid::new(scores)
@@ -819,14 +827,34 @@ impl Outcome {
     }
 }
 
+/// A score, whose value stands under the metric's name.
 fn score_json(score: &Score) -> Value {
+    let mut json = json!({ "language": score.language, "n": score.n });
+    if let Some(correct) = score.correct {
+        json["correct"] = json!(correct);
+    }
+    json[key(score.metric)] = number(score.value);
+    json["low"] = number(score.low);
+    json["high"] = number(score.high);
+    json
+}
+
+/// A summary by another metric than the first.
+fn summary_json(summary: &Summary) -> Value {
     json!({
-        "language": score.language, "n": score.n, "correct": score.correct,
-        "accuracy": number(score.accuracy), "low": number(score.low), "high": number(score.high),
+        "metric": key(summary.metric()),
+        "languages": summary.scores.iter().map(score_json).collect::<Vec<_>>(),
+        "mean": number(summary.mean),
+        "mean_without_source": summary.mean_without_source.map_or(Value::Null, number),
     })
 }
 
 impl MethodResult {
+    /// By every metric, the first before others.
+    pub fn summaries(&self) -> Vec<Summary> {
+        [&self.summary].into_iter().chain(&self.others).cloned().collect()
+    }
+
     fn to_json(&self) -> Value {
         let summary = &self.summary;
         let optional = |value: Option<f64>| value.map_or(Value::Null, number);
@@ -838,19 +866,17 @@ impl MethodResult {
             "mean": number(summary.mean),
             "mean_without_source": optional(summary.mean_without_source),
             "transfer_gap": optional(summary.gap),
-            "pooled": score_json(&summary.pooled),
-            "interval": "95 % Wilson score interval over the test examples of one run; of tagged words over sentences",
+            "pooled": summary.pooled.as_ref().map(score_json),
+            "interval": "95 % Wilson score interval over the test examples of one run; over clusters, such as the \
+                         sentences of tagged words, where answers are not independent",
             "training": self.training.map(|training| training.to_json()),
             "warnings": self.warnings,
         });
-        if !self.entities.is_empty() {
-            let entity = |Entities { language, marks, f1 }: &Entities| {
-                json!({
-                    "language": language, "f1": number(f1.value), "low": number(f1.low), "high": number(f1.high),
-                    "precision": number(marks.precision()), "recall": number(marks.recall()), "entities": marks.wanted,
-                })
-            };
-            json["entities"] = self.entities.iter().map(entity).collect();
+        if summary.metric() != ACCURACY {
+            json["metric"] = json!(key(summary.metric()));
+        }
+        if !self.others.is_empty() {
+            json["metrics"] = self.others.iter().map(summary_json).collect();
         }
         if let Some(grid) = &self.grid {
             let rows = grid

@@ -10,7 +10,7 @@ mod relation;
 mod scenes;
 mod world;
 
-use super::{Kind, Loaded, Row, Split, Task};
+use super::{Loaded, Row, Split, Task};
 use crate::error::{Error, Result, did_you_mean};
 use std::collections::{BTreeMap, HashSet};
 
@@ -26,13 +26,10 @@ pub const LABELS: &[&str] = &["contradiction", "entailment", "neutral"];
 pub const DEMO: Task = Task {
     name: "demo",
     about: "does the premise entail the hypothesis? Generated, in ten languages",
-    kind: Kind::Classify { labels: LABELS },
+    labels: LABELS,
     pairs: true,
-    source: "en",
     languages: LANGUAGES,
-    aliases: &[],
-    left_out: &[],
-    layouts: &[],
+    ..Task::UNDESCRIBED
 };
 
 /// Of dev and test data, so many pairs are never trained on.
@@ -61,11 +58,10 @@ pub fn load(split: Split, language: &str, n: usize, seed: u64) -> Result<Loaded>
     let row = |(i, pair): (usize, Pair)| Row {
         line: i + 1,
         row: i + 1,
-        language: None,
         a: pair.premise,
         b: Some(pair.hypothesis),
         label: Some(LABELS[pair.label].to_string()),
-        words: Vec::new(),
+        ..Row::default()
     };
     let rows: Vec<Row> = drawn.into_iter().enumerate().map(row).collect();
     DEMO.load_rows(&format!("{split}-{language}"), language, &rows)

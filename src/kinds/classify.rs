@@ -1,0 +1,159 @@
+//! Sentences and pairs: one label, several, or a number for each.
+
+use super::{
+    Asked, Kind, Marked, Read, Reader, Rows,
+    item::{Goal, Item},
+    right_or_wrong, sigmoids,
+};
+use crate::{
+    error::{Error, Result},
+    models::HeadKind,
+    tasks::{
+        Example, ProblemType, Task,
+        predictions::{Prediction, Probabilities},
+    },
+};
+use std::collections::BTreeSet;
+
+pub(super) fn of(problem_type: ProblemType) -> &'static dyn Kind {
+    match problem_type {
+        ProblemType::SingleLabelClassification => &OneLabel,
+        ProblemType::MultiLabelClassification => &SeveralLabels,
+        ProblemType::Regression => &Number,
+    }
+}
+
+/// From this probability on a label holds.
+const HOLDS: f32 = 0.5;
+
+/// One of the labels holds.
+#[derive(Debug)]
+struct OneLabel;
+
+/// Each label holds or does not.
+#[derive(Debug)]
+struct SeveralLabels;
+
+/// There is a number.
+#[derive(Debug)]
+struct Number;
+
+fn labels_of(task: &Task) -> Vec<String> {
+    task.labels().iter().map(|label| (*label).to_owned()).collect()
+}
+
+fn read(reader: &Reader, example: &Example, goal: Goal) -> Result<Read> {
+    let encoded = reader.encode(&example.a, example.b.as_deref())?;
+    let (ids, types) = (encoded.ids.clone(), encoded.types.clone());
+    Ok(Read::one(Item::new(&example.id, ids, types, vec![0], goal), &encoded))
+}
+
+impl Kind for OneLabel {
+    fn head(&self, task: &Task) -> HeadKind {
+        HeadKind::Classify(labels_of(task))
+    }
+
+    fn metrics(&self, _: &Task) -> Vec<&'static str> {
+        vec!["accuracy"]
+    }
+
+    /// An example without a label gets 0, which nothing reads.
+    fn read(&self, reader: &Reader, example: &Example) -> Result<Read> {
+        let label = example.label.map_or(0, |label| reader.labels[label]);
+        read(reader, example, Goal::Classes(vec![label]))
+    }
+
+    fn answers(&self, asked: &Asked, outputs: &[Rows]) -> Result<Vec<Prediction>> {
+        let row = asked.probabilities(&outputs[0][0]);
+        Ok(vec![Prediction::new(asked.reader.task, asked.language, asked.example, &row)?])
+    }
+
+    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
+        right_or_wrong(predictions)
+    }
+
+    fn votes(&self) -> bool {
+        true
+    }
+}
+
+impl Kind for SeveralLabels {
+    fn head(&self, task: &Task) -> HeadKind {
+        HeadKind::AnyOf(labels_of(task))
+    }
+
+    /// F1 counts labels over all examples; an example is accurate where all its labels are right and none is missing.
+    fn metrics(&self, _: &Task) -> Vec<&'static str> {
+        vec!["micro F1", "accuracy"]
+    }
+
+    fn read(&self, reader: &Reader, example: &Example) -> Result<Read> {
+        let mut holds = vec![0; reader.labels.len()];
+        example.holds.iter().for_each(|label| holds[reader.labels[*label] as usize] = 1);
+        read(reader, example, Goal::Each(holds))
+    }
+
+    fn answers(&self, asked: &Asked, outputs: &[Rows]) -> Result<Vec<Prediction>> {
+        let (labels, row) = (asked.reader.task.labels(), asked.reader.in_task_order(&sigmoids(&outputs[0][0])));
+        check_finite(asked, &row)?;
+        let names = |holds: &[usize]| holds.iter().map(|label| labels[*label].to_owned()).collect::<Vec<_>>();
+        let given: Vec<usize> = (0..row.len()).filter(|label| row[*label] >= HOLDS).collect();
+        let (given, wanted) = (names(&given), names(&asked.example.holds));
+        let named = labels.iter().zip(&row).map(|(name, p)| ((*name).to_owned(), f64::from(*p)));
+        Ok(vec![Prediction {
+            label: Some(wanted.join(", ")),
+            answers: Some(wanted),
+            predictions: Some(given.clone()),
+            probabilities: Some(Probabilities::Named(named.collect())),
+            ..Prediction::of(asked.language, asked.example, given.join(", "))
+        }])
+    }
+
+    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
+        let mark = |one: &Prediction| {
+            let set = |names: &Option<Vec<String>>| names.iter().flatten().cloned().collect::<BTreeSet<String>>();
+            let (wanted, given) = (set(&one.answers), set(&one.predictions));
+            let right = wanted.intersection(&given).count() as f64;
+            let f1 = (2.0 * right, (wanted.len() + given.len()) as f64);
+            let marks = vec![f1, (f64::from(u8::from(wanted == given)), 1.0)];
+            Marked { id: one.id.clone(), row: one.row, marks }
+        };
+        predictions.iter().map(mark).collect()
+    }
+}
+
+impl Kind for Number {
+    fn head(&self, _: &Task) -> HeadKind {
+        HeadKind::Number
+    }
+
+    fn metrics(&self, _: &Task) -> Vec<&'static str> {
+        vec!["Pearson", "Spearman"]
+    }
+
+    fn read(&self, reader: &Reader, example: &Example) -> Result<Read> {
+        read(reader, example, Goal::Number(example.number.unwrap_or(0.0) as f32))
+    }
+
+    fn answers(&self, asked: &Asked, outputs: &[Rows]) -> Result<Vec<Prediction>> {
+        check_finite(asked, &outputs[0][0])?;
+        let prediction = Prediction::of(asked.language, asked.example, outputs[0][0][0].to_string());
+        Ok(vec![Prediction { label: asked.example.number.map(|number| number.to_string()), ..prediction }])
+    }
+
+    /// Correlations are no ratios of sums: [`super::score`] computes them from the numbers.
+    fn marks(&self, _: &Task, _: &str, _: &[Prediction]) -> Vec<Marked> {
+        Vec::new()
+    }
+}
+
+/// Refuses outputs that are NaN or infinite.
+pub(super) fn check_finite(asked: &Asked, row: &[f32]) -> Result<()> {
+    match row.iter().all(|x| x.is_finite()) {
+        true => Ok(()),
+        false => Err(Error::Data(format!(
+            "{}: expected finite outputs, found {row:?}; the model's weights are damaged, or it diverged in training",
+            asked.example.id
+        ))),
+    }
+}

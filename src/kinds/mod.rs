@@ -1,0 +1,171 @@
+//! What can be done with text: one file for each kind of task, and one line in [`of`].
+//!
+//! A kind says which head it needs, what of an example the model reads, what its outputs answer, and the marks of answers:
+//! for each metric a part and a whole, whose sums make the metric and whose clusters make its interval. Whatever trains,
+//! plans memory, keeps checkpoints or reports asks a kind, and never which kind it is.
+
+mod choose;
+mod classify;
+pub mod item;
+pub mod score;
+mod span;
+mod tag;
+
+use crate::{
+    error::Result,
+    models::HeadKind,
+    tasks::{self, Example, Task, predictions::Prediction},
+    text::{Encoded, Tokenizer},
+};
+use item::Item;
+use std::fmt;
+
+/// A kind of task.
+pub trait Kind: Sync + fmt::Debug {
+    /// The head that a task needs.
+    fn head(&self, task: &Task) -> HeadKind;
+
+    /// What is measured, the first being what models are selected and compared by.
+    fn metrics(&self, task: &Task) -> Vec<&'static str>;
+
+    /// What the model sees of an example: one item, or several such as the windows of a long text.
+    fn read(&self, reader: &Reader, example: &Example) -> Result<Read>;
+
+    /// What the outputs for an example's items answer.
+    fn answers(&self, asked: &Asked, outputs: &[Rows]) -> Result<Vec<Prediction>>;
+
+    /// Answers where the model saw nothing, which need all others to be known. Returns how many there are.
+    fn settle(&self, _task: &Task, _predictions: &mut [Prediction]) -> usize {
+        0
+    }
+
+    /// The marks of answers in one language, cluster by cluster: what stands in one cluster is not independent.
+    fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Vec<Marked>;
+
+    /// Whether each row of outputs is a choice among labels, so that noisy copies can vote.
+    fn votes(&self) -> bool {
+        false
+    }
+
+    /// What may not be replaced by synonyms, and why; nothing where texts may change.
+    fn fixed(&self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// The kind of a task.
+pub fn of(task: &Task) -> &'static dyn Kind {
+    match task.kind {
+        tasks::Kind::Classify => classify::of(task.problem_type),
+        tasks::Kind::Tag => &tag::Tag,
+        tasks::Kind::Span => &span::Span,
+        tasks::Kind::Choose => &choose::Choose,
+    }
+}
+
+/// What examples are read with.
+#[derive(Clone, Copy)]
+pub struct Reader<'a> {
+    /// What is predicted.
+    pub task: &'a Task,
+    /// Turns text into tokens.
+    pub tokenizer: &'a Tokenizer,
+    /// The most tokens of an item.
+    pub max_length: usize,
+    /// The model's number for each of the task's labels.
+    pub labels: &'a [u32],
+}
+
+/// What the model sees of an example.
+#[derive(Debug, Default)]
+pub struct Read {
+    /// One or more.
+    pub items: Vec<Item>,
+    /// How many tokens it does not see.
+    pub n_truncated: usize,
+    /// How many tokens the tokenizer does not know.
+    pub n_unknown: usize,
+}
+
+/// An example whose outputs are to be understood.
+#[derive(Clone, Copy)]
+pub struct Asked<'a> {
+    /// What it was read with.
+    pub reader: &'a Reader<'a>,
+    /// The language that predictions are kept under.
+    pub language: &'a str,
+    /// The example.
+    pub example: &'a Example,
+    /// What the model saw of it.
+    pub items: &'a [Item],
+    /// Whether noisy copies voted: rows of outputs are shares of votes, and not logits.
+    pub voted: bool,
+}
+
+impl Asked<'_> {
+    /// Of which labels of a row one holds: how probable each is, in the order of the task.
+    fn probabilities(&self, row: &[f32]) -> Vec<f32> {
+        let row = if self.voted { row.to_vec() } else { softmax(row) };
+        self.reader.in_task_order(&row)
+    }
+}
+
+/// The outputs of an item: for each row that is read its logits, or where noisy copies vote the shares of votes.
+pub type Rows = Vec<Vec<f32>>;
+
+/// The marks of a cluster of answers.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Marked {
+    /// The id of its first answer.
+    pub id: String,
+    /// What joins it with its translations.
+    pub row: usize,
+    /// A part and a whole for each metric of the kind.
+    pub marks: Vec<(f64, f64)>,
+}
+
+impl Reader<'_> {
+    /// A sentence or a pair as one sequence.
+    fn encode(&self, a: &str, b: Option<&str>) -> Result<Encoded> {
+        self.tokenizer.encode(a, b, self.max_length)
+    }
+
+    /// A row of numbers in the order of the task's labels.
+    fn in_task_order(&self, row: &[f32]) -> Vec<f32> {
+        self.labels.iter().map(|at| row[*at as usize]).collect()
+    }
+}
+
+impl Read {
+    /// One item of one sequence.
+    fn one(item: Item, encoded: &Encoded) -> Read {
+        Read { items: vec![item], n_truncated: encoded.n_truncated, n_unknown: encoded.n_unknown }
+    }
+}
+
+/// The marks of answers that are each right or wrong by themselves.
+fn right_or_wrong(predictions: &[Prediction]) -> Vec<Marked> {
+    let mark = |one: &Prediction| {
+        let right = one.label.as_deref() == Some(one.prediction.as_str());
+        Marked { id: one.id.clone(), row: one.row, marks: vec![(f64::from(u8::from(right)), 1.0)] }
+    };
+    predictions.iter().map(mark).collect()
+}
+
+/// Probabilities of which one holds.
+pub fn softmax(row: &[f32]) -> Vec<f32> {
+    let most = row.iter().copied().fold(f32::MIN, f32::max);
+    let exps: Vec<f64> = row.iter().map(|x| f64::from(x - most).exp()).collect();
+    let sum: f64 = exps.iter().sum();
+    exps.iter().map(|x| (x / sum) as f32).collect()
+}
+
+/// Probabilities of which each holds or does not.
+pub fn sigmoids(row: &[f32]) -> Vec<f32> {
+    row.iter().map(|x| (1.0 / (1.0 + (-f64::from(*x)).exp())) as f32).collect()
+}
+
+/// The position of the largest number, the first of equals.
+pub fn largest(row: &[f32]) -> usize {
+    (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+}

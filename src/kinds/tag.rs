@@ -1,0 +1,110 @@
+//! Words: a tag for each, which its first token says (Devlin et al., 2019).
+
+use super::{
+    Asked, Kind, Marked, Read, Reader, Rows,
+    item::{Goal, Item},
+};
+use crate::{
+    error::{Error, Result},
+    metrics::chunks::{self, Scheme},
+    models::HeadKind,
+    tasks::{
+        Example, Task,
+        predictions::{Prediction, sentence_of},
+    },
+};
+use std::slice::from_ref;
+
+/// The tag of words outside of any name.
+const OUTSIDE: &str = "O";
+
+/// A tag for each word.
+#[derive(Debug)]
+pub(super) struct Tag;
+
+impl Kind for Tag {
+    fn head(&self, task: &Task) -> HeadKind {
+        HeadKind::Tag(task.labels().iter().map(|label| (*label).to_owned()).collect())
+    }
+
+    /// Names of several words are right as a whole: seqeval's F1 of entities, by its default and in strict mode.
+    fn metrics(&self, task: &Task) -> Vec<&'static str> {
+        if task.has_entities() { vec!["F1", "strict F1", "accuracy"] } else { vec!["accuracy"] }
+    }
+
+    /// The tokens of each word, end to end. A word of which the tokenizer leaves nothing is unknown; words beyond the
+    /// length limit are not asked for.
+    fn read(&self, reader: &Reader, example: &Example) -> Result<Read> {
+        let tokenizer = reader.tokenizer;
+        let (mut ids, mut firsts) = (Vec::new(), Vec::with_capacity(example.words.len()));
+        for word in &example.words {
+            firsts.push(ids.len());
+            let pieces = tokenizer.word_tokens(&word.text)?;
+            if pieces.is_empty() { ids.push(tokenizer.specials().unknown) } else { ids.extend(pieces) }
+        }
+        let encoded = tokenizer.assemble(&ids, None, reader.max_length)?;
+        let (kept, lead) = (ids.len() - encoded.n_truncated, tokenizer.n_leading());
+        let inside = firsts.iter().zip(&example.words).filter(|(first, _)| **first < kept);
+        let (rows, goals): (Vec<u32>, Vec<u32>) = inside
+            .map(|(first, word)| ((lead + first) as u32, word.label.map_or(0, |label| reader.labels[label])))
+            .unzip();
+        if rows.is_empty() {
+            let (id, max_length) = (&example.id, reader.max_length);
+            let remedy = "leaves no room for a word; set it higher";
+            return Err(Error::Config(format!("{id}: max_length {max_length} {remedy}")));
+        }
+        let item = Item::new(&example.id, encoded.ids.clone(), encoded.types.clone(), rows, Goal::Classes(goals));
+        Ok(Read::one(item, &encoded))
+    }
+
+    /// An answer for each word; words that the model did not see have none until they are settled.
+    fn answers(&self, asked: &Asked, outputs: &[Rows]) -> Result<Vec<Prediction>> {
+        let (task, language) = (asked.reader.task, asked.language);
+        let answer = |(i, word): (usize, Example)| match outputs[0].get(i) {
+            Some(row) => Prediction::new(task, language, &word, &asked.probabilities(row)),
+            None => Ok(Prediction {
+                label: word.label.map(|label| task.labels()[label].to_owned()),
+                ..Prediction::of(language, &word, String::new())
+            }),
+        };
+        asked.example.answered().into_iter().enumerate().map(answer).collect()
+    }
+
+    /// Words that the model did not see are outside of any name, or have the tag that was predicted most often.
+    fn settle(&self, task: &Task, predictions: &mut [Prediction]) -> usize {
+        let n = |label: &str| predictions.iter().filter(|one| one.prediction == label).count();
+        let labels = || task.labels().iter().copied();
+        let usual = labels().find(|label| *label == OUTSIDE).or_else(|| labels().max_by_key(|label| n(label)));
+        let usual = usual.unwrap_or(OUTSIDE).to_owned();
+        let unseen = predictions.iter_mut().filter(|one| one.prediction.is_empty());
+        unseen.map(|one| one.prediction.clone_from(&usual)).count()
+    }
+
+    fn marks(&self, task: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
+        let sentences = predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
+        let mark = |words: &[Prediction]| {
+            let wanted: Vec<&str> = words.iter().map(|one| one.label.as_deref().unwrap_or_default()).collect();
+            let given: Vec<&str> = words.iter().map(|one| one.prediction.as_str()).collect();
+            let right = wanted.iter().zip(&given).filter(|(wanted, given)| wanted == given).count();
+            let accuracy = (right as f64, words.len() as f64);
+            let of_names = |scheme| {
+                let marks = chunks::marks(from_ref(&wanted), from_ref(&given), scheme);
+                (2.0 * marks.right as f64, (marks.given + marks.wanted) as f64)
+            };
+            let marks = match task.has_entities() {
+                true => vec![of_names(Scheme::Lenient), of_names(Scheme::Iob2), accuracy],
+                false => vec![accuracy],
+            };
+            Marked { id: sentence_of(&words[0].id).to_owned(), row: words[0].row, marks }
+        };
+        sentences.map(mark).collect()
+    }
+
+    fn votes(&self) -> bool {
+        true
+    }
+
+    fn fixed(&self) -> Option<&'static str> {
+        Some("words carry tags, and a synonym may be of another length or kind")
+    }
+}

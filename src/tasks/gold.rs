@@ -1,0 +1,82 @@
+//! What is right of a row, by what is done with it: a label, several, a number, tags, an alternative, or answers.
+
+use super::{Example, Kind, ProblemType, Row, Tagged, Task, Word};
+use crate::error::{Error, Result};
+
+/// What parts several labels in one field.
+const BETWEEN: [char; 3] = [',', '|', ';'];
+
+impl Task {
+    /// A row as an example, without what is right of it.
+    pub(super) fn question(&self, id: String, row: &Row) -> Example {
+        Example {
+            id,
+            row: row.row,
+            a: row.a.clone(),
+            b: row.b.clone(),
+            words: row.words.iter().map(|word| Tagged { text: word.text.clone(), label: None }).collect(),
+            choices: row.choices.clone(),
+            key: row.key.clone(),
+            ..Example::default()
+        }
+    }
+
+    /// The same with what is right of it, which must be there; `path` is the file's.
+    pub(super) fn answered(&self, path: &str, id: String, row: &Row) -> Result<Example> {
+        let place = format!("{path}:{}", row.line);
+        let mut example = self.question(id, row);
+        match (self.kind, self.problem_type) {
+            (Kind::Classify, ProblemType::SingleLabelClassification) => {
+                example.label = Some(self.label_at(&place, written(row))?);
+            }
+            (Kind::Classify, ProblemType::MultiLabelClassification) => example.holds = self.holding(&place, row)?,
+            (Kind::Classify, ProblemType::Regression) => example.number = Some(number(&place, written(row))?),
+            (Kind::Tag, _) => {
+                for (tagged, Word { line, tag, .. }) in example.words.iter_mut().zip(&row.words) {
+                    tagged.label = Some(self.label_at(&format!("{path}:{line}"), tag)?);
+                }
+            }
+            (Kind::Choose, _) => example.label = Some(self.right_choice(&place, row)?),
+            (Kind::Span, _) => example.answers = row.answers.clone(),
+        }
+        Ok(example)
+    }
+
+    /// The labels of a field; none where it is empty.
+    fn holding(&self, place: &str, row: &Row) -> Result<Vec<usize>> {
+        let names = written(row).trim_matches(['[', ']']).split(BETWEEN);
+        let names = names.map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty());
+        let mut holds = names.map(|name| self.label_at(place, name)).collect::<Result<Vec<usize>>>()?;
+        holds.sort_unstable();
+        match holds.windows(2).find(|pair| pair[0] == pair[1]) {
+            None => Ok(holds),
+            Some(twice) => {
+                let name = self.labels()[twice[0]];
+                Err(Error::Data(format!("{place}: \"{name}\" is named twice: {}; name each label once", written(row))))
+            }
+        }
+    }
+
+    fn right_choice(&self, place: &str, row: &Row) -> Result<usize> {
+        let label = self.label_at(place, written(row))?;
+        match label < row.choices.len() {
+            true => Ok(label),
+            false => Err(Error::Data(format!(
+                "{place}: \"{}\" is right, and there are {} alternatives; mend the label",
+                written(row),
+                row.choices.len()
+            ))),
+        }
+    }
+}
+
+fn written(row: &Row) -> &str {
+    row.label.as_deref().unwrap_or("").trim()
+}
+
+fn number(place: &str, text: &str) -> Result<f64> {
+    let finite = text.parse::<f64>().ok().filter(|number| number.is_finite() && (*number as f32).is_finite());
+    finite.ok_or_else(|| {
+        Error::Data(format!("{place}: expected a number, such as 3.5, found \"{text}\"; mend that line"))
+    })
+}
