@@ -113,19 +113,19 @@ fn write_probe(path: &Path, model: &Model, encoded: &[Encoded], pad: u32) {
     let mask: Vec<u32> = places().map(|(i, j)| u32::from(row(i, j).is_some())).collect();
     let packed: Vec<u32> = encoded.iter().flat_map(|one| one.ids.clone()).collect();
     let all: Ids = (0..packed.len() as u32).collect::<Vec<_>>().into();
-    let target = match model.head_kind {
-        HeadKind::Classify(_) => Target::Labels(vec![0; n].into()),
-        HeadKind::MaskedLm | HeadKind::Tag(_) => Target::Rows { rows: all.clone(), labels: all },
-    };
     let types = vec![0; packed.len()].into();
     let segments = Segments::new(encoded.iter().map(|one| one.ids.len()));
+    let target = match model.head_kind {
+        HeadKind::Classify(_) => Target::labels(&segments, vec![0; n]),
+        _ => Target::classes(all.clone(), all),
+    };
     let batch = Batch { ids: packed.into(), positions: segments.positions(), types, segments, target };
     let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
     let logits = model.logits_from(Place::Word, &words, &batch, Pass::evaluation());
     let width = logits.shape()[1];
     let (values, shape) = match model.head_kind {
         HeadKind::Classify(_) => (logits.to_vec(), vec![n, width]),
-        HeadKind::MaskedLm | HeadKind::Tag(_) => {
+        _ => {
             let (packed, mut padded) = (logits.to_vec(), vec![0.0; n * longest * width]);
             for (i, rows) in batch.segments.ranges().enumerate() {
                 let from = &packed[rows.start * width..rows.end * width];

@@ -18,7 +18,7 @@ use rxlt::{
     checkpoint::{self, Entry, Values, Weights},
     models::Config,
     rng::Rng,
-    tasks::{Definition, own, predictions, shipped},
+    tasks::{Definition, own, shipped},
     text::Tokenizer,
     train::{
         augment::Neighbours,
@@ -401,7 +401,7 @@ fn jsonl(folder: &Path) {
 }
 
 fn scores(folder: &Path) {
-    _ = predictions::score_file(&folder.join("predictions.jsonl"), Some(shipped("xnli")));
+    _ = rxlt::kinds::score::score_file(&folder.join("predictions.jsonl"), Some(shipped("xnli")));
     _ = predictions::confusion_file(&folder.join("predictions.jsonl"), None);
 }
 

@@ -81,11 +81,11 @@ fn drawn(lengths: &[usize], masked: bool, rng: &mut Rng) -> (Batch, HeadKind) {
         true => {
             let rows: Vec<u32> = (0..n as u32).step_by(3).collect();
             let words: Vec<u32> = rows.iter().map(|_| 5 + rng.below(80)).collect();
-            (Target::Rows { rows: rows.into(), labels: words.into() }, HeadKind::MaskedLm)
+            (Target::classes(rows.into(), words), HeadKind::MaskedLm)
         }
         false => {
             let labels: Vec<u32> = lengths.iter().map(|_| rng.below(3)).collect();
-            (Target::Labels(labels.into()), HeadKind::Classify(["a", "b", "c"].map(str::to_owned).to_vec()))
+            (Target::labels(&segments, labels), HeadKind::Classify(["a", "b", "c"].map(str::to_owned).to_vec()))
         }
     };
     let (positions, types) = (segments.positions(), vec![0; n].into());
@@ -108,7 +108,7 @@ fn folders() -> Vec<PathBuf> {
 
 fn check(folder: &Path, device: &Device) -> Outcome {
     with(folder, |golden| {
-        for part in &PARTS {
+        for part in PARTS.iter().filter(|part| golden.has(part)) {
             let verdict = part.compare(golden, device).verdict();
             assert!(verdict.is_ok(), "{}: {}", part.name, verdict.unwrap_err());
         }

@@ -530,7 +530,7 @@ fn steady_step(device: &Device) {
     let mut step = |number: u32| {
         let ids: Vec<u32> = (0..15).map(|i| 6 + (i * 5 + number) % 50).collect();
         let (types, segments) = (vec![0; 15].into(), Segments::new([9, 6]));
-        let (positions, target) = (segments.positions(), Target::Labels(vec![0, 1].into()));
+        let (positions, target) = (segments.positions(), Target::labels(&segments, vec![0, 1]));
         let batch = Batch { ids: ids.into(), positions, types, segments, target };
         let active = optimizer.activate(&model, batch.ids.iter().copied()).expect("the table is lazy");
         let draw = Some(Draw { seed: 1, step: number, stream: 0 });

@@ -8,17 +8,19 @@ use rxlt::{
     cpu::block,
     error::Error,
     gpu::{Gpu, Opening},
+    kinds::item::{Goal, Item},
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     ops::Distribution,
     rng::{Draw, Rng},
     tensor::Device,
     train::{
+        exam::Exam,
         fit::{Plan, loss_and_gradients},
         memory::{self, Bytes, Forecast, Subject},
         objective::{Mixture, Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
         optimizer::{Decay, Optimizer, Settings},
         recipe::Stage,
-        source::{Goal, Item, Labelled, Source},
+        source::{Labelled, Source},
     },
 };
 
@@ -79,7 +81,8 @@ fn batch(lengths: &[usize], number: usize) -> Batch {
     let labels: Vec<u32> = (0..lengths.len() as u32).map(|i| i % 2).collect();
     let segments = Segments::new(lengths.to_vec());
     let (positions, types) = (segments.positions(), vec![0; tokens].into());
-    Batch { ids: ids.into(), positions, types, segments, target: Target::Labels(labels.into()) }
+    let target = Target::labels(&segments, labels);
+    Batch { ids: ids.into(), positions, types, segments, target }
 }
 
 /// Every kind of objective at once, with dropout: loss and gradients have the same bits, kept or computed again.
@@ -117,14 +120,15 @@ fn examples(n: usize) -> Labelled {
     let item = |i: usize| {
         let length = 11 + rng.below(20) as usize;
         let ids: Vec<u32> = (0..length).map(|_| 6 + rng.below(50)).collect();
-        Item { id: i.to_string(), types: vec![0; length], ids, restart: None, goal: Goal::Label(i as u32 % 2) }
+        Item::new(i.to_string(), ids, vec![0; length], vec![0], Goal::Classes(vec![i as u32 % 2]))
     };
-    Labelled { items: (0..n).map(item).collect(), n_truncated: 0, share_unknown: 0.0 }
+    let of_example = (0..n).map(|i| i..i + 1).collect();
+    Labelled { items: (0..n).map(item).collect(), of_example, n_truncated: 0, share_unknown: 0.0 }
 }
 
 fn plan<'a>(stage: &'a Stage, objective: &'a dyn Objective, source: &'a Labelled, tokens: usize) -> Plan<'a> {
     let updates = stage.n_updates(source.len());
-    Plan { name: "1-test", stage, objective, source, updates, dev: &[], seed: 3, tokens }
+    Plan { name: "1-test", stage, objective, source, updates, exam: &Exam::None, seed: 3, tokens }
 }
 
 /// All updates of a plan, with all that training does on the device.

@@ -67,10 +67,8 @@ fn configure(folder: &Path, edit: impl FnOnce(&mut Value)) {
 fn batch(head: &HeadKind) -> Batch {
     let segments = Segments::new([5, 3]);
     let target = match head {
-        HeadKind::Classify(_) => Target::Labels(vec![0, 1].into()),
-        HeadKind::MaskedLm | HeadKind::Tag(_) => {
-            Target::Rows { rows: vec![1, 3, 6].into(), labels: vec![7, 9, 4].into() }
-        }
+        HeadKind::Classify(_) => Target::labels(&segments, vec![0, 1]),
+        _ => Target::classes(vec![1, 3, 6].into(), vec![7, 9, 4]),
     };
     let (positions, ids) = (segments.positions(), vec![0, 5, 1, 7, 2, 0, 9, 2].into());
     Batch { ids, positions, types: vec![0; 8].into(), segments, target }

@@ -117,4 +117,93 @@ mod tests {
         assert!((pearson(&ranks(&x), &ranks(&y)) - 0.789_474).abs() < 1e-6, "{}", pearson(&ranks(&x), &ranks(&y)));
         assert_eq!(pearson(&[1.0, 1.0], &[1.0, 2.0]), 0.0);
     }
+
+    fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.jsonl");
+        std::fs::write(&path, text).unwrap();
+        (folder, path)
+    }
+
+    /// The summary by accuracy.
+    fn accuracy(path: &Path, task: Option<&Task>) -> Result<Summary> {
+        Ok(score_file(path, task)?.swap_remove(0))
+    }
+
+    #[test]
+    fn files_made_elsewhere_are_scored_by_name() {
+        let text = r#"{"id":"1","language":"en","label":"contradictory","prediction":"contradiction","probabilities":[0.5,0.5]}
+{"id":"2","language":"de","label":"neutral ","prediction":"entailment","model":"x"}
+{"id":"1","language":"de","label":"neutral","prediction":"neutral","row":1}
+"#;
+        let (_folder, path) = written(text);
+        let summary = accuracy(&path, Some(shipped("xnli"))).unwrap();
+        let scores: Vec<_> = summary.scores.iter().map(|s| (s.language.as_str(), s.correct.unwrap(), s.n)).collect();
+        assert_eq!(scores, [("en", 1, 1), ("de", 1, 2)]);
+        assert_eq!(summary.gap, Some(0.5));
+        assert_eq!(
+            predictions::confusion_file(&path, Some(shipped("xnli"))).unwrap().counts,
+            [[1, 0, 0], [0, 0, 0], [0, 1, 1]]
+        );
+
+        let (_folder, path) = written(r#"{"id":"1","language":"en","label":1,"prediction":"1"}"#);
+        assert_eq!(accuracy(&path, Some(shipped("pawsx"))).unwrap().mean, 1.0);
+        assert_eq!(accuracy(&path, None).unwrap().mean, 1.0);
+        let (_folder, path) = written(
+            "{\"id\":17,\"language\":\"en\",\"label\":1.0,\"prediction\":1}\n{\"id\":18.0,\"language\":\"en\",\"label\":-0.0,\"prediction\":\"0\"}",
+        );
+        assert_eq!(accuracy(&path, Some(shipped("pawsx"))).unwrap().mean, 1.0);
+        assert_eq!(predictions::read(&path).unwrap().iter().map(|one| &one.id[..]).collect::<Vec<_>>(), ["17", "18"]);
+    }
+
+    #[test]
+    fn constant_answers_are_said_and_constant_labels_refused() {
+        let file = |label: fn(usize) -> &'static str, prediction: &str| {
+            let line = |i: usize| {
+                format!(
+                    "{{\"id\":\"{i}\",\"language\":\"de\",\"label\":\"{}\",\"prediction\":\"{prediction}\"}}\n",
+                    label(i)
+                )
+            };
+            written(&(0..30).map(line).collect::<String>())
+        };
+        let (_folder, path) = file(|i| ["neutral", "entailment", "contradictory"][i % 3], "neutral");
+        let said = ["de: 30 of 30 predictions are \"neutral\", whatever the text"];
+        assert_eq!(predictions::oddities_file(&path, Some(shipped("xnli"))).unwrap(), said);
+        assert_eq!(predictions::oddities(&predictions::read(&path).unwrap()), said);
+        assert_eq!(accuracy(&path, Some(shipped("xnli"))).unwrap().pooled.unwrap().correct, Some(10));
+        for label in [|i| ["contradiction", "contradictory"][i % 2], |_| "neutral"] as [fn(usize) -> &'static str; 2] {
+            let (_folder, path) = file(label, "neutral");
+            let error = accuracy(&path, Some(shipped("xnli"))).unwrap_err();
+            assert!(error.exit_code() == 65 && error.message().contains("labels look removed: all 30"), "{error}");
+        }
+    }
+
+    #[test]
+    fn broken_files_are_refused() {
+        let line = r#"{"id":"1","language":"en","label":"neutral","prediction":"neutral"}"#;
+        for (text, task, expected) in [
+            (format!("{line}\n{{\"id\":\"2\"}}\n"), Some(shipped("xnli")), "p.jsonl:2: missing field `language`"),
+            (line.replace("\"1\"", "1.5"), Some(shipped("xnli")), "expected a name in quotes or a whole number"),
+            (
+                line.replace("\"neutral\",", "1e300,"),
+                Some(shipped("xnli")),
+                "expected a name in quotes or a whole number",
+            ),
+            (format!("{line}\n{line}\n"), Some(shipped("xnli")), "p.jsonl:2: \"1\" was already predicted in line 1"),
+            (line.replace(r#""label":"neutral","#, ""), Some(shipped("xnli")), "p.jsonl:1: \"1\" has no \"label\""),
+            (
+                line.replace(r#""label":"neutral""#, r#""label":"neutrl""#),
+                Some(shipped("xnli")),
+                "did you mean \"neutral\"?",
+            ),
+            (line.replace(r#""label":"neutral""#, r#""label":2"#), Some(shipped("xnli")), "\"2\" is no label of xnli"),
+            (line.replace(r#""label":"neutral""#, r#""label":2"#), None, "label names do not match: labels {\"2\"}"),
+            (String::new(), None, "p.jsonl is empty"),
+        ] {
+            let (_folder, path) = written(&text);
+            let error = accuracy(&path, task).unwrap_err();
+            assert!(error.message().contains(expected), "{error}\nexpected {expected}");
+        }
+    }
 }

@@ -167,3 +167,121 @@ fn squares(x: &Tensor, numbers: &[f32], weight: f32) -> Tensor {
     let apart = x.add(&Tensor::new(&less, x.shape().clone(), x.device()));
     apart.sum_squares(&Tensor::zeros([1], x.device())).scale(weight)
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::{
+        array::Segments,
+        models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Words},
+        nn::Pass,
+        tensor::{Device, Tensor},
+    };
+    use serde_json::json;
+
+    fn batch(target: impl Fn(&Segments) -> Target) -> Batch {
+        let segments = Segments::new([3, 2, 4]);
+        let target = target(&segments);
+        let (positions, types) = (segments.positions(), vec![0; 9].into());
+        Batch { ids: vec![0, 5, 2, 0, 2, 0, 7, 3, 2].into(), positions, types, segments, target }
+    }
+
+    /// Every head with what it may be asked for, and the loss as it is written in papers, of its logits (n, k).
+    #[expect(clippy::type_complexity, reason = "a table of heads")]
+    fn heads() -> Vec<(HeadKind, Batch, fn(&[f64]) -> f64)> {
+        let names = || vec!["a".to_owned(), "b".to_owned()];
+        let firsts = |wanted: Wanted| {
+            move |s: &Segments| Target { rows: s.first_rows(), wanted: wanted.clone(), firsts: vec![] }
+        };
+        fn nll(row: &[f64], right: usize) -> f64 {
+            row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[right]
+        }
+        fn column(x: &[f64], rows: std::ops::Range<usize>, column: usize) -> Vec<f64> {
+            rows.map(|row| x[2 * row + column]).collect()
+        }
+        vec![
+            (HeadKind::Classify(names()), batch(|s| Target::labels(s, vec![0, 1, 1])), |x| {
+                nll(&x[..2], 0) + nll(&x[2..4], 1) + nll(&x[4..], 1)
+            }),
+            (HeadKind::AnyOf(names()), batch(firsts(Wanted::Each(vec![0, 1, 1, 1, 0, 0].into()))), |x| {
+                x.iter().zip([0, 1, 1, 1, 0, 0]).map(|(x, holds)| nll(&[0.0, *x], holds)).sum()
+            }),
+            (HeadKind::Number, batch(firsts(Wanted::Numbers(vec![0.5, -1.0, 2.0]))), |x| {
+                x.iter().zip([0.5, -1.0, 2.0]).map(|(x, number)| (x - number).powi(2)).sum()
+            }),
+            (HeadKind::Tag(names()), batch(|_| Target::classes(vec![1, 3, 6, 7].into(), vec![1, 0, 0, 1])), |x| {
+                nll(&x[..2], 1) + nll(&x[2..4], 0) + nll(&x[4..6], 0) + nll(&x[6..], 1)
+            }),
+            (
+                HeadKind::Span,
+                batch(|s| {
+                    let wanted = Wanted::Places { groups: s.clone(), places: vec![1, 2, 0, 0, 1, 3].into() };
+                    Target { rows: (0..9).collect::<Vec<u32>>().into(), wanted, firsts: vec![] }
+                }),
+                |x| {
+                    let of = |rows: std::ops::Range<usize>, [begin, end]: [usize; 2]| {
+                        nll(&column(x, rows.clone(), 0), begin) + nll(&column(x, rows, 1), end)
+                    };
+                    of(0..3, [1, 2]) + of(3..5, [0, 0]) + of(5..9, [1, 3])
+                },
+            ),
+            (
+                HeadKind::Choose,
+                batch(|s| {
+                    let wanted = Wanted::Places { groups: Segments::new([2, 1]), places: vec![1, 0].into() };
+                    Target { rows: s.first_rows(), wanted, firsts: vec![] }
+                }),
+                |x| nll(&x[..2], 1) + nll(&x[2..], 0),
+            ),
+        ]
+    }
+
+    /// Each head's loss is what papers write, and its gradients are those of central differences.
+    #[test]
+    fn every_head_is_what_papers_write() {
+        for model_type in ["xlm-roberta", "bert"] {
+            let config = json!({
+                "model_type": model_type, "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1,
+                "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 12, "type_vocab_size": 1,
+                "pad_token_id": 1, "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0,
+                "initializer_range": 0.5,
+            });
+            for (head, batch, expected) in heads() {
+                let config = Config::new(config.as_object().unwrap().clone()).unwrap();
+                let model = Model::fresh(config, head.clone(), 7, &Device::Reference).unwrap();
+                let loss = || {
+                    let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
+                    let logits = model.logits_from(Place::Word, &words, &batch, Pass::evaluation());
+                    (model.loss_from(Place::Word, &words, &batch, 0.25, Pass::evaluation()), logits)
+                };
+                let (value, logits) = loss();
+                let written = 0.25 * expected(&logits.to_array().values);
+                assert!((value.to_array().values[0] - written).abs() < 1e-12, "{head:?}: {written}");
+                let leaves: Vec<&Tensor> = model.leaves();
+                let grads = value.gradients(&leaves);
+                let mut all = model.tensors();
+                for (i, grad) in grads.iter().enumerate() {
+                    let place = (i + 1) % leaves.len(); // the word table stands first among tensors, last among leaves
+                    let at = grad.shape().len() / 2;
+                    let step = 1e-3f32;
+                    let mut shifted = |by: f32| {
+                        let before = all[place].2[at];
+                        all[place].2[at] = before + by;
+                        model.assign(&all);
+                        all[place].2[at] = before;
+                        loss().0.to_array().values[0]
+                    };
+                    let (up, down) = (shifted(step), shifted(-step));
+                    model.assign(&all);
+                    let found = (up - down) / (2.0 * f64::from(step));
+                    let grad = grad.to_array().values[at];
+                    // Central differences err by the square of the step; parameters are f32 on the host.
+                    assert!(
+                        (found - grad).abs() < 1e-4 * (1.0 + grad.abs()),
+                        "{head:?}: {}: {found} {grad}",
+                        all[place].0
+                    );
+                }
+            }
+        }
+    }
+}

@@ -26,7 +26,9 @@ pub fn one_run(summaries: &[Summary]) -> Table {
     table = table.rule();
     for (i, (name, value)) in sums(summary).into_iter().enumerate() {
         let more = others.iter().map(|other| cell(sums(other)[i].1));
-        table = table.row([name, String::new(), cell(value), String::new()].into_iter().chain(more));
+        let own = [name, String::new(), cell(value)];
+        let interval = (!others.is_empty()).then(String::new);
+        table = table.row(own.into_iter().chain(interval).chain(more));
     }
     let pooled = |summary: &Summary| summary.pooled.as_ref().map(|pooled| pooled.value);
     let Some([_, rest @ ..]) = summary.pooled.as_ref().map(measured) else { return table };
@@ -144,7 +146,7 @@ mean without en           60.0
 transfer gap              30.0
 all examples     300      70.0      64.6–74.9
 ";
-        assert_eq!(one_run(&one).to_text(), expected);
+        assert_eq!(one_run(std::slice::from_ref(&one)).to_text(), expected);
 
         let other = summary(&[("en", 88), ("ar", 60)]);
         let expected = "\

@@ -152,11 +152,10 @@ mod tests {
         let row = |(i, (a, b)): (usize, &(&str, &str))| Row {
             line: i + 1,
             row: i + 1,
-            language: None,
             a: (*a).to_owned(),
             b: Some((*b).to_owned()),
             label: Some("1".to_owned()),
-            words: Vec::new(),
+            ..Row::default()
         };
         let rows: Vec<Row> = pairs.iter().enumerate().map(row).collect();
         shipped("pawsx").load_rows(name, "de", &rows).unwrap()

@@ -377,7 +377,7 @@ impl Writer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{array::Segments, models::Target, train::source::pack};
+    use crate::{array::Segments, kinds::item::pack};
 
     fn layout() -> Layout {
         Layout { max_length: 24, pack: false, alpha: 0.3, pair_share: 0.6, ranked_share: 0.0, restart_positions: false }
@@ -500,12 +500,12 @@ mod tests {
             let item = corpus.item(place % corpus.len(), 0, place).unwrap();
             let Goal::Classes(words) = &item.goal else { panic!("{:?}", item.goal) };
             let mut ids = item.ids.clone();
-            positions.iter().zip(words).for_each(|(at, word)| ids[*at as usize] = *word);
+            item.rows.iter().zip(words).for_each(|(at, word)| ids[*at as usize] = *word);
             let turned = usize::from(ids != expected(&a, &b));
             assert!(turned == 0 || ids == expected(&b, &a));
             orders[turned] += 1;
             let middle = 1 + [a.len(), b.len()][turned];
-            positions.iter().for_each(|at| sides[usize::from(*at as usize > middle)] += 1);
+            item.rows.iter().for_each(|at| sides[usize::from(*at as usize > middle)] += 1);
             assert_eq!(item.ids, corpus.item(place % corpus.len(), 0, place).unwrap().ids);
         }
         assert!(orders.iter().all(|n| *n > 60) && sides.iter().all(|n| *n > 60), "{orders:?} {sides:?}");
@@ -533,15 +533,11 @@ mod tests {
         let (_folder, corpus) = corpus(&texts, Layout { ranked_share: 1.0, ..layout() });
         let items: Vec<Item> = (0..3).map(|place| corpus.item(0, 0, place).unwrap()).collect();
         let batch = pack(&items);
-        let Target::Translated { firsts, rows, words } = &batch.target else { panic!("{:?}", batch.target) };
-        assert_eq!(firsts, &[0, 2, 4]);
-        assert_eq!((batch.segments.count(), rows.len(), words.len()), (6, 0, 0));
+        assert_eq!(batch.target.firsts, [0, 2, 4]);
+        assert_eq!((batch.segments.count(), batch.target.rows.len()), (6, 0));
         let start = corpus.tokenizer.specials().first;
         assert!(batch.segments.first_rows().iter().all(|row| batch.ids[*row as usize] == start));
-        let lengths = items.iter().flat_map(|item| {
-            let Goal::Ranked { second } = item.goal else { panic!("{:?}", item.goal) };
-            [second, item.ids.len() - second]
-        });
+        let lengths = items.iter().flat_map(|item| item.sequences.clone());
         assert_eq!(batch.segments.offsets[..], Segments::new(lengths).offsets[..]);
     }
 }
