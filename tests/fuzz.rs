@@ -402,7 +402,7 @@ fn jsonl(folder: &Path) {
 
 fn scores(folder: &Path) {
     _ = rxlt::kinds::score::score_file(&folder.join("predictions.jsonl"), Some(shipped("xnli")));
-    _ = predictions::confusion_file(&folder.join("predictions.jsonl"), None);
+    _ = rxlt::tasks::predictions::confusion_file(&folder.join("predictions.jsonl"), None);
 }
 
 fn run_folder(folder: &Path) {

@@ -261,10 +261,6 @@ impl Definition {
         if let Some(pattern) = patterns.clone().find(outside) {
             return Err(format!("layouts.{i}: expected paths below the data folder, found \"{pattern}\""));
         }
-        if let Some(pattern) = patterns.find(|pattern| pattern.matches("{language}").count() > 1) {
-            return Err(format!("layouts.{i}: \"{pattern}\" says {{language}} twice"));
-        }
-        let mut patterns = of_splits.into_iter().flatten();
         if let Some(pattern) = patterns.find(|pattern| pattern.replace("{language}", "").contains(['{', '}'])) {
             return Err(format!("layouts.{i}: \"{pattern}\": what stands for the language is {{language}}"));
         }

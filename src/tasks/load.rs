@@ -265,7 +265,9 @@ impl Task {
             return self.languages_inside(&base.join(pattern));
         };
         let (subfolder, prefix) = before.rsplit_once('/').unwrap_or(("", before));
-        let suffix = after.split('/').next().unwrap_or(after);
+        // Up to the end of the name, or to where the language stands again.
+        let until = after.find(LANGUAGE).unwrap_or(after.len()).min(after.find('/').unwrap_or(after.len()));
+        let (between, again) = (&after[..until], after[until..].starts_with(LANGUAGE));
         let folder = base.join(subfolder);
         if !folder.is_dir() {
             return Ok(Vec::new());
@@ -273,7 +275,10 @@ impl Task {
         let mut languages = Vec::new();
         for entry in fs::read_dir(&folder).map_err(|error| Error::read(&folder, &error))? {
             let name = entry.map_err(|error| Error::read(&folder, &error))?.file_name();
-            let name = name.to_str().and_then(|name| name.strip_prefix(prefix)?.strip_suffix(suffix));
+            let name = name.to_str().and_then(|name| {
+                let name = name.strip_prefix(prefix)?;
+                if again { name.split_once(between).map(|(language, _)| language) } else { name.strip_suffix(between) }
+            });
             let Some(language) = name.filter(|name| !name.is_empty() && !name.starts_with('.')) else { continue };
             if input::is_there(&base.join(pattern.replace(LANGUAGE, language))) {
                 languages.push(language.to_owned());
