@@ -17,13 +17,15 @@ pub struct FinalLoss {
     pub mean: f64,
     /// How many these are.
     pub updates: usize,
-    /// The loss of one who knows nothing but how frequent each label is: the entropy of the labels.
-    pub guessing: f64,
+    /// The loss of one who knows nothing but how frequent each label is: the entropy of the labels; none where a loss is no
+    /// cross-entropy of labels.
+    pub guessing: Option<f64>,
 }
 
 impl FinalLoss {
-    /// Reads that of a stage from the run's log; none where it holds no update of it.
-    pub fn read(log: &Path, stage: &str, labels: &[(&str, usize)]) -> Result<Option<FinalLoss>> {
+    /// Reads that of a stage from the run's log; none where it holds no update of it. `labels` are those whose cross-entropy
+    /// is learned, if any are.
+    pub fn read(log: &Path, stage: &str, labels: Option<&[(&str, usize)]>) -> Result<Option<FinalLoss>> {
         let bytes = std::fs::read(log).map_err(|error| Error::read(log, &error))?;
         let losses: Vec<f64> = bytes
             .split(|byte| *byte == b'\n')
@@ -34,13 +36,14 @@ impl FinalLoss {
         let updates = losses.len().div_ceil(4).min(LAST);
         let last = &losses[losses.len() - updates..];
         let mean = last.iter().sum::<f64>() / updates as f64;
-        Ok((updates > 0).then(|| FinalLoss { mean, updates, guessing: entropy(labels) }))
+        Ok((updates > 0).then(|| FinalLoss { mean, updates, guessing: labels.map(entropy) }))
     }
 
     /// What there is to say of a loss that guessing reaches.
     pub fn warning(&self) -> Option<String> {
-        let FinalLoss { mean, updates, guessing } = self;
-        (mean > guessing).then(|| {
+        let FinalLoss { mean, updates, .. } = self;
+        let guessing = self.guessing?;
+        (*mean > guessing).then(|| {
             format!(
                 "training came to nothing: the mean loss of the last {updates} updates is {mean:.4}, that of guessing by \
                  the frequency of labels {guessing:.4}; look at learning_rate and at the training data"
@@ -51,7 +54,7 @@ impl FinalLoss {
     /// The same for `metrics.json`.
     pub fn to_json(&self) -> Value {
         json!({
-            "loss": number(self.mean), "updates": self.updates, "loss_of_guessing": number(self.guessing),
+            "loss": number(self.mean), "updates": self.updates, "loss_of_guessing": self.guessing.map(number),
             "warning": self.warning(),
         })
     }
@@ -81,7 +84,7 @@ mod tests {
         let read = |losses: &[f64]| {
             let own: String = losses.iter().enumerate().map(|(i, loss)| line("2-x", i, *loss)).collect();
             std::fs::write(&log, line("1-x", 1, 9.0) + "{torn\n" + &own + "\u{fffd}").unwrap();
-            FinalLoss::read(&log, "2-x", &even).unwrap()
+            FinalLoss::read(&log, "2-x", Some(&even)).unwrap()
         };
         assert_eq!(read(&[]), None);
         let good = read(&[2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.5]).unwrap();

@@ -598,8 +598,9 @@ impl<'a> Run<'a> {
 
     /// The loss at the end of the last stage, from the run's log.
     fn final_loss(&self, folder: &StageFolder) -> Result<Option<FinalLoss>> {
-        let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1)) else { return Ok(None) };
-        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), &train.histogram)
+        let Some((task, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1)) else { return Ok(None) };
+        let labels = task.has_one_label().then_some(&train.histogram[..]);
+        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), labels)
     }
 
     /// Of this all randomness of a stage is made.
