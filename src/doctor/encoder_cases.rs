@@ -50,7 +50,12 @@ fn map(x: &[Tensor]) -> Tensor {
 
 fn attend(lengths: &[usize], rate: f32, x: &[Tensor]) -> Tensor {
     let dropout = (rate > 0.0).then_some((rate, DRAW));
-    attention(&x[0], &x[1], &x[2], Attention { segments: Segments::new(lengths.to_vec()), heads: 2, dropout })
+    attention(
+        &x[0],
+        &x[1],
+        &x[2],
+        Attention { segments: Segments::new(lengths.to_vec()), heads: 2, dropout, window: None },
+    )
 }
 
 fn product(x: &[Tensor], layout: Layout) -> Tensor {

@@ -1,27 +1,65 @@
 //! Heads: what turns hidden states into logits.
 
-use super::{Config, HeadKind, model::Wanted};
+use super::{
+    Config, HeadKind,
+    families::{Activation, Dense, Origin},
+    model::Wanted,
+};
 use crate::{
     array::Ids,
-    nn::{Builder, Fill, LayerNorm, Linear, Pass, WordTable},
+    nn::{Bias, Builder, Fill, LayerNorm, Linear, Pass, WordTable, Work},
     ops,
-    tensor::Tensor,
+    tensor::{Device, Tensor},
 };
 
 /// The most logits of a language model that exist at once, 64 MiB of them; more are taken chunk by chunk, which costs
 /// two products more.
 pub const LOGITS: usize = 1 << 24;
 
+/// A hidden layer of a head.
+#[derive(Debug)]
+pub struct Hidden {
+    dense: Linear,
+    activation: Activation,
+    norm: Option<LayerNorm>,
+}
+
+impl Hidden {
+    fn build(builder: &mut Builder, config: &Config, dense: Dense) -> Hidden {
+        let (h, biases) = (config.hidden_size, config.biases);
+        let build = |builder: &mut Builder| Hidden {
+            dense: Linear::build(builder, dense.name, h, h, biases.dense),
+            activation: dense.activation,
+            norm: dense.norm.map(|name| LayerNorm::build(builder, name, h, config.layer_norm_eps, biases.norms)),
+        };
+        match dense.origin {
+            Origin::Head => builder.head(build),
+            Origin::Encoder => builder.optional(build),
+        }
+    }
+
+    /// (n, h) → (n, h)
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let x = self.dense.forward(x);
+        let x = match self.activation {
+            Activation::Tanh => x.tanh(),
+            Activation::Relu => x.relu(),
+            Activation::Gelu => x.gelu(),
+        };
+        self.norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(&x))
+    }
+}
+
 /// A head on the encoder.
 #[derive(Debug)]
 pub enum Head {
-    /// The first token of each sequence, through a tanh layer, to label logits.
+    /// What stands for each sequence, to label logits.
     Classify {
-        /// h → h; BERT calls it the pooler.
-        dense: Linear,
+        /// h → h; BERT calls it the pooler, XLM has none.
+        dense: Option<Hidden>,
         /// h → k
         out: Linear,
-        /// Dropout before `dense` in RoBERTa; after it in both.
+        /// Dropout before `dense` in RoBERTa; after it in all.
         dropout: f32,
         /// Whether there is dropout before `dense`.
         drops_first: bool,
@@ -30,6 +68,8 @@ pub enum Head {
     },
     /// Single tokens: the first of each word to tag logits, or every one to those of an answer's beginning and end.
     Tokens {
+        /// h → h, in few families.
+        dense: Option<Hidden>,
         /// h → k
         out: Linear,
         /// Dropout before it.
@@ -39,10 +79,8 @@ pub enum Head {
     },
     /// Masked positions to word logits, by the word table itself or a table of their own.
     MaskedLm {
-        /// h → h, then GELU.
-        dense: Linear,
-        /// Before the table.
-        norm: LayerNorm,
+        /// h → h, in most families.
+        transform: Option<Hidden>,
         /// (v)
         bias: Tensor,
         /// (v, h), where the output layer is not the word table.
@@ -53,27 +91,32 @@ pub enum Head {
 impl Head {
     pub(super) fn build(builder: &mut Builder, config: &Config, kind: &HeadKind, site: usize) -> Head {
         let (h, names) = (config.hidden_size, &config.architecture.heads);
-        let dropout = config.classifier_dropout;
+        let projection = |builder: &mut Builder, name, k: usize| {
+            builder.head(|builder| Linear::build(builder, name, h, k, Bias::Learned))
+        };
+        let classifier = |builder: &mut Builder, dense: Option<Dense>, name, k, drops_first| {
+            let dense = dense.map(|dense| Hidden::build(builder, config, dense));
+            let (out, dropout) = (projection(builder, name, k), config.classifier_dropout);
+            Head::Classify { dense, out, dropout, drops_first, site }
+        };
+        let tokens = |builder: &mut Builder, name, k| {
+            let dense = names.tag_dense.map(|dense| Hidden::build(builder, config, dense));
+            Head::Tokens { dense, out: projection(builder, name, k), dropout: config.tagger_dropout, site }
+        };
         match kind {
             HeadKind::Classify(labels) | HeadKind::AnyOf(labels) => {
-                Head::classifier(builder, config, [names.dense, names.out], labels.len(), site)
+                classifier(builder, names.dense, names.out, labels.len(), names.drops_first)
             }
-            HeadKind::Number => Head::classifier(builder, config, [names.dense, names.out], 1, site),
-            HeadKind::Choose => {
-                let drops_first = false; // the pooler's, whatever the family
-                match Head::classifier(builder, config, [names.choice_dense, names.choice], 1, site) {
-                    Head::Classify { dense, out, dropout, site, .. } => {
-                        Head::Classify { dense, out, dropout, drops_first, site }
-                    }
-                    other => other,
-                }
-            }
-            HeadKind::Tag(labels) => Head::tokens(builder, names.tags, [h, labels.len()], dropout, site),
-            HeadKind::Span => Head::tokens(builder, names.span, [h, 2], dropout, site),
+            HeadKind::Number => classifier(builder, names.dense, names.out, 1, names.drops_first),
+            HeadKind::Choose => classifier(builder, names.choice_dense, names.choice, 1, false),
+            HeadKind::Tag(labels) => tokens(builder, names.tags, labels.len()),
+            HeadKind::Span => tokens(builder, names.span, 2),
             HeadKind::MaskedLm => builder.head(|builder| Head::MaskedLm {
-                dense: Linear::build(builder, names.transform, h, h),
-                norm: LayerNorm::build(builder, names.transform_norm, h, config.layer_norm_eps),
-                bias: builder.parameter(names.bias, &[config.vocab_size], Fill::Zeros),
+                transform: names.transform.map(|dense| Hidden::build(builder, config, dense)),
+                bias: match config.biases.words {
+                    Bias::Learned => builder.parameter(names.bias, &[config.vocab_size], Fill::Zeros),
+                    Bias::None => builder.zeros(config.vocab_size),
+                },
                 decoder: (!config.tied).then(|| {
                     let shape = [config.vocab_size, h];
                     builder.within(names.decoder, |builder| builder.parameter("weight", &shape, Fill::Normal))
@@ -82,31 +125,27 @@ impl Head {
         }
     }
 
-    /// The first token of each sequence through a tanh layer to `n_labels` logits.
-    fn classifier(builder: &mut Builder, config: &Config, names: [&str; 2], n_labels: usize, site: usize) -> Head {
-        let (h, roberta, dropout) = (config.hidden_size, config.architecture.roberta_heads, config.classifier_dropout);
-        let [dense, out] = names;
-        // BERT's pooler was pretrained with the encoder: it is kept whatever the labels are.
-        let dense = match roberta {
-            true => builder.head(|builder| Linear::build(builder, dense, h, h)),
-            false => builder.optional(|builder| Linear::build(builder, dense, h, h)),
-        };
-        let out = builder.head(|builder| Linear::build(builder, out, h, n_labels));
-        Head::Classify { dense, out, dropout, drops_first: roberta, site }
+    /// The names of a head's tensors; nothing is made.
+    pub(super) fn names(config: &Config, kind: &HeadKind) -> Vec<String> {
+        let device = Device::cpu();
+        let mut builder = Builder::new(Work::Survey, None, &device, 0, 0.0);
+        Head::build(&mut builder, config, kind, 0);
+        builder.names()
     }
 
-    fn tokens(builder: &mut Builder, name: &str, [h, k]: [usize; 2], dropout: f32, site: usize) -> Head {
-        Head::Tokens { out: builder.head(|builder| Linear::build(builder, name, h, k)), dropout, site }
-    }
-
-    /// Hidden states (n, h) → logits (n, k): those of first tokens for a classifier, of words' for a tagger, of masked ones for a language model.
+    /// Hidden states (n, h) → logits (n, k): those of sequences for a classifier, of words' first tokens for a tagger, of
+    /// masked ones for a language model.
     pub fn logits(&self, x: &Tensor, words: &WordTable, pass: Pass) -> Tensor {
         match self {
             Head::Classify { dense, out, dropout, drops_first, site } => {
                 let x = if *drops_first { pass.dropout(x, *site, *dropout) } else { x.clone() };
-                out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
+                let hidden = dense.as_ref().map(|dense| pass.dropout(&dense.forward(&x), site + 1, *dropout));
+                out.forward(&hidden.unwrap_or(x))
             }
-            Head::Tokens { out, dropout, site } => out.forward(&pass.dropout(x, *site, *dropout)),
+            Head::Tokens { dense, out, dropout, site } => {
+                let hidden = dense.as_ref().map(|dense| dense.forward(x));
+                out.forward(&pass.dropout(hidden.as_ref().unwrap_or(x), *site, *dropout))
+            }
             Head::MaskedLm { bias, decoder: Some(decoder), .. } => ops::linear(&self.transform(x), decoder, bias),
             Head::MaskedLm { bias, decoder: None, .. } => {
                 let x = self.transform(x);
@@ -147,8 +186,8 @@ impl Head {
     /// What a language model has before the word table: (n, h) → (n, h).
     fn transform(&self, x: &Tensor) -> Tensor {
         match self {
-            Head::MaskedLm { dense, norm, .. } => norm.forward(&dense.forward(x).gelu()),
-            Head::Classify { .. } | Head::Tokens { .. } => x.clone(),
+            Head::MaskedLm { transform: Some(transform), .. } => transform.forward(x),
+            Head::MaskedLm { transform: None, .. } | Head::Classify { .. } | Head::Tokens { .. } => x.clone(),
         }
     }
 }

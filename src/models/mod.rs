@@ -1,15 +1,18 @@
-//! Encoders and their heads. XLM-R and mBERT share one encoder; what differs is data.
+//! Encoders and their heads. The families share one encoder; what differs is data, in `families`.
 
 mod config;
 mod encoder;
+pub mod families;
+mod fields;
 mod head;
+mod layer;
 mod model;
 mod names;
 mod pretrained;
 pub mod ranking;
 pub mod shipped;
 
-pub use config::{Config, HeadKind, Problem};
+pub use config::{Biases, Config, Globals, HeadKind, Pooling, Problem, Rotation};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
 pub use model::{Batch, Model, Named, Outputs, Place, Target, Wanted, Words};

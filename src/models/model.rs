@@ -2,8 +2,9 @@
 
 use super::{
     Config, Encoder, Head, HeadKind, Pretrained,
-    config::Problem,
-    names::{self, WORDS},
+    config::{Pooling, Problem},
+    families::Positions,
+    names,
     ranking::ranking_loss,
 };
 use crate::{
@@ -65,7 +66,7 @@ pub struct Batch {
     pub ids: Ids,
     /// Positions, from 0: (t). Those of [`Segments::positions`], or others where the sides of a pair count anew.
     pub positions: Ids,
-    /// Token types: (t).
+    /// Token types, of an encoder with embeddings of languages the languages: (t).
     pub types: Ids,
     /// Where sequences start.
     pub segments: Segments,
@@ -100,7 +101,8 @@ pub enum Place {
     Word,
     /// The embedding layer's output.
     Embedding,
-    /// The last hidden states that the head sees: first tokens, masked ones, or all where sentences are ranked.
+    /// The last hidden states that the head sees: first tokens, or the mean of all where a classifier pools so; masked ones;
+    /// or all where sentences are ranked.
     Encoder,
 }
 
@@ -195,17 +197,18 @@ impl Model {
 
     /// Looks whether a checkpoint has what a model needs, with the right shapes, before anything is made.
     pub(super) fn survey(config: &Config, head: &HeadKind, source: &Source, trust: Trust) -> Result<()> {
-        let prefix = config.architecture.prefix;
-        let (wanted, found) = (config.num_hidden_layers, names::n_layers(source, prefix));
+        let architecture = config.architecture;
+        let (wanted, found) = (config.num_hidden_layers, names::n_layers(source, architecture));
         let mut clipped = config.clone();
         clipped.num_hidden_layers = wanted.min(found.max(1)); // a number that lies costs no time
         let device = Device::cpu();
         let mut builder = Builder::new(Work::Survey, Some(source), &device, 0, 0.0);
         assemble(&mut builder, &clipped, head, trust);
         if wanted != found && found > 0 {
-            let what = format!("config.json has num_hidden_layers {wanted}, and the file holds {found}");
-            builder.differ(format!("{prefix}.encoder.layer"), what);
-            builder.pass_over(|name| names::is_beyond(name, prefix, wanted));
+            let what = format!("config.json has {} {wanted}, and the file holds {found}", architecture.keys.layers);
+            let start = names::layers(architecture).into_iter().next().unwrap_or_default();
+            builder.differ(start.trim_end_matches('.').to_string(), what);
+            builder.pass_over(|name| names::is_beyond(name, architecture, wanted));
         }
         builder.finish(&config_of(config)).map(drop)
     }
@@ -226,7 +229,7 @@ impl Model {
     /// Rows of the position table: RoBERTa counts from the row after that of padding, and gives the id of padding, where
     /// a text holds it, that row without counting it.
     fn positions(&self, batch: &Batch) -> Ids {
-        if !self.config.architecture.positions_follow_padding {
+        if self.config.architecture.positions == Positions::FromZero {
             return batch.positions.clone();
         }
         let (padding, mut n_padding) = (self.config.pad_token_id as u32, 0);
@@ -286,11 +289,20 @@ impl Model {
 
     /// Activations at a place → those at the encoder's end: (n, h).
     pub fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
-        let encode = |x: &Tensor| self.encoder.encode(x, &batch.segments, batch.rows_read().as_ref(), pass);
         match at {
-            Place::Word => encode(&self.encoder.embed(x, &self.positions(batch), &batch.types, pass)),
-            Place::Embedding => encode(x),
+            Place::Word => self.encode(&self.encoder.embed(x, &self.positions(batch), &batch.types, pass), batch, pass),
+            Place::Embedding => self.encode(x, batch, pass),
             Place::Encoder => x.clone(),
+        }
+    }
+
+    /// The layers' input (t, h) → what the head sees: (n, h).
+    fn encode(&self, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
+        match (self.config.pooling, &self.head) {
+            (Pooling::Mean, Head::Classify { .. }) => {
+                self.encoder.encode(x, &batch.segments, None, pass).segment_mean(&batch.segments)
+            }
+            _ => self.encoder.encode(x, &batch.segments, batch.rows_read().as_ref(), pass),
         }
     }
 
@@ -377,7 +389,7 @@ pub(super) enum Trust {
 /// Word table, encoder and head.
 fn assemble(builder: &mut Builder, config: &Config, head: &HeadKind, trust: Trust) -> (WordTable, Encoder, Head) {
     let (words, encoder) = builder.within(config.architecture.prefix, |builder| {
-        let words = WordTable::build(builder, WORDS, config.vocab_size, config.hidden_size);
+        let words = WordTable::build(builder, config.architecture.names.words, config.vocab_size, config.hidden_size);
         (words, Encoder::build(builder, config))
     });
     if trust == Trust::EncoderOnly {

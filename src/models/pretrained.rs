@@ -1,10 +1,11 @@
 //! A model folder that others wrote: opened and looked over before anything is made of it.
 
 use super::{
-    Config, HeadKind, Model, Named,
+    Config, Head, HeadKind, Model, Named,
     config::Problem,
+    families::Origin,
     model::{Trust, entry, write_config},
-    names::{self, WORDS},
+    names,
 };
 use crate::{
     checkpoint::{self, Entry, Values, Weights},
@@ -79,7 +80,7 @@ impl Pretrained {
         let (head, trust) = self.trusted(head);
         let source = self.source();
         let mut model = Model::build(self.config.clone(), head, Some(&source), trust, seed, device)?;
-        if model.head_kind == HeadKind::MaskedLm && !self.config.architecture.roberta_heads {
+        if model.head_kind == HeadKind::MaskedLm {
             self.carry_pooler(&source, &mut model)?;
         }
         Ok(model)
@@ -131,19 +132,14 @@ impl Pretrained {
 
     /// Whether the folder holds a head without labels of this kind: its class says so, and its tensors are there.
     fn holds(&self, head: &HeadKind) -> bool {
-        let names = &self.config.architecture.heads;
-        let layers: &[&str] = match head {
-            HeadKind::Span => &[names.span],
-            HeadKind::Choose => &[names.choice_dense, names.choice],
-            _ => return false,
-        };
-        self.config.is_of(head) && missing(&self.source(), &tensors_of(layers)).is_empty()
+        let has_none = head.labels().is_none() && *head != HeadKind::Number;
+        has_none && self.config.is_of(head) && missing(&self.source(), &Head::names(&self.config, head)).is_empty()
     }
 
     /// Refuses an output layer that is not the word table, though config.json says that the two are one.
     fn check_tie(&self, source: &Source) -> Result<()> {
         let architecture = self.config.architecture;
-        let table = source.stored.get(&format!("{}.{WORDS}.weight", architecture.prefix));
+        let table = source.stored.get(&names::word_table(architecture));
         let decoder = source.stored.get(&format!("{}.weight", architecture.heads.decoder));
         let (Some(table), Some(decoder)) = (table, decoder) else { return Ok(()) };
         if !self.config.tied || table == decoder {
@@ -170,11 +166,13 @@ impl Pretrained {
         Ok(values.iter().map(|value| value.to_bits()).collect())
     }
 
-    /// Keeps BERT's pooler, for which a language model has no use: a classifier that is trained next begins with it.
+    /// Keeps a pooler, for which a language model has no use: a classifier that is trained next begins with it.
     fn carry_pooler(&self, source: &Source, model: &mut Model) -> Result<()> {
-        let dense = self.config.architecture.heads.dense;
-        for name in ["weight", "bias"].map(|part| format!("{dense}.{part}")) {
-            if let Some(stored) = source.stored.get(&name) {
+        let heads = &self.config.architecture.heads;
+        let Some(dense) = heads.dense.filter(|dense| dense.origin == Origin::Encoder) else { return Ok(()) };
+        for name in ["weight", "bias"].map(|part| format!("{}.{part}", dense.name)) {
+            let is_used = model.parameters.iter().any(|parameter| parameter.name == name);
+            if let (false, Some(stored)) = (is_used, source.stored.get(&name)) {
                 let shape = self.weights.shape(stored).unwrap_or_default().to_vec();
                 model.carried.push((name, shape, self.weights.read(stored)?));
                 model.unused.retain(|unused| unused != stored);
@@ -184,22 +182,16 @@ impl Pretrained {
     }
 }
 
-/// The tensors of a classifier's head, or of a tagger's where config.json says that it is one.
+/// The tensors of the head that labels are for: a tagger's, or a classifier's.
 fn labelled_names(config: &Config) -> Vec<String> {
-    let names = &config.architecture.heads;
-    if config.is_tagger() { tensors_of(&[names.tags]) } else { tensors_of(&[names.dense, names.out]) }
+    let one = vec![String::new()];
+    Head::names(config, &if config.is_tagger() { HeadKind::Tag(one) } else { HeadKind::Classify(one) })
 }
 
 /// The tensors of a language model's head beside its output layer.
 fn language_model_names(config: &Config) -> Vec<String> {
-    let names = &config.architecture.heads;
-    let layers = tensors_of(&[names.transform, names.transform_norm]);
-    layers.into_iter().chain([names.bias.to_string()]).collect()
-}
-
-/// The weight and the bias of each of these layers.
-fn tensors_of(layers: &[&str]) -> Vec<String> {
-    layers.iter().flat_map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]).collect()
+    let decoder = format!("{}.weight", config.architecture.heads.decoder);
+    Head::names(config, &HeadKind::MaskedLm).into_iter().filter(|name| *name != decoder).collect()
 }
 
 /// Which of these tensors a file neither has nor, by its index, should have.

@@ -150,6 +150,21 @@ impl<'a> Builder<'a> {
         tensor
     }
 
+    /// Whether tensors are made, and not only looked for.
+    pub fn makes(&self) -> bool {
+        self.work == Work::Build
+    }
+
+    /// Zeros that are no parameter.
+    pub fn zeros(&self, width: usize) -> Tensor {
+        Tensor::zeros([if self.work == Work::Survey { 1 } else { width }], self.device)
+    }
+
+    /// The names of the parameters so far.
+    pub fn names(&self) -> Vec<String> {
+        self.parameters.iter().map(|parameter| parameter.name.clone()).collect()
+    }
+
     /// A matrix cut into windows of rows that the device can bind; kept apart from the other parameters.
     pub fn windows(&mut self, name: &str, shape: [usize; 2], fill: Fill) -> (String, Vec<Tensor>) {
         let name = self.full_name(name);
