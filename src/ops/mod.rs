@@ -6,12 +6,14 @@ mod adamw;
 mod add;
 mod add_layer_norm;
 mod attention;
+mod buckets;
 mod cast;
 mod clamp;
 mod clip_factor;
 mod columns;
 mod copy;
 mod cross_entropy;
+mod disentangled_attention;
 mod dropout;
 mod gather;
 mod gelu;
@@ -32,8 +34,10 @@ mod tanh;
 
 pub use adamw::{AdamW, AdamWRows, CatchUp, SCHEDULE_WORDS};
 pub use attention::{Attention, attention};
+pub use buckets::Buckets;
 pub use columns::concat_columns;
 pub use copy::Copy;
+pub use disentangled_attention::{Disentangled, disentangled_attention};
 pub use gather::gather;
 pub use gelu_linear::gelu_linear;
 pub use linear::linear;
@@ -93,6 +97,7 @@ pub const ALL: &[&Spec] = &[
     &clip_factor::SPEC,
     &columns::SPEC,
     &cross_entropy::SPEC,
+    &disentangled_attention::SPEC,
     &dropout::SPEC,
     &gather::SPEC,
     &gelu::SPEC,
