@@ -1,135 +1,16 @@
 //! `config.json` as Hugging Face has it, and what it means for the encoder.
 
-use super::names::{BERT, HeadNames, ROBERTA};
+use super::{
+    families::{ARCHITECTURES, Architecture, OTHERS, Positions},
+    fields::Fields,
+};
 use crate::{
     error::{Error, Result, did_you_mean},
     input,
+    nn::Bias,
 };
 use serde_json::{Map, Value, json};
 use std::path::Path;
-
-/// A family of checkpoints: the same encoder under other names.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Architecture {
-    /// `model_type` in config.json.
-    pub model_type: &'static str,
-    /// The first part of the names of the encoder's tensors.
-    pub prefix: &'static str,
-    /// The class that loads the encoder alone in transformers.
-    pub encoder: &'static str,
-    /// The class that loads a classifier.
-    pub classifier: &'static str,
-    /// The class that loads a tagger of words.
-    pub tagger: &'static str,
-    /// The class that loads a masked language model.
-    pub masked_lm: &'static str,
-    /// Whether positions start after the padding id, as in RoBERTa, rather than at 0.
-    pub positions_follow_padding: bool,
-    /// Whether the classifier is RoBERTa's (dense, tanh, projection) rather than BERT's (pooler, projection).
-    pub roberta_heads: bool,
-    /// The names of the heads' tensors.
-    pub heads: HeadNames,
-    /// `pad_token_id` where config.json does not say it.
-    pub padding: usize,
-}
-
-/// RoBERTa under one of the names that transformers has for it.
-const fn roberta(
-    model_type: &'static str,
-    encoder: &'static str,
-    classifier: &'static str,
-    tagger: &'static str,
-    masked_lm: &'static str,
-) -> Architecture {
-    Architecture {
-        model_type,
-        prefix: "roberta",
-        encoder,
-        classifier,
-        tagger,
-        masked_lm,
-        positions_follow_padding: true,
-        roberta_heads: true,
-        heads: ROBERTA,
-        padding: 1,
-    }
-}
-
-/// The families that can be loaded.
-pub const ARCHITECTURES: &[Architecture] = &[
-    roberta(
-        "xlm-roberta",
-        "XLMRobertaModel",
-        "XLMRobertaForSequenceClassification",
-        "XLMRobertaForTokenClassification",
-        "XLMRobertaForMaskedLM",
-    ),
-    roberta(
-        "roberta",
-        "RobertaModel",
-        "RobertaForSequenceClassification",
-        "RobertaForTokenClassification",
-        "RobertaForMaskedLM",
-    ),
-    roberta(
-        "camembert",
-        "CamembertModel",
-        "CamembertForSequenceClassification",
-        "CamembertForTokenClassification",
-        "CamembertForMaskedLM",
-    ),
-    Architecture {
-        model_type: "bert",
-        prefix: "bert",
-        encoder: "BertModel",
-        classifier: "BertForSequenceClassification",
-        tagger: "BertForTokenClassification",
-        masked_lm: "BertForMaskedLM",
-        positions_follow_padding: false,
-        roberta_heads: false,
-        heads: BERT,
-        padding: 0,
-    },
-];
-
-/// Other architectures of encoders, lest one be taken for a slip of the pen.
-const OTHERS: &[&str] = &[
-    "albert",
-    "bert-generation",
-    "big_bird",
-    "canine",
-    "convbert",
-    "data2vec-text",
-    "deberta",
-    "deberta-v2",
-    "distilbert",
-    "electra",
-    "ernie",
-    "esm",
-    "flaubert",
-    "funnel",
-    "gte",
-    "ibert",
-    "layoutlm",
-    "longformer",
-    "luke",
-    "megatron-bert",
-    "mobilebert",
-    "modernbert",
-    "mpnet",
-    "mt5",
-    "new",
-    "nomic_bert",
-    "rembert",
-    "roberta-prelayernorm",
-    "roformer",
-    "squeezebert",
-    "t5",
-    "xlm",
-    "xlm-roberta-xl",
-    "xlnet",
-    "xmod",
-];
 
 /// What stands on top of the encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -153,6 +34,29 @@ pub enum Problem {
     Numbers,
 }
 
+/// What has a bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Biases {
+    /// The maps of attention.
+    pub attention: Bias,
+    /// The maps of the feed-forward net.
+    pub feed_forward: Bias,
+    /// Every norm.
+    pub norms: Bias,
+    /// The hidden layers of heads.
+    pub dense: Bias,
+    /// The output layer of a language model.
+    pub words: Bias,
+}
+
+impl Biases {
+    /// Everything has one.
+    const EVERYWHERE: Biases = {
+        let bias = Bias::Learned;
+        Biases { attention: bias, feed_forward: bias, norms: bias, dense: bias, words: bias }
+    };
+}
+
 /// The sizes and settings of an encoder, under the names of transformers.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -170,7 +74,7 @@ pub struct Config {
     pub intermediate_size: usize,
     /// Rows of the position table.
     pub max_position_embeddings: usize,
-    /// Rows of the token type table.
+    /// How many token types the encoder tells apart: the rows of their table, and 1 where there is none.
     pub type_vocab_size: usize,
     /// ε of every LayerNorm.
     pub layer_norm_eps: f32,
@@ -180,6 +84,8 @@ pub struct Config {
     pub attention_probs_dropout_prob: f32,
     /// Dropout in the classifier; that of the sublayers where it is null.
     pub classifier_dropout: f32,
+    /// Dropout before a tagger's projection.
+    pub tagger_dropout: f32,
     /// Standard deviation of fresh weights.
     pub initializer_range: f32,
     /// The id of padding, after which XLM-R's positions start.
@@ -192,8 +98,10 @@ pub struct Config {
     pub problem: Problem,
     /// Whether a language model's output layer is the word table.
     pub tied: bool,
+    /// What has a bias.
+    pub biases: Biases,
     /// Everything that the file held, for writing it again.
-    raw: Map<String, Value>,
+    pub(super) raw: Map<String, Value>,
 }
 
 impl Config {
@@ -221,37 +129,11 @@ impl Config {
 
     fn of(architecture: &'static Architecture, raw: Map<String, Value>) -> Result<Config, String> {
         let fields = Fields(&raw);
-        fields.must_be("hidden_act", "gelu")?;
-        fields.must_be("position_embedding_type", "absolute")?;
-        if fields.flag("is_decoder", false)? {
-            return Err("\"is_decoder\" must be false: an encoder's tokens see those after them, too".to_string());
-        }
-        let hidden_dropout_prob = fields.rate("hidden_dropout_prob", 0.1)?;
-        let config = Config {
-            architecture,
-            vocab_size: fields.size("vocab_size")?,
-            hidden_size: fields.size("hidden_size")?,
-            num_hidden_layers: fields.size("num_hidden_layers")?,
-            num_attention_heads: fields.size("num_attention_heads")?,
-            intermediate_size: fields.size("intermediate_size")?,
-            max_position_embeddings: fields.size("max_position_embeddings")?,
-            type_vocab_size: fields.size("type_vocab_size")?,
-            layer_norm_eps: fields.number("layer_norm_eps", 1e-12)?,
-            hidden_dropout_prob,
-            attention_probs_dropout_prob: fields.rate("attention_probs_dropout_prob", 0.1)?,
-            classifier_dropout: fields.rate("classifier_dropout", hidden_dropout_prob)?,
-            initializer_range: fields.number("initializer_range", 0.02)?,
-            pad_token_id: fields.id("pad_token_id", architecture.padding)?,
-            labels: labels(&raw)?,
-            is_tagger: raw.get("architectures").is_some_and(|classes| classes[0] == architecture.tagger),
-            problem: problem(&raw)?,
-            tied: fields.flag("tie_word_embeddings", true)?,
-            raw,
-        };
-        let (h, heads) = (config.hidden_size, config.num_attention_heads);
+        let config = (architecture.read)(&fields, Config::common(architecture, &fields)?)?;
+        let (h, heads, keys) = (config.hidden_size, config.num_attention_heads, &architecture.keys);
         let (positions, first) = (config.max_position_embeddings, config.first_position());
         if !h.is_multiple_of(heads) {
-            return Err(format!("hidden_size {h} must be a multiple of num_attention_heads, found {heads}"));
+            return Err(format!("{} {h} must be a multiple of {}, found {heads}", keys.hidden_size, keys.heads));
         }
         match config.longest_input() > 0 {
             true => Ok(config),
@@ -261,6 +143,34 @@ impl Config {
         }
     }
 
+    /// What every family has under the same keys; sizes and settings are left to [`Architecture::read`].
+    fn common(architecture: &'static Architecture, fields: &Fields) -> Result<Config, String> {
+        let raw = fields.0;
+        Ok(Config {
+            architecture,
+            vocab_size: 0,
+            hidden_size: 0,
+            num_hidden_layers: 0,
+            num_attention_heads: 0,
+            intermediate_size: 0,
+            max_position_embeddings: 0,
+            type_vocab_size: 1,
+            layer_norm_eps: 0.0,
+            hidden_dropout_prob: 0.0,
+            attention_probs_dropout_prob: 0.0,
+            classifier_dropout: 0.0,
+            tagger_dropout: 0.0,
+            initializer_range: 0.0,
+            pad_token_id: fields.id("pad_token_id", architecture.padding)?,
+            labels: labels(raw)?,
+            is_tagger: raw.get("architectures").is_some_and(|classes| classes[0] == architecture.tagger),
+            problem: problem(raw)?,
+            tied: fields.flag("tie_word_embeddings", true)?,
+            biases: Biases::EVERYWHERE,
+            raw: raw.clone(),
+        })
+    }
+
     /// A special token's id under its name in config.json, such as `bos_token_id`.
     pub fn id(&self, name: &str) -> Option<u64> {
         self.raw.get(name).and_then(Value::as_u64)
@@ -268,7 +178,10 @@ impl Config {
 
     /// The position of a sequence's first token.
     pub fn first_position(&self) -> usize {
-        if self.architecture.positions_follow_padding { self.pad_token_id + 1 } else { 0 }
+        match self.architecture.positions {
+            Positions::FromZero => 0,
+            Positions::AfterPadding => self.pad_token_id + 1,
+        }
     }
 
     /// The most tokens that a sequence may have.
@@ -279,8 +192,8 @@ impl Config {
     /// The same with another dropout of hidden states and attention.
     pub fn with_dropout(&self, rate: f64) -> Result<Config, String> {
         let mut raw = self.raw.clone();
-        for name in ["hidden_dropout_prob", "attention_probs_dropout_prob"] {
-            raw.insert(name.into(), json!(rate));
+        for name in self.architecture.keys.dropouts {
+            raw.insert((*name).into(), json!(rate));
         }
         Ok(Config { labels: self.labels.clone(), ..Config::new(raw)? })
     }
@@ -331,7 +244,7 @@ fn architecture(raw: &Map<String, Value>) -> Result<&'static Architecture, Strin
     let missing = || format!("\"model_type\" is missing; {REMEDY}");
     let name = raw.get("model_type").and_then(Value::as_str).ok_or_else(missing)?;
     let known = || ARCHITECTURES.iter().map(|known| known.model_type);
-    ARCHITECTURES.iter().find(|known| known.model_type == name).ok_or_else(|| {
+    ARCHITECTURES.iter().copied().find(|known| known.model_type == name).ok_or_else(|| {
         let what = format!("model_type \"{name}\" is not supported");
         match OTHERS.contains(&name) {
             true => format!(
@@ -367,57 +280,5 @@ fn labels(raw: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
     match (1..labels.len()).find(|i| labels[..*i].contains(&labels[*i])) {
         Some(twice) => Err(format!("\"id2label\" names \"{}\" twice", labels[twice])),
         None => Ok(Some(labels).filter(|labels| !labels.is_empty())),
-    }
-}
-
-/// Typed access with messages that name the field.
-struct Fields<'a>(&'a Map<String, Value>);
-
-impl Fields<'_> {
-    fn size(&self, name: &str) -> Result<usize, String> {
-        let value = self.0.get(name).ok_or_else(|| format!("\"{name}\" is missing"))?;
-        match value.as_u64().filter(|size| (1..=1 << 31).contains(size)) {
-            Some(size) => Ok(size as usize),
-            None => Err(format!("\"{name}\" must be a positive whole number, found {value}")),
-        }
-    }
-
-    fn id(&self, name: &str, default: usize) -> Result<usize, String> {
-        match self.0.get(name).filter(|value| !value.is_null()) {
-            None => Ok(default),
-            Some(value) => match value.as_u64().filter(|id| *id < 1 << 31) {
-                Some(id) => Ok(id as usize),
-                None => Err(format!("\"{name}\" must be a whole number of at least 0, found {value}")),
-            },
-        }
-    }
-
-    fn flag(&self, name: &str, default: bool) -> Result<bool, String> {
-        match self.0.get(name).filter(|value| !value.is_null()) {
-            None => Ok(default),
-            Some(value) => value.as_bool().ok_or_else(|| format!("\"{name}\" must be true or false, found {value}")),
-        }
-    }
-
-    fn number(&self, name: &str, default: f64) -> Result<f32, String> {
-        match self.0.get(name).filter(|value| !value.is_null()) {
-            None => Ok(default as f32),
-            Some(value) => match value.as_f64().filter(|number| number.is_finite() && *number >= 0.0) {
-                Some(number) => Ok(number as f32),
-                None => Err(format!("\"{name}\" must be a number of at least 0, found {value}")),
-            },
-        }
-    }
-
-    fn rate(&self, name: &str, default: f32) -> Result<f32, String> {
-        let rate = self.number(name, f64::from(default))?;
-        if rate < 1.0 { Ok(rate) } else { Err(format!("\"{name}\" must be below 1, found {rate}")) }
-    }
-
-    fn must_be(&self, name: &str, only: &str) -> Result<(), String> {
-        match self.0.get(name).filter(|value| !value.is_null()) {
-            Some(value) if value.as_str() != Some(only) => Err(format!("\"{name}\" must be \"{only}\", found {value}")),
-            _ => Ok(()),
-        }
     }
 }

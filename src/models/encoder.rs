@@ -1,105 +1,58 @@
-//! The post-LayerNorm Transformer encoder that BERT and XLM-R share (Devlin et al., 2019; Conneau et al., 2020).
+//! The Transformer encoder of all families: embeddings, and layers one upon the other (Vaswani et al., 2017).
 //!
 //! Axis letters: t tokens of the whole batch, h hidden. There is no padding: sequences lie end to end. What passes between
-//! layers is stored in the device's format; what comes in and goes out, in f32.
+//! layers is stored in the device's format where it is normed, and a residual sum in f32; what comes in and goes out, in
+//! f32.
 
-use super::Config;
+use super::{
+    Config,
+    families::Norms,
+    layer::{Layer, SITES_PER_LAYER},
+};
 use crate::{
     array::{Format, Ids, Segments},
     autograd::recomputed,
-    nn::{Builder, Fill, LayerNorm, Linear, Pass},
-    ops::{self, Attention},
+    nn::{Builder, Fill, LayerNorm, Pass},
+    ops,
     tensor::Tensor,
 };
 use std::sync::Arc;
 
-/// Dropout sites of a layer: attention probabilities, attention output, feed-forward output.
-const SITES_PER_LAYER: usize = 3;
-
-/// What turns word embeddings into the layers' input: positions, token types, LayerNorm.
+/// What turns word embeddings into the layers' input: positions, token types, a norm; of each what the family has.
 #[derive(Debug)]
 pub struct Embeddings {
-    positions: Tensor,
-    types: Tensor,
-    norm: LayerNorm,
+    positions: Option<Tensor>,
+    types: Option<Tensor>,
+    norm: Option<LayerNorm>,
     dropout: f32,
 }
 
 impl Embeddings {
     fn build(builder: &mut Builder, config: &Config) -> Embeddings {
-        let h = config.hidden_size;
-        builder.within("embeddings", |builder| Embeddings {
-            positions: builder.parameter(
-                "position_embeddings.weight",
-                &[config.max_position_embeddings, h],
-                Fill::Normal,
-            ),
-            types: builder.parameter("token_type_embeddings.weight", &[config.type_vocab_size, h], Fill::Normal),
-            norm: LayerNorm::build(builder, "LayerNorm", h, config.layer_norm_eps),
-            dropout: config.hidden_dropout_prob,
-        })
+        let (h, names) = (config.hidden_size, &config.architecture.names);
+        let mut table = |name: Option<&str>, rows| {
+            name.map(|name| builder.within(name, |builder| builder.parameter("weight", &[rows, h], Fill::Normal)))
+        };
+        let positions = table(names.positions, config.max_position_embeddings);
+        let types = table(names.types, config.type_vocab_size);
+        let norm = |name| LayerNorm::build(builder, name, h, config.layer_norm_eps, config.biases.norms);
+        Embeddings { positions, types, norm: names.norm.map(norm), dropout: config.hidden_dropout_prob }
     }
 
     /// Word embeddings (t, h), rows of the position table (t) and token types (t) → (t, h)
     fn forward(&self, words: &Tensor, positions: &Ids, types: &Ids, pass: Pass) -> Tensor {
-        let x = words.add(&ops::gather(&[&self.positions], positions));
-        let x = self.norm.forward_sum(&x, &ops::gather(&[&self.types], types), None);
+        let tables = [(&self.positions, positions), (&self.types, types)];
+        let gathered = tables.into_iter().filter_map(|(table, ids)| Some(ops::gather(&[table.as_ref()?], ids)));
+        let mut gathered: Vec<Tensor> = gathered.collect();
+        let last = gathered.pop();
+        let x = gathered.iter().fold(words.clone(), |x, part| x.add(part));
+        let x = match (&self.norm, last) {
+            (Some(norm), Some(last)) => norm.forward_sum(&x, &last, None),
+            (Some(norm), None) => norm.forward(&x),
+            (None, Some(last)) => x.add(&last),
+            (None, None) => x,
+        };
         pass.dropout(&x, 0, self.dropout)
-    }
-}
-
-/// One layer: attention and a feed-forward net, each with dropout, residual and LayerNorm.
-#[derive(Debug)]
-pub struct Layer {
-    query: Linear,
-    key: Linear,
-    value: Linear,
-    out: Linear,
-    attention_norm: LayerNorm,
-    up: Linear,
-    down: Linear,
-    output_norm: LayerNorm,
-    heads: usize,
-    attention_dropout: f32,
-    dropout: f32,
-    first_site: usize,
-}
-
-impl Layer {
-    fn build(builder: &mut Builder, config: &Config, index: usize) -> Layer {
-        let (h, inner, epsilon) = (config.hidden_size, config.intermediate_size, config.layer_norm_eps);
-        builder.within(&format!("layer.{index}"), |builder| Layer {
-            query: Linear::build(builder, "attention.self.query", h, h),
-            key: Linear::build(builder, "attention.self.key", h, h),
-            value: Linear::build(builder, "attention.self.value", h, h),
-            out: Linear::build(builder, "attention.output.dense", h, h),
-            attention_norm: LayerNorm::build(builder, "attention.output.LayerNorm", h, epsilon),
-            up: Linear::build(builder, "intermediate.dense", h, inner),
-            down: Linear::build(builder, "output.dense", inner, h),
-            output_norm: LayerNorm::build(builder, "output.LayerNorm", h, epsilon),
-            heads: config.num_attention_heads,
-            attention_dropout: config.attention_probs_dropout_prob,
-            dropout: config.hidden_dropout_prob,
-            first_site: 1 + index * SITES_PER_LAYER,
-        })
-    }
-
-    /// (t, h) → (n, h): the output at some rows, or at all of them. The others take part in attention only.
-    fn forward(&self, x: &Tensor, segments: &Segments, rows: Option<&Ids>, pass: Pass) -> Tensor {
-        let at_rows = |x: &Tensor| rows.map_or_else(|| x.clone(), |rows| ops::gather(&[x], rows));
-        let attended = self.out.forward(&at_rows(&self.attend(x, segments, pass)));
-        let dropout = pass.dropout_at(self.first_site + 1, self.dropout);
-        let x = self.attention_norm.forward_sum(&at_rows(x), &attended, dropout);
-        let mixed = self.down.forward_gelu(&self.up.forward(&x)); // (n, inner) → (n, h)
-        self.output_norm.forward_sum(&x, &mixed, pass.dropout_at(self.first_site + 2, self.dropout))
-    }
-
-    /// What each token gathers from its sequence: (t, h) → (t, h)
-    fn attend(&self, x: &Tensor, segments: &Segments, pass: Pass) -> Tensor {
-        let (query, key, value) = (self.query.forward(x), self.key.forward(x), self.value.forward(x)); // (t, h)
-        let dropout = pass.dropout_at(self.first_site, self.attention_dropout);
-        let how = Attention { segments: segments.clone(), heads: self.heads, dropout };
-        ops::attention(&query, &key, &value, how)
     }
 }
 
@@ -112,18 +65,23 @@ pub struct Encoder {
     pub depth: usize,
     embeddings: Embeddings,
     layers: Vec<Arc<Layer>>,
+    last_norm: Option<LayerNorm>,
+    norms: Norms,
 }
 
 impl Encoder {
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Encoder {
+        let (h, names) = (config.hidden_size, &config.architecture.names);
         let embeddings = Embeddings::build(builder, config);
-        let layer = |builder: &mut Builder, i| Arc::new(Layer::build(builder, config, i));
-        let layers = |builder: &mut Builder| (0..config.num_hidden_layers).map(|i| layer(builder, i)).collect();
+        let layers = (0..config.num_hidden_layers).map(|i| Arc::new(Layer::build(builder, config, i))).collect();
+        let norm = |name| LayerNorm::build(builder, name, h, config.layer_norm_eps, config.biases.norms);
         Encoder {
             recompute: false,
             depth: config.num_hidden_layers,
             embeddings,
-            layers: builder.within("encoder", layers),
+            layers,
+            last_norm: names.last_norm.map(norm),
+            norms: config.architecture.norms,
         }
     }
 
@@ -137,26 +95,44 @@ impl Encoder {
         self.embeddings.forward(words, positions, types, pass)
     }
 
-    /// The layers' input (t, h) → the input and the output of each layer that takes part.
+    /// The layers' input (t, h) → the input and the output of each layer that takes part; the last is normed where a norm
+    /// follows the layers.
     pub fn hidden_states(&self, embedded: &Tensor, segments: &Segments, pass: Pass) -> Vec<Tensor> {
-        let mut states = vec![embedded.cast(embedded.device().format())];
+        let mut states = vec![self.entering(embedded)];
         for layer in &self.layers[..self.depth] {
             states.push(self.run(layer, &states[states.len() - 1], segments, None, pass));
         }
-        states.iter().map(|state| state.cast(Format::F32)).collect()
+        let mut states: Vec<Tensor> = states.iter().map(|state| state.cast(Format::F32)).collect();
+        let last = states.pop().map(|state| self.leaving(&state));
+        states.extend(last);
+        states
     }
 
-    /// The layers' input (t, h) → the output (n, h) of the last layer that takes part, at some rows or at all.
+    /// The layers' input (t, h) → the output (n, h) of the last layer that takes part, at some rows or at all, normed where
+    /// a norm follows the layers.
     ///
     /// The last layer computes nothing for other rows but their keys and values. Dropout masks go by place among the
     /// rows.
     pub fn encode(&self, embedded: &Tensor, segments: &Segments, rows: Option<&Ids>, pass: Pass) -> Tensor {
         let Some((last, layers)) = self.layers[..self.depth].split_last() else {
-            return rows.map_or_else(|| embedded.clone(), |rows| ops::gather(&[embedded], rows));
+            return self.leaving(&rows.map_or_else(|| embedded.clone(), |rows| ops::gather(&[embedded], rows)));
         };
-        let x = embedded.cast(embedded.device().format());
-        let x = layers.iter().fold(x, |x, layer| self.run(layer, &x, segments, None, pass));
-        self.run(last, &x, segments, rows, pass).cast(Format::F32)
+        let x = layers.iter().fold(self.entering(embedded), |x, layer| self.run(layer, &x, segments, None, pass));
+        self.leaving(&self.run(last, &x, segments, rows, pass))
+    }
+
+    /// As it passes between layers. A residual sum grows from layer to layer, and would be rounded at each: it stays in
+    /// f32.
+    fn entering(&self, x: &Tensor) -> Tensor {
+        match self.norms {
+            Norms::After => x.cast(x.device().format()),
+            Norms::Before => x.cast(Format::F32),
+        }
+    }
+
+    fn leaving(&self, x: &Tensor) -> Tensor {
+        let x = x.cast(Format::F32);
+        self.last_norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(&x))
     }
 
     fn run(&self, layer: &Arc<Layer>, x: &Tensor, segments: &Segments, rows: Option<&Ids>, pass: Pass) -> Tensor {

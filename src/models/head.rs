@@ -1,27 +1,63 @@
 //! Heads: what turns hidden states into logits.
 
-use super::{Config, HeadKind};
+use super::{
+    Config, HeadKind,
+    families::{Activation, Dense, Origin},
+};
 use crate::{
     array::Ids,
-    nn::{Builder, Fill, LayerNorm, Linear, Pass, WordTable},
+    nn::{Bias, Builder, Fill, LayerNorm, Linear, Pass, WordTable, Work},
     ops,
-    tensor::Tensor,
+    tensor::{Device, Tensor},
 };
 
 /// The most logits of a language model that exist at once, 64 MiB of them; more are taken chunk by chunk, which costs
 /// two products more.
 pub const LOGITS: usize = 1 << 24;
 
+/// A hidden layer of a head.
+#[derive(Debug)]
+pub struct Hidden {
+    dense: Linear,
+    activation: Activation,
+    norm: Option<LayerNorm>,
+}
+
+impl Hidden {
+    fn build(builder: &mut Builder, config: &Config, dense: Dense) -> Hidden {
+        let (h, biases) = (config.hidden_size, config.biases);
+        let build = |builder: &mut Builder| Hidden {
+            dense: Linear::build(builder, dense.name, h, h, biases.dense),
+            activation: dense.activation,
+            norm: dense.norm.map(|name| LayerNorm::build(builder, name, h, config.layer_norm_eps, biases.norms)),
+        };
+        match dense.origin {
+            Origin::Head => builder.head(build),
+            Origin::Encoder => builder.optional(build),
+        }
+    }
+
+    /// (n, h) → (n, h)
+    fn forward(&self, x: &Tensor) -> Tensor {
+        let x = self.dense.forward(x);
+        let x = match self.activation {
+            Activation::Tanh => x.tanh(),
+            Activation::Gelu => x.gelu(),
+        };
+        self.norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(&x))
+    }
+}
+
 /// A head on the encoder.
 #[derive(Debug)]
 pub enum Head {
-    /// The first token of each sequence, through a tanh layer, to label logits.
+    /// What stands for each sequence, to label logits.
     Classify {
-        /// h → h; BERT calls it the pooler.
-        dense: Linear,
+        /// h → h; BERT calls it the pooler, XLM has none.
+        dense: Option<Hidden>,
         /// h → k
         out: Linear,
-        /// Dropout before `dense` in RoBERTa; after it in both.
+        /// Dropout before `dense` in RoBERTa; after it in all.
         dropout: f32,
         /// Whether there is dropout before `dense`.
         drops_first: bool,
@@ -30,6 +66,8 @@ pub enum Head {
     },
     /// The first token of each word, to tag logits.
     Tag {
+        /// h → h, in few families.
+        dense: Option<Hidden>,
         /// h → k
         out: Linear,
         /// Dropout before it.
@@ -39,10 +77,8 @@ pub enum Head {
     },
     /// Masked positions to word logits, by the word table itself or a table of their own.
     MaskedLm {
-        /// h → h, then GELU.
-        dense: Linear,
-        /// Before the table.
-        norm: LayerNorm,
+        /// h → h, in most families.
+        transform: Option<Hidden>,
         /// (v)
         bias: Tensor,
         /// (v, h), where the output layer is not the word table.
@@ -53,25 +89,25 @@ pub enum Head {
 impl Head {
     pub(super) fn build(builder: &mut Builder, config: &Config, kind: &HeadKind, site: usize) -> Head {
         let (h, names) = (config.hidden_size, &config.architecture.heads);
-        let (roberta, dropout) = (config.architecture.roberta_heads, config.classifier_dropout);
+        let projection = |builder: &mut Builder, name, labels: &[String]| {
+            builder.head(|builder| Linear::build(builder, name, h, labels.len(), Bias::Learned))
+        };
         match kind {
             HeadKind::Classify(labels) => {
-                // BERT's pooler was pretrained with the encoder: it is kept whatever the labels are.
-                let dense = match roberta {
-                    true => builder.head(|builder| Linear::build(builder, names.dense, h, h)),
-                    false => builder.optional(|builder| Linear::build(builder, names.dense, h, h)),
-                };
-                let out = builder.head(|builder| Linear::build(builder, names.out, h, labels.len()));
-                Head::Classify { dense, out, dropout, drops_first: roberta, site }
+                let dense = names.dense.map(|dense| Hidden::build(builder, config, dense));
+                let (out, dropout) = (projection(builder, names.out, labels), config.classifier_dropout);
+                Head::Classify { dense, out, dropout, drops_first: names.drops_first, site }
             }
             HeadKind::Tag(labels) => {
-                let out = builder.head(|builder| Linear::build(builder, names.tags, h, labels.len()));
-                Head::Tag { out, dropout, site }
+                let dense = names.tag_dense.map(|dense| Hidden::build(builder, config, dense));
+                Head::Tag { dense, out: projection(builder, names.tags, labels), dropout: config.tagger_dropout, site }
             }
             HeadKind::MaskedLm => builder.head(|builder| Head::MaskedLm {
-                dense: Linear::build(builder, names.transform, h, h),
-                norm: LayerNorm::build(builder, names.transform_norm, h, config.layer_norm_eps),
-                bias: builder.parameter(names.bias, &[config.vocab_size], Fill::Zeros),
+                transform: names.transform.map(|dense| Hidden::build(builder, config, dense)),
+                bias: match config.biases.words {
+                    Bias::Learned => builder.parameter(names.bias, &[config.vocab_size], Fill::Zeros),
+                    Bias::None => builder.zeros(config.vocab_size),
+                },
                 decoder: (!config.tied).then(|| {
                     let shape = [config.vocab_size, h];
                     builder.within(names.decoder, |builder| builder.parameter("weight", &shape, Fill::Normal))
@@ -80,14 +116,27 @@ impl Head {
         }
     }
 
-    /// Hidden states (n, h) → logits (n, k): those of first tokens for a classifier, of words' for a tagger, of masked ones for a language model.
+    /// The names of a head's tensors; nothing is made.
+    pub(super) fn names(config: &Config, kind: &HeadKind) -> Vec<String> {
+        let device = Device::cpu();
+        let mut builder = Builder::new(Work::Survey, None, &device, 0, 0.0);
+        Head::build(&mut builder, config, kind, 0);
+        builder.names()
+    }
+
+    /// Hidden states (n, h) → logits (n, k): those of sequences for a classifier, of words' first tokens for a tagger, of
+    /// masked ones for a language model.
     pub fn logits(&self, x: &Tensor, words: &WordTable, pass: Pass) -> Tensor {
         match self {
             Head::Classify { dense, out, dropout, drops_first, site } => {
                 let x = if *drops_first { pass.dropout(x, *site, *dropout) } else { x.clone() };
-                out.forward(&pass.dropout(&dense.forward(&x).tanh(), site + 1, *dropout))
+                let hidden = dense.as_ref().map(|dense| pass.dropout(&dense.forward(&x), site + 1, *dropout));
+                out.forward(&hidden.unwrap_or(x))
             }
-            Head::Tag { out, dropout, site } => out.forward(&pass.dropout(x, *site, *dropout)),
+            Head::Tag { dense, out, dropout, site } => {
+                let hidden = dense.as_ref().map(|dense| dense.forward(x));
+                out.forward(&pass.dropout(hidden.as_ref().unwrap_or(x), *site, *dropout))
+            }
             Head::MaskedLm { bias, decoder: Some(decoder), .. } => ops::linear(&self.transform(x), decoder, bias),
             Head::MaskedLm { bias, decoder: None, .. } => {
                 let x = self.transform(x);
@@ -119,8 +168,8 @@ impl Head {
     /// What a language model has before the word table: (n, h) → (n, h).
     fn transform(&self, x: &Tensor) -> Tensor {
         match self {
-            Head::MaskedLm { dense, norm, .. } => norm.forward(&dense.forward(x).gelu()),
-            Head::Classify { .. } | Head::Tag { .. } => x.clone(),
+            Head::MaskedLm { transform: Some(transform), .. } => transform.forward(x),
+            Head::MaskedLm { transform: None, .. } | Head::Classify { .. } | Head::Tag { .. } => x.clone(),
         }
     }
 }

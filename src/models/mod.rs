@@ -1,8 +1,11 @@
-//! Encoders and their heads. XLM-R and mBERT share one encoder; what differs is data.
+//! Encoders and their heads. The families share one encoder; what differs is data, in `families`.
 
 mod config;
 mod encoder;
+pub mod families;
+mod fields;
 mod head;
+mod layer;
 mod model;
 mod names;
 mod pretrained;

@@ -1,10 +1,7 @@
 //! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
 
 use super::{
-    Config, Encoder, Head, HeadKind, Pretrained,
-    config::Problem,
-    names::{self, WORDS},
-    ranking::ranking_loss,
+    Config, Encoder, Head, HeadKind, Pretrained, config::Problem, families::Positions, names, ranking::ranking_loss,
 };
 use crate::{
     array::{Ids, Segments},
@@ -179,17 +176,18 @@ impl Model {
 
     /// Looks whether a checkpoint has what a model needs, with the right shapes, before anything is made.
     pub(super) fn survey(config: &Config, head: &HeadKind, source: &Source, trust: Trust) -> Result<()> {
-        let prefix = config.architecture.prefix;
-        let (wanted, found) = (config.num_hidden_layers, names::n_layers(source, prefix));
+        let architecture = config.architecture;
+        let (wanted, found) = (config.num_hidden_layers, names::n_layers(source, architecture));
         let mut clipped = config.clone();
         clipped.num_hidden_layers = wanted.min(found.max(1)); // a number that lies costs no time
         let device = Device::cpu();
         let mut builder = Builder::new(Work::Survey, Some(source), &device, 0, 0.0);
         assemble(&mut builder, &clipped, head, trust);
         if wanted != found && found > 0 {
-            let what = format!("config.json has num_hidden_layers {wanted}, and the file holds {found}");
-            builder.differ(format!("{prefix}.encoder.layer"), what);
-            builder.pass_over(|name| names::is_beyond(name, prefix, wanted));
+            let what = format!("config.json has {} {wanted}, and the file holds {found}", architecture.keys.layers);
+            let start = names::layers(architecture).into_iter().next().unwrap_or_default();
+            builder.differ(start.trim_end_matches('.').to_string(), what);
+            builder.pass_over(|name| names::is_beyond(name, architecture, wanted));
         }
         builder.finish(&config_of(config)).map(drop)
     }
@@ -209,7 +207,7 @@ impl Model {
     /// Rows of the position table: RoBERTa counts from the row after that of padding, and gives the id of padding, where
     /// a text holds it, that row without counting it.
     fn positions(&self, batch: &Batch) -> Ids {
-        if !self.config.architecture.positions_follow_padding {
+        if self.config.architecture.positions == Positions::FromZero {
             return batch.positions.clone();
         }
         let (padding, mut n_padding) = (self.config.pad_token_id as u32, 0);
@@ -359,7 +357,7 @@ pub(super) enum Trust {
 /// Word table, encoder and head.
 fn assemble(builder: &mut Builder, config: &Config, head: &HeadKind, trust: Trust) -> (WordTable, Encoder, Head) {
     let (words, encoder) = builder.within(config.architecture.prefix, |builder| {
-        let words = WordTable::build(builder, WORDS, config.vocab_size, config.hidden_size);
+        let words = WordTable::build(builder, config.architecture.names.words, config.vocab_size, config.hidden_size);
         (words, Encoder::build(builder, config))
     });
     if trust == Trust::EncoderOnly {

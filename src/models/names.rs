@@ -3,65 +3,19 @@
 //! A file may hold an encoder alone, whose names then lack the first part; names of LayerNorm that came from TensorFlow; and
 //! a language model's word table under the name of its output layer, since the two are one.
 
-use super::Config;
+use super::{Config, families::Architecture};
 use crate::{checkpoint::Weights, nn::Source};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The names of the heads' layers and tensors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HeadNames {
-    /// The classifier's tanh layer.
-    pub dense: &'static str,
-    /// A tagger's projection.
-    pub tags: &'static str,
-    /// The classifier's projection.
-    pub out: &'static str,
-    /// The language model's layer before the words.
-    pub transform: &'static str,
-    /// The LayerNorm after it.
-    pub transform_norm: &'static str,
-    /// The bias of each word.
-    pub bias: &'static str,
-    /// The output layer, which has the word table's numbers unless config.json says otherwise.
-    pub decoder: &'static str,
-}
-
-/// RoBERTa's, and XLM-R's.
-pub const ROBERTA: HeadNames = HeadNames {
-    dense: "classifier.dense",
-    tags: "classifier",
-    out: "classifier.out_proj",
-    transform: "lm_head.dense",
-    transform_norm: "lm_head.layer_norm",
-    bias: "lm_head.bias",
-    decoder: "lm_head.decoder",
-};
-
-/// BERT's, whose classifier stands on the pooler that was pretrained with the encoder.
-pub const BERT: HeadNames = HeadNames {
-    dense: "bert.pooler.dense",
-    tags: "classifier",
-    out: "classifier",
-    transform: "cls.predictions.transform.dense",
-    transform_norm: "cls.predictions.transform.LayerNorm",
-    bias: "cls.predictions.bias",
-    decoder: "cls.predictions.decoder",
-};
-
-/// The word table, after the first part of the encoder's names.
-pub const WORDS: &str = "embeddings.word_embeddings";
-/// The layers, likewise; a number follows.
-const LAYERS: &str = "encoder.layer.";
-/// What the names of an encoder's tensors begin with where the first part is left out.
-const BARE: [&str; 3] = ["embeddings.", "encoder.", "pooler."];
 /// How names of LayerNorm's tensors ended in TensorFlow's BERT, and how they end now.
 const ENDINGS: [(&str, &str); 2] = [(".gamma", ".weight"), (".beta", ".bias")];
 /// Constants that older versions of transformers saved along: no loss if nothing reads them.
 const CONSTANTS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
 /// What the models here call the tensor that a file calls `stored`.
-pub fn standard(stored: &str, prefix: &str) -> String {
-    let is_bare = BARE.iter().any(|start| stored.starts_with(start));
+pub fn standard(stored: &str, architecture: &Architecture) -> String {
+    let (prefix, bare) = (architecture.prefix, architecture.names.bare);
+    let is_bare = bare.iter().any(|start| stored.starts_with(start));
     let name = if is_bare { format!("{prefix}.{stored}") } else { stored.to_string() };
     let renamed = ENDINGS.iter().find_map(|(old, new)| Some(format!("{}{new}", name.strip_suffix(old)?)));
     renamed.unwrap_or(name)
@@ -69,16 +23,17 @@ pub fn standard(stored: &str, prefix: &str) -> String {
 
 /// Under which names a file has the tensors of an encoder with these settings, and of its heads.
 pub fn source<'a>(weights: &'a Weights, config: &Config) -> Source<'a> {
-    let (prefix, heads) = (config.architecture.prefix, &config.architecture.heads);
+    let architecture = config.architecture;
+    let (prefix, heads) = (architecture.prefix, &architecture.heads);
     let mut stored: BTreeMap<String, String> = BTreeMap::new();
     for name in weights.names() {
-        let standard = standard(name, prefix);
+        let standard = standard(name, architecture);
         let is_exact = standard == name;
         if is_exact || !stored.contains_key(&standard) {
             stored.insert(standard, name.to_string());
         }
     }
-    let words = format!("{prefix}.{WORDS}.weight");
+    let words = word_table(architecture);
     let (decoder, decoder_bias) = (format!("{}.weight", heads.decoder), format!("{}.bias", heads.decoder));
     let mut idle: BTreeSet<String> = CONSTANTS.iter().map(|name| format!("{prefix}.{name}")).collect();
     // The bias is one tensor by two names in any case; the table is if the two are tied.
@@ -93,30 +48,51 @@ pub fn source<'a>(weights: &'a Weights, config: &Config) -> Source<'a> {
     }
     // safetensors saves tensors that share their memory once, and names the others in the metadata.
     for (removed, kept) in weights.metadata().iter().filter(|(_, kept)| weights.contains(kept)) {
-        stored.entry(standard(removed, prefix)).or_insert_with(|| kept.clone());
+        stored.entry(standard(removed, architecture)).or_insert_with(|| kept.clone());
     }
-    let idle = weights.names().filter(|name| idle.contains(&standard(name, prefix))).map(str::to_string).collect();
-    let absent = weights.absent().iter().map(|(name, shard)| (standard(name, prefix), shard.clone())).collect();
+    let idle =
+        weights.names().filter(|name| idle.contains(&standard(name, architecture))).map(str::to_string).collect();
+    let absent = weights.absent().iter().map(|(name, shard)| (standard(name, architecture), shard.clone())).collect();
     Source { weights, stored, idle, absent }
 }
 
+/// The name of the word table.
+pub fn word_table(architecture: &Architecture) -> String {
+    format!("{}.{}.weight", architecture.prefix, architecture.names.words)
+}
+
+/// What the names of the layers begin with, before their number: `bert.encoder.layer.`
+pub fn layers(architecture: &Architecture) -> BTreeSet<String> {
+    let start = |name: &str| format!("{}.{}", architecture.prefix, name.split("{}").next().unwrap_or_default());
+    architecture.names.layer.all().into_iter().map(start).collect()
+}
+
+/// The number of the layer that a tensor is in.
+fn layer_of(name: &str, starts: &BTreeSet<String>) -> Option<usize> {
+    let rest = starts.iter().find_map(|start| name.strip_prefix(start))?;
+    rest.split('.').next()?.parse().ok()
+}
+
 /// How many layers a file holds: one more than the largest number of one.
-pub fn n_layers(source: &Source, prefix: &str) -> usize {
-    let start = format!("{prefix}.{LAYERS}");
-    let number = |name: &String| name.strip_prefix(&start)?.split('.').next()?.parse::<usize>().ok();
-    source.stored.keys().filter_map(number).max().map_or(0, |last| last.saturating_add(1))
+pub fn n_layers(source: &Source, architecture: &Architecture) -> usize {
+    let starts = layers(architecture);
+    let last = source.stored.keys().filter_map(|name| layer_of(name, &starts)).max();
+    last.map_or(0, |last| last.saturating_add(1))
 }
 
 /// Whether a name is that of a tensor in a layer of this number or a later one.
-pub fn is_beyond(name: &str, prefix: &str, layers: usize) -> bool {
-    let name = standard(name, prefix);
-    let rest = name.strip_prefix(prefix).and_then(|rest| rest.strip_prefix('.')?.strip_prefix(LAYERS));
-    rest.and_then(|rest| rest.split('.').next()?.parse::<usize>().ok()).is_some_and(|number| number >= layers)
+pub fn is_beyond(name: &str, architecture: &Architecture, n_layers: usize) -> bool {
+    layer_of(&standard(name, architecture), &layers(architecture)).is_some_and(|number| number >= n_layers)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::models::families::ARCHITECTURES;
+
+    fn family(model_type: &str) -> &'static Architecture {
+        ARCHITECTURES.iter().find(|known| known.model_type == model_type).unwrap()
+    }
 
     #[test]
     fn published_names_become_those_of_today() {
@@ -129,7 +105,7 @@ mod tests {
             ("lm_head.layer_norm.weight", "roberta", "lm_head.layer_norm.weight"),
             ("classifier.dense.bias", "roberta", "classifier.dense.bias"),
         ] {
-            assert_eq!(standard(stored, prefix), expected);
+            assert_eq!(standard(stored, family(prefix)), expected);
         }
     }
 
@@ -141,7 +117,7 @@ mod tests {
             ("roberta.encoder.layer.1.output.dense.bias", false),
             ("lm_head.dense.bias", false),
         ] {
-            assert_eq!(is_beyond(name, "roberta", 2), beyond, "{name}");
+            assert_eq!(is_beyond(name, family("roberta"), 2), beyond, "{name}");
         }
     }
 }

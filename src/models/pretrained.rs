@@ -1,9 +1,10 @@
 //! A model folder that others wrote: opened and looked over before anything is made of it.
 
 use super::{
-    Config, HeadKind, Model, Named,
+    Config, Head, HeadKind, Model, Named,
+    families::Origin,
     model::{Trust, entry, write_config},
-    names::{self, WORDS},
+    names,
 };
 use crate::{
     checkpoint::{self, Entry, Values, Weights},
@@ -27,8 +28,7 @@ impl Pretrained {
     pub fn open(folder: &Path) -> Result<Pretrained> {
         let (mut config, weights) = (Config::load(folder)?, Weights::open(folder)?);
         let source = names::source(&weights, &config);
-        let names = if config.is_tagger { tagger_names(&config) } else { classifier_names(&config) };
-        config.labels = match missing(&source, &names).is_empty() {
+        config.labels = match missing(&source, &labelled_names(&config)).is_empty() {
             true => config.labels.clone().or_else(|| default_labels(&source, &config)),
             false => None,
         };
@@ -37,8 +37,7 @@ impl Pretrained {
 
     /// The labels of the classifier that the folder holds, or an error that says what it lacks.
     pub fn classifier(&self) -> Result<Vec<String>> {
-        let names = if self.config.is_tagger { tagger_names(&self.config) } else { classifier_names(&self.config) };
-        let lacking = missing(&self.source(), &names);
+        let lacking = missing(&self.source(), &labelled_names(&self.config));
         let what = match lacking.is_empty() {
             true => "a classifier without outputs".to_string(),
             false => format!("no trained classifier ({} missing)", lacking.join(", ")),
@@ -75,7 +74,7 @@ impl Pretrained {
         let (head, trust) = self.trusted(head);
         let source = self.source();
         let mut model = Model::build(self.config.clone(), head, Some(&source), trust, seed, device)?;
-        if model.head_kind == HeadKind::MaskedLm && !self.config.architecture.roberta_heads {
+        if model.head_kind == HeadKind::MaskedLm {
             self.carry_pooler(&source, &mut model)?;
         }
         Ok(model)
@@ -119,7 +118,7 @@ impl Pretrained {
     /// Refuses an output layer that is not the word table, though config.json says that the two are one.
     fn check_tie(&self, source: &Source) -> Result<()> {
         let architecture = self.config.architecture;
-        let table = source.stored.get(&format!("{}.{WORDS}.weight", architecture.prefix));
+        let table = source.stored.get(&names::word_table(architecture));
         let decoder = source.stored.get(&format!("{}.weight", architecture.heads.decoder));
         let (Some(table), Some(decoder)) = (table, decoder) else { return Ok(()) };
         if !self.config.tied || table == decoder {
@@ -146,11 +145,13 @@ impl Pretrained {
         Ok(values.iter().map(|value| value.to_bits()).collect())
     }
 
-    /// Keeps BERT's pooler, for which a language model has no use: a classifier that is trained next begins with it.
+    /// Keeps a pooler, for which a language model has no use: a classifier that is trained next begins with it.
     fn carry_pooler(&self, source: &Source, model: &mut Model) -> Result<()> {
-        let dense = self.config.architecture.heads.dense;
-        for name in ["weight", "bias"].map(|part| format!("{dense}.{part}")) {
-            if let Some(stored) = source.stored.get(&name) {
+        let heads = &self.config.architecture.heads;
+        let Some(dense) = heads.dense.filter(|dense| dense.origin == Origin::Encoder) else { return Ok(()) };
+        for name in ["weight", "bias"].map(|part| format!("{}.{part}", dense.name)) {
+            let is_used = model.parameters.iter().any(|parameter| parameter.name == name);
+            if let (false, Some(stored)) = (is_used, source.stored.get(&name)) {
                 let shape = self.weights.shape(stored).unwrap_or_default().to_vec();
                 model.carried.push((name, shape, self.weights.read(stored)?));
                 model.unused.retain(|unused| unused != stored);
@@ -160,24 +161,16 @@ impl Pretrained {
     }
 }
 
-/// The tensors of a tagger's head.
-fn tagger_names(config: &Config) -> Vec<String> {
-    ["weight", "bias"].map(|part| format!("{}.{part}", config.architecture.heads.tags)).to_vec()
-}
-
-/// The tensors of a classifier.
-fn classifier_names(config: &Config) -> Vec<String> {
-    let heads = &config.architecture.heads;
-    let tensors = [heads.dense, heads.out].map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]);
-    tensors.concat()
+/// The tensors of the head that labels are for: a tagger's, or a classifier's.
+fn labelled_names(config: &Config) -> Vec<String> {
+    let one = vec![String::new()];
+    Head::names(config, &if config.is_tagger { HeadKind::Tag(one) } else { HeadKind::Classify(one) })
 }
 
 /// The tensors of a language model's head beside its output layer.
 fn language_model_names(config: &Config) -> Vec<String> {
-    let heads = &config.architecture.heads;
-    let layers =
-        [heads.transform, heads.transform_norm].map(|layer| [format!("{layer}.weight"), format!("{layer}.bias")]);
-    layers.concat().into_iter().chain([heads.bias.to_string()]).collect()
+    let decoder = format!("{}.weight", config.architecture.heads.decoder);
+    Head::names(config, &HeadKind::MaskedLm).into_iter().filter(|name| *name != decoder).collect()
 }
 
 /// Which of these tensors a file neither has nor, by its index, should have.

@@ -150,6 +150,16 @@ impl<'a> Builder<'a> {
         tensor
     }
 
+    /// Zeros that are no parameter.
+    pub fn zeros(&self, width: usize) -> Tensor {
+        Tensor::zeros([if self.work == Work::Survey { 1 } else { width }], self.device)
+    }
+
+    /// The names of the parameters so far.
+    pub fn names(&self) -> Vec<String> {
+        self.parameters.iter().map(|parameter| parameter.name.clone()).collect()
+    }
+
     /// A matrix cut into windows of rows that the device can bind; kept apart from the other parameters.
     pub fn windows(&mut self, name: &str, shape: [usize; 2], fill: Fill) -> (String, Vec<Tensor>) {
         let name = self.full_name(name);

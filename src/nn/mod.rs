@@ -19,9 +19,9 @@ pub struct Parameter {
     pub tensor: Tensor,
 }
 
-/// Whether weight decay leaves a parameter of this name alone: biases and LayerNorm, as in BERT's recipe.
+/// Whether weight decay leaves a parameter of this name alone: biases and norms, as in BERT's recipe.
 pub fn is_undecayed(name: &str) -> bool {
-    name.ends_with("bias") || name.contains("LayerNorm") || name.contains("layer_norm")
+    name.ends_with("bias") || name.to_lowercase().contains("norm")
 }
 
 /// One forward pass: whether it trains, and its randomness. Layers have no modes.
@@ -56,21 +56,40 @@ impl Pass {
     }
 }
 
+/// Whether a map or a norm adds a bias.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bias {
+    /// It has one, which is learned.
+    Learned,
+    /// It has none.
+    None,
+}
+
+impl Bias {
+    /// `NAME.bias`, or zeros that are no parameter.
+    fn build(self, builder: &mut Builder, width: usize) -> Tensor {
+        match self {
+            Bias::Learned => builder.parameter("bias", &[width], Fill::Zeros),
+            Bias::None => builder.zeros(width),
+        }
+    }
+}
+
 /// An affine map, `x · weightᵀ + bias`. Where `x` is stored in f16, so is a copy of the weight, for the pass.
 #[derive(Debug)]
 pub struct Linear {
     /// (out, in)
     pub weight: Tensor,
-    /// (out)
+    /// (out); zeros where there is none.
     pub bias: Tensor,
 }
 
 impl Linear {
-    /// Loads `NAME.weight` and `NAME.bias`.
-    pub fn build(builder: &mut Builder, name: &str, inputs: usize, outputs: usize) -> Linear {
+    /// Loads `NAME.weight` and, where there is one, `NAME.bias`.
+    pub fn build(builder: &mut Builder, name: &str, inputs: usize, outputs: usize, bias: Bias) -> Linear {
         builder.within(name, |builder| Linear {
             weight: builder.parameter("weight", &[outputs, inputs], Fill::Normal),
-            bias: builder.parameter("bias", &[outputs], Fill::Zeros),
+            bias: bias.build(builder, outputs),
         })
     }
 
@@ -96,11 +115,11 @@ pub struct LayerNorm {
 }
 
 impl LayerNorm {
-    /// Loads `NAME.weight` and `NAME.bias`.
-    pub fn build(builder: &mut Builder, name: &str, width: usize, epsilon: f32) -> LayerNorm {
+    /// Loads `NAME.weight` and, where there is one, `NAME.bias`.
+    pub fn build(builder: &mut Builder, name: &str, width: usize, epsilon: f32, bias: Bias) -> LayerNorm {
         builder.within(name, |builder| LayerNorm {
             gain: builder.parameter("weight", &[width], Fill::Ones),
-            bias: builder.parameter("bias", &[width], Fill::Zeros),
+            bias: bias.build(builder, width),
             epsilon,
         })
     }

@@ -412,11 +412,12 @@ impl<'a> Run<'a> {
             }
         };
         if matches!(start, Start::Folder(_)) {
+            let prefix = model.config.architecture.prefix;
             if !model.initialized.is_empty() {
-                self.note_once(name, format!("initialized: {}", tops(&model.initialized)));
+                self.note_once(name, format!("initialized: {}", tops(&model.initialized, prefix)));
             }
             if !model.unused.is_empty() {
-                self.note_once(name, format!("not used of the checkpoint: {}", tops(&model.unused)));
+                self.note_once(name, format!("not used of the checkpoint: {}", tops(&model.unused, prefix)));
             }
         }
         if !model.not_finite.is_empty() {
@@ -616,11 +617,13 @@ fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
 /// The language against which the others are held where there is no task to say it.
 const SOURCE_OF_TEXT: &str = "en";
 
-/// The parts of the model that tensors belong to, each with its number of tensors: `classifier (4)`.
-fn tops(names: &[String]) -> String {
+/// The parts of the model that tensors belong to, each with its number of tensors: `classifier (4 tensors)`. Those of the
+/// encoder, whose names begin with `prefix`, are told by two words.
+fn tops(names: &[String], prefix: &str) -> String {
     let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
     for name in names {
-        let end = name.match_indices('.').nth(usize::from(name.starts_with("roberta.") || name.starts_with("bert.")));
+        let is_inside = name.split('.').next() == Some(prefix);
+        let end = name.match_indices('.').nth(usize::from(is_inside));
         *parts.entry(end.map_or(name, |(at, _)| &name[..at])).or_default() += 1;
     }
     let parts: Vec<String> = parts.iter().map(|(part, n)| format!("{part} ({n} tensors)")).collect();

@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    models::Config,
+    models::{Config, families::Positions},
     text::Tokenizer,
 };
 
@@ -47,7 +47,7 @@ fn check_size(tokenizer: &Tokenizer, config: &Config, note: &mut impl FnMut(&str
 /// BERT's own configurations often carry ids that mean nothing. A RoBERTa with BERT's tokenizer, such as KLUE's, has
 /// the tokenizer's padding and one row for each id, while bos and eos may be left at what transformers writes unasked.
 fn check_specials(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
-    if !config.architecture.positions_follow_padding {
+    if config.architecture.positions == Positions::FromZero {
         return Ok(());
     }
     let specials = tokenizer.specials();
