@@ -3,6 +3,7 @@
 use super::{
     families::{ARCHITECTURES, Architecture, OTHERS, Positions},
     fields::Fields,
+    relative::Relative,
 };
 use crate::{
     error::{Error, Result, did_you_mean},
@@ -100,6 +101,8 @@ pub struct Config {
     pub tied: bool,
     /// What has a bias.
     pub biases: Biases,
+    /// Relative positions, where attention is disentangled.
+    pub relative: Option<Relative>,
     /// Everything that the file held, for writing it again.
     pub(super) raw: Map<String, Value>,
 }
@@ -167,6 +170,7 @@ impl Config {
             problem: problem(raw)?,
             tied: fields.flag("tie_word_embeddings", true)?,
             biases: Biases::EVERYWHERE,
+            relative: None,
             raw: raw.clone(),
         })
     }

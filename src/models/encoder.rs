@@ -8,6 +8,7 @@ use super::{
     Config,
     families::Norms,
     layer::{Layer, SITES_PER_LAYER},
+    relative::RelativePositions,
 };
 use crate::{
     array::{Format, Ids, Segments},
@@ -67,13 +68,17 @@ pub struct Encoder {
     layers: Vec<Arc<Layer>>,
     last_norm: Option<LayerNorm>,
     norms: Norms,
+    sites: usize,
 }
 
 impl Encoder {
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Encoder {
         let (h, names) = (config.hidden_size, &config.architecture.names);
         let embeddings = Embeddings::build(builder, config);
-        let layers = (0..config.num_hidden_layers).map(|i| Arc::new(Layer::build(builder, config, i))).collect();
+        let relative = RelativePositions::build(builder, config).map(Arc::new);
+        let layer = |i| Arc::new(Layer::build(builder, config, i, relative.clone()));
+        let layers: Vec<Arc<Layer>> = (0..config.num_hidden_layers).map(layer).collect();
+        let sites = 1 + layers.len() * SITES_PER_LAYER + if relative.is_some() { layers.len() } else { 0 };
         let norm = |name| LayerNorm::build(builder, name, h, config.layer_norm_eps, config.biases.norms);
         Encoder {
             recompute: false,
@@ -82,12 +87,13 @@ impl Encoder {
             layers,
             last_norm: names.last_norm.map(norm),
             norms: config.architecture.norms,
+            sites,
         }
     }
 
     /// The first dropout site after the encoder's own.
     pub(super) fn sites(&self) -> usize {
-        1 + self.layers.len() * SITES_PER_LAYER
+        self.sites
     }
 
     /// Word embeddings (t, h), and for each token its row of the position table and its type → the layers' input (t, h).

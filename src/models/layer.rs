@@ -5,13 +5,15 @@
 use super::{
     Config,
     families::{LayerNames, Norms},
+    relative::RelativePositions,
 };
 use crate::{
     array::{Format, Ids, Segments},
     nn::{Builder, LayerNorm, Linear, Pass},
-    ops::{self, Attention},
+    ops::{self, Attention, Disentangled},
     tensor::Tensor,
 };
+use std::sync::Arc;
 
 /// Dropout sites of a layer: attention probabilities, attention output, feed-forward net.
 pub const SITES_PER_LAYER: usize = 3;
@@ -25,10 +27,17 @@ struct SelfAttention {
     heads: usize,
     dropout: f32,
     site: usize,
+    relative: Option<Arc<RelativePositions>>,
+    index: usize,
 }
 
 impl SelfAttention {
-    fn build(builder: &mut Builder, config: &Config, index: usize) -> SelfAttention {
+    fn build(
+        builder: &mut Builder,
+        config: &Config,
+        index: usize,
+        relative: Option<Arc<RelativePositions>>,
+    ) -> SelfAttention {
         let (h, names) = (config.hidden_size, &config.architecture.names.layer);
         let mut map = |name| Linear::build(builder, &LayerNames::at(name, index), h, h, config.biases.attention);
         SelfAttention {
@@ -38,6 +47,8 @@ impl SelfAttention {
             heads: config.num_attention_heads,
             dropout: config.attention_probs_dropout_prob,
             site: 1 + index * SITES_PER_LAYER,
+            relative,
+            index,
         }
     }
 
@@ -46,7 +57,11 @@ impl SelfAttention {
         let (query, key, value) = (self.query.forward(x), self.key.forward(x), self.value.forward(x)); // (t, h)
         let dropout = pass.dropout_at(self.site, self.dropout);
         let how = Attention { segments: segments.clone(), heads: self.heads, dropout };
-        ops::attention(&query, &key, &value, how)
+        let Some(relative) = &self.relative else { return ops::attention(&query, &key, &value, how) };
+        let rows = relative.rows(self.index, pass); // (count, h)
+        let positions = [&self.key.forward(&rows), &self.query.forward(&rows)];
+        let how = Disentangled { attention: how, buckets: relative.buckets.clone() };
+        ops::disentangled_attention([&query, &key, &value], positions, how)
     }
 }
 
@@ -65,14 +80,19 @@ pub struct Layer {
 }
 
 impl Layer {
-    pub(super) fn build(builder: &mut Builder, config: &Config, index: usize) -> Layer {
+    pub(super) fn build(
+        builder: &mut Builder,
+        config: &Config,
+        index: usize,
+        relative: Option<Arc<RelativePositions>>,
+    ) -> Layer {
         let (h, inner, biases) = (config.hidden_size, config.intermediate_size, config.biases);
         let names = &config.architecture.names.layer;
         let at = |name| LayerNames::at(name, index);
         let norm =
             |builder: &mut Builder, name| LayerNorm::build(builder, &at(name), h, config.layer_norm_eps, biases.norms);
         Layer {
-            attention: SelfAttention::build(builder, config, index),
+            attention: SelfAttention::build(builder, config, index, relative),
             out: Linear::build(builder, &at(names.out), h, h, biases.attention),
             attention_norm: norm(builder, names.attention_norm),
             up: Linear::build(builder, &at(names.up), h, inner, biases.feed_forward),

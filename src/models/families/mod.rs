@@ -4,13 +4,14 @@
 //! places of a perturbation, `at = "word" | "embedding" | "encoder"`, lie in the family's encoder.
 
 mod bert;
+mod deberta;
 mod roberta;
 
 use super::{Config, fields::Fields};
 
 /// The families that can be loaded.
 pub const ARCHITECTURES: &[&Architecture] =
-    &[&roberta::XLM_ROBERTA, &roberta::ROBERTA, &roberta::CAMEMBERT, &bert::BERT];
+    &[&roberta::XLM_ROBERTA, &roberta::ROBERTA, &roberta::CAMEMBERT, &bert::BERT, &deberta::DEBERTA_V2];
 
 /// Other architectures of encoders, lest one be taken for a slip of the pen.
 pub const OTHERS: &[&str] = &[
@@ -21,7 +22,6 @@ pub const OTHERS: &[&str] = &[
     "convbert",
     "data2vec-text",
     "deberta",
-    "deberta-v2",
     "distilbert",
     "electra",
     "ernie",
