@@ -66,9 +66,10 @@ fn forward(
         return;
     }
     let rows = sequence_of(i);
+    let seen = seen_by(i, rows);
     var most = LOWEST;
     var sum = 0.0;
-    for (var j = rows.x; j < rows.y; j++) {
+    for (var j = seen.x; j < seen.y; j++) {
         let s = score(i, j, head);
         let top = max(most, s);
         sum = sum * exp(most - top) + exp(s - top);
@@ -78,7 +79,7 @@ fn forward(
         #unroll c in 0..32 {
         var sum{c} = 0.0;
         }
-        for (var j = rows.x; j < rows.y; j++) {
+        for (var j = seen.x; j < seen.y; j++) {
             let word = saved[mask_word(i, head, j, rows.x)];
             let p = kept(word, j) * exp(score(i, j, head) - most) / sum;
             let source = part(j, head);
@@ -110,10 +111,11 @@ fn statistics(
         return;
     }
     let rows = sequence_of(i);
+    let seen = seen_by(i, rows);
     var most = LOWEST;
     var sum = 0.0;
     var inner = 0.0;
-    for (var j = rows.x; j < rows.y; j++) {
+    for (var j = seen.x; j < seen.y; j++) {
         let s = score(i, j, head);
         let dp = kept(saving[mask_word(i, head, j, rows.x)], j) * dprobability(i, j, head);
         let top = max(most, s);
@@ -151,11 +153,12 @@ fn dquery(
         return;
     }
     let rows = sequence_of(i);
+    let seen = seen_by(i, rows);
     for (var first = 0u; first < params.d; first += 32u) {
         #unroll c in 0..32 {
         var sum{c} = 0.0;
         }
-        for (var j = rows.x; j < rows.y; j++) {
+        for (var j = seen.x; j < seen.y; j++) {
             let ds = gradients(i, j, head, rows.x).y;
             let source = part(j, head);
             #unroll c in 0..32 {
@@ -184,12 +187,13 @@ fn dkey_dvalue(
         return;
     }
     let rows = sequence_of(j);
+    let seen = seen_by(j, rows);
     for (var first = 0u; first < params.d; first += 32u) {
         #unroll c in 0..32 {
         var dk{c} = 0.0;
         var dv{c} = 0.0;
         }
-        for (var i = rows.x; i < rows.y; i++) {
+        for (var i = seen.x; i < seen.y; i++) {
             let g = gradients(i, j, head, rows.x);
             let source = part(i, head);
             #unroll c in 0..32 {

@@ -33,6 +33,7 @@ fn forward(
     let head = index % params.heads;
     let own = min(row, params.t - 1u);
     let rows = sequence_of(own);
+    let seen = seen_by(own, rows);
     let quads = params.d / 4u;
     let width = params.h / 4u;
     let column = head * quads;
@@ -45,12 +46,12 @@ fn forward(
     }
     var most = LOWEST;
     var sum = 0.0;
-    let end = subgroupBroadcast(rows.y, 7u);
+    let end = subgroupBroadcast(seen.y, 7u);
     // Groups are aligned, so that the mask of one lies in one word.
-    for (var j = subgroupBroadcast(rows.x, 0u) / 8u * 8u; j < end; j += 8u) {
+    for (var j = subgroupBroadcast(seen.x, 0u) / 8u * 8u; j < end; j += 8u) {
         let mine = min(j + lane, params.t - 1u) * width + column;
         #unroll l in 0..8 {
-        let inside{l} = j + {l}u >= rows.x && j + {l}u < rows.y;
+        let inside{l} = j + {l}u >= seen.x && j + {l}u < seen.y;
         }
         #unroll l in 0..8 {
         var s{l} = 0.0;
@@ -105,6 +106,7 @@ fn dquery(
     let head = index % params.heads;
     let own = min(row, params.t - 1u);
     let rows = sequence_of(own);
+    let seen = seen_by(own, rows);
     let quads = params.d / 4u;
     let width = params.h / 4u;
     let column = head * quads;
@@ -121,12 +123,12 @@ fn dquery(
     var most = LOWEST;
     var sum = 0.0;
     var inner = 0.0;
-    let end = subgroupBroadcast(rows.y, 7u);
+    let end = subgroupBroadcast(seen.y, 7u);
     // Groups are aligned, so that the mask of one lies in one word.
-    for (var j = subgroupBroadcast(rows.x, 0u) / 8u * 8u; j < end; j += 8u) {
+    for (var j = subgroupBroadcast(seen.x, 0u) / 8u * 8u; j < end; j += 8u) {
         let mine = min(j + lane, params.t - 1u) * width + column;
         #unroll l in 0..8 {
-        let inside{l} = j + {l}u >= rows.x && j + {l}u < rows.y;
+        let inside{l} = j + {l}u >= seen.x && j + {l}u < seen.y;
         }
         #unroll l in 0..8 {
         var s{l} = 0.0;
@@ -195,6 +197,7 @@ fn dkey_dvalue(
     let head = index % params.heads;
     let own = min(row, params.t - 1u);
     let rows = sequence_of(own);
+    let seen = seen_by(own, rows);
     let quads = params.d / 4u;
     let width = params.h / 4u;
     let column = head * quads;
@@ -208,12 +211,12 @@ fn dkey_dvalue(
     var dk{c} = vec4<f32>(0.0);
     var dv{c} = vec4<f32>(0.0);
     }
-    let end = subgroupBroadcast(rows.y, 7u);
+    let end = subgroupBroadcast(seen.y, 7u);
     // Groups are aligned, so that the mask of one lies in one word.
-    for (var j = subgroupBroadcast(rows.x, 0u) / 8u * 8u; j < end; j += 8u) {
+    for (var j = subgroupBroadcast(seen.x, 0u) / 8u * 8u; j < end; j += 8u) {
         let mine = min(j + lane, params.t - 1u) * width + column;
         #unroll l in 0..8 {
-        let inside{l} = j + {l}u >= rows.x && j + {l}u < rows.y;
+        let inside{l} = j + {l}u >= seen.x && j + {l}u < seen.y;
         }
         let query_row = min(j + lane, params.t - 1u);
         let at = statistics_of(query_row, head);

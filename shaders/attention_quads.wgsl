@@ -32,6 +32,7 @@ fn forward(
     let head = index % params.heads;
     let own = min(row, params.t - 1u);
     let rows = sequence_of(own);
+    let seen = seen_by(own, rows);
     let quads = params.d / 4u;
     let width = params.h / 4u;
     let column = head * quads;
@@ -45,12 +46,12 @@ fn forward(
     var most = LOWEST;
     var sum = 0.0;
     // Groups are aligned, so that the mask of one lies in one word.
-    for (var j = rows.x / 8u * 8u; j < rows.y; j += 8u) {
+    for (var j = seen.x / 8u * 8u; j < seen.y; j += 8u) {
         #unroll l in 0..8 {
         let at{l} = min(j + {l}u, params.t - 1u) * width + column;
         }
         #unroll l in 0..8 {
-        let inside{l} = j + {l}u >= rows.x && j + {l}u < rows.y;
+        let inside{l} = j + {l}u >= seen.x && j + {l}u < seen.y;
         }
         #unroll l in 0..8 {
         var s{l} = 0.0;
@@ -103,6 +104,7 @@ fn dquery(
     let head = index % params.heads;
     let own = min(row, params.t - 1u);
     let rows = sequence_of(own);
+    let seen = seen_by(own, rows);
     let quads = params.d / 4u;
     let width = params.h / 4u;
     let column = head * quads;
@@ -120,12 +122,12 @@ fn dquery(
     var sum = 0.0;
     var inner = 0.0;
     // Groups are aligned, so that the mask of one lies in one word.
-    for (var j = rows.x / 8u * 8u; j < rows.y; j += 8u) {
+    for (var j = seen.x / 8u * 8u; j < seen.y; j += 8u) {
         #unroll l in 0..8 {
         let at{l} = min(j + {l}u, params.t - 1u) * width + column;
         }
         #unroll l in 0..8 {
-        let inside{l} = j + {l}u >= rows.x && j + {l}u < rows.y;
+        let inside{l} = j + {l}u >= seen.x && j + {l}u < seen.y;
         }
         #unroll l in 0..8 {
         var s{l} = 0.0;
@@ -191,6 +193,7 @@ fn dkey_dvalue(
     let head = index % params.heads;
     let own = min(row, params.t - 1u);
     let rows = sequence_of(own);
+    let seen = seen_by(own, rows);
     let quads = params.d / 4u;
     let width = params.h / 4u;
     let column = head * quads;
@@ -205,12 +208,12 @@ fn dkey_dvalue(
     var dv{c} = vec4<f32>(0.0);
     }
     // Groups are aligned, so that the mask of one lies in one word.
-    for (var j = rows.x / 8u * 8u; j < rows.y; j += 8u) {
+    for (var j = seen.x / 8u * 8u; j < seen.y; j += 8u) {
         #unroll l in 0..8 {
         let at{l} = min(j + {l}u, params.t - 1u) * width + column;
         }
         #unroll l in 0..8 {
-        let inside{l} = j + {l}u >= rows.x && j + {l}u < rows.y;
+        let inside{l} = j + {l}u >= seen.x && j + {l}u < seen.y;
         }
         #unroll l in 0..8 {
         var s{l} = 0.0;

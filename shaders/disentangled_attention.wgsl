@@ -20,6 +20,7 @@ struct Params {
     stream: u32,
     key_low: u32,
     key_high: u32,
+    window: u32,
     count: u32,
     reach: u32,
     longest: u32,

@@ -458,8 +458,8 @@ fn names_of_another_family_are_told_in_few_lines() {
 #[test]
 fn architectures_are_told_apart() {
     for (model_type, says) in [
-        ("distilbert", "it is another architecture; take a model of xlm-roberta, roberta, camembert, bert"),
-        ("xlm-roberta-xl", "it is another architecture"),
+        ("albert", "it is another architecture; take a model of xlm-roberta, roberta, camembert, bert, distilbert"),
+        ("electra", "it is another architecture"),
         ("deberta-v2", "it is another architecture"),
         ("xlm-robrta", "did you mean \"xlm-roberta\"?"),
     ] {

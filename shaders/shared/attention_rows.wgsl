@@ -1,7 +1,7 @@
 // What the attention kernels share: parameters, where a row's sequence lies, and dropout.
 
 // t rows of h columns in `heads` heads of d; `scale` is 1 / sqrt(d). Dropout keeps what reaches `threshold`, times
-// `factor`; its mask has `words` words for each row and head.
+// `factor`; its mask has `words` words for each row and head. A row sees `window` rows to each side.
 struct Params {
     t: u32,
     h: u32,
@@ -16,6 +16,7 @@ struct Params {
     stream: u32,
     key_low: u32,
     key_high: u32,
+    window: u32,
 }
 @group(1) @binding(0) var<uniform> params: Params;
 
@@ -34,6 +35,12 @@ fn sequence_of(row: u32) -> vec2<u32> {
         }
     }
     return vec2<u32>(offsets[low], offsets[low + 1u]);
+}
+
+/// The part of its sequence that a row sees, and that sees it: the first row, and one past the last.
+fn seen_by(row: u32, sequence: vec2<u32>) -> vec2<u32> {
+    let reach = min(params.window, params.t);
+    return vec2<u32>(max(sequence.x, row - min(row, reach)), min(sequence.y, row + reach + 1u));
 }
 
 /// Where row i's word for key j lies in the mask: key j is bit j % 32, and the first word is that of the first key.

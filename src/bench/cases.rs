@@ -5,12 +5,14 @@ use crate::{
     array::{Ids, Shape},
     models::Batch,
     ops::{
-        AdamW, AdamWRows, Attention, CatchUp, Copy, Distribution, Layout, LossScale, Sources, Target, attention,
-        concat_columns, gather, gelu_linear, linear, linear_cross_entropy, matmul, noise, sum_squares,
+        AdamW, AdamWRows, Angles, Attention, Buckets, CatchUp, Copy, Disentangled, Distribution, Layout, LossScale,
+        Sources, Target, attention, concat_columns, disentangled_attention, gather, gelu_linear, linear,
+        linear_cross_entropy, matmul, noise, sum_squares,
     },
     rng::Draw,
     tensor::{Tensor, Update},
 };
+use std::sync::LazyLock;
 
 /// Where an operation runs: an encoder, and the first batch of a round.
 pub struct Scene {
@@ -105,6 +107,20 @@ pub const CASES: &[Case] = &[
     case("cast", "", |s| vec![s.hidden()], |_, x| x[0].cast(x[0].device().format())),
     case("attention", "", |s| vec![s.hidden(); 3], |s, x| attend(s, x, None)),
     case("attention", "dropout", |s| vec![s.hidden(); 3], |s, x| attend(s, x, Some((0.1, DRAW)))),
+    case("attention", "window", |s| vec![s.hidden(); 3], |s, x| attention(&x[0], &x[1], &x[2], windowed(s))),
+    case(
+        "disentangled_attention",
+        "",
+        |s| [vec![s.hidden(); 3], vec![[512, s.extents.hidden].into(); 2]].concat(),
+        |s, x| disentangled(s, x, None),
+    ),
+    case(
+        "disentangled_attention",
+        "dropout",
+        |s| [vec![s.hidden(); 3], vec![[512, s.extents.hidden].into(); 2]].concat(),
+        |s, x| disentangled(s, x, Some((0.1, DRAW))),
+    ),
+    case("rotary", "", |s| vec![s.hidden()], |s, x| x[0].rotary(&s.batch.segments, &ANGLES)),
     case(
         "layer_norm",
         "",
@@ -119,6 +135,9 @@ pub const CASES: &[Case] = &[
     ),
     case("gelu_linear", "", |s| affine(s, s.extents.inner, s.extents.hidden), |_, x| gelu_linear(&x[0], &x[1], &x[2])),
     case("gelu", "", |s| vec![s.rows(s.extents.inner)], |_, x| x[0].gelu()),
+    case("gated_gelu", "", |s| vec![s.rows(2 * s.extents.inner)], |_, x| x[0].gated_gelu()),
+    case("relu", "", |s| vec![s.pooled(s.extents.hidden)], |_, x| x[0].relu()),
+    case("segment_mean", "", |s| vec![s.hidden()], |s, x| x[0].segment_mean(&s.batch.segments)),
     case("dropout", "", |s| vec![s.hidden()], |_, x| x[0].dropout(0.1, DRAW)),
     case("add", "", |s| vec![s.hidden(); 2], |_, x| x[0].add(&x[1])),
     case("gather", "", |s| vec![s.hidden()], |s, x| gather(&[&x[0]], &s.places())),
@@ -189,9 +208,25 @@ pub const CASES: &[Case] = &[
     case("clip_factor", "", |_| vec![[1].into()], |_, x| x[0].clip_factor(1.0)),
 ];
 
+/// mDeBERTa-v3's.
+static BUCKETS: LazyLock<Buckets> = LazyLock::new(|| Buckets::logarithmic(256, 512, 512));
+
+/// Of heads of 64 columns, which all encoders here have, and the longest sequences.
+static ANGLES: LazyLock<Angles> = LazyLock::new(|| Angles::new(160_000.0, 64, 512));
+
+/// ModernBERT's window.
+fn windowed(s: &Scene) -> Attention {
+    Attention { segments: s.batch.segments.clone(), heads: s.extents.heads, dropout: None, window: Some(64) }
+}
+
 fn attend(s: &Scene, x: &[Tensor], dropout: Option<(f32, Draw)>) -> Tensor {
-    let how = Attention { segments: s.batch.segments.clone(), heads: s.extents.heads, dropout };
+    let how = Attention { segments: s.batch.segments.clone(), heads: s.extents.heads, dropout, window: None };
     attention(&x[0], &x[1], &x[2], how)
+}
+
+fn disentangled(s: &Scene, x: &[Tensor], dropout: Option<(f32, Draw)>) -> Tensor {
+    let attention = Attention { segments: s.batch.segments.clone(), heads: s.extents.heads, dropout, window: None };
+    disentangled_attention([&x[0], &x[1], &x[2]], [&x[3], &x[4]], Disentangled { attention, buckets: BUCKETS.clone() })
 }
 
 const HYPER: AdamW = AdamW { lr: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };

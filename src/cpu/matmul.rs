@@ -107,6 +107,20 @@ impl<'a> Tile<'a> {
         tiles
     }
 
+    /// Some of its rows.
+    pub fn rows(&mut self, first: usize, count: usize) -> Tile<'_> {
+        self.part(first, 0, count, self.columns)
+    }
+
+    /// Every number becomes `value`.
+    pub fn fill(&mut self, value: f32) {
+        for row in 0..self.rows {
+            // SAFETY: the row lies inside of the tile, which nobody else can touch.
+            let row = unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) };
+            row.fill(value);
+        }
+    }
+
     /// The part of at most `height` rows and `width` columns that begins at a row and column of this tile.
     pub(super) fn part(&mut self, row: usize, column: usize, height: usize, width: usize) -> Tile<'_> {
         // SAFETY: this tile is borrowed for as long as the part lives.

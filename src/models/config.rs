@@ -58,6 +58,47 @@ impl Biases {
     };
 }
 
+/// What of a sequence a classifier sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pooling {
+    /// The last state of the first token.
+    First,
+    /// The mean of all last states.
+    Mean,
+}
+
+/// Positions by rotation: layers that see the whole sequence, and layers that see a window.
+#[derive(Clone, Debug)]
+pub struct Rotation {
+    /// The base of angles in layers that see all.
+    pub global_base: f64,
+    /// The base in the others.
+    pub local_base: f64,
+    /// How many tokens to each side the others see.
+    pub window: usize,
+    /// Which layers see all.
+    pub globals: Globals,
+}
+
+/// Which layers see the whole sequence.
+#[derive(Clone, Debug)]
+pub enum Globals {
+    /// The first, and each that comes so many later.
+    Every(usize),
+    /// As it is said of each.
+    Listed(Vec<bool>),
+}
+
+impl Rotation {
+    /// Whether the layer of this number sees the whole sequence.
+    pub fn is_global(&self, layer: usize) -> bool {
+        match &self.globals {
+            Globals::Every(every) => layer.is_multiple_of(*every),
+            Globals::Listed(listed) => listed.get(layer).copied().unwrap_or(true),
+        }
+    }
+}
+
 /// The sizes and settings of an encoder, under the names of transformers.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -79,10 +120,16 @@ pub struct Config {
     pub type_vocab_size: usize,
     /// ε of every LayerNorm.
     pub layer_norm_eps: f32,
-    /// Dropout of embeddings and sublayers.
+    /// Languages that the encoder tells apart, if it does.
+    pub n_languages: usize,
+    /// Dropout of embeddings.
     pub hidden_dropout_prob: f32,
     /// Dropout of attention probabilities.
     pub attention_probs_dropout_prob: f32,
+    /// Dropout of what attention gives.
+    pub attention_output_dropout: f32,
+    /// Dropout in the feed-forward net: of what it gives, or of what its gate lets through.
+    pub feed_forward_dropout: f32,
     /// Dropout in the classifier; that of the sublayers where it is null.
     pub classifier_dropout: f32,
     /// Dropout before a tagger's projection.
@@ -101,6 +148,10 @@ pub struct Config {
     pub tied: bool,
     /// What has a bias.
     pub biases: Biases,
+    /// What of a sequence a classifier sees.
+    pub pooling: Pooling,
+    /// Positions by rotation, where that is what positions are.
+    pub rotation: Option<Rotation>,
     /// Relative positions, where attention is disentangled.
     pub relative: Option<Relative>,
     /// Everything that the file held, for writing it again.
@@ -159,8 +210,11 @@ impl Config {
             max_position_embeddings: 0,
             type_vocab_size: 1,
             layer_norm_eps: 0.0,
+            n_languages: 0,
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
+            attention_output_dropout: 0.0,
+            feed_forward_dropout: 0.0,
             classifier_dropout: 0.0,
             tagger_dropout: 0.0,
             initializer_range: 0.0,
@@ -170,6 +224,8 @@ impl Config {
             problem: problem(raw)?,
             tied: fields.flag("tie_word_embeddings", true)?,
             biases: Biases::EVERYWHERE,
+            pooling: Pooling::First,
+            rotation: None,
             relative: None,
             raw: raw.clone(),
         })

@@ -7,8 +7,7 @@
 use super::{
     Config,
     families::Norms,
-    layer::{Layer, SITES_PER_LAYER},
-    relative::RelativePositions,
+    layer::{Layer, SITES_PER_LAYER, Shared},
 };
 use crate::{
     array::{Format, Ids, Segments},
@@ -19,7 +18,8 @@ use crate::{
 };
 use std::sync::Arc;
 
-/// What turns word embeddings into the layers' input: positions, token types, a norm; of each what the family has.
+/// What turns word embeddings into the layers' input: positions, token types or languages, a norm; of each what the family
+/// has.
 #[derive(Debug)]
 pub struct Embeddings {
     positions: Option<Tensor>,
@@ -35,7 +35,10 @@ impl Embeddings {
             name.map(|name| builder.within(name, |builder| builder.parameter("weight", &[rows, h], Fill::Normal)))
         };
         let positions = table(names.positions, config.max_position_embeddings);
-        let types = table(names.types, config.type_vocab_size);
+        let types = match config.n_languages > 1 {
+            true => table(names.languages, config.n_languages),
+            false => table(names.types, config.type_vocab_size),
+        };
         let norm = |name| LayerNorm::build(builder, name, h, config.layer_norm_eps, config.biases.norms);
         Embeddings { positions, types, norm: names.norm.map(norm), dropout: config.hidden_dropout_prob }
     }
@@ -75,10 +78,10 @@ impl Encoder {
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Encoder {
         let (h, names) = (config.hidden_size, &config.architecture.names);
         let embeddings = Embeddings::build(builder, config);
-        let relative = RelativePositions::build(builder, config).map(Arc::new);
-        let layer = |i| Arc::new(Layer::build(builder, config, i, relative.clone()));
+        let shared = Shared::build(builder, config);
+        let layer = |i| Arc::new(Layer::build(builder, config, &shared, i));
         let layers: Vec<Arc<Layer>> = (0..config.num_hidden_layers).map(layer).collect();
-        let sites = 1 + layers.len() * SITES_PER_LAYER + if relative.is_some() { layers.len() } else { 0 };
+        let sites = 1 + layers.len() * SITES_PER_LAYER + shared.sites(layers.len());
         let norm = |name| LayerNorm::build(builder, name, h, config.layer_norm_eps, config.biases.norms);
         Encoder {
             recompute: false,
@@ -132,7 +135,7 @@ impl Encoder {
     fn entering(&self, x: &Tensor) -> Tensor {
         match self.norms {
             Norms::After => x.cast(x.device().format()),
-            Norms::Before => x.cast(Format::F32),
+            Norms::Before { .. } => x.cast(Format::F32),
         }
     }
 

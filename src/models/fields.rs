@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// The keys and values of a config.json.
-pub struct Fields<'a>(pub(super) &'a Map<String, Value>);
+pub struct Fields<'a>(pub &'a Map<String, Value>);
 
 impl Fields<'_> {
     /// What is there under a name, unless it is null.

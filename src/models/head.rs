@@ -42,6 +42,7 @@ impl Hidden {
         let x = self.dense.forward(x);
         let x = match self.activation {
             Activation::Tanh => x.tanh(),
+            Activation::Relu => x.relu(),
             Activation::Gelu => x.gelu(),
         };
         self.norm.as_ref().map_or_else(|| x.clone(), |norm| norm.forward(&x))

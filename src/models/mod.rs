@@ -13,7 +13,7 @@ pub mod ranking;
 mod relative;
 pub mod shipped;
 
-pub use config::{Config, HeadKind, Problem};
+pub use config::{Biases, Config, Globals, HeadKind, Pooling, Problem, Rotation};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
 pub use model::{Batch, Model, Named, Outputs, Place, Target, Words};

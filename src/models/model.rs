@@ -1,7 +1,11 @@
 //! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
 
 use super::{
-    Config, Encoder, Head, HeadKind, Pretrained, config::Problem, families::Positions, names, ranking::ranking_loss,
+    Config, Encoder, Head, HeadKind, Pretrained,
+    config::{Pooling, Problem},
+    families::Positions,
+    names,
+    ranking::ranking_loss,
 };
 use crate::{
     array::{Ids, Segments},
@@ -43,7 +47,7 @@ pub struct Batch {
     pub ids: Ids,
     /// Positions, from 0: (t). Those of [`Segments::positions`], or others where the sides of a pair count anew.
     pub positions: Ids,
-    /// Token types: (t).
+    /// Token types, of an encoder with embeddings of languages the languages: (t).
     pub types: Ids,
     /// Where sequences start.
     pub segments: Segments,
@@ -81,7 +85,8 @@ pub enum Place {
     Word,
     /// The embedding layer's output.
     Embedding,
-    /// The last hidden states that the head sees: first tokens, masked ones, or all where sentences are ranked.
+    /// The last hidden states that the head sees: first tokens, or the mean of all where a classifier pools so; masked ones;
+    /// or all where sentences are ranked.
     Encoder,
 }
 
@@ -271,11 +276,20 @@ impl Model {
 
     /// Activations at a place → those at the encoder's end: (n, h).
     pub fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
-        let encode = |x: &Tensor| self.encoder.encode(x, &batch.segments, batch.rows_read().as_ref(), pass);
         match at {
-            Place::Word => encode(&self.encoder.embed(x, &self.positions(batch), &batch.types, pass)),
-            Place::Embedding => encode(x),
+            Place::Word => self.encode(&self.encoder.embed(x, &self.positions(batch), &batch.types, pass), batch, pass),
+            Place::Embedding => self.encode(x, batch, pass),
             Place::Encoder => x.clone(),
+        }
+    }
+
+    /// The layers' input (t, h) → what the head sees: (n, h).
+    fn encode(&self, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
+        match (self.config.pooling, &batch.target) {
+            (Pooling::Mean, Target::Labels(_)) => {
+                self.encoder.encode(x, &batch.segments, None, pass).segment_mean(&batch.segments)
+            }
+            _ => self.encoder.encode(x, &batch.segments, batch.rows_read().as_ref(), pass),
         }
     }
 

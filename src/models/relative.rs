@@ -35,8 +35,13 @@ impl RelativePositions {
     /// What the encoder has of it, if its attention is disentangled.
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Option<RelativePositions> {
         let (h, longest) = (config.hidden_size, config.max_position_embeddings);
+        let makes = builder.makes();
+        let laid_out = |side, reach| match makes {
+            true => Buckets::logarithmic(side, reach, longest),
+            false => Buckets::logarithmic(2, 3, 1), // sizes may lie
+        };
         let build = |Relative { side, reach, table, norm }: Relative| RelativePositions {
-            buckets: Buckets::logarithmic(side, reach, longest),
+            buckets: laid_out(side, reach),
             table: builder.within(table, |builder| builder.parameter("weight", &[2 * side, h], Fill::Normal)),
             norm: LayerNorm::build(builder, norm, h, config.layer_norm_eps, config.biases.norms),
             dropout: config.hidden_dropout_prob,

@@ -150,6 +150,11 @@ impl<'a> Builder<'a> {
         tensor
     }
 
+    /// Whether tensors are made, and not only looked for.
+    pub fn makes(&self) -> bool {
+        self.work == Work::Build
+    }
+
     /// Zeros that are no parameter.
     pub fn zeros(&self, width: usize) -> Tensor {
         Tensor::zeros([if self.work == Work::Survey { 1 } else { width }], self.device)

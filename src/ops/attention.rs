@@ -2,7 +2,7 @@
 //!
 //! Nothing is stored for the backward pass but the inputs: probabilities and dropout masks are computed again.
 
-use super::{Case, InF16, Spec, dropout::drop_row, same_shape};
+use super::{Case, InF16, Spec, dropout::drop_from, same_shape};
 use crate::{
     array::{Array, Format, Segments, Shape},
     cpu::{self, Block, Matrix, Output, Tile},
@@ -16,7 +16,23 @@ use std::ops::Range;
 
 fn case(lengths: &[usize], heads: usize, rate: f32, x: &[Tensor]) -> Tensor {
     let dropout = (rate > 0.0).then_some((rate, Draw { seed: 77, step: 2, stream: 1 }));
-    attention(&x[0], &x[1], &x[2], Attention { segments: Segments::new(lengths.to_vec()), heads, dropout })
+    attend(lengths, heads, dropout, None, x)
+}
+
+/// Each query sees `window` keys to each side.
+fn windowed(lengths: &[usize], window: usize, rate: f32, x: &[Tensor]) -> Tensor {
+    let dropout = (rate > 0.0).then_some((rate, Draw { seed: 77, step: 2, stream: 1 }));
+    attend(lengths, 2, dropout, Some(window), x)
+}
+
+fn attend(
+    lengths: &[usize],
+    heads: usize,
+    dropout: Option<(f32, Draw)>,
+    window: Option<usize>,
+    x: &[Tensor],
+) -> Tensor {
+    attention(&x[0], &x[1], &x[2], Attention { segments: Segments::new(lengths.to_vec()), heads, dropout, window })
 }
 
 pub(super) const SPEC: Spec = Spec {
@@ -33,6 +49,27 @@ pub(super) const SPEC: Spec = Spec {
         Case { name: "wide", inputs: &[&[5, 65], &[5, 65], &[5, 65]], run: |x| case(&[5], 1, 0.0, x) },
         Case { name: "no sequence", inputs: &[&[0, 4], &[0, 4], &[0, 4]], run: |x| case(&[], 2, 0.0, x) },
         Case { name: "an empty sequence", inputs: &[&[2, 4], &[2, 4], &[2, 4]], run: |x| case(&[1, 0, 1], 2, 0.0, x) },
+        Case {
+            name: "a window",
+            inputs: &[&[79, 16], &[79, 16], &[79, 16]],
+            run: |x| windowed(&[5, 1, 73], 3, 0.0, x),
+        },
+        Case {
+            name: "a window past a block, with dropout",
+            inputs: &[&[150, 8], &[150, 8], &[150, 8]],
+            run: |x| windowed(&[13, 137], 9, 0.3, x),
+        },
+        Case {
+            name: "a window of odd width",
+            inputs: &[&[70, 6], &[70, 6], &[70, 6]],
+            run: |x| windowed(&[1, 69], 2, 0.1, x),
+        },
+        Case { name: "a window of one", inputs: &[&[9, 8], &[9, 8], &[9, 8]], run: |x| windowed(&[2, 7], 0, 0.0, x) },
+        Case {
+            name: "a wide window",
+            inputs: &[&[70, 8], &[70, 8], &[70, 8]],
+            run: |x| windowed(&[1, 69], 68, 0.1, x),
+        },
     ],
 };
 
@@ -45,7 +82,12 @@ pub struct Attention {
     pub heads: usize,
     /// The rate at which probabilities are dropped, and the randomness for it.
     pub dropout: Option<(f32, Draw)>,
+    /// How many rows before and behind it a query sees, beside its own; all of its sequence without.
+    pub window: Option<usize>,
 }
+
+/// Queries that the CPU takes at once where a window leaves out most of the scores.
+const BLOCK: usize = 64;
 
 /// `softmax(query · keyᵀ / √d) · value` for each sequence and head: (t, h), (t, h), (t, h) → (t, h).
 #[track_caller]
@@ -70,7 +112,23 @@ impl Attention {
         if word >= drop_threshold(rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
     }
 
-    /// The probabilities with which query `row` attends to the rows of its sequence, before dropout.
+    /// The rows of a sequence that those of `rows` see, some of it.
+    fn seen(&self, rows: &Range<usize>, sequence: &Range<usize>) -> Range<usize> {
+        let window = self.window.unwrap_or(sequence.len());
+        rows.start.saturating_sub(window).max(sequence.start)..(rows.end + window).min(sequence.end)
+    }
+
+    /// The queries of a sequence in blocks, each with the keys that they see: all of it at once without a window.
+    fn blocks(&self, sequence: &Range<usize>) -> Vec<Part> {
+        let height = if self.window.is_some() { BLOCK } else { sequence.len().max(1) };
+        let starts = sequence.clone().step_by(height);
+        let queries = starts.map(|start| start..(start + height).min(sequence.end));
+        queries
+            .map(|queries| Part { keys: self.seen(&queries, sequence), queries, sequence: sequence.clone() })
+            .collect()
+    }
+
+    /// The probabilities with which query `row` attends to some rows of its sequence, before dropout.
     fn probabilities(&self, query: &Array, key: &Array, row: usize, head: usize, rows: Range<usize>) -> Vec<f64> {
         let scale = self.scale(query.shape.columns());
         softmax(&rows.map(|j| scale * self.dot(query, row, key, j, head)).collect::<Vec<_>>())
@@ -92,34 +150,54 @@ impl Attention {
         Matrix::rows(&x[(rows.start * width + head * (width / self.heads)).min(x.len())..], width)
     }
 
-    /// Probabilities (s, s) of one sequence and head in f32, before dropout.
-    fn block_probabilities(&self, query: Matrix, key: Matrix, s: usize, width: usize) -> Block {
-        let mut scores = Block::uninitialized(s * s);
+    /// Probabilities (queries, keys) of one part and head in f32, before dropout; 0 where a query does not see a key.
+    fn block_probabilities(&self, query: Matrix, key: Matrix, part: &Part, width: usize) -> Block {
+        let (m, n) = (part.queries.len(), part.keys.len());
+        let mut scores = Block::uninitialized(m * n);
         let scale = self.scale(width) as f32;
-        Tile::whole(&mut scores, s, s).product(Output::Replace, width / self.heads, scale, query, key.t());
-        softmax_rows(&mut scores, s);
-        scores
-    }
-
-    /// Applies dropout to the (s, s) numbers of one sequence and head.
-    pub(super) fn drop_block(&self, block: &mut [f32], rows: &Range<usize>, head: usize) {
-        let Some((rate, draw)) = self.dropout else { return };
+        Tile::whole(&mut scores, m, n).product(Output::Replace, width / self.heads, scale, query, key.t());
         cpu::vectorized(
             #[inline(always)]
             || {
-                for (i, row) in block.chunks_exact_mut(rows.len().max(1)).enumerate() {
-                    drop_row(row, rate, draw, 0, self.random_row(rows.start + i, head));
+                for (i, row) in scores.chunks_exact_mut(n.max(1)).enumerate() {
+                    let seen = self.seen_in(part, i);
+                    row[..seen.start].fill(0.0);
+                    row[seen.end..].fill(0.0);
+                    softmax_row(&mut row[seen]);
+                }
+            },
+        );
+        scores
+    }
+
+    /// The columns of a part that its query `i` sees.
+    #[inline(always)]
+    fn seen_in(&self, part: &Part, i: usize) -> Range<usize> {
+        let row = part.queries.start + i;
+        let seen = self.seen(&(row..row + 1), &part.sequence);
+        seen.start - part.keys.start..seen.end - part.keys.start
+    }
+
+    /// Applies dropout to the (queries, keys) numbers of one part and head.
+    pub(super) fn drop_block(&self, block: &mut [f32], part: &Part, head: usize) {
+        let Some(dropout) = self.dropout else { return };
+        let first = part.keys.start - part.sequence.start;
+        cpu::vectorized(
+            #[inline(always)]
+            || {
+                for (i, row) in block.chunks_exact_mut(part.keys.len().max(1)).enumerate() {
+                    drop_from(row, dropout, first, self.random_row(part.queries.start + i, head));
                 }
             },
         );
     }
 
-    /// What dropout multiplies the (s, s) probabilities of one sequence and head by; none without dropout.
-    pub(super) fn block_mask(&self, s: usize, rows: &Range<usize>, head: usize) -> Option<Block> {
+    /// What dropout multiplies the (queries, keys) probabilities of one part and head by; none without dropout.
+    pub(super) fn block_mask(&self, part: &Part, head: usize) -> Option<Block> {
         self.dropout?;
-        let mut mask = Block::uninitialized(s * s);
+        let mut mask = Block::uninitialized(part.queries.len() * part.keys.len());
         mask.fill(1.0);
-        self.drop_block(&mut mask, rows, head);
+        self.drop_block(&mut mask, part, head);
         Some(mask)
     }
 
@@ -145,7 +223,7 @@ impl Attention {
             .into_iter()
             .map(|extent| extent as u32)
             .chain(words)
-            .chain([draw.step, draw.stream, low, high])
+            .chain([draw.step, draw.stream, low, high, self.window.map_or(u32::MAX, |window| window as u32)])
             .collect()
     }
 
@@ -186,14 +264,33 @@ impl Attention {
         each.is_multiple_of(4) && each <= 64
     }
 
-    /// The floating point operations of one product over all pairs of rows of a sequence.
+    /// The floating point operations of one product over all pairs of rows of a sequence that see each other.
     pub(super) fn pair_flops(&self, columns: usize) -> f64 {
-        2.0 * (self.segments.ranges().map(|rows| rows.len() * rows.len()).sum::<usize>() * columns) as f64
+        let pairs = |sequence: Range<usize>| match self.window {
+            None => sequence.len() * sequence.len(),
+            Some(_) => sequence.clone().map(|row| self.seen(&(row..row + 1), &sequence).len()).sum(),
+        };
+        2.0 * (self.segments.ranges().map(pairs).sum::<usize>() * columns) as f64
     }
 
     /// Every sequence's rows with every head, in the order of [`Tile::grid`].
     pub(super) fn places(&self) -> Vec<(Range<usize>, usize)> {
         self.segments.ranges().flat_map(|rows| (0..self.heads).map(move |head| (rows.clone(), head))).collect()
+    }
+}
+
+/// Some queries of a sequence, and the keys that they see.
+pub(super) struct Part {
+    queries: Range<usize>,
+    keys: Range<usize>,
+    sequence: Range<usize>,
+}
+
+impl Part {
+    /// A whole sequence.
+    pub(super) fn whole(sequence: &Range<usize>) -> Part {
+        let [queries, keys, sequence] = [(); 3].map(|()| sequence.clone());
+        Part { queries, keys, sequence }
     }
 }
 
@@ -218,8 +315,9 @@ impl Op for Attention {
         let mut output = Array::zeros(query.shape.clone());
         for (rows, head) in self.places() {
             for i in rows.clone() {
-                let probabilities = self.probabilities(query, key, i, head, rows.clone());
-                for (j, p) in rows.clone().zip(probabilities) {
+                let seen = self.seen(&(i..i + 1), &rows);
+                let probabilities = self.probabilities(query, key, i, head, seen.clone());
+                for (j, p) in seen.zip(probabilities) {
                     for c in self.columns(query.shape.columns(), head) {
                         output.row_mut(i)[c] += p * self.mask(i, head, j - rows.start) * value.row(j)[c];
                     }
@@ -233,10 +331,15 @@ impl Op for Attention {
         let width = shapes[0].columns();
         let tiles = Tile::grid(output, width, self.segments.ranges(), self.heads);
         tiles.into_par_iter().zip(self.places()).for_each(|(mut tile, (rows, head))| {
-            let [query, key, value] = [0, 1, 2].map(|i| self.part(inputs[i], width, &rows, head));
-            let mut p = self.block_probabilities(query, key, rows.len(), width);
-            self.drop_block(&mut p, &rows, head);
-            tile.product(Output::Replace, rows.len(), 1.0, Matrix::rows(&p, rows.len()), value);
+            for part in self.blocks(&rows) {
+                let query = self.part(inputs[0], width, &part.queries, head);
+                let [key, value] = [1, 2].map(|i| self.part(inputs[i], width, &part.keys, head));
+                let mut p = self.block_probabilities(query, key, &part, width);
+                self.drop_block(&mut p, &part, head);
+                let n = part.keys.len();
+                let mut out = tile.rows(part.queries.start - rows.start, part.queries.len());
+                out.product(Output::Replace, n, 1.0, Matrix::rows(&p, n), value);
+            }
         });
     }
 
@@ -286,13 +389,14 @@ impl Op for AttentionBackward {
         let mut output = Array::zeros([3 * t, width]);
         for (rows, head) in self.0.places() {
             for i in rows.clone() {
-                let p = self.0.probabilities(query, key, i, head, rows.clone());
-                let mask: Vec<f64> = (0..rows.len()).map(|j| self.0.mask(i, head, j)).collect();
+                let seen = self.0.seen(&(i..i + 1), &rows);
+                let p = self.0.probabilities(query, key, i, head, seen.clone());
+                let mask: Vec<f64> = seen.clone().map(|j| self.0.mask(i, head, j - rows.start)).collect();
                 let dp: Vec<f64> =
-                    rows.clone().map(|j| self.0.dot(grad, i, value, j, head) * mask[j - rows.start]).collect();
+                    seen.clone().map(|j| self.0.dot(grad, i, value, j, head) * mask[j - seen.start]).collect();
                 let sum: f64 = p.iter().zip(&dp).map(|(p, dp)| p * dp).sum();
-                for j in rows.clone() {
-                    let at = j - rows.start;
+                for j in seen.clone() {
+                    let at = j - seen.start;
                     let ds = p[at] * (dp[at] - sum) * self.0.scale(width);
                     for c in self.0.columns(width, head) {
                         output.row_mut(i)[c] += ds * key.row(j)[c];
@@ -312,19 +416,33 @@ impl Op for AttentionBackward {
         let grid = |data| Tile::grid(data, width, how.segments.ranges(), how.heads);
         let tiles = grid(dq).into_par_iter().zip(grid(dk)).zip(grid(dv));
         tiles.zip(how.places()).for_each(|(((mut dq, mut dk), mut dv), (rows, head))| {
-            let s = rows.len();
-            let [query, key, value, grad] = [0, 1, 2, 3].map(|i| how.part(inputs[i], width, &rows, head));
-            let p = how.block_probabilities(query, key, s, width);
-            let mask = how.block_mask(s, &rows, head);
-            let mut kept = Block::copy_of(&p);
-            multiply(&mut kept, mask.as_deref());
-            dv.product(Output::Replace, s, 1.0, Matrix::rows(&kept, s).t(), grad);
-            let mut ds = kept; // (s, s), to be overwritten
-            Tile::whole(&mut ds, s, s).product(Output::Replace, width / how.heads, 1.0, grad, value.t());
-            multiply(&mut ds, mask.as_deref());
-            softmax_backward(&mut ds, &p, s, how.scale(width) as f32);
-            dq.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s), key);
-            dk.product(Output::Replace, s, 1.0, Matrix::rows(&ds, s).t(), query);
+            // Keys are seen by the queries of several parts, whose sums are added up.
+            let mode = match how.window {
+                None => Output::Replace,
+                Some(_) => Output::Add,
+            };
+            if how.window.is_some() {
+                dk.fill(0.0);
+                dv.fill(0.0);
+            }
+            for part in how.blocks(&rows) {
+                let (m, n) = (part.queries.len(), part.keys.len());
+                let [query, grad] = [0, 3].map(|i| how.part(inputs[i], width, &part.queries, head));
+                let [key, value] = [1, 2].map(|i| how.part(inputs[i], width, &part.keys, head));
+                let mut dq = dq.rows(part.queries.start - rows.start, m);
+                let [mut dk, mut dv] = [&mut dk, &mut dv].map(|tile| tile.rows(part.keys.start - rows.start, n));
+                let p = how.block_probabilities(query, key, &part, width);
+                let mask = how.block_mask(&part, head);
+                let mut kept = Block::copy_of(&p);
+                multiply(&mut kept, mask.as_deref());
+                dv.product(mode, m, 1.0, Matrix::rows(&kept, n).t(), grad);
+                let mut ds = kept; // (queries, keys), to be overwritten
+                Tile::whole(&mut ds, m, n).product(Output::Replace, width / how.heads, 1.0, grad, value.t());
+                multiply(&mut ds, mask.as_deref());
+                softmax_backward(&mut ds, &p, n, how.scale(width) as f32);
+                dq.product(Output::Replace, n, 1.0, Matrix::rows(&ds, n), key);
+                dk.product(mode, m, 1.0, Matrix::rows(&ds, n).t(), query);
+            }
         });
     }
 
@@ -353,23 +471,17 @@ pub(super) fn softmax(scores: &[f64]) -> Vec<f64> {
     scores.iter().map(|x| (x - most).exp() / sum).collect()
 }
 
-/// Turns (s, s) scores into probabilities in place.
-pub(super) fn softmax_rows(scores: &mut [f32], s: usize) {
-    cpu::vectorized(
-        #[inline(always)]
-        || {
-            for row in scores.chunks_exact_mut(s.max(1)) {
-                let most = cpu::max(row);
-                for x in row.iter_mut() {
-                    *x = cpu::exp(*x - most);
-                }
-                let inverse = 1.0 / cpu::sum(row, |x| x);
-                for x in row {
-                    *x *= inverse;
-                }
-            }
-        },
-    );
+/// Turns a row of scores into probabilities in place.
+#[inline(always)]
+pub(super) fn softmax_row(row: &mut [f32]) {
+    let most = cpu::max(row);
+    for x in row.iter_mut() {
+        *x = cpu::exp(*x - most);
+    }
+    let inverse = 1.0 / cpu::sum(row, |x| x);
+    for x in row {
+        *x *= inverse;
+    }
 }
 
 /// Multiplies by a mask, if there is one.

@@ -6,7 +6,7 @@
 
 use super::{
     Attention, Buckets, Case, InF16, Spec,
-    attention::{multiply, softmax, softmax_backward, softmax_rows},
+    attention::{Part, multiply, softmax, softmax_backward, softmax_row},
 };
 use crate::{
     array::{Array, Format, Segments, Shape},
@@ -22,7 +22,7 @@ use std::ops::Range;
 /// Sequences of `lengths` with buckets as (on each side, up to which distance).
 fn case(lengths: &[usize], heads: usize, rate: f32, (side, reach): (usize, usize), x: &[Tensor]) -> Tensor {
     let dropout = (rate > 0.0).then_some((rate, Draw { seed: 77, step: 2, stream: 1 }));
-    let attention = Attention { segments: Segments::new(lengths.to_vec()), heads, dropout };
+    let attention = Attention { segments: Segments::new(lengths.to_vec()), heads, dropout, window: None };
     let longest = lengths.iter().copied().max().unwrap_or(0).max(3);
     let how = Disentangled { attention, buckets: Buckets::logarithmic(side, reach, longest) };
     disentangled_attention([&x[0], &x[1], &x[2]], [&x[3], &x[4]], how)
@@ -126,7 +126,8 @@ impl Disentangled {
             ));
         }
         match longest <= self.buckets.longest {
-            true => Ok(content),
+            true if self.attention.window.is_none() => Ok(content),
+            true => Err("scores of content and positions have no window".to_string()),
             false => Err(format!("a sequence has {longest} tokens, distances reach {}", self.buckets.longest)),
         }
     }
@@ -167,7 +168,10 @@ impl Disentangled {
                 row[j] += own[r] + from_position[j * n + r];
             }
         }
-        softmax_rows(&mut scores, s);
+        cpu::vectorized(
+            #[inline(always)]
+            || scores.chunks_exact_mut(s.max(1)).for_each(softmax_row),
+        );
         scores
     }
 
@@ -267,7 +271,7 @@ impl Op for Disentangled {
         let tiles = Tile::grid(output, width, how.segments.ranges(), how.heads);
         tiles.into_par_iter().zip(how.places()).for_each(|(mut tile, (rows, head))| {
             let mut p = self.block_probabilities(inputs, width, &rows, head);
-            how.drop_block(&mut p, &rows, head);
+            how.drop_block(&mut p, &Part::whole(&rows), head);
             let value = how.part(inputs[2], width, &rows, head);
             tile.product(Output::Replace, rows.len(), 1.0, Matrix::rows(&p, rows.len()), value);
         });
@@ -346,7 +350,7 @@ impl Backward {
         let (how, s) = (&self.how.attention, place.rows.len());
         let [query, key, value, grad] = [0, 1, 2, 5].map(|i| place.part(how, i));
         let p = self.how.block_probabilities(place.inputs, place.width, &place.rows, place.head);
-        let mask = how.block_mask(s, &place.rows, place.head);
+        let mask = how.block_mask(&Part::whole(&place.rows), place.head);
         let mut kept = Block::copy_of(&p);
         multiply(&mut kept, mask.as_deref());
         let [dq, dk, dv] = &mut place.results;

@@ -98,12 +98,18 @@ pub(super) fn drop_row(x: &mut [f32], rate: f32, draw: Draw, first_block: u32, r
 
 /// Drops elements of a part of a tensor in place, as [`Tensor::dropout`] drops them; the part begins at `start`.
 #[inline(always)]
-pub(super) fn drop_part(x: &mut [f32], (rate, draw): (f32, Draw), start: usize) {
+pub(super) fn drop_part(x: &mut [f32], dropout: (f32, Draw), start: usize) {
+    drop_from(x, dropout, start, 0);
+}
+
+/// Drops elements of a row in place; the first is the `start`-th of the row.
+#[inline(always)]
+pub(super) fn drop_from(x: &mut [f32], (rate, draw): (f32, Draw), start: usize, row: u32) {
     let head = (start.next_multiple_of(4) - start).min(x.len());
     let (first, rest) = x.split_at_mut(head);
-    let words = draw.words(start as u32 / 4, 0);
+    let words = draw.words(start as u32 / 4, row);
     for (i, x) in first.iter_mut().enumerate() {
         *x = if words[start % 4 + i] >= drop_threshold(rate) { *x * (1.0 / (1.0 - rate)) } else { 0.0 };
     }
-    drop_row(rest, rate, draw, (start + head) as u32 / 4, 0);
+    drop_row(rest, rate, draw, (start + head) as u32 / 4, row);
 }

@@ -109,7 +109,7 @@ impl Op for GeluBackward {
 }
 
 /// `Φ(x) = ½ erfc(−x / √2)`, by the series of erf near 0 and the continued fraction of erfc elsewhere.
-fn normal_cdf(x: f64) -> f64 {
+pub(super) fn normal_cdf(x: f64) -> f64 {
     let z = x.abs() / std::f64::consts::SQRT_2;
     let upper = if z < 2.5 { 0.5 - 0.5 * erf_series(z) } else { 0.5 * erfc_fraction(z) };
     if x > 0.0 { 1.0 - upper } else { upper }

@@ -15,6 +15,7 @@ mod copy;
 mod cross_entropy;
 mod disentangled_attention;
 mod dropout;
+mod gated_gelu;
 mod gather;
 mod gelu;
 mod gelu_linear;
@@ -24,8 +25,11 @@ mod linear_cross_entropy;
 mod loss_scale;
 mod matmul;
 mod noise;
+mod relu;
+mod rotary;
 mod scale;
 mod scatter_add;
+mod segment_mean;
 mod segment_scale;
 mod slice;
 mod sum_rows;
@@ -45,6 +49,7 @@ pub use linear_cross_entropy::linear_cross_entropy;
 pub use loss_scale::LossScale;
 pub use matmul::{Layout, matmul};
 pub use noise::{Distribution, noise};
+pub use rotary::Angles;
 pub use scatter_add::Sources;
 pub use segment_scale::Target;
 pub use sum_squares::sum_squares;
@@ -99,6 +104,7 @@ pub const ALL: &[&Spec] = &[
     &cross_entropy::SPEC,
     &disentangled_attention::SPEC,
     &dropout::SPEC,
+    &gated_gelu::SPEC,
     &gather::SPEC,
     &gelu::SPEC,
     &gelu_linear::SPEC,
@@ -107,8 +113,11 @@ pub const ALL: &[&Spec] = &[
     &linear_cross_entropy::SPEC,
     &matmul::SPEC,
     &noise::SPEC,
+    &relu::SPEC,
+    &rotary::SPEC,
     &scale::SPEC,
     &scatter_add::SPEC,
+    &segment_mean::SPEC,
     &segment_scale::SPEC,
     &slice::SPEC,
     &sum_rows::SPEC,

@@ -17,9 +17,22 @@ const SPARE_SHARE: usize = 100; // one in so many
 /// model's; `note` takes what is odd but may be right.
 pub fn suited(tokenizer: &Tokenizer, config: &Config, mut note: impl FnMut(&str)) -> Result<Tokenizer> {
     tokenizer.notes().iter().for_each(|known| note(&format!("{}: {known}", tokenizer.source())));
+    check_languages(tokenizer, config)?;
     check_size(tokenizer, config, &mut note)?;
     check_specials(tokenizer, config)?;
     tokenizer.with_types(config.type_vocab_size)
+}
+
+/// Refuses a model that wants to be told the language of each token: texts come without.
+fn check_languages(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
+    match config.n_languages > 1 {
+        true => Err(Error::Data(format!(
+            "{}: the model has embeddings of {} languages (use_lang_emb), and texts do not say which one to add; take a model              without, such as xlm-mlm-17-1280 or xlm-mlm-100-1280",
+            tokenizer.source(),
+            config.n_languages
+        ))),
+        false => Ok(()),
+    }
 }
 
 fn check_size(tokenizer: &Tokenizer, config: &Config, note: &mut impl FnMut(&str)) -> Result<()> {

@@ -3,7 +3,7 @@
 //! `at = "word"` perturbs the word table's output; `"embedding"` the sum of words, positions and token types, normed; and
 //! `"encoder"` the states of the last layer that the head sees.
 
-use super::{Activation, Architecture, Dense, HeadNames, KEYS, NAMES, Norms, Origin, Positions, read_as_bert};
+use super::{Activation, Architecture, Dense, HeadNames, KEYS, NAMES, Norms, Origin, Positions, Unit, read_as_bert};
 
 pub(super) const BERT: Architecture = Architecture {
     model_type: "bert",
@@ -17,6 +17,7 @@ pub(super) const BERT: Architecture = Architecture {
     padding: 0,
     positions: Positions::FromZero,
     norms: Norms::After,
+    unit: Unit::Gelu,
     names: NAMES,
     heads: HeadNames {
         // The pooler, which was pretrained with the encoder.

@@ -4,8 +4,11 @@
 //! `at = "word"` perturbs the word table's output, and `"embedding"` the same, normed: neither holds positions, which layers
 //! look up for themselves and no perturbation reaches. `"encoder"` perturbs the states of the last layer that the head sees.
 
-use super::{Activation, Architecture, Dense, EncoderNames, HeadNames, KEYS, LayerNames, Norms, Origin, Positions};
-use crate::models::{Config, fields::Fields, relative::Relative};
+use super::{
+    Activation, Architecture, Config, Dense, EncoderNames, Fields, HeadNames, KEYS, LayerNames, MapNames, Norms,
+    Origin, Positions, Unit,
+};
+use crate::models::relative::Relative;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -21,15 +24,19 @@ pub(super) const DEBERTA_V2: Architecture = Architecture {
     padding: 0,
     positions: Positions::FromZero,
     norms: Norms::After,
+    unit: Unit::Gelu,
     names: EncoderNames {
         words: "embeddings.word_embeddings",
         positions: None,
         types: None,
+        languages: None,
         norm: Some("embeddings.LayerNorm"),
         layer: LayerNames {
-            query: "encoder.layer.{}.attention.self.query_proj",
-            key: "encoder.layer.{}.attention.self.key_proj",
-            value: "encoder.layer.{}.attention.self.value_proj",
+            maps: MapNames::Apart {
+                query: "encoder.layer.{}.attention.self.query_proj",
+                key: "encoder.layer.{}.attention.self.key_proj",
+                value: "encoder.layer.{}.attention.self.value_proj",
+            },
             out: "encoder.layer.{}.attention.output.dense",
             attention_norm: "encoder.layer.{}.attention.output.LayerNorm",
             up: "encoder.layer.{}.intermediate.dense",
@@ -57,6 +64,9 @@ pub(super) const DEBERTA_V2: Architecture = Architecture {
     },
 };
 
+/// The most positions that distances are laid out for: no tensor of the checkpoint tells whether there are as many.
+const MOST_POSITIONS: usize = 1 << 16;
+
 /// Why another setting is refused.
 const ONLY: &str = "of deberta-v2, models with mDeBERTa-v3's settings are supported";
 
@@ -73,6 +83,8 @@ fn read(fields: &Fields, common: Config) -> Result<Config, String> {
         layer_norm_eps: fields.number("layer_norm_eps", 1e-7)?,
         hidden_dropout_prob,
         attention_probs_dropout_prob: fields.rate("attention_probs_dropout_prob", 0.1)?,
+        attention_output_dropout: hidden_dropout_prob,
+        feed_forward_dropout: hidden_dropout_prob,
         classifier_dropout: fields.rate("cls_dropout", hidden_dropout_prob)?,
         tagger_dropout: hidden_dropout_prob,
         initializer_range: fields.number("initializer_range", 0.02)?,
@@ -92,6 +104,9 @@ fn read(fields: &Fields, common: Config) -> Result<Config, String> {
 
 /// The buckets of distances; a `max_relative_positions` below 1 stands for all positions.
 fn relative(fields: &Fields, positions: usize) -> Result<Relative, String> {
+    if positions > MOST_POSITIONS {
+        return Err(format!("\"max_position_embeddings\" must be at most {MOST_POSITIONS}, found {positions}"));
+    }
     let side = fields.size("position_buckets")?;
     let reach = match fields.get("max_relative_positions") {
         Some(value) if value.as_i64().is_none_or(|reach| reach >= 1) => fields.size("max_relative_positions")?,
@@ -100,7 +115,8 @@ fn relative(fields: &Fields, positions: usize) -> Result<Relative, String> {
     match side >= 2 && reach > side / 2 + 1 {
         true => Ok(Relative { side, reach, table: "encoder.rel_embeddings", norm: "encoder.LayerNorm" }),
         false => Err(format!(
-            "\"position_buckets\" must be at least 2, and half of it below the {reach} distances less one, found {side}"
+            "\"position_buckets\" must be at least 2 and less than twice \"max_relative_positions\" ({reach}) less two, found \
+             {side}"
         )),
     }
 }
@@ -142,5 +158,62 @@ fn must_be_number(fields: &Fields, key: &str, only: usize) -> Result<(), String>
             Err(format!("\"{key}\" must be {only}, found {value}: {ONLY}"))
         }
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::HeadKind;
+    use serde_json::json;
+
+    /// The config.json of mdeberta-v3-base, with one key changed.
+    fn config(key: &str, value: Value) -> Result<Config, String> {
+        let mut raw = json!({
+            "model_type": "deberta-v2", "attention_probs_dropout_prob": 0.1, "hidden_act": "gelu",
+            "hidden_dropout_prob": 0.1, "hidden_size": 768, "initializer_range": 0.02, "intermediate_size": 3072,
+            "max_position_embeddings": 512, "relative_attention": true, "position_buckets": 256,
+            "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": "p2c|c2p", "layer_norm_eps": 1e-7,
+            "max_relative_positions": -1, "position_biased_input": false, "num_attention_heads": 12,
+            "num_hidden_layers": 12, "type_vocab_size": 0, "vocab_size": 251000,
+        });
+        raw[key] = value;
+        Config::new(raw.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn the_settings_of_mdeberta_are_read() {
+        let read = config("pooler_dropout", json!(0)).unwrap();
+        let relative = read.relative.unwrap();
+        assert_eq!((relative.side, relative.reach, read.longest_input()), (256, 512, 512));
+        assert_eq!((read.type_vocab_size, read.layer_norm_eps), (1, 1e-7));
+        assert_eq!(read.to_json(&HeadKind::MaskedLm)["legacy"], false);
+        let far = config("max_relative_positions", json!(300)).unwrap();
+        assert_eq!(far.relative.unwrap().reach, 300);
+    }
+
+    #[test]
+    fn other_settings_are_refused_by_name() {
+        for (key, value, found) in [
+            ("norm_rel_ebd", json!("none"), "\"none\""),
+            ("norm_rel_ebd", json!(null), "missing"),
+            ("relative_attention", json!(false), "relative_attention"),
+            ("share_att_key", json!(null), "share_att_key"),
+            ("position_biased_input", json!(true), "position_biased_input"),
+            ("pos_att_type", json!(["c2p"]), "c2p"),
+            ("type_vocab_size", json!(2), "found 2"),
+            ("conv_kernel_size", json!(3), "found 3"),
+            ("embedding_size", json!(128), "must be 768"),
+            ("attention_head_size", json!(32), "must be 64"),
+            ("pooler_dropout", json!(0.1), "found 0.1"),
+            ("hidden_act", json!("gelu_new"), "gelu_new"),
+            ("position_buckets", json!(1), "found 1"),
+            ("position_buckets", json!(-1), "found -1"),
+            ("max_relative_positions", json!(100), "100"),
+            ("max_position_embeddings", json!(1 << 30), "65536"),
+        ] {
+            let error = config(key, value.clone()).unwrap_err();
+            assert!(error.contains(&format!("\"{key}\"")) && error.contains(found), "{key} {value}: {error}");
+        }
     }
 }

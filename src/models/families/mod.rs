@@ -5,13 +5,26 @@
 
 mod bert;
 mod deberta;
+mod distilbert;
+mod modernbert;
 mod roberta;
+mod xlm;
+mod xlm_roberta_xl;
 
 use super::{Config, fields::Fields};
 
 /// The families that can be loaded.
-pub const ARCHITECTURES: &[&Architecture] =
-    &[&roberta::XLM_ROBERTA, &roberta::ROBERTA, &roberta::CAMEMBERT, &bert::BERT, &deberta::DEBERTA_V2];
+pub const ARCHITECTURES: &[&Architecture] = &[
+    &roberta::XLM_ROBERTA,
+    &roberta::ROBERTA,
+    &roberta::CAMEMBERT,
+    &bert::BERT,
+    &deberta::DEBERTA_V2,
+    &distilbert::DISTILBERT,
+    &xlm_roberta_xl::XLM_ROBERTA_XL,
+    &modernbert::MODERNBERT,
+    &xlm::XLM,
+];
 
 /// Other architectures of encoders, lest one be taken for a slip of the pen.
 pub const OTHERS: &[&str] = &[
@@ -22,7 +35,6 @@ pub const OTHERS: &[&str] = &[
     "convbert",
     "data2vec-text",
     "deberta",
-    "distilbert",
     "electra",
     "ernie",
     "esm",
@@ -35,7 +47,6 @@ pub const OTHERS: &[&str] = &[
     "luke",
     "megatron-bert",
     "mobilebert",
-    "modernbert",
     "mpnet",
     "mt5",
     "new",
@@ -45,8 +56,6 @@ pub const OTHERS: &[&str] = &[
     "roformer",
     "squeezebert",
     "t5",
-    "xlm",
-    "xlm-roberta-xl",
     "xlnet",
     "xmod",
 ];
@@ -76,6 +85,8 @@ pub struct Architecture {
     pub positions: Positions,
     /// Where a layer has its norms.
     pub norms: Norms,
+    /// What lies between the two maps of a feed-forward net.
+    pub unit: Unit,
     /// What the encoder's tensors are called.
     pub names: EncoderNames,
     /// The heads, and what their tensors are called.
@@ -111,7 +122,19 @@ pub enum Norms {
     After,
     /// Before attention and before the feed-forward net: what passes between layers is the residual sum, and a last norm
     /// follows.
-    Before,
+    Before {
+        /// Whether attention in the first layer has one, too: the norm of the embeddings may stand for it.
+        first: bool,
+    },
+}
+
+/// What lies between the two maps of a feed-forward net.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unit {
+    /// GELU.
+    Gelu,
+    /// GELU of one half, times the other half.
+    GatedGelu,
 }
 
 /// The names of an encoder's layers and tables, after the first part that all of them have.
@@ -123,6 +146,8 @@ pub struct EncoderNames {
     pub positions: Option<&'static str>,
     /// The table of token types, if there is one.
     pub types: Option<&'static str>,
+    /// The table of languages, where config.json says that there is one.
+    pub languages: Option<&'static str>,
     /// The norm of the embeddings, if there is one.
     pub norm: Option<&'static str>,
     /// Those of each layer.
@@ -136,12 +161,8 @@ pub struct EncoderNames {
 /// The names in a layer, whose number stands for `{}`.
 #[derive(Debug)]
 pub struct LayerNames {
-    /// What makes queries.
-    pub query: &'static str,
-    /// What makes keys.
-    pub key: &'static str,
-    /// What makes values.
-    pub value: &'static str,
+    /// What makes queries, keys and values.
+    pub maps: MapNames,
     /// The map of what was attended to.
     pub out: &'static str,
     /// The norm after or before attention.
@@ -154,11 +175,31 @@ pub struct LayerNames {
     pub output_norm: &'static str,
 }
 
+/// The names of what makes queries, keys and values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MapNames {
+    /// A map for each.
+    Apart {
+        /// Of queries.
+        query: &'static str,
+        /// Of keys.
+        key: &'static str,
+        /// Of values.
+        value: &'static str,
+    },
+    /// One map, whose outputs are first queries, then keys, then values.
+    Fused(&'static str),
+}
+
 impl LayerNames {
     /// All of them.
-    pub fn all(&self) -> [&'static str; 8] {
-        let LayerNames { query, key, value, out, attention_norm, up, down, output_norm } = self;
-        [query, key, value, out, attention_norm, up, down, output_norm].map(|name| *name)
+    pub fn all(&self) -> Vec<&'static str> {
+        let LayerNames { maps, out, attention_norm, up, down, output_norm } = self;
+        let maps = match *maps {
+            MapNames::Apart { query, key, value } => vec![query, key, value],
+            MapNames::Fused(name) => vec![name],
+        };
+        [maps, vec![*out, *attention_norm, *up, *down, *output_norm]].concat()
     }
 
     /// One of them in the layer of this number.
@@ -206,6 +247,8 @@ pub struct Dense {
 pub enum Activation {
     /// The hyperbolic tangent.
     Tanh,
+    /// The rectifier.
+    Relu,
     /// GELU in its exact form.
     Gelu,
 }
@@ -237,6 +280,8 @@ fn read_as_bert(fields: &Fields, common: Config) -> Result<Config, String> {
         layer_norm_eps: fields.number("layer_norm_eps", 1e-12)?,
         hidden_dropout_prob,
         attention_probs_dropout_prob: fields.rate("attention_probs_dropout_prob", 0.1)?,
+        attention_output_dropout: hidden_dropout_prob,
+        feed_forward_dropout: hidden_dropout_prob,
         classifier_dropout,
         tagger_dropout: classifier_dropout,
         initializer_range: fields.number("initializer_range", 0.02)?,
@@ -257,11 +302,14 @@ const NAMES: EncoderNames = EncoderNames {
     words: "embeddings.word_embeddings",
     positions: Some("embeddings.position_embeddings"),
     types: Some("embeddings.token_type_embeddings"),
+    languages: None,
     norm: Some("embeddings.LayerNorm"),
     layer: LayerNames {
-        query: "encoder.layer.{}.attention.self.query",
-        key: "encoder.layer.{}.attention.self.key",
-        value: "encoder.layer.{}.attention.self.value",
+        maps: MapNames::Apart {
+            query: "encoder.layer.{}.attention.self.query",
+            key: "encoder.layer.{}.attention.self.key",
+            value: "encoder.layer.{}.attention.self.value",
+        },
         out: "encoder.layer.{}.attention.output.dense",
         attention_norm: "encoder.layer.{}.attention.output.LayerNorm",
         up: "encoder.layer.{}.intermediate.dense",

@@ -4,7 +4,7 @@
 //! `at = "word"` perturbs the word table's output; `"embedding"` the sum of words, positions and token types, normed; and
 //! `"encoder"` the states of the last layer that the head sees.
 
-use super::{Activation, Architecture, Dense, HeadNames, KEYS, NAMES, Norms, Origin, Positions, read_as_bert};
+use super::{Activation, Architecture, Dense, HeadNames, KEYS, NAMES, Norms, Origin, Positions, Unit, read_as_bert};
 
 pub(super) const XLM_ROBERTA: Architecture = roberta(
     "xlm-roberta",
@@ -49,6 +49,7 @@ const fn roberta(
         padding: 1,
         positions: Positions::AfterPadding,
         norms: Norms::After,
+        unit: Unit::Gelu,
         names: NAMES,
         heads: HEADS,
     }
