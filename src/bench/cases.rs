@@ -5,8 +5,9 @@ use crate::{
     array::{Ids, Shape},
     models::Batch,
     ops::{
-        AdamW, AdamWRows, Angles, Attention, CatchUp, Copy, Distribution, Layout, LossScale, Sources, Target,
-        attention, concat_columns, gather, gelu_linear, linear, linear_cross_entropy, matmul, noise, sum_squares,
+        AdamW, AdamWRows, Angles, Attention, Buckets, CatchUp, Copy, Disentangled, Distribution, Layout, LossScale,
+        Sources, Target, attention, concat_columns, disentangled_attention, gather, gelu_linear, linear,
+        linear_cross_entropy, matmul, noise, sum_squares,
     },
     rng::Draw,
     tensor::{Tensor, Update},
@@ -107,6 +108,18 @@ pub const CASES: &[Case] = &[
     case("attention", "", |s| vec![s.hidden(); 3], |s, x| attend(s, x, None)),
     case("attention", "dropout", |s| vec![s.hidden(); 3], |s, x| attend(s, x, Some((0.1, DRAW)))),
     case("attention", "window", |s| vec![s.hidden(); 3], |s, x| attention(&x[0], &x[1], &x[2], windowed(s))),
+    case(
+        "disentangled_attention",
+        "",
+        |s| [vec![s.hidden(); 3], vec![[512, s.extents.hidden].into(); 2]].concat(),
+        |s, x| disentangled(s, x, None),
+    ),
+    case(
+        "disentangled_attention",
+        "dropout",
+        |s| [vec![s.hidden(); 3], vec![[512, s.extents.hidden].into(); 2]].concat(),
+        |s, x| disentangled(s, x, Some((0.1, DRAW))),
+    ),
     case("rotary", "", |s| vec![s.hidden()], |s, x| x[0].rotary(&s.batch.segments, &ANGLES)),
     case(
         "layer_norm",
@@ -204,6 +217,9 @@ pub const CASES: &[Case] = &[
     case("clip_factor", "", |_| vec![[1].into()], |_, x| x[0].clip_factor(1.0)),
 ];
 
+/// mDeBERTa-v3's.
+static BUCKETS: LazyLock<Buckets> = LazyLock::new(|| Buckets::logarithmic(256, 512, 512));
+
 /// Of heads of 64 columns, which all encoders here have, and the longest sequences.
 static ANGLES: LazyLock<Angles> = LazyLock::new(|| Angles::new(160_000.0, 64, 512));
 
@@ -215,6 +231,11 @@ fn windowed(s: &Scene) -> Attention {
 fn attend(s: &Scene, x: &[Tensor], dropout: Option<(f32, Draw)>) -> Tensor {
     let how = Attention { segments: s.batch.segments.clone(), heads: s.extents.heads, dropout, window: None };
     attention(&x[0], &x[1], &x[2], how)
+}
+
+fn disentangled(s: &Scene, x: &[Tensor], dropout: Option<(f32, Draw)>) -> Tensor {
+    let attention = Attention { segments: s.batch.segments.clone(), heads: s.extents.heads, dropout, window: None };
+    disentangled_attention([&x[0], &x[1], &x[2]], [&x[3], &x[4]], Disentangled { attention, buckets: BUCKETS.clone() })
 }
 
 const HYPER: AdamW = AdamW { lr: 1e-5, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weight_decay: 0.01, step: 3 };

@@ -4,7 +4,8 @@ use super::Effort;
 use crate::{
     array::{Ids, Segments},
     ops::{
-        Attention, Case, Layout, Sources, Target, attention, gather, gelu_linear, linear, linear_cross_entropy, matmul,
+        Attention, Buckets, Case, Disentangled, Layout, Sources, Target, attention, disentangled_attention, gather,
+        gelu_linear, linear, linear_cross_entropy, matmul,
     },
     rng::Draw,
     tensor::Tensor,
@@ -58,6 +59,14 @@ fn attend(lengths: &[usize], rate: f32, x: &[Tensor]) -> Tensor {
     )
 }
 
+/// With mDeBERTa-v3's buckets.
+fn disentangled(x: &[Tensor]) -> Tensor {
+    let segments = Segments::new([1, 256]);
+    let attention = Attention { segments, heads: 2, dropout: Some((0.1, DRAW)), window: None };
+    let how = Disentangled { attention, buckets: Buckets::logarithmic(256, 512, 512) };
+    disentangled_attention([&x[0], &x[1], &x[2]], [&x[3], &x[4]], how)
+}
+
 fn product(x: &[Tensor], layout: Layout) -> Tensor {
     matmul(&x[0], &x[1], layout).scale(1.0 / 16.0)
 }
@@ -93,6 +102,13 @@ pub(super) const ENCODER: &[EncoderCase] = &[
     usual("attention", 64, "64-wide heads", &[&[130, 128], &[130, 128], &[130, 128]], |x| attend(&[1, 64, 65], 0.0, x)),
     usual("attention", 256, "256 tokens", &[&[257, 128], &[257, 128], &[257, 128]], |x| attend(&[1, 256], 0.1, x)),
     usual("attention", 512, "512 tokens", &[&[513, 128], &[513, 128], &[513, 128]], |x| attend(&[512, 1], 0.1, x)),
+    usual(
+        "disentangled_attention",
+        257,
+        "257 tokens, 512 rows of positions",
+        &[&[257, 128], &[257, 128], &[257, 128], &[512, 128], &[512, 128]],
+        disentangled,
+    ),
     usual("layer_norm", 768, "768 wide", &[&[129, 768], &[768], &[768]], |x| x[0].layer_norm(&x[1], &x[2], 1e-5)),
     usual("layer_norm", 1024, "1,024 wide", &[&[1, 1024], &[1024], &[1024]], |x| x[0].layer_norm(&x[1], &x[2], 1e-5)),
     usual("add_layer_norm", 768, "768 wide", &[&[129, 768], &[129, 768], &[768], &[768]], |x| {

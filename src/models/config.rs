@@ -3,6 +3,7 @@
 use super::{
     families::{ARCHITECTURES, Architecture, OTHERS, Positions},
     fields::Fields,
+    relative::Relative,
 };
 use crate::{
     error::{Error, Result, did_you_mean},
@@ -179,6 +180,8 @@ pub struct Config {
     pub pooling: Pooling,
     /// Positions by rotation, where that is what positions are.
     pub rotation: Option<Rotation>,
+    /// Relative positions, where attention is disentangled.
+    pub relative: Option<Relative>,
     /// Everything that the file held, for writing it again.
     pub(super) raw: Map<String, Value>,
 }
@@ -251,6 +254,7 @@ impl Config {
             biases: Biases::EVERYWHERE,
             pooling: Pooling::First,
             rotation: None,
+            relative: None,
             raw: raw.clone(),
         })
     }

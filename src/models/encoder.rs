@@ -7,7 +7,7 @@
 use super::{
     Config,
     families::Norms,
-    layer::{Layer, SITES_PER_LAYER, Turns},
+    layer::{Layer, SITES_PER_LAYER, Shared},
 };
 use crate::{
     array::{Format, Ids, Segments},
@@ -71,15 +71,17 @@ pub struct Encoder {
     layers: Vec<Arc<Layer>>,
     last_norm: Option<LayerNorm>,
     norms: Norms,
+    sites: usize,
 }
 
 impl Encoder {
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Encoder {
         let (h, names) = (config.hidden_size, &config.architecture.names);
         let embeddings = Embeddings::build(builder, config);
-        let angles = Turns::new(builder, config);
-        let layer = |i| Arc::new(Layer::build(builder, config, &angles, i));
-        let layers = (0..config.num_hidden_layers).map(layer).collect();
+        let shared = Shared::build(builder, config);
+        let layer = |i| Arc::new(Layer::build(builder, config, &shared, i));
+        let layers: Vec<Arc<Layer>> = (0..config.num_hidden_layers).map(layer).collect();
+        let sites = 1 + layers.len() * SITES_PER_LAYER + shared.sites(layers.len());
         let norm = |name| LayerNorm::build(builder, name, h, config.layer_norm_eps, config.biases.norms);
         Encoder {
             recompute: false,
@@ -88,12 +90,13 @@ impl Encoder {
             layers,
             last_norm: names.last_norm.map(norm),
             norms: config.architecture.norms,
+            sites,
         }
     }
 
     /// The first dropout site after the encoder's own.
     pub(super) fn sites(&self) -> usize {
-        1 + self.layers.len() * SITES_PER_LAYER
+        self.sites
     }
 
     /// Word embeddings (t, h), and for each token its row of the position table and its type → the layers' input (t, h).

@@ -5,14 +5,16 @@
 use super::{
     Config,
     families::{Architecture, LayerNames, MapNames, Norms, Unit},
+    relative::RelativePositions,
 };
 use crate::{
     array::{Format, Ids, Segments},
     nn::{Builder, LayerNorm, Linear, Pass},
-    ops::{self, Angles, Attention},
+    ops::{self, Angles, Attention, Disentangled},
     rng::Draw,
     tensor::Tensor,
 };
+use std::sync::Arc;
 
 /// Dropout sites of a layer: attention probabilities, attention output, feed-forward net.
 pub const SITES_PER_LAYER: usize = 3;
@@ -32,6 +34,25 @@ impl Turns {
         let places = if builder.makes() { config.max_position_embeddings } else { 0 };
         let angles = |base| Angles::new(base, width, places);
         Some(Turns { global: angles(rotation.global_base), local: angles(rotation.local_base) })
+    }
+}
+
+/// What all layers share of positions, where the family's attention knows of them.
+#[derive(Debug)]
+pub struct Shared {
+    turns: Option<Turns>,
+    relative: Option<Arc<RelativePositions>>,
+}
+
+impl Shared {
+    pub(super) fn build(builder: &mut Builder, config: &Config) -> Shared {
+        let turns = Turns::new(builder, config);
+        Shared { turns, relative: RelativePositions::build(builder, config).map(Arc::new) }
+    }
+
+    /// Dropout sites behind those of the layers.
+    pub(super) fn sites(&self, layers: usize) -> usize {
+        if self.relative.is_some() { layers } else { 0 }
     }
 }
 
@@ -63,6 +84,17 @@ impl Maps {
             }
         }
     }
+
+    /// Rows of a table of positions (count, h) → their keys and queries, each (count, h)
+    fn of_positions(&self, rows: &Tensor) -> [Tensor; 2] {
+        match self {
+            Maps::Apart([query, key, _]) => [key, query].map(|map| map.forward(rows)),
+            Maps::Fused(_) => {
+                let [query, key, _] = self.forward(rows);
+                [key, query]
+            }
+        }
+    }
 }
 
 /// What each token gathers from its sequence.
@@ -70,6 +102,8 @@ impl Maps {
 struct SelfAttention {
     maps: Maps,
     angles: Option<Angles>,
+    relative: Option<Arc<RelativePositions>>,
+    index: usize,
     window: Option<usize>,
     heads: usize,
     dropout: f32,
@@ -77,12 +111,14 @@ struct SelfAttention {
 }
 
 impl SelfAttention {
-    fn build(builder: &mut Builder, config: &Config, turns: &Option<Turns>, index: usize) -> SelfAttention {
+    fn build(builder: &mut Builder, config: &Config, shared: &Shared, index: usize) -> SelfAttention {
         let local = config.rotation.as_ref().filter(|rotation| !rotation.is_global(index));
         let angles = |turns: &Turns| if local.is_some() { turns.local.clone() } else { turns.global.clone() };
         SelfAttention {
             maps: Maps::build(builder, config, index),
-            angles: turns.as_ref().map(angles),
+            angles: shared.turns.as_ref().map(angles),
+            relative: shared.relative.clone(),
+            index,
             window: local.map(|rotation| rotation.window),
             heads: config.num_attention_heads,
             dropout: config.attention_probs_dropout_prob,
@@ -99,7 +135,10 @@ impl SelfAttention {
         });
         let dropout = pass.dropout_at(self.site, self.dropout);
         let how = Attention { segments: segments.clone(), heads: self.heads, dropout, window: self.window };
-        ops::attention(&query, &key, &value, how)
+        let Some(relative) = &self.relative else { return ops::attention(&query, &key, &value, how) };
+        let positions = self.maps.of_positions(&relative.rows(self.index, pass));
+        let how = Disentangled { attention: how, buckets: relative.buckets.clone() };
+        ops::disentangled_attention([&query, &key, &value], positions.each_ref(), how)
     }
 }
 
@@ -120,7 +159,7 @@ pub struct Layer {
 }
 
 impl Layer {
-    pub(super) fn build(builder: &mut Builder, config: &Config, turns: &Option<Turns>, index: usize) -> Layer {
+    pub(super) fn build(builder: &mut Builder, config: &Config, shared: &Shared, index: usize) -> Layer {
         let (h, inner, biases) = (config.hidden_size, config.intermediate_size, config.biases);
         let Architecture { norms, unit, names, .. } = config.architecture;
         let names = &names.layer;
@@ -130,7 +169,7 @@ impl Layer {
         let is_normed = index > 0 || *norms != Norms::Before { first: false };
         let width = if *unit == Unit::GatedGelu { 2 * inner } else { inner };
         Layer {
-            attention: SelfAttention::build(builder, config, turns, index),
+            attention: SelfAttention::build(builder, config, shared, index),
             out: Linear::build(builder, &at(names.out), h, h, biases.attention),
             attention_norm: is_normed.then(|| norm(builder, names.attention_norm)),
             up: Linear::build(builder, &at(names.up), h, width, biases.feed_forward),

@@ -10,6 +10,7 @@ mod model;
 mod names;
 mod pretrained;
 pub mod ranking;
+mod relative;
 pub mod shipped;
 
 pub use config::{Biases, Config, Globals, HeadKind, Pooling, Problem, Rotation};

@@ -106,7 +106,7 @@ impl Attention {
     }
 
     /// What dropout multiplies each probability of a query's row by.
-    fn mask(&self, row: usize, head: usize, column: usize) -> f64 {
+    pub(super) fn mask(&self, row: usize, head: usize, column: usize) -> f64 {
         let Some((rate, draw)) = self.dropout else { return 1.0 };
         let word = draw.words(column as u32 / 4, self.random_row(row, head))[column % 4];
         if word >= drop_threshold(rate) { 1.0 / (1.0 - f64::from(rate)) } else { 0.0 }
@@ -130,26 +130,23 @@ impl Attention {
 
     /// The probabilities with which query `row` attends to some rows of its sequence, before dropout.
     fn probabilities(&self, query: &Array, key: &Array, row: usize, head: usize, rows: Range<usize>) -> Vec<f64> {
-        let scores: Vec<f64> =
-            rows.map(|j| self.scale(query.shape.columns()) * self.dot(query, row, key, j, head)).collect();
-        let most = scores.iter().copied().fold(f64::MIN, f64::max);
-        let sum: f64 = scores.iter().map(|x| (x - most).exp()).sum();
-        scores.iter().map(|x| (x - most).exp() / sum).collect()
+        let scale = self.scale(query.shape.columns());
+        softmax(&rows.map(|j| scale * self.dot(query, row, key, j, head)).collect::<Vec<_>>())
     }
 
-    fn dot(&self, a: &Array, i: usize, b: &Array, j: usize, head: usize) -> f64 {
+    pub(super) fn dot(&self, a: &Array, i: usize, b: &Array, j: usize, head: usize) -> f64 {
         let columns = self.columns(a.shape.columns(), head);
         columns.map(|c| a.row(i)[c] * b.row(j)[c]).sum()
     }
 
     /// The columns of a head.
-    fn columns(&self, width: usize, head: usize) -> Range<usize> {
+    pub(super) fn columns(&self, width: usize, head: usize) -> Range<usize> {
         let each = width / self.heads;
         head * each..(head + 1) * each
     }
 
     /// The part of a (t, h) matrix that belongs to a sequence and head.
-    fn part<'a>(&self, x: &'a [f32], width: usize, rows: &Range<usize>, head: usize) -> Matrix<'a> {
+    pub(super) fn part<'a>(&self, x: &'a [f32], width: usize, rows: &Range<usize>, head: usize) -> Matrix<'a> {
         Matrix::rows(&x[(rows.start * width + head * (width / self.heads)).min(x.len())..], width)
     }
 
@@ -166,15 +163,7 @@ impl Attention {
                     let seen = self.seen_in(part, i);
                     row[..seen.start].fill(0.0);
                     row[seen.end..].fill(0.0);
-                    let row = &mut row[seen];
-                    let most = cpu::max(row);
-                    for x in row.iter_mut() {
-                        *x = cpu::exp(*x - most);
-                    }
-                    let inverse = 1.0 / cpu::sum(row, |x| x);
-                    for x in row {
-                        *x *= inverse;
-                    }
+                    softmax_row(&mut row[seen]);
                 }
             },
         );
@@ -190,7 +179,7 @@ impl Attention {
     }
 
     /// Applies dropout to the (queries, keys) numbers of one part and head.
-    fn drop_block(&self, block: &mut [f32], part: &Part, head: usize) {
+    pub(super) fn drop_block(&self, block: &mut [f32], part: &Part, head: usize) {
         let Some(dropout) = self.dropout else { return };
         let first = part.keys.start - part.sequence.start;
         cpu::vectorized(
@@ -204,7 +193,7 @@ impl Attention {
     }
 
     /// What dropout multiplies the (queries, keys) probabilities of one part and head by; none without dropout.
-    fn block_mask(&self, part: &Part, head: usize) -> Option<Block> {
+    pub(super) fn block_mask(&self, part: &Part, head: usize) -> Option<Block> {
         self.dropout?;
         let mut mask = Block::uninitialized(part.queries.len() * part.keys.len());
         mask.fill(1.0);
@@ -213,15 +202,20 @@ impl Attention {
     }
 
     /// The words of the mask's bits for one query and head; keys are aligned, so that a sequence may begin in a word.
-    fn mask_words(&self) -> usize {
+    pub(super) fn mask_words(&self) -> usize {
         let words = |rows: Range<usize>| rows.end.div_ceil(32) - rows.start / 32;
         self.segments.ranges().map(words).max().unwrap_or(0)
     }
 
     /// The uniform of all shaders.
     fn uniform(&self, x: &Shape) -> Vec<u32> {
+        self.uniform_scaled(x, self.scale(x.columns()))
+    }
+
+    /// The same for scores that are multiplied by `scale`.
+    pub(super) fn uniform_scaled(&self, x: &Shape, scale: f64) -> Vec<u32> {
         let (rate, draw) = self.dropout.unwrap_or((0.0, Draw { seed: 0, step: 0, stream: 0 }));
-        let (scale, factor) = (self.scale(x.columns()) as f32, 1.0 / (1.0 - rate));
+        let (scale, factor) = (scale as f32, 1.0 / (1.0 - rate));
         let extents = [x.rows(), x.columns(), x.columns() / self.heads, self.heads, self.segments.count()];
         let words = [self.mask_words() as u32, scale.to_bits(), drop_threshold(rate), factor.to_bits()];
         let [low, high] = draw.key();
@@ -233,17 +227,21 @@ impl Attention {
             .collect()
     }
 
+    /// The mask into scratch buffer 0.
+    pub(super) fn draw_mask(&self, x: &Shape) -> Dispatch {
+        Dispatch {
+            shader: "attention_mask".into(),
+            entry: "forward",
+            bindings: vec![Binding::Scratch(0), Binding::Ids(self.segments.offsets.clone())],
+            uniform: self.uniform(x),
+            workgroups: (x.rows() * self.heads * self.mask_words()).div_ceil(64),
+        }
+    }
+
     /// The mask into scratch buffer 0, then entry points of `shader` whose workgroups take `rows` rows of one head.
     fn kernel_of(&self, x: &Shape, shader: &'static str, entries: &[&'static str], rows: usize) -> Kernel {
         let places = x.rows() * self.heads;
         let offsets = Binding::Ids(self.segments.offsets.clone());
-        let mask = Dispatch {
-            shader: "attention_mask".into(),
-            entry: "forward",
-            bindings: vec![Binding::Scratch(0), offsets.clone()],
-            uniform: self.uniform(x),
-            workgroups: (places * self.mask_words()).div_ceil(64),
-        };
         let [query, key, value, grad] = [0, 1, 2, 3].map(Binding::Input);
         let bindings = [Binding::Output(0), query, key, value, offsets, Binding::Scratch(0), grad];
         let launch = |entry: &&'static str| Dispatch {
@@ -255,7 +253,7 @@ impl Attention {
         };
         Kernel {
             scratch: vec![places * (self.mask_words() + 2)],
-            dispatches: [mask].into_iter().chain(entries.iter().map(launch)).collect(),
+            dispatches: [self.draw_mask(x)].into_iter().chain(entries.iter().map(launch)).collect(),
             ..Kernel::default()
         }
     }
@@ -267,7 +265,7 @@ impl Attention {
     }
 
     /// The floating point operations of one product over all pairs of rows of a sequence that see each other.
-    fn pair_flops(&self, columns: usize) -> f64 {
+    pub(super) fn pair_flops(&self, columns: usize) -> f64 {
         let pairs = |sequence: Range<usize>| match self.window {
             None => sequence.len() * sequence.len(),
             Some(_) => sequence.clone().map(|row| self.seen(&(row..row + 1), &sequence).len()).sum(),
@@ -276,16 +274,24 @@ impl Attention {
     }
 
     /// Every sequence's rows with every head, in the order of [`Tile::grid`].
-    fn places(&self) -> Vec<(Range<usize>, usize)> {
+    pub(super) fn places(&self) -> Vec<(Range<usize>, usize)> {
         self.segments.ranges().flat_map(|rows| (0..self.heads).map(move |head| (rows.clone(), head))).collect()
     }
 }
 
 /// Some queries of a sequence, and the keys that they see.
-struct Part {
+pub(super) struct Part {
     queries: Range<usize>,
     keys: Range<usize>,
     sequence: Range<usize>,
+}
+
+impl Part {
+    /// A whole sequence.
+    pub(super) fn whole(sequence: &Range<usize>) -> Part {
+        let [queries, keys, sequence] = [(); 3].map(|()| sequence.clone());
+        Part { queries, keys, sequence }
+    }
 }
 
 impl Op for Attention {
@@ -458,8 +464,28 @@ impl Op for AttentionBackward {
     }
 }
 
+/// The probabilities that scores stand for.
+pub(super) fn softmax(scores: &[f64]) -> Vec<f64> {
+    let most = scores.iter().copied().fold(f64::MIN, f64::max);
+    let sum: f64 = scores.iter().map(|x| (x - most).exp()).sum();
+    scores.iter().map(|x| (x - most).exp() / sum).collect()
+}
+
+/// Turns a row of scores into probabilities in place.
+#[inline(always)]
+pub(super) fn softmax_row(row: &mut [f32]) {
+    let most = cpu::max(row);
+    for x in row.iter_mut() {
+        *x = cpu::exp(*x - most);
+    }
+    let inverse = 1.0 / cpu::sum(row, |x| x);
+    for x in row {
+        *x *= inverse;
+    }
+}
+
 /// Multiplies by a mask, if there is one.
-fn multiply(x: &mut [f32], mask: Option<&[f32]>) {
+pub(super) fn multiply(x: &mut [f32], mask: Option<&[f32]>) {
     let Some(mask) = mask else { return };
     cpu::vectorized(
         #[inline(always)]
@@ -468,7 +494,7 @@ fn multiply(x: &mut [f32], mask: Option<&[f32]>) {
 }
 
 /// Turns `dP` into `dS` in place.
-fn softmax_backward(dp: &mut [f32], p: &[f32], s: usize, scale: f32) {
+pub(super) fn softmax_backward(dp: &mut [f32], p: &[f32], s: usize, scale: f32) {
     cpu::vectorized(
         #[inline(always)]
         || {

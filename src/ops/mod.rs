@@ -6,12 +6,14 @@ mod adamw;
 mod add;
 mod add_layer_norm;
 mod attention;
+mod buckets;
 mod cast;
 mod clamp;
 mod clip_factor;
 mod columns;
 mod copy;
 mod cross_entropy;
+mod disentangled_attention;
 mod dropout;
 mod gated_gelu;
 mod gather;
@@ -37,8 +39,10 @@ mod tanh;
 
 pub use adamw::{AdamW, AdamWRows, CatchUp, SCHEDULE_WORDS};
 pub use attention::{Attention, attention};
+pub use buckets::Buckets;
 pub use columns::concat_columns;
 pub use copy::Copy;
+pub use disentangled_attention::{Disentangled, disentangled_attention};
 pub use gather::gather;
 pub use gelu_linear::gelu_linear;
 pub use linear::linear;
@@ -99,6 +103,7 @@ pub const ALL: &[&Spec] = &[
     &clip_factor::SPEC,
     &columns::SPEC,
     &cross_entropy::SPEC,
+    &disentangled_attention::SPEC,
     &dropout::SPEC,
     &gated_gelu::SPEC,
     &gather::SPEC,

@@ -154,17 +154,29 @@ fn in_words(error: &serde_json::Error) -> String {
 /// An engine from the bytes of a SentencePiece Unigram model, with fairseq's ids: `<s>` 0, `<pad>` 1, `</s>` 2,
 /// `<unk>` 3, then every piece one later than in the file, `<mask>` last. As transformers' `XLMRobertaConverter`.
 ///
+/// A file that has BERT's special tokens among its pieces is DeBERTa's: ids are the places of pieces, and `[MASK]` is last
+/// where it is no piece. As transformers' `DebertaV2Tokenizer`, byte fallback included.
+///
 /// The settings are what a tokenizer.json of this engine would not say.
-pub(super) fn from_sentencepiece(bytes: &[u8]) -> Result<(Engine, Settings), String> {
+pub(super) fn from_sentencepiece(bytes: &[u8], config: &Value) -> Result<(Engine, Settings), String> {
     let proto = Proto::parse(bytes)?;
-    check_layout(&proto)?;
-    let whole = |piece: &&sentencepiece::Piece| piece.kind == sentencepiece::USER_DEFINED;
+    let is_deberta = proto.pieces.iter().any(|piece| piece.text == BERT[0]);
+    let own: &[&str] = if is_deberta { &BERT } else { &[] };
+    match is_deberta {
+        true => check_layout_of_deberta(&proto, config)?,
+        false => check_layout(&proto)?,
+    }
+    check_settings(&proto, own)?;
+    let whole = |piece: &&sentencepiece::Piece| {
+        piece.kind == sentencepiece::USER_DEFINED && !own.contains(&piece.text.as_str())
+    };
     let settings = Settings {
         add_dummy_prefix: proto.add_dummy_prefix,
         remove_extra_whitespaces: proto.remove_extra_whitespaces,
         user_defined_symbols: proto.pieces.iter().filter(whole).map(|piece| piece.text.clone()).collect(),
     };
-    let pieces = proto.pieces.into_iter().skip(3).map(|piece| (piece.text, f64::from(piece.score))).collect();
+    let n_front = if is_deberta { 0 } else { 3 };
+    let pieces = proto.pieces.into_iter().skip(n_front).map(|piece| (piece.text, f64::from(piece.score))).collect();
     let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
     if !proto.charsmap.is_empty() {
         Charsmap::parse(&proto.charsmap)?;
@@ -175,7 +187,8 @@ pub(super) fn from_sentencepiece(bytes: &[u8]) -> Result<(Engine, Settings), Str
         normalizers.push(replace(SPACES, &SPACE.to_string())?);
     }
     let scheme = if proto.add_dummy_prefix { PrependScheme::Always } else { PrependScheme::Never };
-    let mut engine = xlmr_layout(pieces, proto.byte_fallback, normalizers, scheme)?;
+    let layout = if is_deberta { deberta_layout } else { xlmr_layout };
+    let mut engine = layout(pieces, proto.byte_fallback, normalizers, scheme)?;
     // The crate has no user-defined pieces; transformers adds tokens for them, which is nearly the same.
     let symbols = settings.user_defined_symbols.iter();
     let symbols = symbols.map(|text| AddedToken::from(text.clone(), false).normalized(false));
@@ -186,8 +199,27 @@ pub(super) fn from_sentencepiece(bytes: &[u8]) -> Result<(Engine, Settings), Str
 /// What transformers replaces by one [`SPACE`].
 pub(super) const SPACES: &str = " {2,}";
 
+/// The specials but the mask must be pieces, and the unknown one what SentencePiece takes for it.
+fn check_layout_of_deberta(proto: &Proto, config: &Value) -> Result<(), String> {
+    for name in &BERT[..4] {
+        let kind = proto.pieces.iter().find(|piece| piece.text == *name).map(|piece| piece.kind);
+        match kind {
+            None => return Err(format!("its pieces lack \"{name}\", and have \"{}\" as DeBERTa's do", BERT[0])),
+            Some(kind) if *name == BERT[3] && kind != sentencepiece::UNKNOWN => {
+                return Err(format!("its piece \"{name}\" has the type {kind}, and is not the unknown one"));
+            }
+            Some(_) => {}
+        }
+    }
+    match ["do_lower_case", "split_by_punct"].into_iter().find(|key| config[key] == true) {
+        None => Ok(()),
+        Some(key) => Err(format!("\"{key}\" is true in tokenizer_config.json beside it, which is not supported")),
+    }
+}
+
+/// The specials of XLM-R come first.
 fn check_layout(proto: &Proto) -> Result<(), String> {
-    use sentencepiece::{BYTE, CONTROL, NORMAL, UNKNOWN, USER_DEFINED};
+    use sentencepiece::{CONTROL, UNKNOWN};
     if proto.pieces.is_empty() {
         return Err("it holds no pieces".to_string());
     }
@@ -197,6 +229,12 @@ fn check_layout(proto: &Proto) -> Result<(), String> {
             return Err(format!("its piece {i} is \"{found}\", where XLM-R's layout has \"{name}\""));
         }
     }
+    Ok(())
+}
+
+/// What both layouts have in common; `own` are specials wherever they stand, and those of XLM-R the first three.
+fn check_settings(proto: &Proto, own: &[&str]) -> Result<(), String> {
+    use sentencepiece::{BYTE, NORMAL, USER_DEFINED};
     if !(proto.has_trainer && proto.has_normalizer) {
         let n = proto.pieces.len();
         return Err(format!("it ends after {n} pieces, without the settings that follow them: it was cut short"));
@@ -205,7 +243,9 @@ fn check_layout(proto: &Proto) -> Result<(), String> {
         return Err(format!("its model type is {}, not 1 (Unigram)", proto.model_type));
     }
     let known = |kind| kind == NORMAL || kind == USER_DEFINED || kind == BYTE && proto.byte_fallback;
-    if let Some((i, piece)) = proto.pieces.iter().enumerate().skip(3).find(|(_, piece)| !known(piece.kind)) {
+    let is_special = |i: usize, text: &str| if own.is_empty() { i < 3 } else { own.contains(&text) };
+    let others = proto.pieces.iter().enumerate().filter(|(i, piece)| !is_special(*i, &piece.text));
+    if let Some((i, piece)) = others.into_iter().find(|(_, piece)| !known(piece.kind)) {
         return Err(format!("its piece {i} (\"{}\") has the type {}, which is not supported", piece.text, piece.kind));
     }
     if !proto.escape_whitespaces || proto.space_as_suffix {
@@ -225,13 +265,33 @@ pub(super) fn xlmr_layout(
     let special = |name: &str| (name.to_string(), 0.0);
     let front = [first, pad, last, unknown].map(special);
     let vocab = front.into_iter().chain(pieces).chain([special(mask)]).collect();
-    let unigram = Unigram::new(vocab, 3, byte_fallback)?;
+    let engine = spaced(Unigram::new(vocab, 3, byte_fallback)?, normalizers, scheme)?;
+    finish(engine, XLMR, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+}
+
+/// An engine of `pieces`, DeBERTa's specials among them, and the mask behind where it is none of them.
+fn deberta_layout(
+    mut pieces: Vec<(String, f64)>,
+    byte_fallback: bool,
+    normalizers: Vec<NormalizerWrapper>,
+    scheme: PrependScheme,
+) -> Result<Engine, String> {
+    if !pieces.iter().any(|(text, _)| text == BERT[4]) {
+        pieces.push((BERT[4].to_string(), 0.0));
+    }
+    let unknown = pieces.iter().position(|(text, _)| text == BERT[3]).ok_or("it has no unknown piece")?;
+    let engine = spaced(Unigram::new(pieces, unknown, byte_fallback)?, normalizers, scheme)?;
+    finish(engine, BERT, "[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
+}
+
+/// A Unigram model for text whose spaces are pieces.
+fn spaced(unigram: Unigram, normalizers: Vec<NormalizerWrapper>, scheme: PrependScheme) -> Result<Engine, String> {
     let metaspace = Metaspace::new(SPACE, scheme, true);
     let mut engine = Engine::new(Subwords::Unigram(unigram));
     engine.with_normalizer(Some(Sequence::new(normalizers))).map_err(|error| error.to_string())?;
     engine.with_pre_tokenizer(Some(metaspace.clone()));
     engine.with_decoder(Some(metaspace));
-    finish(engine, XLMR, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
+    Ok(engine)
 }
 
 /// An engine from the text of a vocab.txt and the settings of the tokenizer_config.json beside it, if any.

@@ -1,8 +1,8 @@
-//! Text to ids: tokenizer files of XLM-R, mBERT and their relatives, and training a vocabulary of one's own.
+//! Text to ids: tokenizer files of XLM-R, mBERT, DeBERTa and their relatives, and training a vocabulary of one's own.
 //!
 //! The pipeline is the `tokenizers` crate's. Unigram models are segmented by our own code, and where a file is a
 //! SentencePiece model in disguise, text is normalized as SentencePiece does it too: the ids are those the model
-//! was pre-trained with, from `sentencepiece.bpe.model` and from a `tokenizer.json` made of it alike.
+//! was pre-trained with, from `sentencepiece.bpe.model` or `spm.model` and from a `tokenizer.json` made of it alike.
 
 mod charsmap;
 mod engine;
@@ -31,7 +31,7 @@ use guard::guarded;
 use rules::{Rules, Settings};
 
 /// What a model folder may hold, in the order of preference.
-const FILES: [&str; 3] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt"];
+const FILES: [&str; 4] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model"];
 
 /// One encoded sequence or pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -101,7 +101,7 @@ enum Slot {
 }
 
 impl Tokenizer {
-    /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, else vocab.txt) or one such file.
+    /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, vocab.txt or spm.model) or one such file.
     ///
     /// A vocab.txt is cased unless the tokenizer_config.json beside it says `do_lower_case`. Where that file and a BERT
     /// tokenizer.json disagree, it is followed, as in transformers, and [`Tokenizer::notes`] says so.
@@ -113,7 +113,10 @@ impl Tokenizer {
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let (expected, remedy) = match kind {
             "json" => ("a tokenizer.json of the tokenizers library", "export the tokenizer again with save_pretrained"),
-            "model" => ("a SentencePiece Unigram model in XLM-R's layout", "fetch it again, or use its tokenizer.json"),
+            "model" => (
+                "a SentencePiece Unigram model in XLM-R's or DeBERTa's layout",
+                "fetch it again, or use its tokenizer.json",
+            ),
             "txt" => ("a BERT vocabulary, one token a line", "fetch it again from the model's page"),
             _ => ("a file named *.json, *.model or *.txt", "give one of these, or the folder that holds it"),
         };
@@ -121,7 +124,7 @@ impl Tokenizer {
             _ if bytes.is_empty() => Err("it is empty".to_string()),
             _ if bytes.starts_with(b"version https://git-lfs") => Err("it is a pointer of Git LFS".to_string()),
             "json" => engine::from_json(&bytes).and_then(|engine| Ok((engine, settings(&config)?))),
-            "model" => engine::from_sentencepiece(&bytes).map(|(engine, settings)| (engine, Some(settings))),
+            "model" => engine::from_sentencepiece(&bytes, &config).map(|(engine, settings)| (engine, Some(settings))),
             "txt" => match str::from_utf8(&bytes) {
                 Ok(text) => engine::from_vocab(text, &config).map(|engine| (engine, None)),
                 Err(error) => Err(format!("it is not UTF-8 from byte {} on", error.valid_up_to())),
@@ -367,7 +370,10 @@ impl Tokenizer {
             "model_input_names": ["input_ids", "attention_mask"],
         });
         if let Some(rules) = &self.inner.rules {
-            config["tokenizer_class"] = json!("XLMRobertaTokenizerFast");
+            // Under another class's name than the general one, transformers would lay out XLM-R's specials.
+            if name(first).as_deref() != Some(BERT[0]) {
+                config["tokenizer_class"] = json!("XLMRobertaTokenizerFast");
+            }
             if let Some(settings) = &rules.settings {
                 config[Settings::KEY] = json!(settings);
             }

@@ -197,8 +197,12 @@ pub(super) mod tests {
 
     /// A model of the given type in XLM-R's layout with the pieces `▁`, `a`, `ab`.
     pub fn small_model(model_type: u8, charsmap: &[u8]) -> Vec<u8> {
-        let pieces =
-            [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3), ("▁", -1.0, 1), ("a", -2.0, 1), ("ab", -2.5, 1)];
+        let front = [("<unk>", 0.0, 2), ("<s>", 0.0, 3), ("</s>", 0.0, 3)];
+        model_of(&[&front[..], &[("▁", -1.0, 1), ("a", -2.0, 1), ("ab", -2.5, 1)]].concat(), model_type, charsmap)
+    }
+
+    /// A model of these pieces.
+    pub fn model_of(pieces: &[(&str, f32, u8)], model_type: u8, charsmap: &[u8]) -> Vec<u8> {
         let mut bytes: Vec<u8> = pieces.iter().flat_map(|(text, score, kind)| piece(text, *score, *kind)).collect();
         bytes.extend(message(2, &[3 << 3, model_type]));
         bytes.extend(message(3, &message(2, charsmap)));

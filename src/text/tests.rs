@@ -2,7 +2,7 @@
 
 use super::*;
 use charsmap::tests::small_table;
-use sentencepiece::tests::{piece, small_model};
+use sentencepiece::tests::{model_of, piece, small_model};
 use std::collections::HashSet;
 
 fn write(folder: &Path, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
@@ -45,6 +45,58 @@ fn sentencepiece_models_get_fairseq_ids() {
     }
     assert_eq!(tokenizer.decode(&[0, 4, 5, 4, 6, 2]), "<s> a ab</s>");
     assert_eq!((0..9).filter(|id| tokenizer.is_special(*id)).collect::<Vec<_>>(), [0, 1, 2, 3, 7]);
+}
+
+/// DeBERTa's pieces with its specials in front.
+fn deberta(unknown: u8) -> Vec<u8> {
+    let front = [("[PAD]", 0.0, 3), ("[CLS]", 0.0, 3), ("[SEP]", 0.0, 3), ("[UNK]", 0.0, unknown)];
+    let pieces = [&front[..], &[("▁", -1.0, 1), ("a", -2.0, 1), ("ab", -2.5, 1), ("sep", 0.0, 4)]].concat();
+    model_of(&pieces, 1, &small_table())
+}
+
+#[test]
+fn deberta_models_keep_the_ids_of_their_pieces() {
+    let [model, json] = [folder(), folder()];
+    write(model.path(), "spm.model", deberta(2));
+    let first = Tokenizer::load(model.path()).unwrap();
+    first.save(json.path()).unwrap();
+    for tokenizer in [&first, &Tokenizer::load(json.path()).unwrap()] {
+        assert_eq!(tokenizer.n_ids(), 9);
+        assert_eq!(tokenizer.specials(), Specials { first: 1, pad: 0, last: 2, unknown: 3, mask: 8 });
+        for (a, b, ids, types) in [
+            ("", None, &[1, 2][..], &[0, 0][..]),
+            ("a  ab", None, &[1, 4, 5, 4, 6, 2], &[0; 6]), // ▁ a ▁ ab
+            ("A zz[MASK]", None, &[1, 4, 5, 4, 3, 8, 2], &[0; 7]),
+            ("［CLS］ sepa", None, &[1, 4, 3, 4, 7, 5, 2], &[0; 7]),
+            ("a", Some("ab"), &[1, 4, 5, 2, 4, 6, 2], &[0, 0, 0, 0, 1, 1, 1]),
+        ] {
+            let encoded = tokenizer.encode(a, b, 99).unwrap();
+            assert_eq!((&encoded.ids[..], &encoded.types[..]), (ids, types), "{a:?} {b:?}");
+            let of_one_type = tokenizer.with_types(1).unwrap().encode(a, b, 99).unwrap();
+            assert_eq!((&of_one_type.ids[..], &of_one_type.types[..]), (ids, &vec![0; ids.len()][..]));
+        }
+    }
+    let config: Value = serde_json::from_slice(&fs::read(json.path().join(CONFIG)).unwrap()).unwrap();
+    assert_eq!(
+        (&config["tokenizer_class"], &config["mask_token"]),
+        (&json!("PreTrainedTokenizerFast"), &json!("[MASK]"))
+    );
+}
+
+#[test]
+fn other_models_with_specials_of_deberta_are_refused() {
+    let lacking = model_of(&[("[CLS]", 0.0, 3), ("[UNK]", 0.0, 2), ("a", -1.0, 1)], 1, &small_table());
+    for (model, config, reason) in [
+        (deberta(1), json!({}), "its piece \"[UNK]\" has the type 1"),
+        (lacking, json!({}), "its pieces lack \"[PAD]\""),
+        (deberta(2), json!({"do_lower_case": true}), "\"do_lower_case\" is true"),
+    ] {
+        let folder = folder();
+        write(folder.path(), "spm.model", model);
+        write(folder.path(), CONFIG, config.to_string());
+        let error = Tokenizer::load(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(reason), "{error}");
+    }
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! places of a perturbation, `at = "word" | "embedding" | "encoder"`, lie in the family's encoder.
 
 mod bert;
+mod deberta;
 mod distilbert;
 mod modernbert;
 mod roberta;
@@ -18,6 +19,7 @@ pub const ARCHITECTURES: &[&Architecture] = &[
     &roberta::ROBERTA,
     &roberta::CAMEMBERT,
     &bert::BERT,
+    &deberta::DEBERTA_V2,
     &distilbert::DISTILBERT,
     &xlm_roberta_xl::XLM_ROBERTA_XL,
     &modernbert::MODERNBERT,
@@ -33,7 +35,6 @@ pub const OTHERS: &[&str] = &[
     "convbert",
     "data2vec-text",
     "deberta",
-    "deberta-v2",
     "electra",
     "ernie",
     "esm",

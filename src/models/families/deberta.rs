@@ -1,0 +1,219 @@
+//! DeBERTa-v3 (He et al., 2021 and 2023) with the settings of mDeBERTa-v3: attention is disentangled, distances go in log
+//! buckets, and words know of no absolute position. Other settings of `deberta-v2` are refused.
+//!
+//! `at = "word"` perturbs the word table's output, and `"embedding"` the same, normed: neither holds positions, which layers
+//! look up for themselves and no perturbation reaches. `"encoder"` perturbs the states of the last layer that the head sees.
+
+use super::{
+    Activation, Architecture, Config, Dense, EncoderNames, Fields, HeadNames, KEYS, LayerNames, MapNames, Norms,
+    Origin, Positions, Unit,
+};
+use crate::models::relative::Relative;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+pub(super) const DEBERTA_V2: Architecture = Architecture {
+    model_type: "deberta-v2",
+    prefix: "deberta",
+    encoder: "DebertaV2Model",
+    classifier: "DebertaV2ForSequenceClassification",
+    tagger: "DebertaV2ForTokenClassification",
+    masked_lm: "DebertaV2ForMaskedLM",
+    keys: KEYS,
+    read,
+    padding: 0,
+    positions: Positions::FromZero,
+    norms: Norms::After,
+    unit: Unit::Gelu,
+    names: EncoderNames {
+        words: "embeddings.word_embeddings",
+        positions: None,
+        types: None,
+        languages: None,
+        norm: Some("embeddings.LayerNorm"),
+        layer: LayerNames {
+            maps: MapNames::Apart {
+                query: "encoder.layer.{}.attention.self.query_proj",
+                key: "encoder.layer.{}.attention.self.key_proj",
+                value: "encoder.layer.{}.attention.self.value_proj",
+            },
+            out: "encoder.layer.{}.attention.output.dense",
+            attention_norm: "encoder.layer.{}.attention.output.LayerNorm",
+            up: "encoder.layer.{}.intermediate.dense",
+            down: "encoder.layer.{}.output.dense",
+            output_norm: "encoder.layer.{}.output.LayerNorm",
+        },
+        last_norm: None,
+        bare: &["embeddings.", "encoder."],
+    },
+    heads: HeadNames {
+        dense: Some(Dense { name: "pooler.dense", activation: Activation::Gelu, norm: None, origin: Origin::Head }),
+        drops_first: false,
+        out: "classifier",
+        tag_dense: None,
+        tags: "classifier",
+        // As the published files have it; transformers looks for it where config.json says that it is not "legacy".
+        transform: Some(Dense {
+            name: "lm_predictions.lm_head.dense",
+            activation: Activation::Gelu,
+            norm: Some("lm_predictions.lm_head.LayerNorm"),
+            origin: Origin::Head,
+        }),
+        bias: "lm_predictions.lm_head.bias",
+        decoder: "lm_predictions.lm_head.decoder",
+    },
+};
+
+/// The most positions that distances are laid out for: no tensor of the checkpoint tells whether there are as many.
+const MOST_POSITIONS: usize = 1 << 16;
+
+/// Why another setting is refused.
+const ONLY: &str = "of deberta-v2, models with mDeBERTa-v3's settings are supported";
+
+fn read(fields: &Fields, common: Config) -> Result<Config, String> {
+    refuse_others(fields)?;
+    let hidden_dropout_prob = fields.rate("hidden_dropout_prob", 0.1)?;
+    let config = Config {
+        vocab_size: fields.size("vocab_size")?,
+        hidden_size: fields.size("hidden_size")?,
+        num_hidden_layers: fields.size("num_hidden_layers")?,
+        num_attention_heads: fields.size("num_attention_heads")?,
+        intermediate_size: fields.size("intermediate_size")?,
+        max_position_embeddings: fields.size("max_position_embeddings")?,
+        layer_norm_eps: fields.number("layer_norm_eps", 1e-7)?,
+        hidden_dropout_prob,
+        attention_probs_dropout_prob: fields.rate("attention_probs_dropout_prob", 0.1)?,
+        attention_output_dropout: hidden_dropout_prob,
+        feed_forward_dropout: hidden_dropout_prob,
+        classifier_dropout: fields.rate("cls_dropout", hidden_dropout_prob)?,
+        tagger_dropout: hidden_dropout_prob,
+        initializer_range: fields.number("initializer_range", 0.02)?,
+        ..common
+    };
+    for (key, wanted) in [
+        ("embedding_size", config.hidden_size),
+        ("pooler_hidden_size", config.hidden_size),
+        ("attention_head_size", config.hidden_size / config.num_attention_heads),
+    ] {
+        must_be_number(fields, key, wanted)?;
+    }
+    let mut raw = config.raw.clone();
+    raw.insert("legacy".into(), false.into()); // what is written has the head of a language model of today
+    Ok(Config { relative: Some(relative(fields, config.max_position_embeddings)?), raw, ..config })
+}
+
+/// The buckets of distances; a `max_relative_positions` below 1 stands for all positions.
+fn relative(fields: &Fields, positions: usize) -> Result<Relative, String> {
+    if positions > MOST_POSITIONS {
+        return Err(format!("\"max_position_embeddings\" must be at most {MOST_POSITIONS}, found {positions}"));
+    }
+    let side = fields.size("position_buckets")?;
+    let reach = match fields.get("max_relative_positions") {
+        Some(value) if value.as_i64().is_none_or(|reach| reach >= 1) => fields.size("max_relative_positions")?,
+        _ => positions,
+    };
+    match side >= 2 && reach > side / 2 + 1 {
+        true => Ok(Relative { side, reach, table: "encoder.rel_embeddings", norm: "encoder.LayerNorm" }),
+        false => Err(format!(
+            "\"position_buckets\" must be at least 2 and less than twice \"max_relative_positions\" ({reach}) less two, found \
+             {side}"
+        )),
+    }
+}
+
+/// Refuses what other models of this type have.
+fn refuse_others(fields: &Fields) -> Result<(), String> {
+    fields.must_be("hidden_act", "gelu")?;
+    fields.must_be("pooler_hidden_act", "gelu")?;
+    fields.must_be("norm_rel_ebd", "layer_norm")?;
+    if fields.get("norm_rel_ebd").is_none() {
+        return Err(format!("\"norm_rel_ebd\" is missing, expected \"layer_norm\": {ONLY}"));
+    }
+    fields.must_be_flag("relative_attention", true, false, ONLY)?;
+    fields.must_be_flag("share_att_key", true, false, ONLY)?;
+    fields.must_be_flag("position_biased_input", false, true, ONLY)?;
+    for key in ["type_vocab_size", "conv_kernel_size", "pooler_dropout"] {
+        must_be_number(fields, key, 0)?;
+    }
+    let kinds = position_kinds(fields.get("pos_att_type"));
+    match kinds == BTreeSet::from(["c2p".to_string(), "p2c".to_string()]) {
+        true => Ok(()),
+        false => Err(format!("\"pos_att_type\" must be c2p and p2c, found {kinds:?}: {ONLY}")),
+    }
+}
+
+/// The parts of `"p2c|c2p"`, or of a list.
+fn position_kinds(value: Option<&Value>) -> BTreeSet<String> {
+    match value {
+        Some(Value::String(text)) => text.to_lowercase().split('|').map(|kind| kind.trim().to_string()).collect(),
+        Some(Value::Array(kinds)) => kinds.iter().filter_map(Value::as_str).map(str::to_string).collect(),
+        _ => BTreeSet::new(),
+    }
+}
+
+/// Refuses any other number than this one, where there is a value.
+fn must_be_number(fields: &Fields, key: &str, only: usize) -> Result<(), String> {
+    match fields.get(key) {
+        Some(value) if value.as_f64() != Some(only as f64) => {
+            Err(format!("\"{key}\" must be {only}, found {value}: {ONLY}"))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::HeadKind;
+    use serde_json::json;
+
+    /// The config.json of mdeberta-v3-base, with one key changed.
+    fn config(key: &str, value: Value) -> Result<Config, String> {
+        let mut raw = json!({
+            "model_type": "deberta-v2", "attention_probs_dropout_prob": 0.1, "hidden_act": "gelu",
+            "hidden_dropout_prob": 0.1, "hidden_size": 768, "initializer_range": 0.02, "intermediate_size": 3072,
+            "max_position_embeddings": 512, "relative_attention": true, "position_buckets": 256,
+            "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": "p2c|c2p", "layer_norm_eps": 1e-7,
+            "max_relative_positions": -1, "position_biased_input": false, "num_attention_heads": 12,
+            "num_hidden_layers": 12, "type_vocab_size": 0, "vocab_size": 251000,
+        });
+        raw[key] = value;
+        Config::new(raw.as_object().unwrap().clone())
+    }
+
+    #[test]
+    fn the_settings_of_mdeberta_are_read() {
+        let read = config("pooler_dropout", json!(0)).unwrap();
+        let relative = read.relative.unwrap();
+        assert_eq!((relative.side, relative.reach, read.longest_input()), (256, 512, 512));
+        assert_eq!((read.type_vocab_size, read.layer_norm_eps), (1, 1e-7));
+        assert_eq!(read.to_json(&HeadKind::MaskedLm)["legacy"], false);
+        let far = config("max_relative_positions", json!(300)).unwrap();
+        assert_eq!(far.relative.unwrap().reach, 300);
+    }
+
+    #[test]
+    fn other_settings_are_refused_by_name() {
+        for (key, value, found) in [
+            ("norm_rel_ebd", json!("none"), "\"none\""),
+            ("norm_rel_ebd", json!(null), "missing"),
+            ("relative_attention", json!(false), "relative_attention"),
+            ("share_att_key", json!(null), "share_att_key"),
+            ("position_biased_input", json!(true), "position_biased_input"),
+            ("pos_att_type", json!(["c2p"]), "c2p"),
+            ("type_vocab_size", json!(2), "found 2"),
+            ("conv_kernel_size", json!(3), "found 3"),
+            ("embedding_size", json!(128), "must be 768"),
+            ("attention_head_size", json!(32), "must be 64"),
+            ("pooler_dropout", json!(0.1), "found 0.1"),
+            ("hidden_act", json!("gelu_new"), "gelu_new"),
+            ("position_buckets", json!(1), "found 1"),
+            ("position_buckets", json!(-1), "found -1"),
+            ("max_relative_positions", json!(100), "100"),
+            ("max_position_embeddings", json!(1 << 30), "65536"),
+        ] {
+            let error = config(key, value.clone()).unwrap_err();
+            assert!(error.contains(&format!("\"{key}\"")) && error.contains(found), "{key} {value}: {error}");
+        }
+    }
+}
