@@ -58,7 +58,11 @@ impl Pretrained {
         }
         match &self.config.labels {
             Some(labels) if self.config.is_tagger() => Some(HeadKind::Tag(labels.clone())),
-            Some(labels) => Some(HeadKind::Classify(labels.clone())),
+            Some(labels) => Some(match self.config.problem {
+                Problem::AnyOf => HeadKind::AnyOf(labels.clone()),
+                Problem::Numbers if labels.len() == 1 => HeadKind::Number,
+                Problem::OneOf | Problem::Numbers => HeadKind::Classify(labels.clone()),
+            }),
             None => is_language_model.then_some(HeadKind::MaskedLm),
         }
     }

@@ -52,6 +52,14 @@ pub(super) const DEBERTA_V2: Architecture = Architecture {
         out: "classifier",
         tag_dense: None,
         tags: "classifier",
+        span: "qa_outputs",
+        choice_dense: Some(Dense {
+            name: "pooler.dense",
+            activation: Activation::Gelu,
+            norm: None,
+            origin: Origin::Head,
+        }),
+        choice: "classifier",
         // As the published files have it; transformers looks for it where config.json says that it is not "legacy".
         transform: Some(Dense {
             name: "lm_predictions.lm_head.dense",
