@@ -59,6 +59,11 @@ const ENDINGS: [(&str, &str); 2] = [(".gamma", ".weight"), (".beta", ".bias")];
 /// Constants that older versions of transformers saved along: no loss if nothing reads them.
 const CONSTANTS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
+/// Whether a tensor is such a constant.
+pub fn is_constant(stored: &str) -> bool {
+    CONSTANTS.iter().any(|name| stored == *name || stored.ends_with(&format!(".{name}")))
+}
+
 /// What the models here call the tensor that a file calls `stored`.
 pub fn standard(stored: &str, prefix: &str) -> String {
     let is_bare = BARE.iter().any(|start| stored.starts_with(start));

@@ -30,7 +30,7 @@ use guard::guarded;
 use rules::{Rules, Settings};
 
 /// What a model folder may hold, in the order of preference.
-const FILES: [&str; 3] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt"];
+pub const FILES: [&str; 3] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt"];
 
 /// One encoded sequence or pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
