@@ -30,6 +30,8 @@ pub enum Error {
     Full(String),
     /// Stopped on request after saving a checkpoint (exit code 75).
     Stopped(String),
+    /// Who asks is not allowed to: a licence or an access token is wanted (exit code 77).
+    Denied(String),
     /// A recipe or setting is wrong (exit code 78).
     Config(String),
 }
@@ -47,6 +49,7 @@ impl Error {
             Error::Output(_) => 73,
             Error::Io(_) | Error::Full(_) => 74,
             Error::Stopped(_) => 75,
+            Error::Denied(_) => 77,
             Error::Config(_) => 78,
         }
     }
@@ -85,6 +88,7 @@ impl Error {
         | Error::Io(m)
         | Error::Full(m)
         | Error::Stopped(m)
+        | Error::Denied(m)
         | Error::Config(m)) = &mut self;
         *m = format!("{m}; {remedy}");
         self
@@ -95,7 +99,7 @@ impl Error {
         match self {
             Error::Usage(m) | Error::Diverged(m) | Error::Mismatch(m) | Error::Data(m) | Error::Missing(m) => m,
             Error::Device(m) | Error::Output(m) | Error::Io(m) | Error::Full(m) => m,
-            Error::Stopped(m) | Error::Config(m) => m,
+            Error::Stopped(m) | Error::Denied(m) | Error::Config(m) => m,
         }
     }
 }

@@ -94,6 +94,7 @@ pub mod nn;
 pub mod models;
 // What is learned, from what, how, and with what result.
 pub mod text;
+pub mod hub;
 pub mod metrics;
 pub mod tasks;
 pub mod kinds;

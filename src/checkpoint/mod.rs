@@ -15,8 +15,8 @@ pub use commit::{
     MARKER, clean, commit_folder, is_complete, remove_folder, sha256_file, verify, verify_if_sealed, write_file,
 };
 pub use output::{Existing, Output, check_folder_output};
-pub use weights::{Weights, not_finite};
-pub use write::{Entry, Values, write};
+pub use weights::{WEIGHTS, Weights, not_finite, shards};
+pub use write::{Entry, Float, Values, write};
 
 use std::{fs::File, io};
 

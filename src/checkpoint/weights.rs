@@ -15,6 +15,7 @@ use super::{
     commit::sha256,
     header::{self, Tensor, Unique, data},
     read_at, torch,
+    write::Float,
 };
 use crate::{
     array::Shape,
@@ -25,7 +26,7 @@ use crate::{
 const SINGLE: &str = "model.safetensors";
 const INDEX: &str = "model.safetensors.index.json";
 /// What a folder may hold, the first that is there: a file of weights or an index of such.
-const KNOWN: [&str; 4] = [SINGLE, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json"];
+pub const WEIGHTS: [&str; 4] = [SINGLE, INDEX, "pytorch_model.bin", "pytorch_model.bin.index.json"];
 /// Values are converted block by block, so a read needs no second copy of a tensor.
 const BLOCK: usize = 1 << 20;
 
@@ -70,6 +71,37 @@ impl Weights {
     /// The shape of a tensor, if it is there.
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.tensors.get(name).map(|(_, tensor)| tensor.shape.as_slice())
+    }
+
+    /// How a tensor's numbers are stored, such as `F32`, if it is there.
+    pub fn dtype(&self, name: &str) -> Option<String> {
+        self.tensors.get(name).map(|(_, tensor)| tensor.dtype.to_string())
+    }
+
+    /// The same where it can be written.
+    pub fn float(&self, name: &str) -> Option<Float> {
+        match self.tensors.get(name)?.1.dtype {
+            Dtype::F32 => Some(Float::F32),
+            Dtype::F16 => Some(Float::F16),
+            Dtype::BF16 => Some(Float::BF16),
+            _ => None,
+        }
+    }
+
+    /// The names of all tensors that are the very bytes of this one, seen in the same way, itself among them; none of a
+    /// tensor without numbers.
+    pub fn twins(&self, name: &str) -> Vec<&str> {
+        let Some((file, tensor)) = self.tensors.get(name).filter(|(_, tensor)| !tensor.shape.contains(&0)) else {
+            return Vec::new();
+        };
+        let place = |tensor: &Tensor| (tensor.start, tensor.dtype, tensor.shape.clone(), tensor.strides.clone());
+        let is_same = |other: &(usize, Tensor)| other.0 == *file && place(&other.1) == place(tensor);
+        self.tensors.iter().filter(|(_, other)| is_same(other)).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The files of weights.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.files.iter().map(|(path, _)| path.as_path())
     }
 
     /// Tensors that the index names, with their shards, and no shard has: an error only where one is needed.
@@ -286,6 +318,11 @@ pub fn not_finite(values: &[f32]) -> usize {
     values.par_chunks(BLOCK).map(|part| part.iter().filter(|value| !value.is_finite()).count()).sum()
 }
 
+/// The names of the shards that an index lists, each of a file of the same folder.
+pub fn shards(index: &Path) -> Result<Vec<String>> {
+    Ok(read_index(index)?.into_values().collect::<BTreeSet<String>>().into_iter().collect())
+}
+
 /// The index of shards: which file of the same folder holds which tensor.
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     #[derive(serde::Deserialize)]
@@ -307,9 +344,9 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
 
 /// The weights or the index of a folder.
 fn in_folder(folder: &Path) -> Result<PathBuf> {
-    let found = KNOWN.iter().map(|name| folder.join(name)).find(|path| path.exists());
+    let found = WEIGHTS.iter().map(|name| folder.join(name)).find(|path| path.exists());
     found.ok_or_else(|| {
-        let known = KNOWN.join(", ");
+        let known = WEIGHTS.join(", ");
         let what = format!("{}: expected weights ({known}), found none", folder.display());
         Error::Missing(what + "; name the folder that holds the model")
     })
@@ -423,7 +460,7 @@ mod tests {
     #[test]
     fn folders_without_weights_say_what_is_looked_for() {
         let folder = tempfile::tempdir().unwrap();
-        check("empty", Weights::open(folder.path()), 66, &KNOWN);
+        check("empty", Weights::open(folder.path()), 66, &WEIGHTS);
         check("nowhere", Weights::open(&folder.path().join("nowhere")), 66, &["nowhere"]);
     }
 

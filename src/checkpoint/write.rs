@@ -4,10 +4,10 @@
 
 use std::{fs::File, io::Write, path::Path};
 
-use half::f16;
+use half::{bf16, f16};
 use serde_json::{Map, Value, json};
 
-use super::{commit::atomically, header::data};
+use super::{Weights, commit::atomically, header::data};
 use crate::{
     error::{Error, Result},
     tensor::Tensor,
@@ -25,8 +25,41 @@ pub enum Values<'a> {
     F16(&'a [f32]),
     /// Whole numbers, stored as they are.
     U32(&'a [u32]),
+    /// Those of the tensor of this name in another file, read when it is its turn.
+    Stored(&'a Weights, Float),
     /// The numbers of these one after the other, each fetched from its device when it is its turn.
     Tensors(&'a [Tensor]),
+}
+
+/// How floating-point numbers are stored; what is not exact is rounded to the nearest, and of two to the even one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Float {
+    /// Single precision.
+    F32,
+    /// Half precision: 11 binary digits, up to 65,504.
+    F16,
+    /// bfloat16: 8 binary digits, with the range of single precision.
+    #[value(name = "bf16")]
+    BF16,
+}
+
+impl Float {
+    fn layout(self) -> (&'static str, usize) {
+        match self {
+            Float::F32 => ("F32", 4),
+            Float::F16 => ("F16", 2),
+            Float::BF16 => ("BF16", 2),
+        }
+    }
+
+    /// What PyTorch calls it, and config.json.
+    pub fn torch(self) -> &'static str {
+        match self {
+            Float::F32 => "float32",
+            Float::F16 => "float16",
+            Float::BF16 => "bfloat16",
+        }
+    }
 }
 
 /// One tensor to write.
@@ -47,6 +80,10 @@ impl Entry<'_> {
             Values::F32(values) => ("F32", 4, values.len()),
             Values::F16(values) => ("F16", 2, values.len()),
             Values::U32(values) => ("U32", 4, values.len()),
+            Values::Stored(_, float) => {
+                let (dtype, width) = float.layout();
+                (dtype, width, self.shape.iter().product())
+            }
             Values::Tensors(tensors) => ("F32", 4, tensors.iter().map(|tensor| tensor.shape().len()).sum()),
         }
     }
@@ -66,7 +103,7 @@ pub fn write(path: &Path, tensors: &[Entry], metadata: &[(&str, &str)]) -> Resul
         put(file, &(header.len() as u64).to_le_bytes())?;
         put(file, header.as_bytes())?;
         for entry in &ordered {
-            encode(path, entry, |bytes| put(file, bytes))?;
+            encode(path, entry, &mut |bytes| put(file, bytes))?;
         }
         Ok(())
     })
@@ -95,20 +132,38 @@ fn header(tensors: &[&Entry], metadata: &[(&str, &str)]) -> String {
 }
 
 /// Hands the bytes of a tensor to `put`, block by block.
-fn encode(path: &Path, entry: &Entry, mut put: impl FnMut(&[u8]) -> Result<()>) -> Result<()> {
+fn encode(path: &Path, entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     match entry.values {
         Values::Tensors(tensors) => {
-            tensors.iter().try_for_each(|tensor| tensor.visit(|values| blocks(values, &mut put, f32::to_le_bytes)))
+            tensors.iter().try_for_each(|tensor| tensor.visit(|values| blocks(values, &mut *put, f32::to_le_bytes)))
         }
         Values::F32(values) => blocks(values, put, f32::to_le_bytes),
         Values::U32(values) => blocks(values, put, u32::to_le_bytes),
         Values::F16(values) => {
-            let too_large = |value: &&f32| value.is_finite() && f16::from_f32(**value).is_infinite();
-            if let Some(value) = values.iter().find(too_large) {
-                let name = entry.name;
-                return Err(data(path, format_args!("tensor \"{name}\": {value} does not fit F16; write F32")));
-            }
+            fits(path, entry, values, |value| f16::from_f32(value).is_infinite())?;
             blocks(values, put, |value| f16::from_f32(value).to_le_bytes())
+        }
+        Values::Stored(weights, float) => {
+            let values = weights.read(entry.name)?;
+            match float {
+                Float::F32 => blocks(&values, put, f32::to_le_bytes),
+                Float::F16 => encode(path, &Entry { values: Values::F16(&values), ..*entry }, put),
+                Float::BF16 => {
+                    fits(path, entry, &values, |value| bf16::from_f32(value).is_infinite())?;
+                    blocks(&values, put, |value| bf16::from_f32(value).to_le_bytes())
+                }
+            }
+        }
+    }
+}
+
+/// Refuses a number that is finite and would not be.
+fn fits(path: &Path, entry: &Entry, values: &[f32], is_infinite: impl Fn(f32) -> bool) -> Result<()> {
+    match values.iter().find(|value| value.is_finite() && is_infinite(**value)) {
+        None => Ok(()),
+        Some(value) => {
+            let (name, (dtype, ..)) = (entry.name, entry.layout());
+            Err(data(path, format_args!("tensor \"{name}\": {value} does not fit {dtype}; write F32")))
         }
     }
 }

@@ -2,7 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Force, device::DeviceArgs, note, print, tell};
+use super::{
+    Force,
+    device::DeviceArgs,
+    named::{self, Network},
+    note, print, tell,
+};
 use crate::{
     checkpoint::{Existing, Output},
     error::{self, Error, Result},
@@ -19,7 +24,7 @@ use crate::{
     train::{
         measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
         recipe::DEMO,
-        record::{Record, choose_length, model_folder},
+        record::{Record, choose_length},
         retrieve::Retriever,
         suited::suited,
     },
@@ -34,8 +39,8 @@ use crate::{
   rxlt eval --model … --task tatoeba --data data --languages de,sw
   rxlt eval --predictions test-de.jsonl --task xnli")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out, or a stage of a run.
-    #[arg(long, value_name = "DIR", required_unless_present = "predictions", requires_all = ["task", "data"])]
+    /// A model folder as Hugging Face lays it out, a stage of a run, or the name of a model (org/model@revision).
+    #[arg(long, value_name = "DIR|NAME", required_unless_present = "predictions", requires_all = ["task", "data"])]
     model: Option<PathBuf>,
     /// Predictions as JSON Lines with id, language, label and prediction, instead of a model.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "generalized", "languages", "output"])]
@@ -98,15 +103,17 @@ impl SplitName {
 }
 
 /// `rxlt eval`
-pub fn run(args: &Args) -> Result<()> {
-    if let (Some(tatoeba::NAME), Some(model), Some(data)) = (args.task.as_deref(), &args.model, &args.data) {
+pub fn run(args: &Args, network: Network) -> Result<()> {
+    let model = args.model.as_deref().map(|model| named::folder(model, network)).transpose()?;
+    let model = model.as_deref();
+    if let (Some(tatoeba::NAME), Some(model), Some(data)) = (args.task.as_deref(), model, &args.data) {
         return retrieve(args, model, data);
     }
-    if let Some(model) = &args.model {
-        Record::load(&model_folder(model)?)?; // it may hold a task of the user's own
+    if let Some(model) = model {
+        Record::load(model)?; // it may hold a task of the user's own
     }
     let task = args.task.as_deref().map(tasks::find).transpose()?;
-    match (&args.model, &args.predictions, task, &args.data) {
+    match (model, &args.predictions, task, &args.data) {
         (Some(model), _, Some(task), Some(data)) => evaluate(args, model, task, data),
         (None, Some(file), task, _) => score(file, task),
         _ => Err(Error::Usage("expected --model with --task and --data, or --predictions".into())),
@@ -128,18 +135,17 @@ fn warn(oddities: &[String]) -> Result<()> {
     if lines.is_empty() { Ok(()) } else { print(&format!("\n{lines}")) }
 }
 
-fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path) -> Result<()> {
+fn evaluate(args: &Args, folder: &Path, task: &Task, data: &Path) -> Result<()> {
     if args.generalized && !task.pairs {
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
     let loaded = load(args, task, data)?;
-    let folder = model_folder(model)?;
-    let saving = Saving::of(args, &folder, &loaded)?;
+    let saving = Saving::of(args, folder, &loaded)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
-        let Opened { model, tokenizer, record } = open_trained(&folder, task, &chosen.device, note)?;
-        let (max_length, said) = choose_length(args.max_length, record.as_ref(), &folder, &model.config)?;
+        let Opened { model, tokenizer, record } = open_trained(folder, task, &chosen.device, note)?;
+        let (max_length, said) = choose_length(args.max_length, record.as_ref(), folder, &model.config)?;
         said.iter().for_each(|said| note(said));
         let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
         let mut measure = Measure { examiner, saving, odd: Vec::new() };
@@ -163,8 +169,6 @@ fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
     if let Some(twice) = tatoeba::named_twice(&languages) {
         return Err(Error::Usage(format!("languages: \"{twice}\" is named twice; name each language once")));
     }
-    let folder = model_folder(model)?;
-    let model = folder.as_path();
     let bitexts = languages.iter().map(|language| tatoeba::load(data, language)).collect::<Result<Vec<_>>>()?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));

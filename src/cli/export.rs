@@ -2,17 +2,18 @@
 
 use std::path::PathBuf;
 
-use super::{Force, note, tell};
+use super::{
+    Force,
+    named::{self, Network},
+    note, tell,
+};
 use crate::{
     checkpoint,
     error::{self, Error, Result},
     models::Pretrained,
     tensor::Device,
     text::Tokenizer,
-    train::{
-        record::{Record, model_folder},
-        suited::suited,
-    },
+    train::{record::Record, suited::suited},
 };
 
 /// Write a model with its tokenizer as f16 safetensors, which transformers loads and `rxlt` goes on from.
@@ -20,8 +21,8 @@ use crate::{
 #[command(after_help = "Example:
   rxlt export --model runs/pretrain-open/3-mlm/model --dropout 0.1 --output encoder")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out, a stage of a run, or a checkpoint of one.
-    #[arg(long, value_name = "DIR")]
+    /// A model folder as Hugging Face lays it out, a stage of a run, a checkpoint of one, or the name of a model.
+    #[arg(long, value_name = "DIR|NAME")]
     model: PathBuf,
     /// The tokenizer, where it does not lie beside the model.
     #[arg(long, value_name = "DIR")]
@@ -37,11 +38,11 @@ pub struct Args {
 }
 
 /// `rxlt export`
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, network: Network) -> Result<()> {
     if let Some(dropout) = args.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
         return Err(Error::Usage(format!("--dropout {dropout}: expected 0 or more and below 1")));
     }
-    let from = model_folder(&args.model)?;
+    let from = named::folder(&args.model, network)?;
     let beside = args.tokenizer.as_deref().unwrap_or(&from);
     checkpoint::check_folder_output(&args.output, args.force.existing(), &[&from, beside])?;
     error::catch(|| {

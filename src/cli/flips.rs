@@ -4,7 +4,12 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use super::{Force, device::DeviceArgs, note, tell};
+use super::{
+    Force,
+    device::DeviceArgs,
+    named::{self, Network},
+    note, tell,
+};
 use crate::{
     checkpoint::Output,
     error::{self, Error, Result},
@@ -16,7 +21,7 @@ use crate::{
         data::DEMO_SEED,
         measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
         recipe::DEMO,
-        record::{choose_length, model_folder},
+        record::choose_length,
     },
 };
 
@@ -30,8 +35,8 @@ use crate::{
   rxlt flips --model runs/xnli-standard-s1/1-xnli-standard/model --task xnli --data data \\
     --neighbours counterfitted_neighbors.json --output flips.jsonl")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out, or a stage of a run.
-    #[arg(long, value_name = "DIR")]
+    /// A model folder as Hugging Face lays it out, a stage of a run, or the name of a model (org/model@revision).
+    #[arg(long, value_name = "DIR|NAME")]
     model: PathBuf,
     /// The task.
     #[arg(long)]
@@ -73,7 +78,7 @@ pub struct Args {
 const DEMO_EXAMPLES: usize = 600;
 
 /// `rxlt flips`
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, network: Network) -> Result<()> {
     let task = tasks::find(&args.task)?;
     if let Some(reason) = kinds::of(task).fixed() {
         return Err(Error::Usage(format!("{}: this command changes texts: {reason}; name another task", task.name)));
@@ -88,7 +93,7 @@ pub fn run(args: &Args) -> Result<()> {
         None if args.data == Path::new(DEMO) => Neighbours::new(demo::neighbours())?,
         None => return Err(Error::Usage("expected --neighbours FILE: words and their synonyms as JSON".into())),
     };
-    let model = model_folder(&args.model)?;
+    let model = named::folder(&args.model, network)?;
     let read = [Some(&model), args.neighbours.as_ref()].into_iter().flatten();
     let read: Vec<&Path> =
         read.map(PathBuf::as_path).chain(test.files.iter().map(|file| file.path.as_path())).collect();

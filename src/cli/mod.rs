@@ -13,6 +13,8 @@ mod export;
 mod flips;
 mod kit;
 mod log;
+mod model;
+mod named;
 mod predict;
 mod recipe;
 mod report;
@@ -28,11 +30,15 @@ use crate::{
     checkpoint::Existing,
     error::{Error, Result},
 };
+use named::Network;
 
 /// Fine-tune multilingual encoders robustly in one language, and measure them honestly in all.
 #[derive(Debug, Parser)]
 #[command(name = "rxlt", version = crate::VERSION, about, after_help = AFTER_HELP, max_term_width = 100)]
 pub struct Cli {
+    /// Open no socket: models that are named are those of the cache. HF_HUB_OFFLINE=1 says the same.
+    #[arg(long, global = true)]
+    offline: bool,
     #[command(subcommand)]
     command: Command,
 }
@@ -44,11 +50,12 @@ Examples:
   rxlt doctor                   whether it computes right, and how fast
   rxlt recipe ls                the experiments that ship
   rxlt run xnli-adv --model xlm-roberta-base --data data
+  rxlt model show bert-base-multilingual-cased    what a model is, and what it takes
   rxlt report runs/xnli-*       methods side by side, with intervals and tests
 
 Exit codes: 0 done, 2 usage, 3 diverged, 4 a check failed, 65 bad data, 66 input missing,
 69 no usable device, 70 bug, 73 output cannot be created, 74 reading or writing failed,
-75 stopped and saved: run me again, 78 bad recipe.
+75 stopped and saved: run me again, 77 not allowed, 78 bad recipe.
 
 RXLT_LOG=ops in the environment prints every operation with its shapes and time, and sums at the end.";
 
@@ -68,6 +75,7 @@ enum Command {
     Doctor(doctor::Args),
     Recipe(recipe::Args),
     Task(task::Args),
+    Model(model::Args),
     #[command(hide = true)] // scripts/kit/run.sh calls it
     Kit(kit::Args),
 }
@@ -76,21 +84,23 @@ impl Cli {
     /// Does what was asked for.
     pub fn run(self) -> Result<()> {
         start_threads()?;
+        let network = if self.offline { Network::Forbidden } else { Network::Allowed };
         log::logged(|| match self.command {
-            Command::Run(args) => run::run(&args),
-            Command::Eval(args) => eval::run(&args),
-            Command::Predict(args) => predict::run(&args),
-            Command::Export(args) => export::run(&args),
+            Command::Run(args) => run::run(&args, network),
+            Command::Eval(args) => eval::run(&args, network),
+            Command::Predict(args) => predict::run(&args, network),
+            Command::Export(args) => export::run(&args, network),
             Command::Augment(args) => augment::run(&args),
             Command::Bench(args) => bench::run(&args),
             Command::Report(args) => report::run(&args),
             Command::Compare(args) => compare::run(&args),
             Command::Score(args) => score::run(&args),
-            Command::Flips(args) => flips::run(&args),
+            Command::Flips(args) => flips::run(&args, network),
             Command::Devices(args) => device::list(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),
-            Command::Task(args) => task::run(&args),
+            Command::Task(args) => task::run(&args, network),
+            Command::Model(args) => model::run(&args, network),
             Command::Kit(args) => kit::run(&args),
         })
     }

@@ -7,7 +7,12 @@ use std::{
 
 use serde::Deserialize;
 
-use super::{Force, device::DeviceArgs, note, print, tell};
+use super::{
+    Force,
+    device::DeviceArgs,
+    named::{self, Network},
+    note, print, tell,
+};
 use crate::{
     checkpoint::{Output, verify_if_sealed},
     error::{self, Error, Result},
@@ -22,7 +27,7 @@ use crate::{
     text::Tokenizer,
     train::{
         evaluate::probabilities,
-        record::{RECORD, Record, choose_length, model_folder},
+        record::{RECORD, Record, choose_length},
         source::Labelled,
         stop::Stop,
         suited::suited,
@@ -39,8 +44,8 @@ use crate::{
   rxlt predict --model runs/xnli-adv-s7/1-xnli-adv/model --input pairs.tsv --output labels.jsonl
   rxlt predict --model … --input reviews.jsonl --language sw | head")]
 pub struct Args {
-    /// A model folder as Hugging Face lays it out, or a stage of a run.
-    #[arg(long, value_name = "DIR")]
+    /// A model folder as Hugging Face lays it out, a stage of a run, or the name of a model (org/model@revision).
+    #[arg(long, value_name = "DIR|NAME")]
     model: PathBuf,
     /// The texts.
     #[arg(long, value_name = "FILE")]
@@ -64,8 +69,8 @@ pub struct Args {
 }
 
 /// `rxlt predict`
-pub fn run(args: &Args) -> Result<()> {
-    let model = model_folder(&args.model)?;
+pub fn run(args: &Args, network: Network) -> Result<()> {
+    let model = named::folder(&args.model, network)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
     if Config::load(&model).is_ok_and(|config| config.is_tagger()) {

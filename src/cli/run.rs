@@ -13,10 +13,12 @@ use signal_hook::{
 use super::{
     device::{Chosen, DeviceArgs},
     dry_run::dry_run,
+    named::{self, Network},
     print, tell,
 };
 use crate::{
     error::{Error, Result},
+    hub::What,
     models::shipped,
     report::{self, percent, results},
     tasks::{self, own, sha256},
@@ -28,7 +30,6 @@ use crate::{
         memory::Bytes,
         progress::{Mode, Progress},
         recipe::{self, Resolved, Setting},
-        record::model_folder,
         stop::Stop,
     },
 };
@@ -75,8 +76,9 @@ pub struct Args {
     /// Set a value of the recipe, such as stages.0.learning_rate=1e-5; can be repeated.
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
-    /// The model folder to start from, in place of the recipe's.
-    #[arg(long, value_name = "DIR")]
+    /// The model to start from, in place of the recipe's: a folder, or a name (org/model@revision), which is looked up
+    /// in the cache of Hugging Face and downloaded if it is not there.
+    #[arg(long, value_name = "DIR|NAME")]
     model: Option<String>,
     /// The data folder, in place of the recipe's.
     #[arg(long, value_name = "DIR")]
@@ -122,9 +124,10 @@ impl Args {
 }
 
 /// `rxlt run`
-pub fn run(args: &Args) -> Result<()> {
-    let resolved = resolve(args)?;
-    check_paths(&resolved)?;
+pub fn run(args: &Args, network: Network) -> Result<()> {
+    let mut resolved = resolve(args)?;
+    check_paths(&resolved, network)?;
+    named::pin(&mut resolved.recipe, network)?;
     let chosen = args.device.open()?;
     let seeds = resolved.by_seed();
     if args.dry_run {
@@ -190,7 +193,11 @@ fn run_seeds(
 
 /// Opens the run's folder, and says what was found there.
 fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) -> Result<RunFolder> {
-    let folder = RunFolder::open(path, resolved, &Environment::here(&chosen.name))?;
+    let folder = RunFolder::open(
+        path,
+        resolved,
+        &Environment { model: named::pinned(&resolved.recipe), ..Environment::here(&chosen.name) },
+    )?;
     progress.note(format_args!("folder: {}{}", path.display(), if folder.is_resumed() { ", going on" } else { "" }));
     for note in folder.notes() {
         progress.note(note);
@@ -228,8 +235,7 @@ fn work(
 fn resolve(args: &Args) -> Result<Resolved> {
     let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
     let flag = |flag: &str, key: &str, value: String| Setting { key: key.into(), value, flag: flag.into() };
-    let model = args.model.as_ref().map(|path| model_folder(Path::new(path))).transpose()?;
-    let model = model.map(|path| path.display().to_string());
+    let model = args.model.as_deref().map(named::path_or_name).transpose()?;
     let model = model.map(|path| flag("--model", "model", format!("{{ path = {} }}", quoted(&path))));
     let data = args.data.as_ref().map(|path| flag("--data", "data.folder", quoted(path)));
     let mut given = Vec::new();
@@ -319,17 +325,25 @@ fn after_own(outcome: &Outcome, path: &Path) -> String {
 }
 
 /// Whether all files and folders that the recipe names are there.
-fn check_paths(resolved: &Resolved) -> Result<()> {
+fn check_paths(resolved: &Resolved, network: Network) -> Result<()> {
     let recipe = &resolved.recipe;
-    let mut named: Vec<(String, &String, &str)> = Vec::new();
-    let model = [("model.path", &recipe.model.path), ("model.tokenizer", &recipe.model.tokenizer)];
-    for (key, path) in model {
+    let place = |key: &str| resolved.sources.get(key).map_or("default", String::as_str);
+    let mut named_paths: Vec<(String, &String, &str)> = Vec::new();
+    let models = [
+        ("model.path", &recipe.model.path, What::Model),
+        ("model.tokenizer", &recipe.model.tokenizer, What::Tokenizer),
+    ];
+    let mut lines = Vec::new();
+    for (key, path, what) in models {
+        if let Some(message) = path.as_deref().map_or(Ok(None), |path| named::lacking(path, what, network))? {
+            lines.push(format!("{}: {key}: {message}", place(key)));
+        }
         let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
-        let elsewhere = path.iter().filter(|path| *path != shipped::PATH);
-        named.extend(elsewhere.map(|path| (key.to_owned(), path, fetch)));
+        let elsewhere = path.iter().filter(|path| *path != shipped::PATH && !named::is_name(path));
+        named_paths.extend(elsewhere.map(|path| (key.to_owned(), path, fetch)));
     }
     if recipe.data.folder != recipe::DEMO {
-        named.push((
+        named_paths.push((
             "data.folder".into(),
             &recipe.data.folder,
             "name the folder that holds the tasks' files by --data",
@@ -337,27 +351,24 @@ fn check_paths(resolved: &Resolved) -> Result<()> {
     }
     for (i, stage) in recipe.stages.iter().enumerate() {
         for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text), ("pairs", &stage.pairs)] {
-            named.extend(paths.iter().map(|path| (format!("stages.{i}.{key}"), path, "set it to what is there")));
+            named_paths.extend(paths.iter().map(|path| (format!("stages.{i}.{key}"), path, "set it to what is there")));
         }
     }
     for (i, method) in recipe.methods.iter().enumerate() {
         let path = method.rs_da.as_ref().and_then(|rs_da| rs_da.neighbours.as_ref());
         let remedy = "fetch counterfitted_neighbors.json of robinjia/certified-word-sub, and set this to it";
-        named.extend(path.map(|path| (format!("methods.{i}.rs-da.neighbours"), path, remedy)));
+        named_paths.extend(path.map(|path| (format!("methods.{i}.rs-da.neighbours"), path, remedy)));
     }
-    let missing = named.iter().filter(|(_, path, _)| !Path::new(path).exists());
-    let lines: Vec<String> = missing
-        .map(|(key, path, remedy)| {
-            let place = resolved.sources.get(key).map_or("default", String::as_str);
-            let (shown, remedy) = match path.contains(char::is_control) {
-                true => {
-                    (escaped(path), "\\ begins an escape in double quotes: write the path in 'single quotes' or with /")
-                }
-                false => ((*path).clone(), *remedy),
-            };
-            format!("{place}: {key}: there is no \"{shown}\"; {remedy}")
-        })
-        .collect();
+    let missing = named_paths.iter().filter(|(_, path, _)| !Path::new(path).exists());
+    lines.extend(missing.map(|(key, path, remedy)| {
+        let (shown, remedy) = match path.contains(char::is_control) {
+            true => {
+                (escaped(path), "\\ begins an escape in double quotes: write the path in 'single quotes' or with /")
+            }
+            false => ((*path).clone(), *remedy),
+        };
+        format!("{}: {key}: there is no \"{shown}\"; {remedy}", place(key))
+    }));
     if lines.is_empty() { Ok(()) } else { Err(Error::Missing(lines.join("\n"))) }
 }
 

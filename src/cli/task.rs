@@ -5,14 +5,18 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Force, print};
+use super::{
+    Force,
+    named::{self, Network},
+    print,
+};
 use crate::{
     checkpoint::Output,
     error::{Error, Result},
     report::{Column, Table},
     tasks::{self, Loaded, Split, Task, overlap, own},
     text::Tokenizer,
-    train::{data::overlaps, record::model_folder},
+    train::data::overlaps,
 };
 
 /// List, show, describe or check tasks: what is asked, in which languages, and where the files lie.
@@ -54,7 +58,7 @@ enum Command {
         #[arg(long, value_name = "DIR", default_value = "data")]
         data: PathBuf,
         /// A model whose tokenizer is to be tried: how much is cut, and how much unknown to it.
-        #[arg(long, value_name = "DIR")]
+        #[arg(long, value_name = "DIR|NAME")]
         model: Option<PathBuf>,
         /// The most tokens of an example.
         #[arg(long, default_value_t = 128)]
@@ -79,12 +83,15 @@ struct Files {
 }
 
 /// `rxlt task …`
-pub fn run(args: &Args) -> Result<()> {
+pub fn run(args: &Args, network: Network) -> Result<()> {
     match &args.command {
         Command::Ls => list(),
         Command::Show { name } => show(name),
         Command::New { files, output, force } => new(files, output.as_deref(), force),
-        Command::Check { name, data, model, max_length } => check(name, data, model.as_deref(), *max_length),
+        Command::Check { name, data, model, max_length } => {
+            let model = model.as_deref().map(|model| named::tokenizer(model, network)).transpose()?;
+            check(name, data, model.as_deref(), *max_length)
+        }
     }
 }
 
@@ -124,7 +131,7 @@ struct Part {
 
 fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Result<()> {
     let task = tasks::find(name)?;
-    let tokenizer = model.map(|path| Tokenizer::load(&model_folder(path)?)).transpose()?;
+    let tokenizer = model.map(|path| Tokenizer::load(path)).transpose()?;
     let mut parts = Vec::new();
     let mut notes = Vec::new();
     for split in [Split::Train, Split::Dev, Split::Test].into_iter().filter(|split| task.has(*split)) {

@@ -1,6 +1,7 @@
 //! Encoders and their heads. The families share one encoder; what differs is data, in `families`.
 
 mod config;
+mod convert;
 mod encoder;
 pub mod families;
 mod fields;
@@ -14,7 +15,8 @@ mod relative;
 pub mod shipped;
 
 pub use config::{Biases, Config, Globals, HeadKind, Pooling, Problem, Rotation};
+pub use convert::{Converted, convert, files};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
 pub use model::{Batch, Model, Named, Outputs, Place, Target, Wanted, Words};
-pub use pretrained::Pretrained;
+pub use pretrained::{Parts, Pretrained};

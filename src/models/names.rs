@@ -12,6 +12,11 @@ const ENDINGS: [(&str, &str); 2] = [(".gamma", ".weight"), (".beta", ".bias")];
 /// Constants that older versions of transformers saved along: no loss if nothing reads them.
 const CONSTANTS: [&str; 2] = ["embeddings.position_ids", "embeddings.token_type_ids"];
 
+/// Whether a tensor is such a constant.
+pub fn is_constant(stored: &str) -> bool {
+    CONSTANTS.iter().any(|name| stored == *name || stored.ends_with(&format!(".{name}")))
+}
+
 /// What the models here call the tensor that a file calls `stored`.
 pub fn standard(stored: &str, architecture: &Architecture) -> String {
     let (prefix, bare) = (architecture.prefix, architecture.names.bare);

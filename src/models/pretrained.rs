@@ -13,7 +13,10 @@ use crate::{
     nn::Source,
     tensor::Device,
 };
-use std::path::{Path, PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
 
 /// A Hugging Face folder: its configuration, and its weights by the names that models have here.
 #[derive(Debug)]
@@ -106,6 +109,49 @@ impl Pretrained {
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
     }
 
+    /// How many numbers its parts have.
+    pub fn parts(&self) -> Parts {
+        let (source, architecture) = (self.source(), self.config.architecture);
+        let (prefix, decoder) = (format!("{}.", architecture.prefix), format!("{}.weight", architecture.heads.decoder));
+        let (words, mut parts) = (names::word_table(architecture), Parts::default());
+        let one = || vec![String::new()];
+        let kinds = [HeadKind::Classify(one()), HeadKind::Tag(one()), HeadKind::Span, HeadKind::Choose];
+        let of_heads = kinds.iter().flat_map(|head| Head::names(&self.config, head));
+        let heads: BTreeSet<String> = of_heads.chain(language_model_names(&self.config)).collect();
+        let is_second =
+            |name: &str, stored: &str| source.stored.iter().any(|(other, of)| other.as_str() < name && of == stored);
+        for (name, stored) in source.stored.iter().filter(|(name, stored)| **name == words || !is_second(name, stored))
+        {
+            let n = self.weights.shape(stored).unwrap_or_default().iter().product::<usize>();
+            let part = match name {
+                _ if *name == words => &mut parts.words,
+                _ if heads.contains(name) || !self.config.tied && *name == decoder => &mut parts.head,
+                _ if source.idle.contains(stored) => continue,
+                _ if name.starts_with(&prefix) => &mut parts.encoder,
+                _ => &mut parts.unused,
+            };
+            *part += n;
+        }
+        parts
+    }
+
+    /// The files of weights, and the index of them, if there is one.
+    pub fn weight_files(&self) -> Vec<&Path> {
+        let index = std::iter::once(self.weights.source());
+        let mut files: Vec<&Path> = index.chain(self.weights.files()).collect();
+        files.dedup();
+        files
+    }
+
+    /// How numbers are stored, such as `F32`, and how many tensors are.
+    pub fn formats(&self) -> BTreeMap<String, usize> {
+        let mut formats = BTreeMap::new();
+        for dtype in self.weights.names().filter_map(|name| self.weights.dtype(name)) {
+            *formats.entry(dtype).or_default() += 1;
+        }
+        formats
+    }
+
     fn source(&self) -> Source<'_> {
         names::source(&self.weights, &self.config)
     }
@@ -184,6 +230,19 @@ impl Pretrained {
         }
         Ok(())
     }
+}
+
+/// How many numbers the parts of a checkpoint have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Parts {
+    /// The word table.
+    pub words: usize,
+    /// The other embeddings and the layers.
+    pub encoder: usize,
+    /// What stands on top of them, BERT's pooler too.
+    pub head: usize,
+    /// What no model here has a use for.
+    pub unused: usize,
 }
 
 /// The tensors of the head that labels are for: a tagger's, or a classifier's.

@@ -2,16 +2,23 @@
 
 use std::collections::BTreeMap;
 
-/// The most lines that are said.
-const MOST_LINES: usize = 24;
+/// The most lines that are said: a screen has 24, and some are for the message around them.
+const MOST_LINES: usize = 21;
 /// Tensors of one layer that, if all are meant, are one line.
 const FEW: usize = 4;
 
 /// A tensor's name, and what is to be said of it: `missing, expected (8, 8)`.
 pub type Finding = (String, String);
 
-/// Lines such as `bert.encoder.layer.{6 to 11}.output.dense.bias: missing, expected (8)`.
-pub fn lines(findings: &[Finding]) -> Vec<String> {
+/// What a file lacks, then what it has too much of, together on a screen.
+pub fn screen(problems: &[Finding], left: &[Finding]) -> Vec<String> {
+    let mut lines = lines(problems, if left.is_empty() { MOST_LINES } else { MOST_LINES * 2 / 3 });
+    lines.extend(self::lines(left, MOST_LINES - lines.len().min(MOST_LINES * 2 / 3)));
+    lines
+}
+
+/// Lines such as `bert.encoder.layer.{6 to 11}.output.dense.bias: missing, expected (8)`, and how many more there are.
+fn lines(findings: &[Finding], most: usize) -> Vec<String> {
     let mut groups: Vec<Group> = Vec::new();
     for (name, what) in findings {
         let (start, number, end) = parts(name);
@@ -23,9 +30,9 @@ pub fn lines(findings: &[Finding]) -> Vec<String> {
         }
     }
     let mut lines = whole_layers(&groups);
-    if lines.len() > MOST_LINES {
-        let rest = lines.len() - MOST_LINES;
-        lines.truncate(MOST_LINES);
+    if lines.len() > most {
+        let rest = lines.len() - (most - 1);
+        lines.truncate(most - 1);
         lines.push(format!("and {rest} more like these"));
     }
     lines
@@ -101,7 +108,8 @@ mod tests {
     use super::*;
 
     fn said(findings: &[(&str, &str)]) -> Vec<String> {
-        lines(&findings.iter().map(|(name, what)| (name.to_string(), what.to_string())).collect::<Vec<_>>())
+        let findings: Vec<Finding> = findings.iter().map(|(name, what)| (name.to_string(), what.to_string())).collect();
+        lines(&findings, MOST_LINES)
     }
 
     #[test]
@@ -113,14 +121,19 @@ mod tests {
         let tensors: Vec<(String, String)> = (0..12)
             .flat_map(|layer| (0..16).map(move |i| (format!("l.{layer}.t{i}"), format!("missing, expected ({i})"))))
             .collect();
-        assert_eq!(lines(&tensors), ["l.0 to 11: missing (16 tensors each)"]);
+        assert_eq!(lines(&tensors, MOST_LINES), ["l.0 to 11: missing (16 tensors each)"]);
     }
 
     #[test]
     fn a_screen_is_not_exceeded() {
         let many: Vec<(String, String)> = (0..100).map(|i| (format!("t{i}x"), "missing".to_string())).collect();
-        let lines = lines(&many);
-        assert_eq!(lines.len(), MOST_LINES + 1);
-        assert_eq!(lines[MOST_LINES], "and 76 more like these");
+        let alone = screen(&many, &[]);
+        assert_eq!((alone.len(), alone[MOST_LINES - 1].as_str()), (MOST_LINES, "and 80 more like these"));
+        for (problems, left) in [(&many[..], &many[..]), (&many[..2], &many[..]), (&many[..], &many[..2])] {
+            let lines = screen(problems, left);
+            assert!(lines.len() <= MOST_LINES, "{}", lines.len());
+            assert_eq!(lines[0], "t0x: missing");
+        }
+        assert_eq!(screen(&many[..2], &many[..]).len(), MOST_LINES, "the room is used");
     }
 }

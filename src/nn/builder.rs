@@ -204,8 +204,7 @@ impl<'a> Builder<'a> {
         }
         let left = unused.iter().map(|name| (name.clone(), "not part of this model".to_string())).collect::<Vec<_>>();
         let mut lines = vec![format!("{} does not fit {what}", source.weights.source().display())];
-        let findings = account::lines(&self.problems).into_iter().chain(account::lines(&left));
-        lines.extend(findings.map(|line| format!("  {line}")));
+        lines.extend(account::screen(&self.problems, &left).into_iter().map(|line| format!("  {line}")));
         lines.push("  remedy: take config.json and weights from the same model".to_string());
         Err(Error::Data(lines.join("\n")))
     }

@@ -490,6 +490,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         cpu: nowhere.clone(),
         threads: 0,
         device: nowhere.clone(),
+        model: None,
         argv: Vec::new(),
         started: nowhere.clone(),
     };

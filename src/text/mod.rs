@@ -31,7 +31,7 @@ use guard::guarded;
 use rules::{Rules, Settings};
 
 /// What a model folder may hold, in the order of preference.
-const FILES: [&str; 4] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model"];
+pub const FILES: [&str; 4] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model"];
 
 /// One encoded sequence or pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -80,6 +80,9 @@ pub struct Environment {
     pub threads: usize,
     /// The device that computes, with its driver.
     pub device: String,
+    /// The model that it starts from, by name and commit, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
     /// The command line, secrets blacked out.
     pub argv: Vec<String>,
     /// When it started, in UTC.
@@ -95,6 +98,7 @@ impl Environment {
             cpu: cpu_name().unwrap_or_else(|| "unknown".into()),
             threads: rayon::current_num_threads(),
             device: device.to_owned(),
+            model: None,
             argv: redacted(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
             started: now(),
         }

@@ -174,8 +174,7 @@ fn hash(role: &str, path: &Path) -> Result<(String, Input)> {
 /// The files that a recipe names beside labelled data.
 fn named(recipe: &Recipe) -> Result<Vec<(String, PathBuf)>> {
     let mut files = Vec::new();
-    let tokenizer = recipe.model.tokenizer.as_ref().map(PathBuf::from);
-    for (role, folder) in [("model", recipe.model_folder()?), ("tokenizer", tokenizer)] {
+    for (role, folder) in [("model", recipe.model_folder()?), ("tokenizer", recipe.own_tokenizer()?)] {
         if let Some(folder) = folder {
             files.extend(model_files(&folder)?.into_iter().map(|path| (role.to_owned(), path)));
         }

@@ -21,7 +21,7 @@ pub mod record;
 pub mod retrieve;
 mod run;
 pub mod source;
-mod space;
+pub(crate) mod space;
 pub mod stop;
 pub mod suited;
 

@@ -17,7 +17,9 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    gpu, input,
+    gpu,
+    hub::{self, What},
+    input,
     models::Place,
     models::shipped as shipped_model,
     ops::Distribution,
@@ -453,16 +455,27 @@ impl Default for RsDa {
 }
 
 impl Recipe {
-    /// The folder of the model to start from; of the one that ships, a copy where it is not here.
+    /// The folder of the model to start from; of the one that ships, a copy where it is not here, and of a name that of
+    /// the cache.
     pub fn model_folder(&self) -> Result<Option<PathBuf>> {
         let cache = gpu::cache_folder();
-        self.model.path.as_deref().map(|path| shipped_model::folder(path, cache.as_deref())).transpose()
+        let folder = |path: &str| match path {
+            shipped_model::PATH => shipped_model::folder(path, cache.as_deref()),
+            _ => Ok(hub::folder(path, What::Model)?.unwrap_or_else(|| PathBuf::from(path))),
+        };
+        self.model.path.as_deref().map(folder).transpose()
+    }
+
+    /// The folder or file of a tokenizer of its own.
+    pub fn own_tokenizer(&self) -> Result<Option<PathBuf>> {
+        let folder = |path: &str| Ok(hub::folder(path, What::Tokenizer)?.unwrap_or_else(|| PathBuf::from(path)));
+        self.model.tokenizer.as_deref().map(folder).transpose()
     }
 
     /// The folder or file of the tokenizer to start from: the model's, unless another is named.
     pub fn tokenizer_source(&self) -> Result<Option<PathBuf>> {
-        match &self.model.tokenizer {
-            Some(path) => Ok(Some(PathBuf::from(path))),
+        match self.own_tokenizer()? {
+            Some(path) => Ok(Some(path)),
             None => self.model_folder(),
         }
     }

@@ -427,7 +427,10 @@ impl<'a> Run<'a> {
             }
         }
         if !model.not_finite.is_empty() {
-            self.progress.note(format_args!("{name}: NaN or infinity in {}", model.not_finite.join(", ")));
+            self.progress.note(format_args!(
+                "{name}: NaN or infinity in {}",
+                some(&model.not_finite, model.config.architecture.prefix)
+            ));
         }
         Ok(model)
     }
@@ -629,6 +632,14 @@ fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
 /// The language against which the others are held where there is no task to say it.
 const SOURCE_OF_TEXT: &str = "en";
 
+/// The names of a few tensors, or the parts that many belong to.
+fn some(names: &[String], prefix: &str) -> String {
+    if names.len() <= 4 { names.join(", ") } else { tops(names, prefix) }
+}
+
+/// Parts of a model that are named in one line.
+const MOST_TOPS: usize = 12;
+
 /// The parts of the model that tensors belong to, each with its number of tensors: `classifier (4 tensors)`. Those of the
 /// encoder, whose names begin with `prefix`, are told by two words.
 fn tops(names: &[String], prefix: &str) -> String {
@@ -638,8 +649,13 @@ fn tops(names: &[String], prefix: &str) -> String {
         let end = name.match_indices('.').nth(usize::from(is_inside));
         *parts.entry(end.map_or(name, |(at, _)| &name[..at])).or_default() += 1;
     }
-    let parts: Vec<String> = parts.iter().map(|(part, n)| format!("{part} ({n} tensors)")).collect();
-    parts.join(", ")
+    let mut said: Vec<String> = parts.iter().map(|(part, n)| format!("{part} ({n} tensors)")).collect();
+    if said.len() > MOST_TOPS {
+        let rest = said.len() - MOST_TOPS;
+        said.truncate(MOST_TOPS);
+        said.push(format!("and {rest} more"));
+    }
+    said.join(", ")
 }
 
 const EVALUATIONS: &str = "evaluations.json";

@@ -29,11 +29,12 @@ impl Test {
     }
 }
 
-/// `rxlt` in a folder, on the CPU unless the arguments name a device, without colour and backtraces.
+/// `rxlt` in a folder, on the CPU unless the arguments name a device, without colour, backtraces and network.
 pub fn rxlt(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
     command.current_dir(folder).args(args).stdin(Stdio::null());
     command.env("RXLT_DEVICE", "cpu").env("NO_COLOR", "1").env_remove("RUST_BACKTRACE");
+    command.env("HF_HUB_OFFLINE", "1").env("HF_HUB_CACHE", folder.join("no models"));
     command
 }
 

@@ -1,0 +1,189 @@
+//! Models by name: `xlm-roberta-base`, `org/model`, `org/model@revision`.
+//!
+//! A name is looked up in the cache that Python's libraries have too (`models--org--model/{blobs,snapshots,refs}`), and
+//! what is not there is downloaded into it. What the cache holds is used as it is, and nobody is asked whether there is a
+//! newer one: a run names the commit that it was made of, and the hub is called once in a model's life. With
+//! `--offline` or `HF_HUB_OFFLINE=1` no socket is opened at all.
+//!
+//! Nothing that a server says is believed: a file gets its name only when it has the size and the hash that it should,
+//! and the access token goes to the hub's own address, not to where that leads.
+
+mod cache;
+#[cfg(feature = "hub")]
+mod download;
+#[cfg(feature = "hub")]
+mod http;
+mod name;
+mod settings;
+#[cfg(feature = "hub")]
+mod transfer;
+
+use std::path::{Path, PathBuf};
+
+pub use name::Name;
+pub use settings::{Secret, Settings};
+
+use crate::{
+    checkpoint::WEIGHTS,
+    error::{Error, Result},
+    text,
+};
+use cache::{Folder, State};
+
+/// What is wanted of a repository.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Configuration, tokenizer and weights.
+    Model,
+    /// The tokenizer alone.
+    Tokenizer,
+}
+
+/// A model at a commit, in the cache.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// A folder as [`crate::models::Pretrained`] opens it.
+    pub folder: PathBuf,
+    /// The name, with the commit as its revision: it never means anything else.
+    pub pinned: Name,
+}
+
+/// What happens while files are fetched, for whoever shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A file of so many bytes is next, of which some may be there from last time.
+    File(&'a str, u64),
+    /// So many bytes of it are there.
+    At(u64),
+    /// Something that a user should know.
+    Note(&'a str),
+}
+
+/// Files of which a folder needs one: the first that the hub has is fetched.
+struct Group {
+    files: &'static [&'static str],
+    needed: bool,
+}
+
+/// What is read of a repository, in the order in which it is fetched: weights are last, so that the rest is there with
+/// them. The tokenizer of a model may lie elsewhere, so it is needed only where it is what is wanted.
+fn groups(what: What) -> Vec<Group> {
+    let is_model = what == What::Model;
+    let mut groups = vec![
+        Group { files: &["config.json"], needed: is_model },
+        Group { files: &["tokenizer_config.json"], needed: false },
+        Group { files: &text::FILES, needed: !is_model },
+    ];
+    if is_model {
+        groups.insert(2, Group { files: &["rxlt.json"], needed: false });
+        groups.push(Group { files: &WEIGHTS, needed: true });
+    }
+    groups
+}
+
+/// The folder of a model in the cache by its name, without asking anybody; nothing where the text is no name.
+pub fn folder(text: &str, what: What) -> Result<Option<PathBuf>> {
+    let Some(name) = Name::find(text) else { return Ok(None) };
+    let settings = Settings::from_environment()?;
+    settings.cached(&name, what).map(|snapshot| Some(snapshot.folder))
+}
+
+impl Settings {
+    /// The model as the cache has it; an error says what is lacking.
+    pub fn cached(&self, name: &Name, what: What) -> Result<Snapshot> {
+        let cache = self.cache()?;
+        let found = Folder::new(cache, &name.repo);
+        let lacking = |what: &str| {
+            let (cache, remedy) = (cache.display(), self.remedy(name));
+            Error::Missing(format!("there is no \"{name}\" here, and the cache {cache} has {what}; {remedy}"))
+        };
+        let commit = found.commit(&name.revision).ok_or_else(|| lacking("no model of this name"))?;
+        let missing = missing(&found, &commit, what)?;
+        match missing.is_empty() {
+            true => Ok(snapshot(&found, name, commit)),
+            false => Err(lacking(&format!("not all of it ({} missing)", missing.join(", ")))),
+        }
+    }
+
+    /// The model, from the cache, and what is not there from the hub.
+    pub fn fetch(&self, name: &Name, what: What, watch: &dyn Fn(Event)) -> Result<Snapshot> {
+        let found = Folder::new(self.cache()?, &name.repo);
+        let known = found.commit(&name.revision);
+        let unknown = known.as_deref().map(|commit| unknown(&found, commit, what)).transpose()?;
+        match unknown {
+            Some(unknown) if unknown.is_empty() => self.cached(name, what),
+            Some(unknown) if self.offline => {
+                let snapshot = self.cached(name, what)?;
+                let files = unknown.join(", ");
+                watch(Event::Note(&format!("{name} is used as the cache has it; whether it has {files} is not known")));
+                Ok(snapshot)
+            }
+            _ if self.offline => self.cached(name, what),
+            _ => self.download(name, &found, known, what, watch),
+        }
+    }
+
+    /// What to do where the cache lacks something.
+    fn remedy(&self, name: &Name) -> String {
+        match self.offline {
+            true => format!("go on without --offline and HF_HUB_OFFLINE, or fetch {name} where there is a network"),
+            false => "name a folder that is there, or fetch the model by rxlt model show NAME".to_owned(),
+        }
+    }
+
+    #[cfg(not(feature = "hub"))]
+    fn download(&self, name: &Name, _: &Folder, _: Option<String>, what: What, _: &dyn Fn(Event)) -> Result<Snapshot> {
+        self.cached(name, what).map_err(|error| {
+            let what = "this rxlt was built without downloads (its feature \"hub\")";
+            Error::Missing(format!("there is no \"{name}\" here: {what}, and: {}", error.message()))
+        })
+    }
+}
+
+fn snapshot(found: &Folder, name: &Name, commit: String) -> Snapshot {
+    Snapshot { folder: found.snapshot(&commit), pinned: Name { repo: name.repo.clone(), revision: commit } }
+}
+
+/// What a snapshot lacks to be used at all.
+fn missing(found: &Folder, commit: &str, what: What) -> Result<Vec<String>> {
+    let mut missing = Vec::new();
+    for group in groups(what) {
+        match there(found, commit, &group) {
+            Some(file) => missing.extend(
+                shards(found, commit, file)?.into_iter().filter(|shard| found.state(commit, shard) != State::There),
+            ),
+            None if group.needed => missing.push(group.files.join(" or ")),
+            None => {}
+        }
+    }
+    Ok(missing)
+}
+
+/// The files of which the cache does not say whether the hub has them.
+fn unknown(found: &Folder, commit: &str, what: What) -> Result<Vec<String>> {
+    let mut unknown = missing(found, commit, what)?;
+    for group in groups(what).iter().filter(|group| !group.needed && there(found, commit, group).is_none()) {
+        let asked = group.files.iter().filter(|file| found.state(commit, file) == State::Unknown);
+        unknown.extend(asked.map(|file| (*file).to_owned()));
+    }
+    Ok(unknown)
+}
+
+/// The file of a group that is read.
+fn there(found: &Folder, commit: &str, group: &Group) -> Option<&'static str> {
+    group.files.iter().copied().find(|file| found.state(commit, file) == State::There)
+}
+
+/// The shards that a file names, if it is an index of such.
+fn shards(found: &Folder, commit: &str, file: &str) -> Result<Vec<String>> {
+    match file.ends_with(".index.json") {
+        true => crate::checkpoint::shards(&found.snapshot(commit).join(file)),
+        false => Ok(Vec::new()),
+    }
+}
+
+/// Whether a folder is a snapshot in a cache, and of which commit.
+pub fn commit_of(folder: &Path) -> Option<String> {
+    let commit = folder.file_name()?.to_str().filter(|name| name::is_commit(name))?;
+    (folder.parent()?.file_name()? == "snapshots").then(|| commit.to_owned())
+}

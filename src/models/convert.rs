@@ -1,0 +1,132 @@
+//! Weights of any of the formats that are read, written as one safetensors file with what lies beside them.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+
+use super::names::is_constant;
+use crate::{
+    checkpoint::{self, Entry, Float, Values, WEIGHTS, Weights, write_file},
+    error::{Error, Result},
+    input, text,
+};
+
+/// What is copied as it is: what a tokenizer and a model are made of beside the weights.
+const BESIDE: [&str; 8] = [
+    "config.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "generation_config.json",
+    "rxlt.json",
+];
+
+/// What a conversion did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Converted {
+    /// The file, or the index of files, that was read.
+    pub source: PathBuf,
+    /// How many tensors were written.
+    pub tensors: usize,
+    /// What a user should know.
+    pub notes: Vec<String>,
+}
+
+/// Writes the model of one folder into another: every tensor under its name, in its own format or in `float`, and the
+/// files beside. Numbers are read and written tensor by tensor.
+pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted> {
+    let weights = Weights::open(from)?;
+    refuse_absent(&weights)?;
+    let (mut entries, mut metadata, mut notes) = (Vec::new(), BTreeMap::new(), Vec::new());
+    for name in weights.names() {
+        if let Some(twin) = kept_twin(&weights, name) {
+            metadata.insert(name, twin); // as safetensors.torch.save_model does
+        } else if is_constant(name) {
+            notes.push(format!("{name} is left out: it is a constant that nothing reads"));
+        } else {
+            let stored = float_of(&weights, name, float)?;
+            let shape = weights.shape(name).unwrap_or_default();
+            entries.push(Entry { name, shape, values: Values::Stored(&weights, stored) });
+        }
+    }
+    notes.extend(metadata.iter().map(|(name, twin)| format!("{name} is the same numbers as {twin}, and written once")));
+    let metadata: Vec<(&str, &str)> = metadata.into_iter().collect();
+    checkpoint::write(&to.join(WEIGHTS[0]), &entries, &metadata)?;
+    for name in BESIDE.into_iter().chain(text::FILES) {
+        let path = from.join(name);
+        if path.is_file() {
+            let bytes = input::read(&path)?;
+            let bytes = if name == "config.json" { config_for(&path, bytes, float)? } else { bytes };
+            write_file(&to.join(name), &bytes)?;
+        }
+    }
+    Ok(Converted { source: weights.source().to_owned(), tensors: entries.len(), notes })
+}
+
+/// An index that names what no shard has is no model to be converted.
+fn refuse_absent(weights: &Weights) -> Result<()> {
+    match weights.absent().iter().next() {
+        None => Ok(()),
+        Some((name, shard)) => Err(Error::Data(format!(
+            "{}: tensor \"{name}\" is not in \"{shard}\" as listed; download both again",
+            weights.source().display()
+        ))),
+    }
+}
+
+/// The tensor that has the very bytes of this one and is written in its place: the word table, else the first by name.
+fn kept_twin<'a>(weights: &'a Weights, name: &str) -> Option<&'a str> {
+    let twins: Vec<&str> = weights.twins(name);
+    let kept = twins.iter().copied().find(|twin| twin.contains("embeddings")).or(twins.first().copied())?;
+    (kept != name).then_some(kept)
+}
+
+/// How a tensor is to be stored.
+fn float_of(weights: &Weights, name: &str, wanted: Option<Float>) -> Result<Float> {
+    let shown = weights.source().display();
+    match (weights.float(name), weights.dtype(name).unwrap_or_default().as_str(), wanted) {
+        (Some(_), _, Some(wanted)) => Ok(wanted),
+        (Some(own), _, None) => Ok(own),
+        (None, "F64", Some(wanted)) => Ok(wanted),
+        (None, "F64", None) => {
+            Err(Error::Usage(format!("{shown}: tensor \"{name}\" is F64, which is not written; name a format by --to")))
+        }
+        (None, other, _) => Err(Error::Data(format!(
+            "{shown}: tensor \"{name}\": expected F32, F16, BF16 or F64, found {other}; rxlt converts encoders, whose \
+             weights are such"
+        ))),
+    }
+}
+
+/// config.json for weights in another format, if they are.
+fn config_for(path: &Path, bytes: Vec<u8>, float: Option<Float>) -> Result<Vec<u8>> {
+    let Some(float) = float else { return Ok(bytes) };
+    let fail = |error| Error::Data(format!("{}: {error}; download it again", path.display()));
+    let mut config: serde_json::Map<String, Value> = serde_json::from_slice(&bytes).map_err(fail)?;
+    let key = if config.contains_key("torch_dtype") { "torch_dtype" } else { "dtype" };
+    config.insert(key.to_owned(), Value::from(float.torch()));
+    let text = serde_json::to_string_pretty(&config).expect("JSON can be printed");
+    Ok((text + "\n").into_bytes())
+}
+
+/// The sizes of the files of a folder, by name.
+pub fn files(folder: &Path) -> Result<Vec<(String, u64)>> {
+    let entries = fs::read_dir(folder).map_err(|error| Error::read(folder, &error))?;
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry.map_err(|error| Error::read(folder, &error))?.path();
+        // Of a link, what it leads to.
+        if let Some((name, found)) = path.file_name().zip(fs::metadata(&path).ok()).filter(|(_, found)| found.is_file())
+        {
+            files.push((name.to_string_lossy().into_owned(), found.len()));
+        }
+    }
+    files.sort();
+    Ok(files)
+}
