@@ -30,7 +30,8 @@ def load(folder):
     (name,) = json.loads((folder / "config.json").read_text())["architectures"]
     auto = {"ForSequenceClassification": transformers.AutoModelForSequenceClassification,
             "ForTokenClassification": transformers.AutoModelForTokenClassification,
-            "ForMaskedLM": transformers.AutoModelForMaskedLM}
+            "ForMaskedLM": transformers.AutoModelForMaskedLM,
+            "XLMWithLMHeadModel": transformers.AutoModelForMaskedLM}
     cls = next((cls for ending, cls in auto.items() if name.endswith(ending)), None)
     if cls is None:
         sys.exit(f"{folder}: expected one of {', '.join(auto)}, found {name}")

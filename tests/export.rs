@@ -1,5 +1,5 @@
-//! What is exported loads in Hugging Face transformers: a classifier and a masked language model, each with a tokenizer
-//! of our own, are written to `target/export-probe` with the logits and ids that we get.
+//! What is exported loads in Hugging Face transformers: a classifier, a tagger and a masked language model of
+//! every family, each with a tokenizer of our own, are written to `target/export-probe` with the logits and ids that we get.
 //!
 //! Where `RXLT_PYTHON` names a Python with torch and transformers, scripts/check_transformers.py compares them:
 //!
@@ -13,7 +13,7 @@ use harness::{Outcome, Test};
 use rxlt::{
     array::{Ids, Segments},
     checkpoint::{self, Entry, Values},
-    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
+    models::{Batch, Config, HeadKind, Model, Place, Target, Words, families::ARCHITECTURES},
     nn::Pass,
     tensor::Device,
     text::{Encoded, Tokenizer},
@@ -39,18 +39,29 @@ const MOST_TOKENS: usize = 120;
 
 fn main() {
     let labels = ["contradiction", "entailment", "neutral"].map(str::to_string).to_vec();
-    let heads = [
-        ("classifier", HeadKind::Classify(labels)),
-        ("masked-lm", HeadKind::MaskedLm),
-        ("masked-lm-f16", HeadKind::MaskedLm),
-    ];
-    let tests = heads.map(|(name, head)| Test::new(format!("{name} in transformers"), move || check(name, head)));
-    harness::run(tests.into());
+    let heads = || {
+        [
+            ("classifier", HeadKind::Classify(labels.clone())),
+            ("tagger", HeadKind::Tag(labels.clone())),
+            ("masked-lm", HeadKind::MaskedLm),
+        ]
+    };
+    let mut tests = Vec::new();
+    for family in ARCHITECTURES.iter().map(|architecture| architecture.model_type) {
+        for (name, head) in heads() {
+            let test = move || check(family, name, head);
+            tests.push(Test::new(format!("{family}, {name}, in transformers"), test));
+        }
+    }
+    let in_half = || check("xlm-roberta", "masked-lm-f16", HeadKind::MaskedLm);
+    tests.push(Test::new("xlm-roberta, masked-lm-f16, in transformers".to_string(), in_half));
+    harness::run(tests);
 }
 
-fn check(name: &str, head: HeadKind) -> Outcome {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("export-probe").join(name);
-    export(&folder, head);
+fn check(family: &str, name: &str, head: HeadKind) -> Outcome {
+    let name = format!("{family}-{name}");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("export-probe").join(&name);
+    export(&folder, family, head);
     let Some(python) = env::var_os("RXLT_PYTHON") else {
         return Outcome::Ignored("RXLT_PYTHON names no Python with transformers".to_string());
     };
@@ -63,15 +74,15 @@ fn check(name: &str, head: HeadKind) -> Outcome {
 }
 
 /// Writes a model, its tokenizer, and what both make of [`TEXTS`].
-fn export(folder: &Path, head: HeadKind) {
+fn export(folder: &Path, family: &str, head: HeadKind) {
     fs::create_dir_all(folder).expect("a folder can be made");
     let texts = TEXTS.iter().flat_map(|(a, b)| [Some(*a), *b]).flatten().map(str::to_string);
     let tokenizer = Tokenizer::train_unigram(texts.cycle().take(200), 300, false).expect("a tokenizer");
     tokenizer.save(folder).expect("it is saved");
     let head_too = head.clone();
-    let model = Model::fresh(config(tokenizer.n_ids()), head, 11, &Device::cpu()).expect("a model");
+    let model = Model::fresh(config(family, tokenizer.n_ids()), head, 11, &Device::cpu()).expect("a model");
     unsettle(&model);
-    let model = match folder.ends_with("masked-lm-f16") {
+    let model = match folder.ends_with("xlm-roberta-masked-lm-f16") {
         false => model.write(folder).map(|()| model),
         true => model.write_half(folder).and_then(|()| Model::load(folder, head_too, 0, &Device::cpu())),
     };
@@ -85,12 +96,14 @@ fn export(folder: &Path, head: HeadKind) {
     write_probe(&folder.join("probe.safetensors"), &model, &encoded, tokenizer.specials().pad);
 }
 
-fn config(vocab_size: usize) -> Config {
+/// The sizes of a small encoder, under the keys of all families.
+fn config(family: &str, vocab_size: usize) -> Config {
     let raw = json!({
-        "model_type": "xlm-roberta", "vocab_size": vocab_size, "hidden_size": 48, "num_hidden_layers": 3,
-        "num_attention_heads": 4, "intermediate_size": 96, "max_position_embeddings": MOST_TOKENS + 2,
-        "type_vocab_size": 1, "layer_norm_eps": 1e-5, "hidden_act": "gelu", "initializer_range": 0.2,
-        "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2, "tie_word_embeddings": true,
+        "model_type": family, "vocab_size": vocab_size, "max_position_embeddings": MOST_TOKENS + 2,
+        "hidden_size": 48, "dim": 48, "emb_dim": 48, "num_hidden_layers": 3, "n_layers": 3, "num_attention_heads": 4,
+        "n_heads": 4, "intermediate_size": 96, "hidden_dim": 96, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
+        "initializer_range": 0.2, "init_std": 0.2, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2,
+        "tie_word_embeddings": true, "local_attention": 12, "classifier_pooling": "mean", "n_langs": 1,
     });
     Config::new(raw.as_object().expect("an object").clone()).expect("a configuration")
 }

@@ -1,4 +1,4 @@
-//! The sizes and batches that are measured: XLM-R's encoders, and the lengths of real pairs of sentences.
+//! The sizes and batches that are measured: XLM-R's encoders and mmBERT's, and the lengths of real pairs of sentences.
 
 use crate::{
     array::Segments,
@@ -29,6 +29,9 @@ pub enum Size {
     Base,
     /// 24 layers of 1,024, 250,002 words.
     Large,
+    /// ModernBERT's architecture: 22 layers of 768, gated units of 1,152, 256,000 words.
+    #[value(name = "mmbert-base")]
+    MmbertBase,
 }
 
 impl fmt::Display for Size {
@@ -37,6 +40,7 @@ impl fmt::Display for Size {
             Size::Small => "small",
             Size::Base => "base",
             Size::Large => "large",
+            Size::MmbertBase => "mmbert-base",
         })
     }
 }
@@ -63,6 +67,7 @@ impl Size {
             Size::Small => [4, 256, 4, 1024, 16_000],
             Size::Base => [12, 768, 12, 3072, 250_002],
             Size::Large => [24, 1024, 16, 4096, 250_002],
+            Size::MmbertBase => [22, 768, 12, 1152, 256_000],
         };
         Extents { layers, hidden, heads, inner, words }
     }
@@ -70,10 +75,12 @@ impl Size {
     /// As config.json has it.
     pub fn config(self) -> Config {
         let Extents { layers, hidden, heads, inner, words } = self.extents();
+        let kind = if self == Size::MmbertBase { "modernbert" } else { "xlm-roberta" };
         let config = json!({
-            "model_type": "xlm-roberta", "vocab_size": words, "hidden_size": hidden, "num_hidden_layers": layers,
+            "model_type": kind, "vocab_size": words, "hidden_size": hidden, "num_hidden_layers": layers,
             "num_attention_heads": heads, "intermediate_size": inner, "max_position_embeddings": 514,
             "type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5,
+            "classifier_pooling": "mean", "global_rope_theta": 160_000, "local_rope_theta": 160_000,
         });
         let config = config.as_object().expect("it is an object").clone();
         Config::new(config).expect("every size is a valid configuration")

@@ -154,6 +154,15 @@ impl Head {
         }
     }
 
+    /// How near each row's nearest input of a rectifier is to 0, where the slope has a step; nothing where a head is smooth:
+    /// (n, h) → (n).
+    pub fn nearest_step(&self, x: &Tensor) -> Option<Vec<f32>> {
+        let Head::Classify { dense: Some(hidden), .. } = self else { return None };
+        let inputs = (hidden.activation == Activation::Relu).then(|| hidden.dense.forward(x))?;
+        let nearest = |row: &[f32]| row.iter().fold(f32::MAX, |nearest, x| nearest.min(x.abs()));
+        Some(inputs.to_vec().chunks_exact(inputs.shape().columns()).map(nearest).collect())
+    }
+
     /// `weight` times the summed cross-entropy of what [`Head::logits`] gives, with at most 2²⁴ of them at once.
     pub fn loss(&self, x: &Tensor, labels: &Ids, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
         match self {

@@ -39,7 +39,7 @@ pub fn source<'a>(weights: &'a Weights, config: &Config) -> Source<'a> {
     // The bias is one tensor by two names in any case; the table is if the two are tied.
     for (name, other) in [(words, decoder, config.tied), (heads.bias.to_string(), decoder_bias, true)]
         .into_iter()
-        .filter_map(|(name, other, is_one)| is_one.then_some((name, other)))
+        .filter_map(|(name, other, is_one)| (is_one && name != other).then_some((name, other)))
     {
         if let (false, Some(there)) = (stored.contains_key(&name), stored.get(&other).cloned()) {
             stored.insert(name, there);

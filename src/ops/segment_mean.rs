@@ -84,9 +84,7 @@ impl Op for SegmentMean {
                         mean[j] += x[j];
                     }
                 }
-                for j in 0..mean.len() {
-                    mean[j] *= inverse;
-                }
+                mean.iter_mut().for_each(|mean| *mean *= inverse);
             },
         );
     }

@@ -285,7 +285,7 @@ pub struct Adv {
     pub steps: usize,
     /// Where the ascent begins.
     pub start: Start,
-    /// What is nudged.
+    /// What is nudged; the file of each family below `models::families` says what that is in its encoder.
     pub at: Place,
     /// The share of the clean loss, at the same dropout masks; the rest is the adversarial loss.
     pub clean_weight: f64,
@@ -303,7 +303,7 @@ pub struct RsRp {
     pub scale: f64,
     /// Points per example.
     pub samples: usize,
-    /// What is perturbed.
+    /// What is perturbed; the file of each family below `models::families` says what that is in its encoder.
     pub at: Place,
     /// Points whose votes make a prediction (Cohen et al., 2019); 0: predictions are made without noise.
     pub vote_samples: usize,

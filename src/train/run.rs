@@ -110,7 +110,7 @@ pub fn run(
 /// What a stage starts from.
 enum Start {
     Folder(PathBuf),
-    Fresh(Config),
+    Fresh(Box<Config>),
 }
 
 /// A run under way.
@@ -289,7 +289,7 @@ impl<'a> Run<'a> {
             (Some(path), _) => (Start::Folder(path.clone()), Config::load(&path)?),
             (None, Some(fresh)) => {
                 let config = fresh_config(fresh, &self.tokenizer)?;
-                (Start::Fresh(config.clone()), config)
+                (Start::Fresh(Box::new(config.clone())), config)
             }
             (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
         };
@@ -408,7 +408,7 @@ impl<'a> Run<'a> {
             }
             Start::Fresh(config) => {
                 let head = task.map_or(HeadKind::MaskedLm, new_head);
-                Model::fresh(config.clone(), head, seed, self.device)?
+                Model::fresh(Config::clone(config), head, seed, self.device)?
             }
         };
         if matches!(start, Start::Folder(_)) {

@@ -323,6 +323,14 @@ const NAMES: EncoderNames = EncoderNames {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        array::Segments,
+        checkpoint::{self, Entry, Values},
+        models::{Batch, HeadKind, Model, Place, Pretrained, Target, Words},
+        nn::Pass,
+        tensor::Device,
+    };
+    use serde_json::{Map, Value, json};
 
     #[test]
     fn no_family_is_called_another_architecture() {
@@ -337,6 +345,98 @@ mod tests {
             for name in architecture.names.layer.all() {
                 assert_eq!(name.matches("{}").count(), 1, "{}: {name}", architecture.model_type);
             }
+        }
+    }
+
+    /// A small encoder of a family, under the keys of all of them.
+    fn small(model_type: &str) -> Map<String, Value> {
+        let config = json!({
+            "model_type": model_type, "vocab_size": 23, "max_position_embeddings": 12, "pad_token_id": 1,
+            "hidden_size": 8, "dim": 8, "emb_dim": 8, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2,
+            "n_heads": 2, "intermediate_size": 6, "hidden_dim": 6, "type_vocab_size": 2, "n_langs": 3,
+            "local_attention": 2, "initializer_range": 0.3, "init_std": 0.3,
+        });
+        config.as_object().unwrap().clone()
+    }
+
+    /// Logits of two sequences of 5 and 3 tokens.
+    fn logits(model: &Model, target: Target) -> Vec<f32> {
+        let segments = Segments::new([5, 3]);
+        let (ids, types) = (vec![2, 7, 9, 22, 4, 2, 8, 5].into(), vec![0, 0, 1, 1, 0, 1, 0, 1].into());
+        let batch = Batch { ids, positions: segments.positions(), types, segments, target };
+        let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
+        model.logits_from(Place::Word, &words, &batch, Pass::evaluation()).to_vec()
+    }
+
+    #[test]
+    fn every_head_is_found_again_as_it_was_written() {
+        let labels = ["a", "b", "c"].map(str::to_owned).to_vec();
+        let rows = || Target::Rows { rows: vec![1, 6].into(), labels: vec![0, 1].into() };
+        for architecture in ARCHITECTURES {
+            for (head, target) in [
+                (HeadKind::Classify(labels.clone()), Target::Labels(vec![0, 2].into())),
+                (HeadKind::Tag(labels.clone()), rows()),
+                (HeadKind::MaskedLm, rows()),
+            ] {
+                let raw = small(architecture.model_type);
+                let model = Model::fresh(Config::new(raw.clone()).unwrap(), head.clone(), 3, &Device::cpu()).unwrap();
+                let folder = tempfile::tempdir().unwrap();
+                model.write(folder.path()).unwrap();
+                let found = Pretrained::open(folder.path()).unwrap();
+                assert_eq!(found.head().as_ref(), Some(&head), "{}", architecture.model_type);
+                let again = found.load(head.clone(), 4, &Device::cpu()).unwrap();
+                let odd = [&again.initialized[..], &again.unused].concat();
+                assert!(odd.is_empty(), "{} {head:?}: {odd:?}", architecture.model_type);
+                assert_eq!(logits(&again, target.clone()), logits(&model, target));
+                assert!(raw.iter().all(|(key, value)| again.config.raw.get(key) == Some(value)));
+            }
+        }
+    }
+
+    #[test]
+    fn encoders_alone_are_known_by_bare_names() {
+        for architecture in ARCHITECTURES {
+            let config = Config::new(small(architecture.model_type)).unwrap();
+            let head = || HeadKind::Classify(vec!["a".into(), "b".into()]);
+            let model = Model::fresh(config, head(), 3, &Device::cpu()).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            model.write(folder.path()).unwrap();
+            let start = format!("{}.", architecture.prefix);
+            let tensors = model.tensors();
+            let bare =
+                tensors.iter().filter_map(|(name, shape, values)| Some((name.strip_prefix(&start)?, shape, values)));
+            let entries: Vec<Entry> =
+                bare.map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect();
+            checkpoint::write(&folder.path().join("model.safetensors"), &entries, &[]).unwrap();
+            let again = Model::load(folder.path(), head(), 4, &Device::cpu()).unwrap();
+            let of_encoder = |model: &Model| {
+                model.tensors().into_iter().filter(|tensor| tensor.0.starts_with(&start)).collect::<Vec<_>>()
+            };
+            assert_eq!(of_encoder(&again), of_encoder(&model), "{}", architecture.model_type);
+            assert!(again.initialized.iter().all(|name| !name.starts_with(&start)), "{:?}", again.initialized);
+            assert!(again.unused.is_empty(), "{:?}", again.unused);
+        }
+    }
+
+    #[test]
+    fn what_a_family_lacks_is_said() {
+        for (model_type, key, value, says) in [
+            ("distilbert", "activation", json!("relu"), "\"activation\" must be \"gelu\""),
+            ("modernbert", "classifier_pooling", json!("max"), "must be \"cls\" or \"mean\""),
+            ("modernbert", "num_attention_heads", json!(8), "heads of 1 columns have no pairs"),
+            ("modernbert", "layer_types", json!(["full_attention"]), "of each of 2 layers"),
+            ("modernbert", "rope_scaling", json!({"factor": 2.0}), "\"rope_scaling\" must be null"),
+            ("modernbert", "rope_parameters", json!({"full_attention": {"rope_type": "yarn"}}), "found \"yarn\""),
+            ("modernbert", "max_position_embeddings", json!(1 << 20), "must be at most 65536"),
+            ("modernbert", "global_attn_every_n_layers", json!(0), "must be positive"),
+            ("xlm", "summary_type", json!("mean"), "\"summary_type\" must be \"first\""),
+            ("xlm", "asm", json!(true), "adaptive softmax"),
+            ("xlm", "emb_dim", json!(9), "emb_dim 9 must be a multiple of n_heads, found 2"),
+        ] {
+            let mut raw = small(model_type);
+            raw.insert(key.into(), value);
+            let reason = Config::new(raw).expect_err(model_type);
+            assert!(reason.contains(says), "{model_type} {key}: {reason}");
         }
     }
 }
