@@ -154,6 +154,8 @@ pub struct Config {
     pub rotation: Option<Rotation>,
     /// Relative positions, where attention is disentangled.
     pub relative: Option<Relative>,
+    /// What config.json says of a language model alone, in families that have several heads for it.
+    pub(super) of_masked_lm: Option<(&'static str, bool)>,
     /// Everything that the file held, for writing it again.
     pub(super) raw: Map<String, Value>,
 }
@@ -227,6 +229,7 @@ impl Config {
             pooling: Pooling::First,
             rotation: None,
             relative: None,
+            of_masked_lm: None,
             raw: raw.clone(),
         })
     }
@@ -276,7 +279,10 @@ impl Config {
                 }
                 self.architecture.classifier
             }
-            HeadKind::MaskedLm => self.architecture.masked_lm,
+            HeadKind::MaskedLm => {
+                raw.extend(self.of_masked_lm.map(|(key, flag)| (key.to_string(), json!(flag))));
+                self.architecture.masked_lm
+            }
         };
         of_class(raw, class)
     }
