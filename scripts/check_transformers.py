@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 transformers.logging.disable_progress_bar()
 TOLERANCE = 1e-4
-TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "vocab.json")
+TOKENIZER_FILES = ("tokenizer.json", "sentencepiece.bpe.model", "spm.model", "vocab.txt", "vocab.json")
 
 
 def load(folder):

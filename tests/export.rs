@@ -101,7 +101,10 @@ fn config(family: &str, vocab_size: usize) -> Config {
     let raw = json!({
         "model_type": family, "vocab_size": vocab_size, "max_position_embeddings": MOST_TOKENS + 2,
         "hidden_size": 48, "dim": 48, "emb_dim": 48, "num_hidden_layers": 3, "n_layers": 3, "num_attention_heads": 4,
-        "n_heads": 4, "intermediate_size": 96, "hidden_dim": 96, "type_vocab_size": 1, "layer_norm_eps": 1e-5,
+        "n_heads": 4, "intermediate_size": 96, "hidden_dim": 96, "layer_norm_eps": 1e-5,
+        "type_vocab_size": if family == "deberta-v2" { 0 } else { 1 }, "relative_attention": true,
+        "position_buckets": 16, "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": "p2c|c2p",
+        "position_biased_input": false,
         "initializer_range": 0.2, "init_std": 0.2, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2,
         "tie_word_embeddings": true, "local_attention": 12, "classifier_pooling": "mean", "n_langs": 1,
     });

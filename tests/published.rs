@@ -458,7 +458,7 @@ fn architectures_are_told_apart() {
     for (model_type, says) in [
         ("albert", "it is another architecture; take a model of xlm-roberta, roberta, camembert, bert, distilbert"),
         ("electra", "it is another architecture"),
-        ("deberta-v2", "it is another architecture"),
+        ("deberta", "it is another architecture"),
         ("xlm-robrta", "did you mean \"xlm-roberta\"?"),
     ] {
         let reason = Config::new(raw(model_type)).expect_err(model_type);

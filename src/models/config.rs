@@ -182,6 +182,8 @@ pub struct Config {
     pub rotation: Option<Rotation>,
     /// Relative positions, where attention is disentangled.
     pub relative: Option<Relative>,
+    /// What config.json says of a language model alone, in families that have several heads for it.
+    pub(super) of_masked_lm: Option<(&'static str, bool)>,
     /// Everything that the file held, for writing it again.
     pub(super) raw: Map<String, Value>,
 }
@@ -255,6 +257,7 @@ impl Config {
             pooling: Pooling::First,
             rotation: None,
             relative: None,
+            of_masked_lm: None,
             raw: raw.clone(),
         })
     }
@@ -316,7 +319,11 @@ impl Config {
                 raw.insert("label2id".into(), json!({ "LABEL_0": 0 }));
                 Some("regression")
             }
-            _ => None,
+            HeadKind::MaskedLm => {
+                raw.extend(self.of_masked_lm.map(|(key, flag)| (key.to_string(), json!(flag))));
+                None
+            }
+            HeadKind::Tag(_) | HeadKind::Span | HeadKind::Choose => None,
         };
         if let Some(problem) = problem {
             raw.insert("problem_type".into(), json!(problem));

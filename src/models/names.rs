@@ -17,11 +17,23 @@ pub fn is_constant(stored: &str) -> bool {
     CONSTANTS.iter().any(|name| stored == *name || stored.ends_with(&format!(".{name}")))
 }
 
+/// How names of heads began in one family, and how they begin here: transformers has another head of DeBERTa's language model
+/// where config.json does not say that it is not "legacy", with the same tensors.
+const STARTS: [(&str, &str, &str); 3] = [
+    ("deberta-v2", "cls.predictions.transform.", "lm_predictions.lm_head."),
+    ("deberta-v2", "cls.predictions.decoder.", "lm_predictions.lm_head.decoder."),
+    ("deberta-v2", "cls.predictions.bias", "lm_predictions.lm_head.bias"),
+];
+
 /// What the models here call the tensor that a file calls `stored`.
 pub fn standard(stored: &str, architecture: &Architecture) -> String {
     let (prefix, bare) = (architecture.prefix, architecture.names.bare);
     let is_bare = bare.iter().any(|start| stored.starts_with(start));
     let name = if is_bare { format!("{prefix}.{stored}") } else { stored.to_string() };
+    let restarted = |(family, old, new): &(&str, &str, &str)| {
+        Some(format!("{new}{}", name.strip_prefix(old).filter(|_| *family == architecture.model_type)?))
+    };
+    let name = STARTS.iter().find_map(restarted).unwrap_or(name);
     let renamed = ENDINGS.iter().find_map(|(old, new)| Some(format!("{}{new}", name.strip_suffix(old)?)));
     renamed.unwrap_or(name)
 }
@@ -107,6 +119,10 @@ mod tests {
             ("bert.embeddings.LayerNorm.beta", "bert", "bert.embeddings.LayerNorm.bias"),
             ("cls.predictions.transform.LayerNorm.gamma", "bert", "cls.predictions.transform.LayerNorm.weight"),
             ("pooler.dense.weight", "bert", "bert.pooler.dense.weight"),
+            ("pooler.dense.weight", "deberta-v2", "pooler.dense.weight"),
+            ("encoder.rel_embeddings.weight", "deberta-v2", "deberta.encoder.rel_embeddings.weight"),
+            ("cls.predictions.bias", "deberta-v2", "lm_predictions.lm_head.bias"),
+            ("cls.predictions.transform.LayerNorm.gamma", "deberta-v2", "lm_predictions.lm_head.LayerNorm.weight"),
             ("lm_head.layer_norm.weight", "roberta", "lm_head.layer_norm.weight"),
             ("classifier.dense.bias", "roberta", "classifier.dense.bias"),
         ] {

@@ -105,9 +105,8 @@ fn read(fields: &Fields, common: Config) -> Result<Config, String> {
     ] {
         must_be_number(fields, key, wanted)?;
     }
-    let mut raw = config.raw.clone();
-    raw.insert("legacy".into(), false.into()); // what is written has the head of a language model of today
-    Ok(Config { relative: Some(relative(fields, config.max_position_embeddings)?), raw, ..config })
+    let relative = relative(fields, config.max_position_embeddings)?;
+    Ok(Config { relative: Some(relative), of_masked_lm: Some(("legacy", false)), ..config })
 }
 
 /// The buckets of distances; a `max_relative_positions` below 1 stands for all positions.
@@ -140,6 +139,7 @@ fn refuse_others(fields: &Fields) -> Result<(), String> {
     fields.must_be_flag("relative_attention", true, false, ONLY)?;
     fields.must_be_flag("share_att_key", true, false, ONLY)?;
     fields.must_be_flag("position_biased_input", false, true, ONLY)?;
+    fields.must_be_flag("tie_word_embeddings", true, true, "the output layer of a language model is the word table")?;
     for key in ["type_vocab_size", "conv_kernel_size", "pooler_dropout"] {
         must_be_number(fields, key, 0)?;
     }
@@ -172,7 +172,13 @@ fn must_be_number(fields: &Fields, key: &str, only: usize) -> Result<(), String>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::models::HeadKind;
+    use crate::{
+        array::Segments,
+        models::{Batch, HeadKind, Model, Place, Target, Words, relative::RelativePositions},
+        nn::{Builder, Pass, Work},
+        rng::Draw,
+        tensor::{Device, Tensor},
+    };
     use serde_json::json;
 
     /// The config.json of mdeberta-v3-base, with one key changed.
@@ -196,8 +202,48 @@ mod tests {
         assert_eq!((relative.side, relative.reach, read.longest_input()), (256, 512, 512));
         assert_eq!((read.type_vocab_size, read.layer_norm_eps), (1, 1e-7));
         assert_eq!(read.to_json(&HeadKind::MaskedLm)["legacy"], false);
+        assert!(read.to_json(&HeadKind::Tag(vec!["O".into()])).get("legacy").is_none());
         let far = config("max_relative_positions", json!(300)).unwrap();
         assert_eq!(far.relative.unwrap().reach, 300);
+    }
+
+    /// A small model whose dropout is on everywhere.
+    fn dropping() -> Model {
+        let config = json!({
+            "model_type": "deberta-v2", "vocab_size": 23, "hidden_size": 8, "num_hidden_layers": 2,
+            "num_attention_heads": 2, "intermediate_size": 12, "max_position_embeddings": 12, "position_buckets": 4,
+            "relative_attention": true, "norm_rel_ebd": "layer_norm", "share_att_key": true, "type_vocab_size": 0,
+            "pos_att_type": ["p2c", "c2p"], "position_biased_input": false, "initializer_range": 0.4,
+            "hidden_dropout_prob": 0.3, "attention_probs_dropout_prob": 0.2,
+        });
+        let config = Config::new(config.as_object().unwrap().clone()).unwrap();
+        Model::fresh(config, HeadKind::Classify(vec!["a".into(), "b".into()]), 7, &Device::cpu()).unwrap()
+    }
+
+    #[test]
+    fn each_layer_drops_positions_of_its_own_and_runs_again_alike() {
+        let mut model = dropping();
+        let segments = Segments::new([7, 1, 4]);
+        let (ids, types) = ((3..15).collect::<Vec<u32>>().into(), vec![0; 12].into());
+        let target = Target::Labels(vec![0, 1, 0].into());
+        let batch = Batch { ids, positions: segments.positions(), types, segments, target };
+        let pass = Pass::training(Draw { seed: 5, step: 1, stream: 0 });
+        let runs = [false, true].map(|recompute| {
+            model.encoder.recompute = recompute;
+            let words = model.activations(Place::Word, &batch, Words::Table, pass);
+            let loss = model.loss_from(Place::Word, &words, &batch, 1.0, pass);
+            let grads = loss.gradients(&model.leaves());
+            (loss.item(), grads.iter().map(Tensor::to_vec).collect::<Vec<_>>())
+        });
+        assert!(runs[0] == runs[1]);
+        let table = model.parameters.iter().position(|p| p.name == "deberta.encoder.rel_embeddings.weight").unwrap();
+        assert!(runs[0].1[table].iter().any(|x| *x != 0.0));
+        let device = Device::cpu();
+        let mut builder = Builder::new(Work::Build, None, &device, 7, 0.4);
+        let positions = RelativePositions::build(&mut builder, &model.config).unwrap();
+        let dropped = |layer| positions.rows(layer, pass).to_vec().iter().map(|x| *x == 0.0).collect::<Vec<_>>();
+        assert_ne!(dropped(0), dropped(1));
+        assert_eq!(dropped(1), dropped(1));
     }
 
     #[test]
@@ -209,6 +255,7 @@ mod tests {
             ("share_att_key", json!(null), "share_att_key"),
             ("position_biased_input", json!(true), "position_biased_input"),
             ("pos_att_type", json!(["c2p"]), "c2p"),
+            ("tie_word_embeddings", json!(false), "word table"),
             ("type_vocab_size", json!(2), "found 2"),
             ("conv_kernel_size", json!(3), "found 3"),
             ("embedding_size", json!(128), "must be 768"),

@@ -373,8 +373,11 @@ mod tests {
         let config = json!({
             "model_type": model_type, "vocab_size": 23, "max_position_embeddings": 12, "pad_token_id": 1,
             "hidden_size": 8, "dim": 8, "emb_dim": 8, "num_hidden_layers": 2, "n_layers": 2, "num_attention_heads": 2,
-            "n_heads": 2, "intermediate_size": 6, "hidden_dim": 6, "type_vocab_size": 2, "n_langs": 3,
-            "local_attention": 2, "initializer_range": 0.3, "init_std": 0.3,
+            "n_heads": 2, "intermediate_size": 6, "hidden_dim": 6, "n_langs": 3,
+            "type_vocab_size": if model_type == "deberta-v2" { 0 } else { 2 }, "local_attention": 2,
+            "initializer_range": 0.3, "init_std": 0.3, "relative_attention": true, "position_buckets": 4,
+            "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": "p2c|c2p",
+            "position_biased_input": false,
         });
         config.as_object().unwrap().clone()
     }

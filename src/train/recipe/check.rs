@@ -106,10 +106,9 @@ impl Recipe {
                 let message = format!("stages.{i}.layers is {asked}, and the model has {depth}; leave it out for all");
                 return Err(Error::Config(message));
             }
-            if config.rotation.is_some() && stage.restart_positions == Some(true) {
+            if (config.rotation.is_some() || config.relative.is_some()) && stage.restart_positions == Some(true) {
                 return Err(Error::Config(format!(
-                    "stages.{i}.restart_positions: the model's positions are distances (rotary), which begin anew nowhere; \
-                     leave it out"
+                    "stages.{i}.restart_positions: the model's positions are distances, which begin anew nowhere; leave it out"
                 )));
             }
             if stage.max_length > longest {
