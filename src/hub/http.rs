@@ -181,10 +181,10 @@ impl<'a> Client<'a> {
             None if location.starts_with('/') => origin() + location,
             None => location.to_owned(),
         };
-        let next: Uri = absolute.parse().map_err(|_| self.odd("a redirect to no address"))?;
+        let next: Uri = absolute.parse().map_err(|_| self.odd("a redirect to no HTTPS address"))?;
         match (from.scheme_str(), next.scheme_str()) {
             (_, Some("https")) | (Some("http"), Some("http")) => Ok(next),
-            _ => Err(self.odd("a redirect to what is not HTTPS")),
+            _ => Err(self.odd("a redirect to no HTTPS address")),
         }
     }
 
@@ -311,5 +311,5 @@ fn escaped(text: &str) -> String {
 /// How long to wait before the next of several tries, a little different in each process.
 pub(super) fn pause(failures: u32) -> Duration {
     let nanoseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    Duration::from_millis((500_u64 << failures.min(4)) + u64::from(nanoseconds % 250))
+    Duration::from_millis((250_u64 << failures.min(4)) + u64::from(nanoseconds % 250))
 }
