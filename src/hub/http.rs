@@ -2,16 +2,22 @@
 
 use std::{
     io,
+    path::Path,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use ureq::{
     Agent, Body,
     http::{HeaderMap, HeaderValue, Response, Uri},
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
 use super::{Name, Secret, Settings, name::is_commit};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    input,
+};
 
 /// Redirects that are followed.
 const MOST_REDIRECTS: usize = 6;
@@ -84,6 +90,7 @@ impl<'a> Client<'a> {
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE))
             .timeout_per_read(Some(PATIENCE))
+            .tls_config(tls(settings.certificates())?)
             .accept("*/*")
             .accept_encoding("identity") // sizes and hashes are of the bytes as they are
             .user_agent(concat!("rxlt/", env!("CARGO_PKG_VERSION")));
@@ -283,6 +290,23 @@ impl<'a> Client<'a> {
         let (name, remedy) =
             (self.name, "look at network and proxy (HTTPS_PROXY), or name a folder that holds the model");
         Failure { passes, ..Error::Io(format!("{name}: cannot reach {host}: {why}; {remedy}")).into() }
+    }
+}
+
+/// Whom to trust: Mozilla's list, which is built in, or what a company's proxy or mirror wants.
+fn tls(certificates: Option<&Path>) -> Result<TlsConfig> {
+    let Some(path) = certificates else { return Ok(TlsConfig::default()) };
+    let bytes = input::read(path)?;
+    let read = |item: Result<PemItem<'static>, ureq::Error>| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+        Ok(_) => None,
+        Err(error) => Some(Err(Error::Data(format!("{}: expected certificates in PEM: {error}", path.display())))),
+    };
+    let found = parse_pem(&bytes).filter_map(read).collect::<Result<Vec<_>>>()?;
+    let (path, remedy) = (path.display(), "mend or unset SSL_CERT_FILE or REQUESTS_CA_BUNDLE");
+    match found.is_empty() {
+        true => Err(Error::Data(format!("{path}: expected certificates in PEM, found none; {remedy}"))),
+        false => Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(found))).build()),
     }
 }
 
