@@ -47,6 +47,11 @@ pub fn read_at_most(path: &Path, most: u64) -> Result<Vec<u8>> {
     read(path)
 }
 
+/// An error where there is nothing of this name.
+pub fn check_there(path: &Path) -> Result<()> {
+    fs::metadata(path).map(|_| ()).map_err(|error| Error::read(path, &error))
+}
+
 /// Whether something is there that is no folder: what is no file either is found, so that opening it says so.
 pub fn is_there(path: &Path) -> bool {
     path.exists() && !path.is_dir()

@@ -19,7 +19,40 @@ const KNOWN: &[(&str, &str, &[usize], f64)] = &[
 ];
 
 fn main() {
-    harness::run(vec![Test::new("files of PyTorch hold the numbers that Python reads", check)]);
+    harness::run(vec![
+        Test::new("files of PyTorch hold the numbers that Python reads", check),
+        Test::new("converted, they hold the same", convert),
+    ]);
+}
+
+/// The same files as safetensors: every bit in f32, and half of them within the rounding of bf16.
+fn convert() -> Outcome {
+    let data = match harness::data("checkpoints") {
+        Ok(data) => data,
+        Err(outcome) => return outcome,
+    };
+    for file in ["pytorch_model_head.bin", "pytorch_adapter.bin"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let from = folder.path().join("from");
+        std::fs::create_dir(&from).expect("a folder");
+        std::fs::copy(data.path.join("xlm-t-adapter").join(file), from.join("pytorch_model.bin")).expect("a copy");
+        for (to, bound) in [(&["f32"][..], 0.0), (&[], 0.0), (&["bf16"], 1.0 / 256.0)] {
+            let mut args = vec!["model", "convert", "from", "out", "--force"];
+            to.iter().for_each(|to| args.extend(["--to", to]));
+            let output = harness::rxlt(folder.path(), &args).output().expect("the binary runs");
+            assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+            let (before, after) =
+                [&from, &folder.path().join("out")].map(|path| Weights::open(path).expect("it opens")).into();
+            assert_eq!(before.names().collect::<Vec<_>>(), after.names().collect::<Vec<_>>());
+            for name in before.names() {
+                let (a, b) = (before.read(name).expect("numbers"), after.read(name).expect("numbers"));
+                assert_eq!(before.shape(name), after.shape(name), "{name}");
+                let is_near = |(a, b): (&f32, &f32)| a.to_bits() == b.to_bits() || (a - b).abs() <= bound * a.abs();
+                assert!(a.iter().zip(&b).all(is_near), "{file}: {name} differs");
+            }
+        }
+    }
+    Outcome::Passed
 }
 
 fn check() -> Outcome {

@@ -79,9 +79,10 @@ fn every_command_explains_itself() {
     let folder = folder();
     check(folder.path(), &["--version"], 0, &["rxlt 0."]);
     check(folder.path(), &["--help"], 0, &["Examples:", "Exit codes:", "75 stopped and saved"]);
-    for command in
-        ["run", "eval", "predict", "augment", "devices", "recipe", "task", "report", "compare", "score", "doctor"]
-    {
+    for command in [
+        "run", "eval", "predict", "augment", "devices", "recipe", "task", "model", "report", "compare", "score",
+        "doctor",
+    ] {
         check(folder.path(), &[command, "--help"], 0, &["Example", "Usage: rxlt"]);
     }
     check(folder.path(), &[], 2, &["Usage: rxlt"]);
@@ -133,7 +134,7 @@ fn wrong_words_are_refused_with_the_nearest_right_one() {
         (&["run", "small.toml", "--device", "no such card"], 69, &["no adapter matches \"no such card\""]),
         (&["recipe", "show", "dem"], 2, &["did you mean \"demo\"?"]),
         (&["eval"], 2, &["--model"]),
-        (&["eval", "--model", "m", "--task", "xnil", "--data", "d"], 2, &["did you mean \"xnli\"?"]),
+        (&["eval", "--model", "./m", "--task", "xnil", "--data", "d"], 2, &["did you mean \"xnli\"?"]),
         (&["eval", "--model", "m", "--task", "xnli", "--data", "d"], 66, &["there is no folder d"]),
         (&["eval", "--model", "m", "--task", "sib200", "--data", ".", "--generalized"], 2, &["sentence pairs"]),
         (&["predict", "--model", "m", "--input", "none.tsv"], 66, &["none.tsv"]),

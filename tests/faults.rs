@@ -366,7 +366,7 @@ fn configurations_that_cannot_be_are_refused() {
             |f| fs::remove_dir_all(f.join("model")).unwrap(),
             RUN,
             66,
-            &["--model: model.path: there is no \"model\"; fetch the model's folder"],
+            &["--model: model.path: there is no \"model\" here, and the cache", "or name a folder that is there"],
         ),
         row(
             "no JSON",

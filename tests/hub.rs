@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     fs,
-    io::{BufRead, BufReader, Read, Write},
+    io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
     process::{Command, Output, Stdio},
@@ -31,7 +31,7 @@ const SIGNATURE: &str = "signedForYouAlone";
 const BROKEN: usize = 3_000_000;
 
 fn main() {
-    let tests: [(&'static str, fn() -> Outcome); 16] = [
+    let tests: [(&'static str, fn() -> Outcome); 17] = [
         ("a name is fetched as Python lays it out, once", fetched_once),
         ("files get the modes of the umask", modes),
         ("the token goes to the hub alone, and is never shown", token),
@@ -46,6 +46,7 @@ fn main() {
         ("a download killed at any moment goes on until it is whole", killed),
         ("without a network the cache is used, and no socket is opened", no_network),
         ("offline says what is missing", offline),
+        ("only a hub that somebody vouches for is believed", certificates),
         ("shards and PyTorch's files are found", other_weights),
         ("a run names the commit that it was made of", run),
     ];
@@ -235,7 +236,14 @@ impl Server {
         };
         let is_broken =
             self.breaks.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_ok();
-        let rest_sent = if is_broken { &rest[..rest.len().min(BROKEN)] } else { rest };
+        let is_silent = repo == "org/silent";
+        let rest_sent = if is_silent {
+            &[]
+        } else if is_broken {
+            &rest[..rest.len().min(BROKEN)]
+        } else {
+            rest
+        };
         let head = format!("HTTP/1.1 {status}\r\n{range}Content-Length: {}\r\nConnection: close\r\n\r\n", rest.len());
         out.write_all(head.as_bytes()).ok()?;
         for block in rest_sent.chunks(200_000) {
@@ -284,15 +292,10 @@ fn reply(out: &mut TcpStream, asked: &Asked, status: &str, headers: &str, body: 
 /// `rxlt` with this server, and a cache in the folder.
 fn command(folder: &Path, server: &Server, args: &[&str]) -> Command {
     let mut command = rxlt(folder, args);
-    for name in [
-        "HUGGINGFACE_HUB_CACHE",
-        "HF_TOKEN_PATH",
-        "TRANSFORMERS_OFFLINE",
-        "HTTP_PROXY",
-        "http_proxy",
-        "ALL_PROXY",
-        "all_proxy",
-    ] {
+    let others =
+        ["HUGGINGFACE_HUB_CACHE", "HF_TOKEN_PATH", "TRANSFORMERS_OFFLINE", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"];
+    let proxies = ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"];
+    for name in others.into_iter().chain(proxies) {
         command.env_remove(name);
     }
     command.env_remove("HF_HUB_OFFLINE").env_remove("HF_HUB_CACHE");
@@ -379,8 +382,8 @@ fn fetched_once() -> Outcome {
     fs::create_dir_all(path.join("org/tiny")).expect("a folder");
     fs::copy(encoder().join("config.json"), path.join("org/tiny/config.json")).expect("a copy");
     check(show(path, &server, "org/tiny"), 66, &["org/tiny: expected weights"]);
-    check(show(path, &server, "org/none"), 66, &["cannot read org/none/config.json"]);
-    check(show(path, &server, "./tiny"), 66, &["cannot read ./tiny/config.json"]);
+    check(show(path, &server, "org/none"), 66, &["there is no org/none/config.json"]);
+    check(show(path, &server, "./tiny"), 66, &["there is no ./tiny/config.json"]);
     assert!(server.asked().is_empty());
     Outcome::Passed
 }
@@ -488,7 +491,7 @@ fn not_a_hub() -> Outcome {
     for (name, found) in [
         ("org/portal", "found a web page"),
         ("org/page", "found a web page"),
-        ("org/away", "found a redirect to what is not HTTPS"),
+        ("org/away", "found a redirect to no HTTPS address"),
         ("org/round", "found one redirect after the other"),
         ("org/odd", "found an answer without commit, hash and size"),
     ] {
@@ -515,15 +518,10 @@ fn breaks() -> Outcome {
     check_cache(folder.path(), "org/tiny");
     let ranges: Vec<usize> = server.large().iter().map(|asked| asked.range.unwrap_or(0)).collect();
     assert_eq!(ranges, [0, BROKEN, 2 * BROKEN, 3 * BROKEN], "it goes on where it broke off");
-    // One that never gives a byte is given up, and what arrived is kept.
-    let folder = self::folder();
-    let server = Server::start();
-    server.breaks.store(1, Ordering::SeqCst);
-    *server.slow.lock().expect("no test panics here") = Duration::ZERO;
-    let weights =
-        server.files.lock().expect("no test panics here").get("model.safetensors").map(|stored| stored.bytes.len());
-    assert!(weights.is_some_and(|n| n > 4 * BROKEN), "the test needs a file that breaks more than once");
-    check(show(folder.path(), &server, "org/tiny"), 0, &[]);
+    // One that gives no byte is given up after some tries, and what has arrived is kept.
+    let name = "org/silent";
+    check(show(folder.path(), &server, name), 74, &["broke off after 0 of", "run the same command"]);
+    assert_eq!(names(&repository(folder.path(), name).join("snapshots").join(COMMIT)).len(), 3);
     Outcome::Passed
 }
 
@@ -665,6 +663,9 @@ fn offline() -> Outcome {
     // What Python may not have asked for is not missed, but said.
     fs::remove_dir_all(repository(path, "org/tiny").join(".no_exist")).expect("it is there");
     check(offline(&show), 0, &["whether it has rxlt.json is not known"]);
+    let mut unreachable = self::show(path, &server, "org/tiny");
+    unreachable.env("HF_ENDPOINT", "http://127.0.0.1:9");
+    check(unreachable, 0, &["whether it has rxlt.json is not known (org/tiny: cannot reach 127.0.0.1"]);
     fs::remove_file(snapshot.join("model.safetensors")).expect("it is there");
     check(offline(&show), 66, &["not all of it (model.safetensors or", "go on without --offline"]);
     let recipe = ["run", "xnli-adv", "--model", "org/none", "--data", "no-data"];
@@ -674,6 +675,53 @@ fn offline() -> Outcome {
     check(self::show(path, &server, "org/tiny"), 0, &[]);
     assert_eq!((server.large().len(), server.n_asked("GET")), (0, 0), "{:?}", server.asked());
     check_cache(path, "org/tiny");
+    Outcome::Passed
+}
+
+/// A server behind TLS whose certificate nobody knows, until `SSL_CERT_FILE` says so.
+fn certificates() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    let path = folder.path();
+    let openssl = |args: &str| {
+        let mut command = Command::new("openssl");
+        command
+            .args(args.split(' '))
+            .current_dir(path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        command
+    };
+    let made = openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 -subj \
+         /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE",
+    );
+    if !{ made }.status().is_ok_and(|status| status.success()) {
+        return Outcome::Ignored("there is no openssl that makes certificates".to_owned());
+    }
+    let port = listener().local_addr().expect("it is bound").port();
+    let answer = format!(
+        "HTTP/1.1 404 Not Found\r\nX-Error-Code: EntryNotFound\r\nX-Repo-Commit: {COMMIT}\r\nContent-Length: 0\r\n\r\n"
+    );
+    for (trusted, code, says) in [
+        (None, 74, "cannot reach localhost: "),
+        (Some("cert.pem"), 66, "org/tls has none of config.json"),
+        (Some("key.pem"), 65, "key.pem: expected certificates in PEM, found none"),
+    ] {
+        let mut speaker = openssl(&format!("s_server -quiet -accept {port} -cert cert.pem -key key.pem"));
+        let mut speaker = speaker.spawn().expect("openssl is there");
+        speaker.stdin.as_mut().expect("it is piped").write_all(answer.as_bytes()).expect("it listens");
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            thread::sleep(Duration::from_millis(20)); // not yet at work
+        }
+        let mut command = show(path, &server, "org/tls");
+        command.env("HF_ENDPOINT", format!("https://localhost:{port}"));
+        trusted.iter().for_each(|file| _ = command.env("SSL_CERT_FILE", path.join(file)));
+        check(command, code, &[says]);
+        speaker.kill().expect("it is ours");
+        speaker.wait().expect("it ends");
+    }
+    assert!(server.asked().is_empty());
     Outcome::Passed
 }
 

@@ -15,6 +15,8 @@ pub use commit::{
     MARKER, clean, commit_folder, is_complete, remove_folder, sha256_file, verify, verify_if_sealed, write_file,
 };
 pub use output::{Existing, Output, check_folder_output};
+#[cfg(test)]
+pub(crate) use torch::tests as torch_files;
 pub use weights::{WEIGHTS, Weights, not_finite, shards};
 pub use write::{Entry, Float, Values, write};
 

@@ -365,7 +365,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::{super::Weights, *};
     use std::fs;
 
@@ -413,7 +413,7 @@ mod tests {
     }
 
     /// A tensor of the storage "0" of `len` numbers of a kind.
-    fn tensor(kind: &str, len: u32, offset: u32, shape: &[u32], strides: &[u32]) -> Vec<u8> {
+    pub(crate) fn tensor(kind: &str, len: u32, offset: u32, shape: &[u32], strides: &[u32]) -> Vec<u8> {
         let numbers = format!("ctorch\n{kind}Storage\n").into_bytes();
         let storage = [b"(".to_vec(), text("storage"), numbers, text("0"), text("cpu"), whole(len), b"tQ".to_vec()];
         let function = b"ctorch._utils\n_rebuild_tensor_v2\n(";
@@ -422,12 +422,12 @@ mod tests {
     }
 
     /// A dictionary of these.
-    fn pickle(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
+    pub(crate) fn pickle(items: &[(&str, Vec<u8>)]) -> Vec<u8> {
         let items: Vec<u8> = items.iter().flat_map(|(name, value)| [text(name), value.clone()].concat()).collect();
         [&b"\x80\x02}("[..], &items, b"u."].concat()
     }
 
-    fn archive(pickle: &[u8], numbers: &[u8]) -> Vec<u8> {
+    pub(crate) fn archive(pickle: &[u8], numbers: &[u8]) -> Vec<u8> {
         zip(&[("x/data.pkl", pickle), ("x/byteorder", b"little"), ("x/data/0", numbers), ("x/version", b"3\n")])
     }
 

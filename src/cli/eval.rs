@@ -104,17 +104,18 @@ impl SplitName {
 
 /// `rxlt eval`
 pub fn run(args: &Args, network: Network) -> Result<()> {
-    let model = args.model.as_deref().map(|model| named::folder(model, network)).transpose()?;
-    let model = model.as_deref();
-    if let (Some(tatoeba::NAME), Some(model), Some(data)) = (args.task.as_deref(), model, &args.data) {
-        return retrieve(args, model, data);
+    if let (Some(tatoeba::NAME), Some(model), Some(data)) = (args.task.as_deref(), &args.model, &args.data) {
+        return retrieve(args, model, data, network);
     }
-    if let Some(model) = model {
-        Record::load(model)?; // it may hold a task of the user's own
+    if let Some(model) = &args.model {
+        // It may hold a task of the user's own; it is fetched for that only where there is no other task of that name.
+        let is_known = args.task.as_deref().is_none_or(|task| tasks::find(task).is_ok());
+        let folder = if is_known { named::at_hand(model) } else { named::folder(model, network) };
+        Record::load(&folder?)?;
     }
     let task = args.task.as_deref().map(tasks::find).transpose()?;
-    match (model, &args.predictions, task, &args.data) {
-        (Some(model), _, Some(task), Some(data)) => evaluate(args, model, task, data),
+    match (&args.model, &args.predictions, task, &args.data) {
+        (Some(model), _, Some(task), Some(data)) => evaluate(args, model, task, data, network),
         (None, Some(file), task, _) => score(file, task),
         _ => Err(Error::Usage("expected --model with --task and --data, or --predictions".into())),
     }
@@ -135,11 +136,12 @@ fn warn(oddities: &[String]) -> Result<()> {
     if lines.is_empty() { Ok(()) } else { print(&format!("\n{lines}")) }
 }
 
-fn evaluate(args: &Args, folder: &Path, task: &Task, data: &Path) -> Result<()> {
+fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Network) -> Result<()> {
     if args.generalized && !task.pairs {
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
     let loaded = load(args, task, data)?;
+    let folder = &named::folder(model, network)?;
     let saving = Saving::of(args, folder, &loaded)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
@@ -163,13 +165,15 @@ fn evaluate(args: &Args, folder: &Path, task: &Task, data: &Path) -> Result<()> 
 }
 
 /// Retrieval of translations in every language asked for.
-fn retrieve(args: &Args, model: &Path, data: &Path) -> Result<()> {
+fn retrieve(args: &Args, model: &Path, data: &Path, network: Network) -> Result<()> {
     let known = || tatoeba::LANGUAGES.iter().map(|(language, _)| (*language).to_owned()).collect();
     let languages: Vec<String> = if args.languages.is_empty() { known() } else { args.languages.clone() };
     if let Some(twice) = tatoeba::named_twice(&languages) {
         return Err(Error::Usage(format!("languages: \"{twice}\" is named twice; name each language once")));
     }
     let bitexts = languages.iter().map(|language| tatoeba::load(data, language)).collect::<Result<Vec<_>>>()?;
+    let folder = named::folder(model, network)?;
+    let model = folder.as_path();
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {

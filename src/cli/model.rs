@@ -246,9 +246,8 @@ impl Shown<'_> {
             _ if name == self.tokenizer_file() => ("tokenizer", true),
             _ if text::FILES.contains(&name) => ("tokenizer; another comes first", false),
             _ if self.pretrained.weight_files().iter().any(is_weight) => ("weights", true),
-            _ if WEIGHTS.contains(&name) || [".safetensors", ".bin"].iter().any(|end| name.ends_with(end)) => {
-                ("weights; others come first", false)
-            }
+            _ if WEIGHTS.contains(&name) => ("weights; others come first", false),
+            checkpoint::MARKER => ("seal of a folder that is whole", true),
             _ => ("", false),
         }
     }
@@ -322,9 +321,13 @@ fn shortened(labels: &[String]) -> String {
 }
 
 fn parameters(parts: &Parts) -> String {
-    let millions = |n: usize| format!("{:.1}", n as f64 / 1e6);
-    let sum = millions(parts.words + parts.encoder + parts.head);
-    let (words, encoder, head) = (millions(parts.words), millions(parts.encoder), millions(parts.head));
-    let unused = if parts.unused == 0 { String::new() } else { format!("; {} not used", millions(parts.unused)) };
-    format!("{sum} million: {words} in the word table, {encoder} in the encoder, {head} in the head{unused}")
+    let Parts { words, encoder, head, unused } = *parts;
+    let (sum, words, encoder, head) = (count(words + encoder + head), count(words), count(encoder), count(head));
+    let unused = if unused == 0 { String::new() } else { format!("; {} not used", count(unused)) };
+    format!("{sum}: {words} in the word table, {encoder} in the encoder, {head} in the head{unused}")
+}
+
+/// `278.3 million`, and small numbers as they are.
+fn count(n: usize) -> String {
+    if n < 100_000 { n.to_string() } else { format!("{:.1} million", n as f64 / 1e6) }
 }

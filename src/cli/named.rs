@@ -42,6 +42,16 @@ pub(super) fn folder(model: &Path, network: Network) -> Result<PathBuf> {
     }
 }
 
+/// The same of what is there already; a name that the cache does not have stands for itself.
+pub(super) fn at_hand(model: &Path) -> Result<PathBuf> {
+    match model.to_str().and_then(name_of) {
+        Some(name) => Ok(Settings::from_environment()?
+            .cached(&name, What::Model)
+            .map_or_else(|_| model.to_owned(), |snapshot| snapshot.folder)),
+        None => model_folder(model),
+    }
+}
+
 /// The same where the tokenizer is enough.
 pub(super) fn tokenizer(model: &Path, network: Network) -> Result<PathBuf> {
     match model.to_str().and_then(name_of) {

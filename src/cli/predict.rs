@@ -16,6 +16,7 @@ use super::{
 use crate::{
     checkpoint::{Output, verify_if_sealed},
     error::{self, Error, Result},
+    input,
     kinds::{Reader, largest},
     models::{Config, HeadKind, Outputs, Pretrained, Problem},
     tasks::{
@@ -70,6 +71,7 @@ pub struct Args {
 
 /// `rxlt predict`
 pub fn run(args: &Args, network: Network) -> Result<()> {
+    input::check_there(&args.input)?; // before anything is fetched
     let model = named::folder(&args.model, network)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;

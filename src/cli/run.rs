@@ -127,8 +127,8 @@ impl Args {
 pub fn run(args: &Args, network: Network) -> Result<()> {
     let mut resolved = resolve(args)?;
     check_paths(&resolved, network)?;
-    named::pin(&mut resolved.recipe, network)?;
     let chosen = args.device.open()?;
+    named::pin(&mut resolved.recipe, network)?;
     let seeds = resolved.by_seed();
     if args.dry_run {
         return dry_run(&seeds[0], &chosen, args.memory_limit);

@@ -2,16 +2,22 @@
 
 use std::{
     io,
+    path::Path,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
 use ureq::{
     Agent, Body,
     http::{HeaderMap, HeaderValue, Response, Uri},
+    tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
 use super::{Name, Secret, Settings, name::is_commit};
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    input,
+};
 
 /// Redirects that are followed.
 const MOST_REDIRECTS: usize = 6;
@@ -84,6 +90,7 @@ impl<'a> Client<'a> {
             .timeout_connect(Some(PATIENCE))
             .timeout_recv_response(Some(PATIENCE))
             .timeout_per_read(Some(PATIENCE))
+            .tls_config(tls(settings.certificates())?)
             .accept("*/*")
             .accept_encoding("identity") // sizes and hashes are of the bytes as they are
             .user_agent(concat!("rxlt/", env!("CARGO_PKG_VERSION")));
@@ -181,10 +188,10 @@ impl<'a> Client<'a> {
             None if location.starts_with('/') => origin() + location,
             None => location.to_owned(),
         };
-        let next: Uri = absolute.parse().map_err(|_| self.odd("a redirect to no address"))?;
+        let next: Uri = absolute.parse().map_err(|_| self.odd("a redirect to no HTTPS address"))?;
         match (from.scheme_str(), next.scheme_str()) {
             (_, Some("https")) | (Some("http"), Some("http")) => Ok(next),
-            _ => Err(self.odd("a redirect to what is not HTTPS")),
+            _ => Err(self.odd("a redirect to no HTTPS address")),
         }
     }
 
@@ -286,6 +293,23 @@ impl<'a> Client<'a> {
     }
 }
 
+/// Whom to trust: Mozilla's list, which is built in, or what a company's proxy or mirror wants.
+fn tls(certificates: Option<&Path>) -> Result<TlsConfig> {
+    let Some(path) = certificates else { return Ok(TlsConfig::default()) };
+    let bytes = input::read(path)?;
+    let read = |item: Result<PemItem<'static>, ureq::Error>| match item {
+        Ok(PemItem::Certificate(certificate)) => Some(Ok(certificate)),
+        Ok(_) => None,
+        Err(error) => Some(Err(Error::Data(format!("{}: expected certificates in PEM: {error}", path.display())))),
+    };
+    let found = parse_pem(&bytes).filter_map(read).collect::<Result<Vec<_>>>()?;
+    let (path, remedy) = (path.display(), "mend or unset SSL_CERT_FILE or REQUESTS_CA_BUNDLE");
+    match found.is_empty() {
+        true => Err(Error::Data(format!("{path}: expected certificates in PEM, found none; {remedy}"))),
+        false => Ok(TlsConfig::builder().root_certs(RootCerts::Specific(Arc::new(found))).build()),
+    }
+}
+
 /// Scheme, host and port: to these alone the token goes.
 fn same_origin(a: &Uri, b: &Uri) -> bool {
     let port = |uri: &Uri| uri.port_u16().or(if uri.scheme_str() == Some("https") { Some(443) } else { Some(80) });
@@ -311,5 +335,5 @@ fn escaped(text: &str) -> String {
 /// How long to wait before the next of several tries, a little different in each process.
 pub(super) fn pause(failures: u32) -> Duration {
     let nanoseconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |now| now.subsec_nanos());
-    Duration::from_millis((500_u64 << failures.min(4)) + u64::from(nanoseconds % 250))
+    Duration::from_millis((250_u64 << failures.min(4)) + u64::from(nanoseconds % 250))
 }

@@ -94,7 +94,7 @@ impl Settings {
         let cache = self.cache()?;
         let found = Folder::new(cache, &name.repo);
         let lacking = |what: &str| {
-            let (cache, remedy) = (cache.display(), self.remedy(name));
+            let (cache, remedy) = (cache.display(), self.remedy());
             Error::Missing(format!("there is no \"{name}\" here, and the cache {cache} has {what}; {remedy}"))
         };
         let commit = found.commit(&name.revision).ok_or_else(|| lacking("no model of this name"))?;
@@ -109,25 +109,32 @@ impl Settings {
     pub fn fetch(&self, name: &Name, what: What, watch: &dyn Fn(Event)) -> Result<Snapshot> {
         let found = Folder::new(self.cache()?, &name.repo);
         let known = found.commit(&name.revision);
-        let unknown = known.as_deref().map(|commit| unknown(&found, commit, what)).transpose()?;
-        match unknown {
-            Some(unknown) if unknown.is_empty() => self.cached(name, what),
-            Some(unknown) if self.offline => {
-                let snapshot = self.cached(name, what)?;
+        let unknown = known.as_deref().map_or(Ok(Vec::new()), |commit| unknown(&found, commit, what))?;
+        let as_it_is = |why: &str| {
+            let snapshot = self.cached(name, what)?;
+            if !unknown.is_empty() {
                 let files = unknown.join(", ");
-                watch(Event::Note(&format!("{name} is used as the cache has it; whether it has {files} is not known")));
-                Ok(snapshot)
+                watch(Event::Note(&format!(
+                    "{name} is used as the cache has it: whether it has {files} is not known{why}"
+                )));
             }
-            _ if self.offline => self.cached(name, what),
-            _ => self.download(name, &found, known, what, watch),
+            Ok(snapshot)
+        };
+        if self.offline || (known.is_some() && unknown.is_empty()) {
+            return as_it_is("");
         }
+        // Whether an optional file exists is not worth a failure where the hub cannot be asked, or the cache not written.
+        self.download(name, &found, known, what, watch).or_else(|error| match error {
+            Error::Io(_) | Error::Full(_) | Error::Output(_) => as_it_is(&format!(" ({error})")).map_err(|_| error),
+            error => Err(error),
+        })
     }
 
     /// What to do where the cache lacks something.
-    fn remedy(&self, name: &Name) -> String {
+    fn remedy(&self) -> &'static str {
         match self.offline {
-            true => format!("go on without --offline and HF_HUB_OFFLINE, or fetch {name} where there is a network"),
-            false => "name a folder that is there, or fetch the model by rxlt model show NAME".to_owned(),
+            true => "go on without --offline and HF_HUB_OFFLINE, or name a folder that is there",
+            false => "name a folder that is there, or fetch the model by rxlt model show NAME",
         }
     }
 

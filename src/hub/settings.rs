@@ -18,6 +18,7 @@ pub struct Secret(String);
 
 impl Secret {
     /// The value, for the one who sends it.
+    #[cfg(feature = "hub")]
     pub(super) fn expose(&self) -> &str {
         &self.0
     }
@@ -38,6 +39,7 @@ pub struct Settings {
     endpoint: String,
     token: Option<Secret>,
     token_file: Option<PathBuf>,
+    certificates: Option<PathBuf>,
 }
 
 impl Settings {
@@ -73,6 +75,7 @@ impl Settings {
             cache,
             endpoint,
             token: text("HF_TOKEN").filter(|token| !token.is_empty()).map(Secret),
+            certificates: path("SSL_CERT_FILE").or_else(|| path("REQUESTS_CA_BUNDLE")),
             token_file: path("HF_TOKEN_PATH").or_else(|| home.map(|home| home.join("token"))),
         })
     }
@@ -86,6 +89,11 @@ impl Settings {
     /// The address of the hub, without a slash at its end.
     pub fn endpoint(&self) -> &str {
         &self.endpoint
+    }
+
+    /// The certificates of those who may vouch for the hub, in PEM, where they are not those of Mozilla's list.
+    pub fn certificates(&self) -> Option<&Path> {
+        self.certificates.as_deref()
     }
 
     /// The access token, and where it was found; none where the user has none.

@@ -130,3 +130,85 @@ pub fn files(folder: &Path) -> Result<Vec<(String, u64)>> {
     files.sort();
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::checkpoint::torch_files::{archive, pickle, tensor};
+
+    /// A folder with a file of PyTorch: six numbers, seen as a word table and again as an output layer, and their end.
+    fn torch(numbers: [f32; 6]) -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let table = || tensor("Float", 6, 0, &[2, 3], &[3, 1]);
+        let items = [
+            ("cls.predictions.decoder.weight", table()),
+            ("bert.embeddings.word_embeddings.weight", table()),
+            ("bert.embeddings.LayerNorm.gamma", tensor("Float", 6, 3, &[3], &[1])),
+            ("bert.turned", tensor("Float", 6, 0, &[3, 2], &[1, 3])),
+        ];
+        let bytes: Vec<u8> = numbers.iter().flat_map(|number| number.to_le_bytes()).collect();
+        fs::write(folder.path().join(WEIGHTS[2]), archive(&pickle(&items), &bytes)).unwrap();
+        fs::write(folder.path().join("config.json"), "{\"torch_dtype\": \"float32\", \"a\": 1}").unwrap();
+        fs::write(folder.path().join("vocab.txt"), "[PAD]\n").unwrap();
+        fs::write(folder.path().join("README.md"), "not of the model").unwrap();
+        folder
+    }
+
+    fn bits(weights: &Weights, name: &str) -> Vec<u32> {
+        weights.read(name).unwrap().iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn a_file_of_pytorch_keeps_every_bit() {
+        let numbers = [-0.0, f32::MIN_POSITIVE / 3.0, f32::from_bits(0x7fc0_1234), f32::INFINITY, 1.0 / 3.0, f32::MAX];
+        let (from, to) = (torch(numbers), tempfile::tempdir().unwrap());
+        let converted = convert(from.path(), to.path(), None).unwrap();
+        let (before, after) = (Weights::open(from.path()).unwrap(), Weights::open(to.path()).unwrap());
+        assert_eq!(converted.tensors, 3);
+        assert!(converted.notes[0].contains("decoder.weight is the same numbers as bert.embeddings.word_embeddings"));
+        assert_eq!(after.metadata()["cls.predictions.decoder.weight"], "bert.embeddings.word_embeddings.weight");
+        for name in after.names() {
+            assert_eq!(after.shape(name), before.shape(name), "{name}");
+            assert_eq!(bits(&after, name), bits(&before, name), "{name}");
+        }
+        assert_eq!(bits(&after, "bert.turned")[1], numbers[3].to_bits());
+        let names: Vec<String> = files(to.path()).unwrap().into_iter().map(|(name, _)| name).collect();
+        assert_eq!(names, ["config.json", "model.safetensors", "vocab.txt"]);
+        let same = |name: &str| fs::read(from.path().join(name)).unwrap() == fs::read(to.path().join(name)).unwrap();
+        assert!(same("config.json") && same("vocab.txt"));
+    }
+
+    #[test]
+    fn other_formats_are_rounded_to_the_nearest_and_even() {
+        let step = |digits: i32| 2.0_f32.powi(-digits);
+        let one = |halves: f32, digits| 1.0 + halves * step(digits + 1);
+        let cases = [
+            (Float::F16, "float16", [(one(1.0, 10), 1.0), (one(3.0, 10), 1.0 + 2.0 * step(10)), (1e-8, 0.0)]),
+            (Float::BF16, "bfloat16", [(one(1.0, 7), 1.0), (one(3.0, 7), 1.0 + 2.0 * step(7)), (1e38, 9.969_21e37)]),
+        ];
+        for (float, name, values) in cases {
+            let numbers = [values[0].0, values[1].0, values[2].0, -values[0].0, f32::NEG_INFINITY, 0.5];
+            let (from, to) = (torch(numbers), tempfile::tempdir().unwrap());
+            convert(from.path(), to.path(), Some(float)).unwrap();
+            let after = Weights::open(to.path()).unwrap();
+            let found = after.read("bert.embeddings.word_embeddings.weight").unwrap();
+            let third = (found[2] - values[2].1).abs() <= values[2].1 * 1e-5; // its digits are not all written here
+            assert!(third, "{name}: {} {}", found[2], values[2].1);
+            assert_eq!([found[0], found[1], found[3]], [values[0].1, values[1].1, -values[0].1], "{name}");
+            assert_eq!([found[4], found[5]], [f32::NEG_INFINITY, 0.5], "{name}");
+            assert_eq!(after.float("bert.turned"), Some(float));
+            let config = fs::read_to_string(to.path().join("config.json")).unwrap();
+            assert!(config.contains(&format!("\"torch_dtype\": \"{name}\"")), "{config}");
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_and_leaves_nothing() {
+        for (float, number) in [(Float::F16, 65_520.0), (Float::BF16, f32::MAX)] {
+            let (from, to) = (torch([number; 6]), tempfile::tempdir().unwrap());
+            let error = convert(from.path(), to.path(), Some(float)).unwrap_err();
+            assert!(error.exit_code() == 65 && error.message().contains("does not fit"), "{error}");
+            assert_eq!(files(to.path()).unwrap(), []);
+        }
+    }
+}
