@@ -109,6 +109,11 @@ const F16: Opening = Opening { kernels: Kernels::Own, checks: Checks::Trusted, p
 fn main() {
     harness::run(vec![
         Test::new("resume::cpu", || check("cpu", "f32", 12)),
+        Test::new("resume::several labels: cpu", || check_kind("several")),
+        Test::new("resume::numbers: cpu", || check_kind("number")),
+        Test::new("resume::tags: cpu", || check_kind("tag")),
+        Test::new("resume::spans: cpu", || check_kind("span")),
+        Test::new("resume::alternatives: cpu", || check_kind("choose")),
         Test::new("resume::stopped while a model is measured", stopped_while_measuring),
         Test::new("resume::a full disk, waiting", || on_a_full_disk("wait")),
         Test::new("resume::a full disk, stopping", || on_a_full_disk("stop")),
@@ -135,6 +140,73 @@ fn last_stage() -> String {
     let (head, _) = RECIPE.split_once("[[stages]]").expect("it has stages");
     let (_, last) = RECIPE.rsplit_once("[[stages]]").expect("it has stages");
     format!("{head}[[stages]]{last}")
+}
+
+/// What the recipe of a kind of task has in place of the demo's stage: the kind, and the lines of a file of each split, by
+/// number, in two languages of which the second is the first in capitals.
+fn of_kind(kind: &str) -> (&'static str, &'static str, fn(usize) -> String) {
+    const ANIMALS: [&str; 3] = ["dog", "cat", "cow"];
+    match kind {
+        "several" => {
+            ("problem_type = \"multi_label_classification\"\nlabels = [\"dog\", \"cat\", \"cow\"]", "tsv", |i| {
+                format!("the {} and the {}\t{1}, {0}\n", ANIMALS[i % 3], ANIMALS[(i + 1 + i / 3 % 2) % 3])
+            })
+        }
+        "number" => ("problem_type = \"regression\"", "tsv", |i| format!("the {} {i}\t{}.5\n", ANIMALS[i % 3], i % 3)),
+        "tag" => ("kind = \"tag\"\nlabels = [\"O\", \"B-ANIMAL\", \"I-ANIMAL\"]", "words", |i| {
+            format!("the O\nbig B-ANIMAL\n{} I-ANIMAL\n{i} O\n\n", ANIMALS[i % 3])
+        }),
+        "span" => ("kind = \"span\"", "squad", |i| {
+            let (text, animal) = (format!("In field {i} stands the {} of the farm.", ANIMALS[i % 3]), ANIMALS[i % 3]);
+            let start = text.find(animal).expect("it is in the text");
+            let comma = if i == 0 { "" } else { "," };
+            format!(
+                "{comma}{{\"context\": \"{text}\", \"qas\": [{{\"id\": \"{i}\", \"question\": \"who stands?\", \
+                 \"answers\": [{{\"text\": \"{animal}\", \"answer_start\": {start}}}]}}]}}"
+            )
+        }),
+        "choose" => ("kind = \"choose\"", "jsonl", |i| {
+            let (right, wrong) = (ANIMALS[i % 3], ANIMALS[(i + 1) % 3]);
+            let choices = if i % 2 == 0 { [right, wrong] } else { [wrong, right] };
+            format!(
+                "{{\"premise\": \"a {right} came\", \"choice1\": \"the {}\", \"choice2\": \"the {}\", \"label\": {}}}\n",
+                choices[0],
+                choices[1],
+                i % 2
+            )
+        }),
+        other => panic!("no kind {other}"),
+    }
+}
+
+/// A run of a user's own task of a kind, by methods that suit it.
+fn check_kind(kind: &str) -> Outcome {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (definition, format, line) = of_kind(kind);
+    for (split, n) in [("train", 30), ("dev", 12), ("test", 24)] {
+        for language in ["en", "fi"] {
+            let lines: String = (0..n).map(line).collect();
+            let lines = if language == "fi" && format != "squad" { lines.replace("the", "se") } else { lines };
+            let text = match format {
+                "squad" => format!("{{\"data\": [{{\"paragraphs\": [{lines}]}}]}}"),
+                "tsv" => format!("text\tlabel\n{lines}"),
+                _ => lines,
+            };
+            fs::write(folder.path().join(format!("{split}-{language}.txt")), text).expect("the data can be written");
+        }
+    }
+    let (head, _) = RECIPE.split_once("[data]").expect("it names data");
+    let data = folder.path().display().to_string().replace('\\', "/");
+    let task = format!(
+        "[[tasks]]\nname = \"own\"\n{definition}\n[[tasks.layouts]]\nformat = \"{format}\"\n\
+         train = [\"train-{{language}}.txt\"]\ndev = [\"dev-{{language}}.txt\"]\ntest = [\"test-{{language}}.txt\"]\n"
+    );
+    let stage = "[[stages]]\ntask = \"own\"\nupdates = 8\nmax_length = 24\nbatch_size = 6\ntokens_per_micro_batch = 90\n\
+                 learning_rate = 1e-3\ncheckpoint_every = 2\nevaluate_every = 3\nselect = \"best\"\n\
+                 [[methods]]\nname = \"both\"\n\
+                 adv = { norm = \"l2\", radius = 0.3, step_size = 0.1, steps = 2, start = \"random\", at = \"word\" }\n\
+                 rs-rp = { distribution = \"gaussian\", scale = 0.1, samples = 2, at = \"embedding\" }\n";
+    check_recipe(&format!("{head}{task}[data]\nfolder = \"{data}\"\n{stage}"), "cpu", "f32", 2)
 }
 
 fn check_recipe(recipe_text: &str, backend: &str, precision: &str, interruptions: usize) -> Outcome {

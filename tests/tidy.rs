@@ -123,6 +123,23 @@ fn commands_write_through_one_place() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// What trains, measures and reports asks a kind of task, and never which kind it is.
+#[test]
+fn only_tasks_and_kinds_tell_kinds_apart() {
+    let mut wrong = Vec::new();
+    for folder in ["train", "report", "cli", "bench", "doctor"] {
+        for (name, text) in files(&format!("src/{folder}"), "rs") {
+            for word in ["task.kind", "tasks::Kind", "Kind::Classify", "Kind::Tag", "Kind::Span", "Kind::Choose"] {
+                let says = |line: &str| line.replace("HeadKind::", "").contains(word);
+                if code(&text).any(says) {
+                    wrong.push(format!("{name} says {word}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
 #[test]
 fn every_file_begins_by_saying_what_it_is() {
     let rust = files("src", "rs").into_iter().chain(files("tests", "rs")).filter(|(_, text)| !text.starts_with("//!"));

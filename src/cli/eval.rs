@@ -11,7 +11,10 @@ use super::{
 use crate::{
     checkpoint::{Existing, Output},
     error::{self, Error, Result},
-    kinds::score::{oddities, score_file, scores, summaries},
+    kinds::{
+        self,
+        score::{oddities, score_file, scores, summaries},
+    },
     models::{HeadKind, Model},
     report::results,
     tasks::{
@@ -69,6 +72,9 @@ pub struct Args {
     /// A folder for the predictions, a file for each language.
     #[arg(long, value_name = "DIR")]
     output: Option<PathBuf>,
+    /// How predictions are written: a JSON object a line with probabilities, or as XTREME's and XGLUE's scorers read them.
+    #[arg(long, value_enum, default_value_t = FormatName::Jsonl)]
+    format: FormatName,
     #[command(flatten)]
     force: Force,
     /// For tatoeba, the hidden states that make a sentence's vector: 0 is the layers' input, then one for each layer;
@@ -83,6 +89,14 @@ pub struct Args {
     tokens: usize,
     #[command(flatten)]
     device: DeviceArgs,
+}
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FormatName {
+    Jsonl,
+    Xtreme,
+    Xglue,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -142,7 +156,7 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
     }
     let loaded = load(args, task, data)?;
     let folder = &named::folder(model, network)?;
-    let saving = Saving::of(args, folder, &loaded)?;
+    let saving = Saving::of(args, folder, task, &loaded)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
@@ -228,6 +242,8 @@ const DEMO_EXAMPLES: usize = 600;
 /// Where predictions are written.
 struct Saving {
     folder: PathBuf,
+    format: FormatName,
+    task: Task,
     split: Split,
     existing: Existing,
     /// What is read, and so must not be written.
@@ -236,12 +252,20 @@ struct Saving {
 
 impl Saving {
     /// Where the user wants them, if anywhere: checked for every file before anything is computed.
-    fn of(args: &Args, model: &Path, loaded: &[Loaded]) -> Result<Option<Saving>> {
-        let Some(folder) = &args.output else { return Ok(None) };
+    fn of(args: &Args, model: &Path, task: &Task, loaded: &[Loaded]) -> Result<Option<Saving>> {
+        let Some(folder) = &args.output else {
+            return match args.format {
+                FormatName::Jsonl => Ok(None),
+                _ => Err(Error::Usage(
+                    "--format: it says how predictions are written; name a folder with --output".into(),
+                )),
+            };
+        };
+        refuse_gaps(args.format, loaded)?;
         let files = loaded.iter().flat_map(|loaded| &loaded.files).map(|file| file.path.clone());
         let read = files.chain([model.to_owned()]).collect();
-        let saving =
-            Saving { folder: folder.clone(), split: args.split.split(), existing: args.force.existing(), read };
+        let (format, split, existing) = (args.format, args.split.split(), args.force.existing());
+        let saving = Saving { folder: folder.clone(), format, task: *task, split, existing, read };
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
         for first in loaded {
@@ -255,13 +279,43 @@ impl Saving {
 
     fn output(&self, language: &str) -> Result<Output> {
         let read: Vec<&Path> = self.read.iter().map(PathBuf::as_path).collect();
-        Output::new(&self.folder.join(format!("{}-{language}.jsonl", self.split)), self.existing, &read)
+        let (split, task) = (self.split, self.task.name);
+        let name = match self.format {
+            FormatName::Jsonl => format!("{split}-{language}.jsonl"),
+            FormatName::Xtreme => {
+                let (ending, _) = kinds::of(&self.task).submission(&[]);
+                format!("{task}/{split}-{language}.{ending}")
+            }
+            FormatName::Xglue => format!("{}/{language}.prediction", task.to_uppercase()),
+        };
+        let path = self.folder.join(name);
+        let folder = path.parent().unwrap_or(&self.folder);
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
+        Output::new(&path, self.existing, &read)
     }
 
     fn write(&self, language: &str, predicted: &[Prediction]) -> Result<()> {
         let mut text = Vec::new();
-        predictions::write(&mut text, predicted)?;
+        match self.format {
+            FormatName::Jsonl => predictions::write(&mut text, predicted)?,
+            FormatName::Xtreme | FormatName::Xglue => text = kinds::of(&self.task).submission(predicted).1.into_bytes(),
+        }
         self.output(language)?.write(&text)
+    }
+}
+
+/// Refuses to write a submission for data of which rows were left out: its lines go by those of the data.
+fn refuse_gaps(format: FormatName, loaded: &[Loaded]) -> Result<()> {
+    let dropped = |loaded: &Loaded| loaded.dropped.values().sum::<usize>();
+    match loaded.iter().find(|loaded| format != FormatName::Jsonl && dropped(loaded) > 0) {
+        None => Ok(()),
+        Some(loaded) => Err(Error::Usage(format!(
+            "--format: {} rows of {} are left out ({:?}), and a submission has a line for each; name data without such rows",
+            dropped(loaded),
+            loaded.language,
+            loaded.dropped
+        ))),
     }
 }
 

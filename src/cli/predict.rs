@@ -28,6 +28,7 @@ use crate::{
     text::Tokenizer,
     train::{
         evaluate::probabilities,
+        measure::{Examiner, Opened, open_trained},
         record::{RECORD, Record, choose_length},
         source::Labelled,
         stop::Stop,
@@ -75,12 +76,17 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let model = named::folder(&args.model, network)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
-    if Config::load(&model).is_ok_and(|config| config.is_tagger()) {
-        let (path, remedy) = (model.display(), "measure it with rxlt eval --task, or load it in transformers");
-        return Err(Error::Data(format!("{path} tags words, and predict labels texts; {remedy}")));
-    }
     let record = Record::load(&model)?;
     let task = record.as_ref().and_then(|record| tasks::find(&record.task).ok());
+    if let Some(task) = task.filter(|task| !task.labels_texts()) {
+        return by_task(args, &model, task, record.as_ref(), output);
+    }
+    if Config::load(&model).is_ok_and(|config| config.is_tagger()) {
+        let (path, remedy) = (model.display(), "measure it with rxlt eval --task, or load it in transformers");
+        return Err(Error::Data(format!(
+            "{path} tags words, and does not say how their files look (no {RECORD}); {remedy}"
+        )));
+    }
     let examples = read(&args.input, task)?;
     check_kind(&args.input, &model, &examples, record.as_ref())?;
     let chosen = args.device.open()?;
@@ -88,6 +94,33 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let said = error::catch(|| label(args, &model, record.as_ref(), &examples, &chosen.device))?;
     chosen.tell_notes();
     let text = lines(&examples, &said, &args.language)?;
+    match output {
+        Some(output) => output.write(&text),
+        None => print(&String::from_utf8_lossy(&text)),
+    }
+}
+
+/// Answers of a model that does more than to tell labels apart: its input is such as its task has it, without what is right.
+fn by_task(args: &Args, model: &Path, task: &Task, record: Option<&Record>, output: Option<Output>) -> Result<()> {
+    let loaded = task.load_files_unlabelled(std::slice::from_ref(&args.input), &args.language)?;
+    let chosen = args.device.open()?;
+    tell(&format!("device: {}: {}", chosen.name, chosen.why));
+    let measured = error::catch(|| {
+        let Opened { model: opened, tokenizer, .. } = open_trained(model, task, &chosen.device, note)?;
+        let (max_length, said) = choose_length(args.max_length, record, model, &opened.config)?;
+        said.iter().for_each(|said| note(said));
+        let examiner = Examiner { model: &opened, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
+        let measured = examiner.predict(&loaded, None)?;
+        if measured.n_truncated > 0 {
+            tell(&format!("{} of {} examples cut to {max_length} tokens", measured.n_truncated, loaded.examples.len()));
+        }
+        Ok(measured)
+    })?;
+    chosen.tell_notes();
+    // What is right is not known, and is not said to be nothing.
+    let unknown = |one: Prediction| Prediction { label: None, answers: None, ..one };
+    let mut text = Vec::new();
+    predictions::write(&mut text, &measured.predictions.into_iter().map(unknown).collect::<Vec<_>>())?;
     match output {
         Some(output) => output.write(&text),
         None => print(&String::from_utf8_lossy(&text)),

@@ -13,6 +13,7 @@ use crate::{
         predictions::{Prediction, Probabilities},
     },
 };
+use serde_json::json;
 
 /// A text with alternatives.
 #[derive(Debug)]
@@ -65,6 +66,14 @@ impl Kind for Choose {
             probabilities: Some(Probabilities::Named(named.collect())),
             ..Prediction::of(asked.language, example, labels[super::largest(&row)].to_owned())
         }])
+    }
+
+    /// An object a line: `{"label": 0}`.
+    fn submission(&self, predictions: &[Prediction]) -> (&'static str, String) {
+        let number =
+            |one: &Prediction| one.prediction.parse::<u64>().map_or(json!(one.prediction), |number| json!(number));
+        let line = |one: &Prediction| format!("{}\n", json!({ "label": number(one) }));
+        ("jsonl", predictions.iter().map(line).collect())
     }
 
     fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {

@@ -141,6 +141,10 @@ impl Kind for Number {
         Ok(vec![Prediction { label: asked.example.number.map(|number| number.to_string()), ..prediction }])
     }
 
+    fn has_marks(&self) -> bool {
+        false
+    }
+
     /// Correlations are no ratios of sums: [`super::score`] computes them from the numbers.
     fn marks(&self, _: &Task, _: &str, _: &[Prediction]) -> Vec<Marked> {
         Vec::new()

@@ -42,6 +42,16 @@ pub trait Kind: Sync + fmt::Debug {
     /// The marks of answers in one language, cluster by cluster: what stands in one cluster is not independent.
     fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Vec<Marked>;
 
+    /// Whether answers have marks, whose sums make the metrics: nothing else can be resampled.
+    fn has_marks(&self) -> bool {
+        true
+    }
+
+    /// The answers in one language as a benchmark takes them in: the ending of the file, and what stands in it.
+    fn submission(&self, predictions: &[Prediction]) -> (&'static str, String) {
+        ("tsv", predictions.iter().map(|one| format!("{}\n", one.prediction)).collect())
+    }
+
     /// Whether each row of outputs is a choice among labels, so that noisy copies can vote.
     fn votes(&self) -> bool {
         false

@@ -14,10 +14,10 @@ use std::path::Path;
 /// The scores of predictions in one language, one for each metric of the task.
 pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result<Vec<Score>> {
     let kind = super::of(task);
-    let marked = kind.marks(task, language, predictions);
-    if marked.is_empty() {
+    if !kind.has_marks() {
         return correlations(language, &kind.metrics(task), predictions);
     }
+    let marked = kind.marks(task, language, predictions);
     let by_metric = |(i, metric): (usize, &'static str)| {
         Score::of_marks(language, metric, marked.iter().map(|one: &Marked| one.marks[i]).collect())
     };

@@ -14,6 +14,7 @@ use crate::{
     models::HeadKind,
     tasks::{Example, Task, predictions::Prediction},
 };
+use serde_json::{Map, Value, json};
 use std::ops::Range;
 
 /// A question with a text.
@@ -148,6 +149,13 @@ impl Kind for Span {
             Marked { id: one.id.clone(), row: one.row, marks }
         };
         predictions.iter().map(mark).collect()
+    }
+
+    /// An object from the data's own ids to answers.
+    fn submission(&self, predictions: &[Prediction]) -> (&'static str, String) {
+        let answer = |one: &Prediction| (one.key.clone().unwrap_or(one.id.clone()), json!(one.prediction));
+        let answers: Map<String, Value> = predictions.iter().map(answer).collect();
+        ("json", format!("{:#}\n", Value::Object(answers)))
     }
 
     fn fixed(&self) -> Option<&'static str> {

@@ -100,6 +100,13 @@ impl Kind for Tag {
         sentences.map(mark).collect()
     }
 
+    /// A tag a line, and an empty line behind each sentence.
+    fn submission(&self, predictions: &[Prediction]) -> (&'static str, String) {
+        let sentences = predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
+        let lines = |words: &[Prediction]| words.iter().map(|one| format!("{}\n", one.prediction)).collect::<String>();
+        ("tsv", sentences.map(|words| lines(words) + "\n").collect())
+    }
+
     fn votes(&self) -> bool {
         true
     }

@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
     tasks::{
-        self, Example, ProblemType, Task,
+        self, Example, Task,
         overlap::{self, Overlap},
         predictions::{self, Prediction},
         sha256,
@@ -367,7 +367,7 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         notes.push(format!("left out: {} ends in masked language modelling, which no task measures", run.display()));
         return Ok(());
     };
-    if !has_marks(task) {
+    if !kinds::of(task).has_marks() {
         let place = run.display();
         return Err(Error::Usage(format!(
             "{place}: {} is measured by correlations, which are no sums over items, and are not tested here; they are in the \
@@ -733,11 +733,6 @@ fn column(place: &BTreeMap<usize, usize>, marked: &[Marked]) -> Column {
     let mut column = Column::of(place.len());
     marked.iter().for_each(|one| column.add(place[&one.row], one.marks[0]));
     column
-}
-
-/// Whether a task's answers have marks: nothing else can be resampled.
-fn has_marks(task: &Task) -> bool {
-    task.problem_type != ProblemType::Regression
 }
 
 /// Calls `each` with every line of a file of predictions, which must say what is right.

@@ -401,9 +401,9 @@ impl Task {
         is_chosen.then(|| self.languages.iter().map(|language| (*language).to_owned()).collect())
     }
 
-    /// Whether each word is asked for, rather than the whole text.
-    pub fn tags_words(&self) -> bool {
-        self.kind == Kind::Tag
+    /// Whether one label is asked for a sentence or a pair.
+    pub fn labels_texts(&self) -> bool {
+        self.kind == Kind::Classify && self.problem_type == ProblemType::SingleLabelClassification
     }
 
     /// Whether one of the labels is right of each answer, so that answers can be counted by label.
@@ -417,7 +417,7 @@ impl Task {
 
     /// Whether its tags are of names of several words, which begin with a B- tag.
     pub fn has_entities(&self) -> bool {
-        self.tags_words() && self.labels().iter().any(|label| label.starts_with("B-"))
+        self.kind == Kind::Tag && self.labels().iter().any(|label| label.starts_with("B-"))
     }
 
     /// Whether any layout has files of a split.

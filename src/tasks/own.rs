@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Kind, ProblemType, Split, Task, TextFile,
+    Columns, Format, Kind, Layout, ProblemType, Split, Task, TextFile,
     definition::{ColumnName, ColumnNames, Definition, Files},
     format, table,
 };
@@ -49,6 +49,9 @@ pub fn guess(named: &Named) -> Result<Guess> {
         Error::Usage(format!("{shown}: expected a file that ends in one of {}; rename or convert it", known.join(", ")))
     })?;
     let file = TextFile::read(named.train)?;
+    if let Some(format) = without_columns(format, &file) {
+        return guess_rows(named, format, &file);
+    }
     let found = format.columns_of(&file)?;
     let remedy = "name the columns so, or describe the task in a file: rxlt task new";
     let (a, b) = found.sentences.ok_or_else(|| {
@@ -121,6 +124,73 @@ pub fn guess(named: &Named) -> Result<Guess> {
     });
     let assumed = assumed.into_iter().chain(of_language).collect();
     Ok(Guess { definition, folder, rows, assumed })
+}
+
+/// The format of a file that is no table: words with tags, or questions. A .tsv file is one of words where its lines hold a
+/// word and a tag, and empty ones part sentences.
+fn without_columns(format: &'static Format, file: &TextFile) -> Option<&'static Format> {
+    if !format.has_columns() {
+        return Some(format);
+    }
+    let mut lines = file.lines().map(|(_, line)| line).take(1000);
+    let is_word = |line: &str| line.trim().is_empty() || line.split('\t').count() == 2;
+    let has_ends = file.lines().take(1000).any(|(_, line)| line.trim().is_empty());
+    (format.name == "tsv" && has_ends && lines.all(is_word)).then(|| format::find("words")).flatten()
+}
+
+/// The same of files without columns.
+fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result<Guess> {
+    let layout = Layout { about: "its file", files: &[], format, header: None, columns: Columns::default() };
+    let kind = format.kinds()[0];
+    let rows = format.rows(file, &Task { kind, ..Task::UNDESCRIBED }, &layout)?;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for tag in rows.iter().flat_map(|row| row.words.iter().map(|word| &word.tag).chain(&row.label)) {
+        *counts.entry(tag.trim().to_owned()).or_default() += 1;
+    }
+    let shown = named.train.display();
+    let files = Files { format: Some(format.name.to_owned()), ..Files::default() };
+    let (folder, layouts) = lay_out(named, files)?;
+    let definition = Definition {
+        name: name_of(named.train),
+        about: format!("made of {}", file_name(named.train)),
+        kind,
+        problem_type: ProblemType::default(),
+        prompts: BTreeMap::new(),
+        pairs: false,
+        labels: in_order(counts.keys().cloned().collect()),
+        source: named.source.to_owned(),
+        languages: Vec::new(),
+        aliases: BTreeMap::new(),
+        left_out: Vec::new(),
+        layouts,
+    };
+    definition.check().map_err(|problem| Error::Config(format!("{shown}: {problem}")))?;
+    let (name, n, source) = (&definition.name, rows.len(), named.source);
+    let what = match kind {
+        Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
+        Kind::Span => "which part of a text answers a question (SQuAD's JSON)".to_owned(),
+        Kind::Classify | Kind::Choose => format!("one of {} classes", counts.len()),
+    };
+    let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
+    let assumed = [format!("task \"{name}\": {what}"), rows_said].into_iter().chain(said_of_splits(named)).collect();
+    Ok(Guess { definition, folder, rows: n, assumed })
+}
+
+/// What is said of test and dev data.
+fn said_of_splits(named: &Named) -> [String; 2] {
+    [
+        match named.test {
+            Some(test) if !test.contains("{language}") => {
+                format!("{test} does not say {{language}}: all of it is taken to be in \"{}\" (--source)", named.source)
+            }
+            Some(test) => format!("test data: {test}"),
+            None => "no --test: nothing is measured".to_owned(),
+        },
+        match named.dev {
+            Some(dev) => format!("models are selected by {dev}"),
+            None => "no --dev: the last model is kept".to_owned(),
+        },
+    ]
 }
 
 /// How often each label stands in a file, in the source language.
@@ -196,11 +266,13 @@ fn lay_out(named: &Named, files: Files) -> Result<(PathBuf, Vec<Files>)> {
     let train = below(&train, "--train").ok();
     let dev = named.dev.map(|dev| below(dev, "--dev")).transpose()?;
     let test = named.test.map(|test| below(test, "--test")).transpose()?;
+    let kind = files.format.as_deref().and_then(format::find).map(|format| format.kinds()[0]);
     let mut layouts: Vec<Files> = vec![files];
     for (split, pattern) in [(Split::Train, train), (Split::Dev, dev), (Split::Test, test)] {
         let Some(pattern) = pattern else { continue };
         // Files of another ending are of another format, with columns of the same names.
-        let format = format::of_path(Path::new(&pattern)).map(|format| format.name.to_owned());
+        let of_kind = |format: &&Format| kind.is_none_or(|kind| format.is_for(kind));
+        let format = format::of_path(Path::new(&pattern)).filter(of_kind).map(|format| format.name.to_owned());
         let format = format.or_else(|| layouts[0].format.clone());
         let at = layouts.iter().position(|files| files.format == format).unwrap_or_else(|| {
             layouts.push(Files { format, columns: layouts[0].columns.clone(), ..Files::default() });

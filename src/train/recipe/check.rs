@@ -5,8 +5,9 @@ use std::fmt::Display;
 use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard};
 use crate::{
     error::{Error, Result, did_you_mean},
+    kinds::{self, Kind},
     models::Config,
-    tasks::{self, Task, demo, tatoeba},
+    tasks::{self, demo, tatoeba},
 };
 
 /// What is wrong, by key.
@@ -146,13 +147,18 @@ impl Recipe {
             let hint = did_you_mean(language, demo::LANGUAGES.iter().copied());
             problems.say(!known, "languages", format!("the generated data have no language \"{language}\"; {hint}"));
         }
-        let tags = self.last_task().is_ok_and(|task| task.is_some_and(Task::tags_words));
-        for (i, method) in self.methods.iter().enumerate().filter(|_| tags) {
-            let message = "synonyms of rs-da are put into texts, and tags belong to words: not for this task";
-            problems.say(method.rs_da.is_some(), &format!("methods.{i}.rs-da"), message);
+        let kind = self.last_task().ok().flatten().map(kinds::of);
+        for (i, method) in self.methods.iter().enumerate() {
+            if let (Some(reason), true) = (kind.and_then(Kind::fixed), method.rs_da.is_some()) {
+                problems.say(true, &format!("methods.{i}.rs-da"), format!("not for this task: {reason}"));
+            }
             let votes = method.rs_rp.as_ref().is_some_and(|rs_rp| rs_rp.vote_samples > 0);
-            let message = "votes are held on texts, and this task tags words; leave it out";
-            problems.say(votes, &format!("methods.{i}.rs-rp.vote_samples"), message);
+            let message = "votes are held on labels that exclude each other, and this task has none; leave it out";
+            problems.say(
+                votes && kind.is_some_and(|kind| !kind.votes()),
+                &format!("methods.{i}.rs-rp.vote_samples"),
+                message,
+            );
         }
         if self.generalized && self.last_task().is_ok_and(|task| task.is_none_or(|task| !task.pairs)) {
             problems.say(true, "generalized", "only tasks of sentence pairs have this setting");
