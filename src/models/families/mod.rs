@@ -19,11 +19,11 @@ pub const ARCHITECTURES: &[&Architecture] = &[
     &roberta::ROBERTA,
     &roberta::CAMEMBERT,
     &bert::BERT,
-    &deberta::DEBERTA_V2,
     &distilbert::DISTILBERT,
     &xlm_roberta_xl::XLM_ROBERTA_XL,
     &modernbert::MODERNBERT,
     &xlm::XLM,
+    &deberta::DEBERTA_V2,
 ];
 
 /// Other architectures of encoders, lest one be taken for a slip of the pen.
