@@ -1,6 +1,9 @@
 //! `rxlt eval`: scores of a model, or of predictions made elsewhere.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     Force,
@@ -15,6 +18,7 @@ use crate::{
         self,
         score::{oddities, score_file, scores, summaries},
     },
+    metrics::Marks,
     models::{HeadKind, Model},
     report::results,
     tasks::{
@@ -137,11 +141,25 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
 
 fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     print(&results::one_run(&score_file(file, task)?).to_text())?;
+    if let Some(task) = task {
+        let judged = predictions::judged_file(file, Some(task))?;
+        let of =
+            |(language, given): &(String, Vec<Prediction>)| (language.clone(), kinds::of(task).classes(task, given));
+        print_classes(&judged.iter().map(of).collect::<Vec<_>>())?;
+    }
     if task.is_some_and(|task| !task.has_one_label()) {
         return Ok(());
     }
     print(&format!("\n{}", results::confusion(&confusion_file(file, task)?).to_text()))?;
     warn(&oddities_file(file, task)?)
+}
+
+/// How well each class does, where there are classes.
+fn print_classes(classes: &[(String, BTreeMap<String, Marks>)]) -> Result<()> {
+    match classes.iter().all(|(_, classes)| classes.is_empty()) {
+        true => Ok(()),
+        false => print(&format!("\n{}", results::classes(classes).to_text())),
+    }
 }
 
 /// Says below a table what makes it doubtful.
@@ -164,11 +182,12 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
         let (max_length, said) = choose_length(args.max_length, record.as_ref(), folder, &model.config)?;
         said.iter().for_each(|said| note(said));
         let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
-        let mut measure = Measure { examiner, saving, odd: Vec::new() };
+        let mut measure = Measure { examiner, saving, odd: Vec::new(), classes: Vec::new() };
         let scores = loaded.iter().map(|loaded| measure.scores(loaded)).collect::<Result<Vec<_>>>()?;
         chosen.tell_notes();
         let summaries = summaries(task.source, scores)?;
         print(&results::one_run(&summaries).to_text())?;
+        print_classes(&measure.classes)?;
         warn(&std::mem::take(&mut measure.odd))?;
         if !args.generalized {
             return Ok(());
@@ -324,6 +343,8 @@ struct Measure<'a> {
     saving: Option<Saving>,
     /// What is odd about the predictions so far.
     odd: Vec<String>,
+    /// The marks of each class, by language.
+    classes: Vec<(String, BTreeMap<String, Marks>)>,
 }
 
 impl Measure<'_> {
@@ -347,7 +368,9 @@ impl Measure<'_> {
             let n = measured.n_unseen;
             tell(&format!("  {n} words lie beyond that, and count as predicted O, or the most usual"));
         }
-        scores(self.examiner.task, &loaded.language, &measured.predictions)
+        let task = self.examiner.task;
+        self.classes.push((loaded.language.clone(), kinds::of(task).classes(task, &measured.predictions)));
+        scores(task, &loaded.language, &measured.predictions)
     }
 
     fn grid(&mut self, loaded: &[Loaded], summary: &Summary) -> Result<Grid> {

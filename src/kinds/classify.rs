@@ -7,13 +7,14 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    metrics::Marks,
     models::HeadKind,
     tasks::{
         Example, ProblemType, Task,
         predictions::{Prediction, Probabilities},
     },
 };
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) fn of(problem_type: ProblemType) -> &'static dyn Kind {
     match problem_type {
@@ -107,6 +108,18 @@ impl Kind for SeveralLabels {
             probabilities: Some(Probabilities::Named(named.collect())),
             ..Prediction::of(asked.language, asked.example, given.join(", "))
         }])
+    }
+
+    fn classes(&self, task: &Task, predictions: &[Prediction]) -> BTreeMap<String, Marks> {
+        let of = |label: &str| {
+            let has = |names: &Option<Vec<String>>| names.iter().flatten().any(|name| name == label);
+            predictions.iter().fold(Marks::default(), |sum, one| {
+                let (wanted, given) = (has(&one.answers), has(&one.predictions));
+                let count = usize::from;
+                sum + Marks { right: count(wanted && given), given: count(given), wanted: count(wanted) }
+            })
+        };
+        task.labels().iter().map(|label| ((*label).to_owned(), of(label))).collect()
     }
 
     fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {

@@ -13,12 +13,13 @@ mod tag;
 
 use crate::{
     error::Result,
+    metrics::Marks,
     models::HeadKind,
     tasks::{self, Example, Task, predictions::Prediction},
     text::{Encoded, Tokenizer},
 };
 use item::Item;
-use std::fmt;
+use std::{collections::BTreeMap, fmt};
 
 /// A kind of task.
 pub trait Kind: Sync + fmt::Debug {
@@ -41,6 +42,11 @@ pub trait Kind: Sync + fmt::Debug {
 
     /// The marks of answers in one language, cluster by cluster: what stands in one cluster is not independent.
     fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Vec<Marked>;
+
+    /// The marks of each class in one language: of labels, or of entities by their kind. None where there are no classes.
+    fn classes(&self, task: &Task, predictions: &[Prediction]) -> BTreeMap<String, Marks> {
+        if task.has_one_label() { labels(predictions) } else { BTreeMap::new() }
+    }
 
     /// Whether answers have marks, whose sums make the metrics: nothing else can be resampled.
     fn has_marks(&self) -> bool {
@@ -160,6 +166,18 @@ fn right_or_wrong(predictions: &[Prediction]) -> Vec<Marked> {
         Marked { id: one.id.clone(), row: one.row, marks: vec![(f64::from(u8::from(right)), 1.0)] }
     };
     predictions.iter().map(mark).collect()
+}
+
+/// How often each label is right, given and wanted.
+fn labels(predictions: &[Prediction]) -> BTreeMap<String, Marks> {
+    let mut marks: BTreeMap<String, Marks> = BTreeMap::new();
+    for Prediction { label, prediction, .. } in predictions {
+        let label = label.clone().unwrap_or_default();
+        let right = usize::from(label == *prediction);
+        *marks.entry(prediction.clone()).or_default() += Marks { given: 1, right, ..Marks::default() };
+        *marks.entry(label).or_default() += Marks { wanted: 1, ..Marks::default() };
+    }
+    marks
 }
 
 /// Probabilities of which one holds.

@@ -6,14 +6,17 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    metrics::chunks::{self, Scheme},
+    metrics::{
+        Marks,
+        chunks::{self, Scheme},
+    },
     models::HeadKind,
     tasks::{
         Example, Task,
         predictions::{Prediction, sentence_of},
     },
 };
-use std::slice::from_ref;
+use std::{collections::BTreeMap, slice::from_ref};
 
 /// The tag of words outside of any name.
 const OUTSIDE: &str = "O";
@@ -98,6 +101,19 @@ impl Kind for Tag {
             Marked { id: sentence_of(&words[0].id).to_owned(), row: words[0].row, marks }
         };
         sentences.map(mark).collect()
+    }
+
+    fn classes(&self, task: &Task, predictions: &[Prediction]) -> BTreeMap<String, Marks> {
+        if !task.has_entities() {
+            return super::labels(predictions);
+        }
+        let sentences = || predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
+        let label = |one: &'_ Prediction| one.label.clone().unwrap_or_default();
+        let wanted: Vec<Vec<String>> = sentences().map(|words| words.iter().map(label).collect()).collect();
+        let wanted: Vec<Vec<&str>> = wanted.iter().map(|tags| tags.iter().map(String::as_str).collect()).collect();
+        let given: Vec<Vec<&str>> =
+            sentences().map(|words| words.iter().map(|one| one.prediction.as_str()).collect()).collect();
+        chunks::marks_by_kind(&wanted, &given, Scheme::Lenient)
     }
 
     /// A tag a line, and an empty line behind each sentence.

@@ -1,6 +1,6 @@
 //! Entities in sequences of tags, as seqeval finds them: leniently by default, and strictly in IOB2.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Marks;
 
@@ -25,6 +25,21 @@ pub fn marks<'a>(wanted: &[Vec<&'a str>], given: &[Vec<&'a str>], scheme: Scheme
     };
     let (wanted, given) = (sets(wanted), sets(given));
     Marks { right: wanted.intersection(&given).count(), given: given.len(), wanted: wanted.len() }
+}
+
+/// The marks of entities by their kind, which is what follows the prefix of a tag.
+pub fn marks_by_kind(wanted: &[Vec<&str>], given: &[Vec<&str>], scheme: Scheme) -> BTreeMap<String, Marks> {
+    let sets = |sentences| match scheme {
+        Scheme::Lenient => lenient(sentences),
+        Scheme::Iob2 => iob2(sentences),
+    };
+    let (wanted, given) = (sets(wanted), sets(given));
+    let mut marks: BTreeMap<String, Marks> = BTreeMap::new();
+    let mut add = |chunk: &Chunk, one: Marks| *marks.entry(chunk.0.to_owned()).or_default() += one;
+    wanted.iter().for_each(|chunk| add(chunk, Marks { wanted: 1, ..Marks::default() }));
+    given.iter().for_each(|chunk| add(chunk, Marks { given: 1, ..Marks::default() }));
+    wanted.intersection(&given).for_each(|chunk| add(chunk, Marks { right: 1, ..Marks::default() }));
+    marks
 }
 
 /// A tag's first letter and what follows it and a hyphen; `_` where nothing does.
@@ -96,6 +111,17 @@ mod tests {
         let leak = |text: &str| -> &'static str { text.to_owned().leak() };
         let Marks { right, given, wanted } = marks(&sentences(leak(wanted)), &sentences(leak(given)), scheme);
         (right, given, wanted)
+    }
+
+    #[test]
+    fn entities_of_each_kind_add_up_to_all() {
+        let wanted = [vec!["B-PER", "I-PER", "O", "B-LOC"], vec!["B-PER"]];
+        let given = [vec!["B-PER", "I-PER", "O", "O"], vec!["B-LOC"]];
+        let by_kind = marks_by_kind(&wanted, &given, Scheme::Lenient);
+        assert_eq!(by_kind["PER"], Marks { right: 1, given: 1, wanted: 2 });
+        assert_eq!(by_kind["LOC"], Marks { right: 0, given: 1, wanted: 1 });
+        let sum = by_kind.values().fold(Marks::default(), |sum, one| sum + *one);
+        assert_eq!(sum, marks(&wanted, &given, Scheme::Lenient));
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 use super::{Column, Table, percent};
 use crate::{
+    metrics::Marks,
     tasks::metrics::{Confusion, Grid, Score, Summary},
     train::retrieve::Found,
 };
+
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands where nothing was measured.
 const NOTHING: &str = "–";
@@ -93,6 +96,21 @@ pub fn grid_means(grid: &Grid) -> Table {
         .row(["one language".to_owned(), cell(grid.mean_diagonal)])
         .row(["two languages".to_owned(), cell(grid.mean_off_diagonal)])
         .row(["all".to_owned(), percent(grid.mean)])
+}
+
+/// How well each class does: a row per class with how often it is wanted, and its F1 in each language.
+pub fn classes(by_language: &[(String, BTreeMap<String, Marks>)]) -> Table {
+    let headings = by_language.iter().map(|(language, _)| Column::numbers(language));
+    let mut table = Table::new([Column::words("F1 of"), Column::numbers("n")].into_iter().chain(headings));
+    let names: BTreeSet<&String> = by_language.iter().flat_map(|(_, classes)| classes.keys()).collect();
+    for name in names {
+        let found = |classes: &BTreeMap<String, Marks>| classes.get(name).copied().unwrap_or_default();
+        let n: usize = by_language.iter().map(|(_, classes)| found(classes).wanted).sum();
+        let value = |marks: Marks| (marks.wanted + marks.given > 0).then(|| marks.f1());
+        let cells = by_language.iter().map(|(_, classes)| cell(value(found(classes))));
+        table = table.row([name.clone(), n.to_string()].into_iter().chain(cells));
+    }
+    table
 }
 
 /// Which label was taken for which: rows are right labels, columns predicted ones.
