@@ -13,10 +13,11 @@ use super::{
 use crate::{
     checkpoint::Output,
     error::{Error, Result},
+    kinds::Reader,
     report::{Column, Table},
     tasks::{self, Loaded, Split, Task, overlap, own},
     text::Tokenizer,
-    train::data::overlaps,
+    train::{data::overlaps, source::Labelled},
 };
 
 /// List, show, describe or check tasks: what is asked, in which languages, and where the files lie.
@@ -69,7 +70,8 @@ enum Command {
 /// Files of a user's own.
 #[derive(Debug, clap::Args)]
 struct Files {
-    /// Training data (.tsv, .csv or .jsonl) with a header: text, or premise and hypothesis, and label.
+    /// Training data (.tsv, .csv or .jsonl) with a header: text, or premise and hypothesis, and label; words with a tag each
+    /// (.conllu, or a word, a tab and its tag a line); or questions (.json, SQuAD's).
     train: PathBuf,
     /// What models are selected by.
     #[arg(long, value_name = "FILE")]
@@ -129,24 +131,40 @@ struct Part {
     loaded: Loaded,
 }
 
+/// All splits that are there, and what is to be said of them; that a file is missing is an error only where all are.
+fn parts(task: &Task, data: &Path) -> Result<(Vec<Part>, Vec<String>)> {
+    let (mut parts, mut notes, mut missing) = (Vec::new(), Vec::new(), Vec::new());
+    for split in [Split::Train, Split::Dev, Split::Test].into_iter().filter(|split| task.has(*split)) {
+        let languages = || match split {
+            Split::Test => {
+                let survey = task.survey(data, split)?;
+                let note = survey.note();
+                Ok((task.chosen().unwrap_or(survey.languages), note))
+            }
+            _ => Ok((vec![task.source.to_owned()], None)),
+        };
+        let load = |language: String| Ok(Part { split, loaded: task.load(data, split, &language)? });
+        let found = languages().and_then(|(languages, note)| {
+            notes.extend(note);
+            languages.into_iter().map(load).collect::<Result<Vec<Part>>>()
+        });
+        match found {
+            Ok(found) => parts.extend(found),
+            Err(error @ Error::Missing(_)) => missing.push(error),
+            Err(error) => return Err(error),
+        }
+    }
+    if parts.is_empty() && !missing.is_empty() {
+        return Err(missing.swap_remove(0));
+    }
+    notes.extend(missing.iter().map(ToString::to_string));
+    Ok((parts, notes))
+}
+
 fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Result<()> {
     let task = tasks::find(name)?;
     let tokenizer = model.map(|path| Tokenizer::load(path)).transpose()?;
-    let mut parts = Vec::new();
-    let mut notes = Vec::new();
-    for split in [Split::Train, Split::Dev, Split::Test].into_iter().filter(|split| task.has(*split)) {
-        let languages = match split {
-            Split::Test => {
-                let survey = task.survey(data, split)?;
-                notes.extend(survey.note());
-                task.chosen().unwrap_or(survey.languages)
-            }
-            _ => vec![task.source.to_owned()],
-        };
-        for language in languages {
-            parts.push(Part { split, loaded: task.load(data, split, &language)? });
-        }
-    }
+    let (parts, mut notes) = parts(task, data)?;
     let mut columns = vec![Column::words("split"), Column::words("language"), Column::numbers("examples")];
     columns.extend([Column::numbers("left out"), Column::numbers("twice")]);
     if tokenizer.is_some() {
@@ -159,7 +177,7 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Re
         let mut row = vec![split.to_string(), loaded.language.clone(), loaded.examples.len().to_string()];
         row.extend([left_out.to_string(), twice(loaded).to_string()]);
         if let Some(tokenizer) = &tokenizer {
-            row.extend(tokenized(loaded, tokenizer, max_length)?);
+            row.extend(tokenized(task, loaded, tokenizer, max_length)?);
         }
         row.extend(loaded.histogram.iter().map(|(_, n)| n.to_string()));
         table = table.row(row);
@@ -182,17 +200,16 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Re
 /// How many examples stand in a split already, letter by letter.
 fn twice(loaded: &Loaded) -> usize {
     let mut seen = HashSet::new();
-    loaded.examples.iter().filter(|example| !seen.insert((&example.a, &example.b))).count()
+    loaded.examples.iter().filter(|example| !seen.insert((&example.a, &example.b, &example.choices))).count()
 }
 
 /// Tokens of an example on average, and percentages of examples that are cut and of tokens that are unknown.
-fn tokenized(loaded: &Loaded, tokenizer: &Tokenizer, max_length: usize) -> Result<[String; 3]> {
-    let texts: Vec<_> = loaded.examples.iter().map(|e| (e.a.as_str(), e.b.as_deref())).collect();
-    let encoded = tokenizer.encode_batch(&texts, max_length)?;
-    let tokens: usize = encoded.iter().map(|encoded| encoded.ids.len()).sum();
-    let unknown: usize = encoded.iter().map(|encoded| encoded.n_unknown).sum();
-    let cut = encoded.iter().filter(|encoded| encoded.n_truncated > 0).count();
-    let share = |part: usize, whole: usize| 100.0 * part as f64 / whole.max(1) as f64;
-    let mean = tokens as f64 / encoded.len().max(1) as f64;
-    Ok([format!("{mean:.1}"), format!("{:.1}", share(cut, encoded.len())), format!("{:.2}", share(unknown, tokens))])
+fn tokenized(task: &Task, loaded: &Loaded, tokenizer: &Tokenizer, max_length: usize) -> Result<[String; 3]> {
+    let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
+    let data = Labelled::new(&loaded.examples, &Reader { task, tokenizer, max_length, labels: &labels })?;
+    let tokens: usize = data.items.iter().map(|item| item.ids.len()).sum();
+    let n = loaded.examples.len().max(1) as f64;
+    let cut = 100.0 * data.n_truncated as f64 / n;
+    let mean = tokens as f64 / n;
+    Ok([format!("{mean:.1}"), format!("{cut:.1}"), format!("{:.2}", 100.0 * data.share_unknown)])
 }
