@@ -17,7 +17,7 @@ use crate::{
     tasks::TextFile,
 };
 
-/// Report on runs: accuracy and gain by method and language, with intervals over items and seeds, and breakdowns.
+/// Report on runs: the task's metric and gains by method and language, with intervals over items and seeds, and breakdowns.
 ///
 /// Runs of one task on the same test items go together; methods are told apart by name, and seeds of a method must have
 /// the same settings. The same runs and options give the same bytes.

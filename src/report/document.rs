@@ -211,7 +211,7 @@ fn setting(analysis: &Analysis) -> String {
         .collect();
     format!(
         "Trained on {}, measured on {} items in {languages}. Seeds: {}. Intervals are 95 % percentile intervals of {}; \
-         that of one seed in one language is Wilson's.",
+         that of one seed in one language is the one that the run prints (Wilson's of shares).",
         analysis.source,
         analysis.items,
         seeds.join("; "),
