@@ -5,7 +5,7 @@ use std::{fmt::Write, path::Path};
 use super::{device::Chosen, print};
 use crate::{
     error::Result,
-    kinds::Reader,
+    kinds::{self, Reader},
     models::{Config, HeadKind, Pretrained},
     report::{Column, Table},
     rng::{Purpose, Rng},
@@ -116,13 +116,18 @@ fn describe_task(
         describe_tokens(&train, stage, tokenizer, out)?;
     }
     let is_last = index + 1 == recipe.stages.len();
+    // A text that is read in windows is several examples, and how many is not known yet.
+    let least = if kinds::of(task).reads_in_windows() { "at least " } else { "" };
     for method in recipe.methods.iter().filter(|_| is_last) {
         let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
         let updates = stage.n_updates(train.examples.len() * copies);
-        line(out, format_args!("  {}: {updates} updates of {} examples", method.name, stage.batch_size));
+        line(out, format_args!("  {}: {least}{updates} updates of {} examples", method.name, stage.batch_size));
     }
     if !is_last {
-        line(out, format_args!("  {} updates of {} examples", stage.n_updates(train.examples.len()), stage.batch_size));
+        line(
+            out,
+            format_args!("  {least}{} updates of {} examples", stage.n_updates(train.examples.len()), stage.batch_size),
+        );
     }
     let rs_da = recipe.methods.iter().filter(|_| is_last).find_map(|method| method.rs_da.as_ref());
     let neighbours = rs_da.map(neighbours).transpose()?;

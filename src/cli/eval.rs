@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Force,
+    Force, FormatName,
     device::DeviceArgs,
     named::{self, Network},
     note, print, tell,
@@ -93,14 +93,6 @@ pub struct Args {
     tokens: usize,
     #[command(flatten)]
     device: DeviceArgs,
-}
-
-/// How predictions are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum FormatName {
-    Jsonl,
-    Xtreme,
-    Xglue,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]

@@ -156,3 +156,11 @@ fn note(text: &str) {
 pub fn tell(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");
 }
+
+/// How predictions are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum FormatName {
+    Jsonl,
+    Xtreme,
+    Xglue,
+}

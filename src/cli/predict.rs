@@ -8,7 +8,7 @@ use std::{
 use serde::Deserialize;
 
 use super::{
-    Force,
+    Force, FormatName,
     device::DeviceArgs,
     named::{self, Network},
     note, print, tell,
@@ -17,7 +17,7 @@ use crate::{
     checkpoint::{Output, verify_if_sealed},
     error::{self, Error, Result},
     input,
-    kinds::{Reader, largest},
+    kinds::{self, Reader, largest},
     models::{Config, HeadKind, Outputs, Pretrained, Problem},
     tasks::{
         self, Example, Row, Task, TextFile, format,
@@ -58,6 +58,10 @@ pub struct Args {
     /// The file to write; stdout where not given.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// How answers are written: a JSON object a line, or as XTREME's and XGLUE's scorers read them; then the input is such as
+    /// the model's task has it.
+    #[arg(long, value_enum, default_value_t = FormatName::Jsonl)]
+    format: FormatName,
     #[command(flatten)]
     force: Force,
     /// The most tokens of an example; what the model was trained with where not given.
@@ -78,7 +82,13 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let output = args.output.as_ref().map(output).transpose()?;
     let record = Record::load(&model)?;
     let task = record.as_ref().and_then(|record| tasks::find(&record.task).ok());
-    if let Some(task) = task.filter(|task| !task.labels_texts()) {
+    if args.format != FormatName::Jsonl && task.is_none() {
+        let path = model.display();
+        return Err(Error::Usage(format!(
+            "--format: {path} does not say what its task is (no {RECORD}); leave it out"
+        )));
+    }
+    if let Some(task) = task.filter(|task| !task.labels_texts() || args.format != FormatName::Jsonl) {
         return by_task(args, &model, task, record.as_ref(), output);
     }
     if Config::load(&model).is_ok_and(|config| config.is_tagger()) {
@@ -119,8 +129,12 @@ fn by_task(args: &Args, model: &Path, task: &Task, record: Option<&Record>, outp
     chosen.tell_notes();
     // What is right is not known, and is not said to be nothing.
     let unknown = |one: Prediction| Prediction { label: None, answers: None, ..one };
+    let predicted: Vec<Prediction> = measured.predictions.into_iter().map(unknown).collect();
     let mut text = Vec::new();
-    predictions::write(&mut text, &measured.predictions.into_iter().map(unknown).collect::<Vec<_>>())?;
+    match args.format {
+        FormatName::Jsonl => predictions::write(&mut text, &predicted)?,
+        FormatName::Xtreme | FormatName::Xglue => text = kinds::of(task).submission(&predicted).1.into_bytes(),
+    }
     match output {
         Some(output) => output.write(&text),
         None => print(&String::from_utf8_lossy(&text)),

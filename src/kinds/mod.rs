@@ -58,6 +58,11 @@ pub trait Kind: Sync + fmt::Debug {
         ("tsv", predictions.iter().map(|one| format!("{}\n", one.prediction)).collect())
     }
 
+    /// Whether a long text becomes several items, so that how many there are is known only when all are read.
+    fn reads_in_windows(&self) -> bool {
+        false
+    }
+
     /// Whether each row of outputs is a choice among labels, so that noisy copies can vote.
     fn votes(&self) -> bool {
         false

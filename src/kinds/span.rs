@@ -158,6 +158,10 @@ impl Kind for Span {
         ("json", format!("{:#}\n", Value::Object(answers)))
     }
 
+    fn reads_in_windows(&self) -> bool {
+        true
+    }
+
     fn fixed(&self) -> Option<&'static str> {
         Some("answers are parts of texts, whose places would move")
     }

@@ -25,7 +25,7 @@ use crate::{
     checkpoint,
     error::{Error, Result},
     kinds::{
-        Reader,
+        self, Reader,
         score::{key, oddities, scores, summaries},
     },
     models::{Config, HeadKind, Model, Pretrained},
@@ -267,8 +267,10 @@ impl<'a> Run<'a> {
         let stage = &self.recipe.stages[index];
         let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
         match self.labelled.get(&index) {
-            Some((_, train, _)) => Some(stage.n_updates(train.examples.len() * copies)),
-            None => stage.updates,
+            Some((task, train, _)) if !kinds::of(task).reads_in_windows() => {
+                Some(stage.n_updates(train.examples.len() * copies))
+            }
+            _ => stage.updates,
         }
     }
 
