@@ -15,7 +15,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rxlt::checkpoint::{Entry, Values, Weights, write};
+use rxlt::checkpoint::{Entry, Float, Values, Weights, write};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
@@ -678,25 +678,24 @@ fn offline() -> Outcome {
     Outcome::Passed
 }
 
+fn openssl(folder: &Path, args: &str) -> Command {
+    let mut command = Command::new("openssl");
+    command.args(args.split(' ')).current_dir(folder);
+    command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+    command
+}
+
 /// A server behind TLS whose certificate nobody knows, until `SSL_CERT_FILE` says so.
 fn certificates() -> Outcome {
     let (folder, server) = (folder(), Server::start());
     let path = folder.path();
-    let openssl = |args: &str| {
-        let mut command = Command::new("openssl");
-        command
-            .args(args.split(' '))
-            .current_dir(path)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        command
-    };
     let made = openssl(
+        path,
         "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -keyout key.pem -out cert.pem -days 2 -subj \
          /CN=localhost -addext subjectAltName=DNS:localhost -addext basicConstraints=critical,CA:FALSE",
-    );
-    if !{ made }.status().is_ok_and(|status| status.success()) {
+    )
+    .status();
+    if !made.is_ok_and(|status| status.success()) {
         return Outcome::Ignored("there is no openssl that makes certificates".to_owned());
     }
     let port = listener().local_addr().expect("it is bound").port();
@@ -708,12 +707,11 @@ fn certificates() -> Outcome {
         (Some("cert.pem"), 66, "org/tls has none of config.json"),
         (Some("key.pem"), 65, "key.pem: expected certificates in PEM, found none"),
     ] {
-        let mut speaker = openssl(&format!("s_server -quiet -accept {port} -cert cert.pem -key key.pem"));
-        let mut speaker = speaker.spawn().expect("openssl is there");
+        let mut speaker = openssl(path, &format!("s_server -accept {port} -cert cert.pem -key key.pem"));
+        let mut speaker = speaker.stdout(Stdio::piped()).spawn().expect("openssl is there");
         speaker.stdin.as_mut().expect("it is piped").write_all(answer.as_bytes()).expect("it listens");
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            thread::sleep(Duration::from_millis(20)); // not yet at work
-        }
+        let mut lines = BufReader::new(speaker.stdout.take().expect("it is piped")).lines();
+        assert!(lines.any(|line| line.is_ok_and(|line| line == "ACCEPT")), "it listens");
         let mut command = show(path, &server, "org/tls");
         command.env("HF_ENDPOINT", format!("https://localhost:{port}"));
         trusted.iter().for_each(|file| _ = command.env("SSL_CERT_FILE", path.join(file)));
@@ -725,40 +723,37 @@ fn certificates() -> Outcome {
     Outcome::Passed
 }
 
-fn other_weights() -> Outcome {
-    let (folder, server) = (folder(), Server::start());
+/// Instead of `model.safetensors`: shards of it, an index that lies, and a file of PyTorch.
+fn offer_other_weights(folder: &Path, server: &Server) {
     let weights = Weights::open(&encoder()).expect("it ships");
-    let values: Vec<(String, Vec<usize>, Vec<f32>)> = weights
-        .names()
-        .map(|name| {
-            (name.to_owned(), weights.shape(name).expect("it is there").to_vec(), weights.read(name).expect("numbers"))
-        })
-        .collect();
+    let mut files = server.files.lock().expect("no test panics here");
+    files.remove("model.safetensors");
+    let names: Vec<&str> = weights.names().collect();
     let mut map = serde_json::Map::new();
-    for (i, part) in values.chunks(values.len().div_ceil(2)).enumerate() {
+    for (i, part) in names.chunks(names.len().div_ceil(2)).enumerate() {
         let shard = format!("model-{}-of-2.safetensors", i + 1);
-        let entries: Vec<Entry> =
-            part.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect();
-        write(&folder.path().join(&shard), &entries, &[]).expect("it is written");
-        part.iter().for_each(|(name, ..)| _ = map.insert(name.clone(), shard.clone().into()));
-        let bytes = fs::read(folder.path().join(&shard)).expect("it was written");
-        server
-            .files
-            .lock()
-            .expect("no test panics here")
-            .insert(format!("org/sharded/{shard}"), Stored { bytes, large: true });
+        let shape = |name: &str| weights.shape(name).expect("it is there");
+        let entries: Vec<Entry> = part
+            .iter()
+            .map(|name| Entry { name, shape: shape(name), values: Values::Stored(&weights, Float::F16) })
+            .collect();
+        write(&folder.join(&shard), &entries, &[]).expect("it is written");
+        part.iter().for_each(|name| _ = map.insert((*name).to_owned(), shard.clone().into()));
+        let bytes = fs::read(folder.join(&shard)).expect("it was written");
+        files.insert(format!("org/sharded/{shard}"), Stored { bytes, large: true });
     }
     let index = serde_json::json!({ "weight_map": map }).to_string().into_bytes();
-    {
-        let mut files = server.files.lock().expect("no test panics here");
-        files.remove("model.safetensors");
-        files.insert("org/sharded/model.safetensors.index.json".to_owned(), Stored { bytes: index, large: false });
-        files.insert(
-            "org/lying/model.safetensors.index.json".to_owned(),
-            Stored { bytes: br#"{"weight_map":{"a":"../../../../x"}}"#.to_vec(), large: false },
-        );
-        files.insert("org/torch/pytorch_model.bin".to_owned(), Stored { bytes: b"\x80\x02.".to_vec(), large: true });
-    }
+    let mut offer = |name: &str, bytes: &[u8], large| {
+        files.insert(name.to_owned(), Stored { bytes: bytes.to_vec(), large });
+    };
+    offer("org/sharded/model.safetensors.index.json", &index, false);
+    offer("org/lying/model.safetensors.index.json", br#"{"weight_map":{"a":"../../../../x"}}"#, false);
+    offer("org/torch/pytorch_model.bin", b"\x80\x02.", true);
+}
+
+fn other_weights() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    offer_other_weights(folder.path(), &server);
     check(show(folder.path(), &server, "org/sharded"), 0, &["fetching model-2-of-2.safetensors", "\"weights\""]);
     assert_eq!(server.large().len(), 2);
     // A shard that went is fetched again.

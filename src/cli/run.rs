@@ -29,7 +29,7 @@ use crate::{
         full::{Conditions, OnFull},
         memory::Bytes,
         progress::{Mode, Progress},
-        recipe::{self, Resolved, Setting},
+        recipe::{self, Recipe, Resolved, Setting},
         stop::Stop,
     },
 };
@@ -328,38 +328,17 @@ fn after_own(outcome: &Outcome, path: &Path) -> String {
 fn check_paths(resolved: &Resolved, network: Network) -> Result<()> {
     let recipe = &resolved.recipe;
     let place = |key: &str| resolved.sources.get(key).map_or("default", String::as_str);
-    let mut named_paths: Vec<(String, &String, &str)> = Vec::new();
     let models = [
         ("model.path", &recipe.model.path, What::Model),
         ("model.tokenizer", &recipe.model.tokenizer, What::Tokenizer),
     ];
     let mut lines = Vec::new();
     for (key, path, what) in models {
-        if let Some(message) = path.as_deref().map_or(Ok(None), |path| named::lacking(path, what, network))? {
-            lines.push(format!("{}: {key}: {message}", place(key)));
-        }
-        let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
-        let elsewhere = path.iter().filter(|path| *path != shipped::PATH && !named::is_name(path));
-        named_paths.extend(elsewhere.map(|path| (key.to_owned(), path, fetch)));
+        let lacking = path.as_deref().map_or(Ok(None), |path| named::lacking(path, what, network))?;
+        lines.extend(lacking.map(|message| format!("{}: {key}: {message}", place(key))));
     }
-    if recipe.data.folder != recipe::DEMO {
-        named_paths.push((
-            "data.folder".into(),
-            &recipe.data.folder,
-            "name the folder that holds the tasks' files by --data",
-        ));
-    }
-    for (i, stage) in recipe.stages.iter().enumerate() {
-        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text), ("pairs", &stage.pairs)] {
-            named_paths.extend(paths.iter().map(|path| (format!("stages.{i}.{key}"), path, "set it to what is there")));
-        }
-    }
-    for (i, method) in recipe.methods.iter().enumerate() {
-        let path = method.rs_da.as_ref().and_then(|rs_da| rs_da.neighbours.as_ref());
-        let remedy = "fetch counterfitted_neighbors.json of robinjia/certified-word-sub, and set this to it";
-        named_paths.extend(path.map(|path| (format!("methods.{i}.rs-da.neighbours"), path, remedy)));
-    }
-    let missing = named_paths.iter().filter(|(_, path, _)| !Path::new(path).exists());
+    let paths = paths_of(recipe);
+    let missing = paths.iter().filter(|(_, path, _)| !Path::new(path).exists());
     lines.extend(missing.map(|(key, path, remedy)| {
         let (shown, remedy) = match path.contains(char::is_control) {
             true => {
@@ -370,6 +349,31 @@ fn check_paths(resolved: &Resolved, network: Network) -> Result<()> {
         format!("{}: {key}: there is no \"{shown}\"; {remedy}", place(key))
     }));
     if lines.is_empty() { Ok(()) } else { Err(Error::Missing(lines.join("\n"))) }
+}
+
+/// All files and folders that a recipe names: by which key, and what to do where one is not there.
+fn paths_of(recipe: &Recipe) -> Vec<(String, &String, &'static str)> {
+    let mut named: Vec<(String, &String, &str)> = Vec::new();
+    for (key, path) in [("model.path", &recipe.model.path), ("model.tokenizer", &recipe.model.tokenizer)] {
+        let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
+        let elsewhere = path.iter().filter(|path| *path != shipped::PATH && !named::is_name(path));
+        named.extend(elsewhere.map(|path| (key.to_owned(), path, fetch)));
+    }
+    if recipe.data.folder != recipe::DEMO {
+        let remedy = "name the folder that holds the tasks' files by --data";
+        named.push(("data.folder".into(), &recipe.data.folder, remedy));
+    }
+    for (i, stage) in recipe.stages.iter().enumerate() {
+        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text), ("pairs", &stage.pairs)] {
+            named.extend(paths.iter().map(|path| (format!("stages.{i}.{key}"), path, "set it to what is there")));
+        }
+    }
+    for (i, method) in recipe.methods.iter().enumerate() {
+        let path = method.rs_da.as_ref().and_then(|rs_da| rs_da.neighbours.as_ref());
+        let remedy = "fetch counterfitted_neighbors.json of robinjia/certified-word-sub, and set this to it";
+        named.extend(path.map(|path| (format!("methods.{i}.rs-da.neighbours"), path, remedy)));
+    }
+    named
 }
 
 /// The same on one line: control characters as escapes.

@@ -13,7 +13,7 @@ use super::{
 use crate::error::{Error, Result};
 
 /// Tries to get an answer.
-const MOST_TRIES: u32 = 4;
+const MOST_TRIES: u32 = 3;
 
 /// A download under way.
 struct Download<'a> {

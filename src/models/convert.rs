@@ -12,12 +12,15 @@ use super::names::is_constant;
 use crate::{
     checkpoint::{self, Entry, Float, Values, WEIGHTS, Weights, write_file},
     error::{Error, Result},
-    input, text,
+    input,
 };
 
 /// What is copied as it is: what a tokenizer and a model are made of beside the weights.
-const BESIDE: [&str; 8] = [
+const BESIDE: [&str; 11] = [
     "config.json",
+    "tokenizer.json",
+    "sentencepiece.bpe.model",
+    "vocab.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
@@ -58,7 +61,7 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
     notes.extend(metadata.iter().map(|(name, twin)| format!("{name} is the same numbers as {twin}, and written once")));
     let metadata: Vec<(&str, &str)> = metadata.into_iter().collect();
     checkpoint::write(&to.join(WEIGHTS[0]), &entries, &metadata)?;
-    for name in BESIDE.into_iter().chain(text::FILES) {
+    for name in BESIDE {
         let path = from.join(name);
         if path.is_file() {
             let bytes = input::read(&path)?;
@@ -156,6 +159,11 @@ mod tests {
 
     fn bits(weights: &Weights, name: &str) -> Vec<u32> {
         weights.read(name).unwrap().iter().map(|value| value.to_bits()).collect()
+    }
+
+    #[test]
+    fn every_tokenizer_that_is_read_is_copied() {
+        assert!(crate::text::FILES.iter().all(|name| BESIDE.contains(name)));
     }
 
     #[test]
