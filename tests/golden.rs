@@ -44,7 +44,7 @@ fn main() {
         let opening = Opening { precision: Precision::F16, ..Opening::default() };
         harness::on_gpu_as(opening, many_sizes)
     }));
-    harness::run(tests);
+    harness::run_in_two(tests, |name| name.rsplit_once("::").map_or(name, |(folder, _)| folder));
 }
 
 /// The bound of the rounded precisions holds for models that nobody looked at when it was made, and is near what is seen.

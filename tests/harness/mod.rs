@@ -75,6 +75,29 @@ impl Arguments {
     }
 }
 
+/// Which part of the tests this process runs, `0/2` or `1/2`; all where it is not set.
+const PART: &str = "RXLT_TEST_PART";
+
+/// Runs the tests in two processes, for software drivers, which compile kernels on one core. What shares kernels stays
+/// together: tests of one group, which `group` tells by their names.
+pub fn run_in_two(tests: Vec<Test>, group: fn(&str) -> &str) -> ! {
+    let Ok(part) = env::var(PART) else {
+        if Arguments::parse(env::args().skip(1)).list {
+            run(tests);
+        }
+        let start = |part: &str| {
+            let mut command = Command::new(env::current_exe().expect("a test has a program"));
+            command.args(env::args_os().skip(1)).env(PART, part).stdout(Stdio::piped());
+            command.spawn().expect("a test can be started again")
+        };
+        let parts = ["0/2", "1/2"].map(start).map(|part| part.wait_with_output().expect("it ends"));
+        parts.iter().for_each(|part| print!("{}", String::from_utf8_lossy(&part.stdout)));
+        exit(if parts.iter().all(|part| part.status.success()) { 0 } else { 101 });
+    };
+    let is_second = |test: &Test| group(&test.name).bytes().map(u32::from).sum::<u32>() % 2 == 1;
+    run(tests.into_iter().filter(|test| is_second(test) == (part == "1/2")).collect())
+}
+
 /// Runs the tests one after the other, prints what libtest would, and exits.
 pub fn run(tests: Vec<Test>) -> ! {
     let arguments = Arguments::parse(env::args().skip(1));
