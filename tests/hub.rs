@@ -6,7 +6,7 @@ use std::{
     io::{BufRead, BufReader, Write},
     net::{TcpListener, TcpStream},
     path::{Path, PathBuf},
-    process::{Command, Output, Stdio},
+    process::{Child, Command, Output, Stdio},
     sync::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
@@ -685,6 +685,16 @@ fn openssl(folder: &Path, args: &str) -> Command {
     command
 }
 
+/// A process that ends with the test, also where that fails.
+struct Speaker(Child);
+
+impl Drop for Speaker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 /// A server behind TLS whose certificate nobody knows, until `SSL_CERT_FILE` says so.
 fn certificates() -> Outcome {
     let (folder, server) = (folder(), Server::start());
@@ -708,16 +718,14 @@ fn certificates() -> Outcome {
         (Some("key.pem"), 65, "key.pem: expected certificates in PEM, found none"),
     ] {
         let mut speaker = openssl(path, &format!("s_server -accept {port} -cert cert.pem -key key.pem"));
-        let mut speaker = speaker.stdout(Stdio::piped()).spawn().expect("openssl is there");
-        speaker.stdin.as_mut().expect("it is piped").write_all(answer.as_bytes()).expect("it listens");
-        let mut lines = BufReader::new(speaker.stdout.take().expect("it is piped")).lines();
+        let mut speaker = Speaker(speaker.stdout(Stdio::piped()).spawn().expect("openssl is there"));
+        speaker.0.stdin.as_mut().expect("it is piped").write_all(answer.as_bytes()).expect("it listens");
+        let mut lines = BufReader::new(speaker.0.stdout.take().expect("it is piped")).lines();
         assert!(lines.any(|line| line.is_ok_and(|line| line == "ACCEPT")), "it listens");
         let mut command = show(path, &server, "org/tls");
         command.env("HF_ENDPOINT", format!("https://localhost:{port}"));
         trusted.iter().for_each(|file| _ = command.env("SSL_CERT_FILE", path.join(file)));
         check(command, code, &[says]);
-        speaker.kill().expect("it is ours");
-        speaker.wait().expect("it ends");
     }
     assert!(server.asked().is_empty());
     Outcome::Passed
