@@ -127,10 +127,11 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     if plan.tasks.is_empty() {
         return Err(Error::Missing(format!("{} has no files of any task of {}", args.data.display(), plan.benchmark)));
     }
-    let json = Output::new(&args.output.join("benchmark.json"), Existing::Replaced, &[])?;
     plan.check(network)?;
     let (done, diverged) = plan.work(args)?;
     let measured = plan.measured(&done)?;
+    // The folders beside it were found to be of this very configuration, so an older one is this command's own.
+    let json = Output::new(&args.output.join("benchmark.json"), Existing::Replaced, &[])?;
     let text = format!("{:#}\n", plan.to_json(args, &measured, &done));
     json.write(text.as_bytes())?;
     print(&plan.report(args, &measured, json.path()))?;
@@ -307,8 +308,8 @@ fn available(task: &Task, data: &Path, spec: &'static TaskSpec) -> Result<(Vec<&
         Err(Error::Missing(message)) => return Ok((Vec::new(), Some(message))),
         Err(error) => return Err(error),
     };
-    let (there, absent): (Vec<&str>, Vec<&str>) =
-        spec.languages.iter().partition(|language| survey.languages.iter().any(|there| there == **language));
+    let is_there = |language: &&'static str| survey.languages.iter().any(|there| there == language);
+    let (there, absent): (Vec<&'static str>, Vec<&'static str>) = spec.languages.iter().copied().partition(is_there);
     let lacking = (!absent.is_empty()).then(|| format!("no test files of {}", absent.join(", ")));
     Ok((there, lacking))
 }

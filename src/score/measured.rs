@@ -5,11 +5,12 @@ use serde_json::{Value as Json, json};
 use super::{
     Benchmark, Report, TaskReport, TaskSpec, Value,
     benchmark::Kind,
-    task::{Scored, official},
+    task::{Scored, XGLUE, official},
 };
 use crate::{
     error::{Error, Result},
     metrics::{
+        Marks,
         answers::{Language, Rules},
         chunks::{self, Scheme},
         labels, mean,
@@ -93,13 +94,7 @@ impl Measured {
 
     fn average(&self) -> Option<Mean> {
         let tasks = self.tasks();
-        let not_scored = self.benchmark.not_run().iter().filter(|(name, _)| !self.has(name)).count();
-        let of = self.benchmark.tasks().len() + not_scored;
-        mean_of("average", &tasks.iter().collect::<Vec<_>>(), of)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.benchmark.tasks().iter().any(|spec| spec.name == name)
+        mean_of("average", &tasks.iter().collect::<Vec<_>>(), self.benchmark.tasks().len())
     }
 
     /// A row for each task, then for each group, then for the average.
@@ -183,7 +178,7 @@ fn metric_of(benchmark: Benchmark, kind: Kind) -> &'static str {
 fn score(benchmark: Benchmark, spec: &TaskSpec, language: &str, predictions: &[Prediction]) -> Result<Scored> {
     let percent = |share: f64| if benchmark == Benchmark::Xglue { share } else { 100.0 * share };
     let of = |name, official_name, share| {
-        official(name, if benchmark == Benchmark::Xglue { super::task::XGLUE } else { official_name }, percent(share))
+        official(name, if benchmark == Benchmark::Xglue { XGLUE } else { official_name }, percent(share))
     };
     let right: Vec<&str> = predictions.iter().map(right_of).collect::<Result<_>>()?;
     let given: Vec<&str> = predictions.iter().map(|one| one.prediction.as_str()).collect();
@@ -222,13 +217,13 @@ fn right_of(one: &Prediction) -> Result<&str> {
 }
 
 /// The marks of entities as seqeval finds them by default: sentences apart.
-fn entities(predictions: &[Prediction]) -> crate::metrics::Marks {
+fn entities(predictions: &[Prediction]) -> Marks {
     let sentences = || predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
     let tags = |tag: fn(&Prediction) -> &str| -> Vec<Vec<&str>> {
         sentences().map(|words| words.iter().map(tag).collect()).collect()
     };
     let right = tags(|one| one.label.as_deref().unwrap_or_default());
-    chunks::marks(&right, &tags(|one| &one.prediction), Scheme::Lenient)
+    chunks::marks(&right, &tags(|one| one.prediction.as_str()), Scheme::Lenient)
 }
 
 /// F1 and exact match, the best of the right answers counting.
@@ -241,7 +236,7 @@ fn answers(benchmark: Benchmark, rules: Rules, predictions: &[Prediction]) -> Ve
     }
     let n = predictions.len().max(1) as f64;
     match benchmark {
-        Benchmark::Xglue => vec![official("f1", super::task::XGLUE, f1 / n), own("exact_match", exact / n)],
+        Benchmark::Xglue => vec![official("f1", XGLUE, f1 / n), own("exact_match", exact / n)],
         _ => vec![official("exact_match", "exact_match", 100.0 * exact / n), official("f1", "f1", 100.0 * f1 / n)],
     }
 }

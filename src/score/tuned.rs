@@ -106,7 +106,7 @@ impl Tuned {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{score::Benchmark, tasks};
+    use crate::tasks;
 
     #[test]
     fn every_task_is_tuned_or_left_out_for_a_reason() {
