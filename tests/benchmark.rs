@@ -65,7 +65,7 @@ fn what_is_missing_is_named_with_where_it_comes_from() {
     let (code, out, _) = ran(folder.path(), &["--available", "--dry-run", "--method", "adv", "--seed", "3"]);
     assert_eq!(code, Some(0));
     for part in [
-        "pawsx: stages.0.learning_rate = 0.00002  (google-research/xtreme, scripts/train_pawsx.sh)",
+        "pawsx: stages.0.evaluate_every = 200  (google-research/xtreme, scripts/train_pawsx.sh)",
         "udpos: stages.0.updates = 2  (--set)",
         "udpos: seed = 3  (--seed)",
         "2 of 33",

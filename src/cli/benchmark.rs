@@ -30,7 +30,7 @@ use crate::{
     },
 };
 
-/// Fine-tune and measure every task of a benchmark that is trained here, by its scripts' settings, and put all in one table.
+/// Fine-tune and measure every task of a benchmark that is trained here, by its scripts' settings, and make one table.
 ///
 /// Each task is a run in a folder of its own below the output. The same command goes on where it was stopped, and passes
 /// over what is done.
@@ -102,6 +102,9 @@ struct Planned {
     tuned: &'static Tuned,
     resolved: Resolved,
 }
+
+/// The tasks that were run, and what came of each.
+type Done<'a> = Vec<(&'a Planned, Outcome)>;
 
 /// What of a benchmark can be run, and what is missing, a line each.
 struct Plan {
@@ -182,7 +185,7 @@ impl Plan {
     }
 
     /// Runs the tasks one after the other. One that diverges is a result: the others run all the same.
-    fn work(&self, args: &Args) -> Result<(Vec<(&Planned, Outcome)>, Option<Error>)> {
+    fn work(&self, args: &Args) -> Result<(Done<'_>, Option<Error>)> {
         let chosen = args.device.open()?;
         let progress = Progress::new(args.progress.mode());
         introduce(&chosen, &progress);
@@ -293,7 +296,7 @@ fn data_of(benchmark: Benchmark, spec: &TaskSpec, data: &Path) -> PathBuf {
     if benchmark == Benchmark::Xglue { data.join(spec.name) } else { data.to_owned() }
 }
 
-/// The languages of a benchmark's task that can be measured, none where training data are not there; and what is missing.
+/// The languages of a benchmark's task that can be measured, none where it cannot be trained; and what is missing.
 fn available(task: &Task, data: &Path, spec: &'static TaskSpec) -> Result<(Vec<&'static str>, Option<String>)> {
     for split in [Split::Train, Split::Dev].into_iter().filter(|split| task.has(*split)) {
         match task.survey(data, split) {

@@ -75,7 +75,7 @@ impl Tuned {
         self.name.as_deref().unwrap_or(&self.task)
     }
 
-    /// The recipe that measures these languages with a method; `settings` come last, and what each value is from is kept.
+    /// The recipe that measures these languages with a method; `settings` come last. It knows where each value is from.
     pub fn recipe(
         &self,
         benchmark: Benchmark,
