@@ -4,6 +4,7 @@
 
 mod augment;
 mod bench;
+mod benchmark;
 mod compare;
 mod device;
 mod doctor;
@@ -67,6 +68,7 @@ enum Command {
     Export(export::Args),
     Augment(augment::Args),
     Bench(bench::Args),
+    Benchmark(benchmark::Args),
     Report(report::Args),
     Compare(compare::Args),
     Score(score::Args),
@@ -92,6 +94,7 @@ impl Cli {
             Command::Export(args) => export::run(&args, network),
             Command::Augment(args) => augment::run(&args),
             Command::Bench(args) => bench::run(&args),
+            Command::Benchmark(args) => benchmark::run(&args, network),
             Command::Report(args) => report::run(&args),
             Command::Compare(args) => compare::run(&args),
             Command::Score(args) => score::run(&args),

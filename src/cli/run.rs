@@ -99,7 +99,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Show {
+pub(super) enum Show {
     Auto,
     Bar,
     Plain,
@@ -107,7 +107,7 @@ enum Show {
 }
 
 impl Show {
-    fn mode(self) -> Mode {
+    pub(super) fn mode(self) -> Mode {
         match self {
             Show::Auto => Mode::auto(),
             Show::Bar => Mode::Bar,
@@ -192,7 +192,7 @@ fn run_seeds(
 }
 
 /// Opens the run's folder, and says what was found there.
-fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) -> Result<RunFolder> {
+pub(super) fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) -> Result<RunFolder> {
     let folder = RunFolder::open(
         path,
         resolved,
@@ -209,7 +209,7 @@ fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) 
 }
 
 /// Runs the recipe, and leaves in the folder how it ended.
-fn work(
+pub(super) fn work(
     resolved: &Resolved,
     chosen: &Chosen,
     folder: &RunFolder,
@@ -325,7 +325,7 @@ fn after_own(outcome: &Outcome, path: &Path) -> String {
 }
 
 /// Whether all files and folders that the recipe names are there.
-fn check_paths(resolved: &Resolved, network: Network) -> Result<()> {
+pub(super) fn check_paths(resolved: &Resolved, network: Network) -> Result<()> {
     let recipe = &resolved.recipe;
     let place = |key: &str| resolved.sources.get(key).map_or("default", String::as_str);
     let models = [
@@ -393,7 +393,7 @@ const STOPPED: i32 = 75;
 
 /// The first signal asks to stop: where nothing in memory has to be saved the process leaves at once, else training saves
 /// first. The second ends the process with 128 and the signal's number.
-fn stop_on_signals() -> Result<(Stop, Place)> {
+pub(super) fn stop_on_signals() -> Result<(Stop, Place)> {
     let stop = Stop::new();
     let wanted = wanted_signals();
     for signal in &wanted {
@@ -407,9 +407,9 @@ fn stop_on_signals() -> Result<(Stop, Place)> {
 }
 
 /// The folder of the run that is under way, for whoever has to record that it was stopped.
-type Place = Arc<Mutex<Option<PathBuf>>>;
+pub(super) type Place = Arc<Mutex<Option<PathBuf>>>;
 
-fn lock(place: &Place) -> MutexGuard<'_, Option<PathBuf>> {
+pub(super) fn lock(place: &Place) -> MutexGuard<'_, Option<PathBuf>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

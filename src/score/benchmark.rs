@@ -2,6 +2,8 @@
 
 use std::{fmt, path::PathBuf};
 
+use crate::error::{Error, Result, did_you_mean};
+
 /// A benchmark with scorers of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Benchmark {
@@ -70,6 +72,16 @@ impl fmt::Display for Benchmark {
 }
 
 impl Benchmark {
+    /// The benchmark of this name.
+    pub fn find(name: &str) -> Result<Benchmark> {
+        let all = [Benchmark::Xtreme, Benchmark::XtremeR, Benchmark::Xglue];
+        let names = all.map(|benchmark| benchmark.to_string());
+        all.into_iter().find(|benchmark| benchmark.to_string() == name).ok_or_else(|| {
+            let hint = did_you_mean(name, names.iter().map(String::as_str));
+            Error::Usage(format!("no benchmark \"{name}\"; {hint}"))
+        })
+    }
+
     /// Its tasks, in the official order.
     pub fn tasks(self) -> &'static [TaskSpec] {
         match self {

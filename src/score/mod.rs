@@ -5,18 +5,22 @@
 
 mod benchmark;
 mod check;
+mod measured;
 mod read;
 mod report;
 mod task;
 mod trap;
+mod tuned;
 
 use std::path::{Path, PathBuf};
 
 pub use benchmark::{Benchmark, Kind, TaskSpec};
 pub use check::check;
+pub use measured::{Answered, Measured};
 pub use report::{Report, TaskReport};
 pub use task::Value;
 pub use trap::Note;
+pub use tuned::{LeftOut, Tuned};
 
 use crate::error::{Error, Result, did_you_mean};
 

@@ -62,6 +62,11 @@ impl TaskReport {
         self.notes.extend(scored.notes.into_iter().map(|note| (language, note)));
     }
 
+    /// The languages that were scored.
+    pub fn languages(&self) -> Vec<&'static str> {
+        self.metrics.first().map_or(Vec::new(), |series| series.values.iter().map(|(language, _)| *language).collect())
+    }
+
     fn n_languages(&self) -> usize {
         self.metrics.first().map_or(0, |series| series.values.len())
     }

@@ -39,9 +39,9 @@ pub(super) struct Scored {
 /// How many answers of a ranking count.
 const TOP: usize = 20;
 /// The name of XGLUE's only number for a task, which its script prints without one.
-const XGLUE: &str = "score";
+pub(super) const XGLUE: &str = "score";
 
-fn official(name: &'static str, official: &'static str, value: f64) -> Value {
+pub(super) fn official(name: &'static str, official: &'static str, value: f64) -> Value {
     Value { name, official: Some(official), value }
 }
 

@@ -510,10 +510,8 @@ mod tests {
             assert!(task.labels().is_sorted(), "{}", task.name);
         }
         assert!(FILES.iter().all(|(file, _)| shipped(file).name == *file));
-        assert_eq!(
-            find("xnil").unwrap_err().message().split(';').take(2).collect::<Vec<_>>().join(";"),
-            "no task \"xnil\"; did you mean \"xnli\"? (known: panx, pawsx, sib200, udpos, xnli, xsid, demo)"
-        );
+        let said = find("xnil").unwrap_err().message().to_owned();
+        assert!(said.starts_with("no task \"xnil\"; did you mean \"xnli\"? (known: "), "{said}");
     }
 
     #[test]

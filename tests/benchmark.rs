@@ -1,0 +1,122 @@
+//! `rxlt benchmark` on two tasks of made data: what is missing, the table, its file, and the second start.
+
+use std::{fmt::Write, fs, path::Path};
+
+mod harness;
+
+use harness::rxlt;
+use serde_json::Value;
+
+/// A folder with PAWS-X in English and German and parts of speech in English and Finnish, as XTREME lays them out.
+fn made() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join("download").join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let pairs = |n: usize, word: &str| {
+        (0..n).fold(String::new(), |mut text, i| {
+            writeln!(text, "{word} {i} came to see us\tnobody saw {word} {i} come\t{}", i % 2).unwrap();
+            text
+        })
+    };
+    let words = |n: usize, noun: &str| {
+        (0..n).fold(String::new(), |mut text, i| {
+            writeln!(text, "the\tDET\n{noun}{i}\tNOUN\nsleeps\tVERB\n.\tPUNCT\n").unwrap();
+            text
+        })
+    };
+    write("pawsx/train-en.tsv", &pairs(12, "Anna"));
+    write("pawsx/dev-en.tsv", &pairs(6, "Bert"));
+    write("pawsx/test-en.tsv", &pairs(8, "Carl"));
+    write("pawsx/test-de.tsv", &pairs(8, "Dora"));
+    write("udpos/train-en.tsv", &words(12, "cat"));
+    write("udpos/dev-en.tsv", &words(4, "dog"));
+    write("udpos/test-en.tsv", &words(5, "cow"));
+    write("udpos/test-fi.tsv", &words(5, "kissa"));
+    folder
+}
+
+/// Exit code, stdout and stderr.
+fn ran(folder: &Path, more: &[&str]) -> (Option<i32>, String, String) {
+    let given = ["benchmark", "xtreme", "--model", "weights/xlmr-open", "--data", "download", "--output", "out"];
+    let short = ["--set", "stages.0.updates=2", "--set", "stages.0.max_length=32", "--progress", "plain"];
+    let output = rxlt(folder, &[&given[..], &short[..], more].concat()).output().expect("the binary runs");
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("rxlt writes UTF-8");
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn what_is_missing_is_named_with_where_it_comes_from() {
+    let folder = made();
+    let (code, out, said) = ran(folder.path(), &[]);
+    assert_eq!((code, out.as_str()), (Some(66), ""), "{said}");
+    for part in [
+        "missing: xnli: no train file of xnli",
+        "XNLI-1.0.zip",
+        "missing: pawsx: no test files of es, fr, ja, ko, zh; from x-final.tar.gz",
+        "missing: xquad: ",
+        "--available",
+    ] {
+        assert!(said.contains(part), "expected \"{part}\" in:\n{said}");
+    }
+    assert!(!folder.path().join("out").exists(), "something was written");
+    let (code, out, _) = ran(folder.path(), &["--available", "--dry-run", "--method", "adv", "--seed", "3"]);
+    assert_eq!(code, Some(0));
+    for part in [
+        "pawsx: stages.0.evaluate_every = 200  (google-research/xtreme, scripts/train_pawsx.sh)",
+        "udpos: stages.0.updates = 2  (--set)",
+        "udpos: seed = 3  (--seed)",
+        "2 of 33",
+        "not run: bucc2018: ",
+        "not run for want of files: panx: ",
+        "nothing was trained",
+    ] {
+        assert!(out.contains(part), "expected \"{part}\" in:\n{out}");
+    }
+    assert!(!folder.path().join("out").exists(), "something was written");
+}
+
+#[test]
+fn what_is_there_runs_once_and_its_means_are_partial() {
+    let folder = made();
+    let (code, out, said) = ran(folder.path(), &["--available"]);
+    assert_eq!(code, Some(0), "{said}");
+    for part in ["2 of 7 languages", "2 of 33 languages", "1 of 2 tasks", "2 of 9 tasks", "not run: tatoeba: "] {
+        assert!(out.contains(part), "expected \"{part}\" in:\n{out}");
+    }
+    let row = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}\n{out}"));
+    for name in ["pawsx", "udpos", "classification", "tagging", "average"] {
+        assert!(row(name).ends_with("partial"), "{out}");
+    }
+    let json = fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap();
+    let read: Value = serde_json::from_str(&json).unwrap();
+    let [pawsx, udpos] = &read["tasks"].as_array().unwrap()[..] else { panic!("{json}") };
+    let accuracy = &pawsx["by_language"]["accuracy"];
+    let mean = (accuracy["en"].as_f64().unwrap() + accuracy["de"].as_f64().unwrap()) / 2.0;
+    assert!((pawsx["score"].as_f64().unwrap() - mean).abs() < 1e-9, "{json}");
+    assert!(udpos["by_language"]["xtreme_f1"]["fi"].is_f64() && read["average"]["which_is"] == "partial", "{json}");
+    // The run's own metrics say the same.
+    let own: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("out/pawsx/metrics.json")).unwrap()).unwrap();
+    assert!(own.to_string().contains("\"accuracy\""), "{own}");
+
+    let log = fs::read_to_string(folder.path().join("out/pawsx/log.jsonl")).unwrap();
+    let (code, again, said) = ran(folder.path(), &["--available"]);
+    assert_eq!((code, &again), (Some(0), &out), "{said}");
+    assert!(said.contains("pawsx is done already") && said.contains("udpos is done already"), "{said}");
+    assert_eq!(fs::read_to_string(folder.path().join("out/pawsx/log.jsonl")).unwrap(), log);
+    assert_eq!(fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap(), json);
+}
+
+#[test]
+fn what_makes_no_single_run_is_refused() {
+    let folder = made();
+    let (code, _, said) = ran(folder.path(), &["--available", "--set", "seeds=[1,2]"]);
+    assert!(code == Some(2) && said.contains("once for each seed"), "{said}");
+    let args = ["benchmark", "xtrem", "--model", "m", "--data", "download", "--output", "out"];
+    let output = rxlt(folder.path(), &args).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(2) && said.contains("did you mean \"xtreme\"?"), "{said}");
+}
