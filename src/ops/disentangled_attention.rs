@@ -117,7 +117,7 @@ impl Disentangled {
         let [query, key, value, position_keys, position_queries] = super::expect(inputs)?;
         let content = self.attention.shape(&[query, key, value])?;
         let positions = super::same_shape(&[position_keys, position_queries])?;
-        let longest = self.attention.segments.ranges().map(|rows| rows.len()).max().unwrap_or(0);
+        let longest = self.longest();
         if *positions != [self.buckets.count, content.columns()] {
             return Err(format!(
                 "there are {} rows of {} columns for positions",
@@ -126,8 +126,13 @@ impl Disentangled {
             ));
         }
         match longest <= self.buckets.longest {
-            true if self.attention.window.is_none() => Ok(content),
-            true => Err("scores of content and positions have no window".to_string()),
+            true if self.attention.window.is_some() => Err("scores with positions have no window".to_string()),
+            true if u32::try_from(self.pairs()).is_err() => Err(format!(
+                "{} pairs of tokens share a row of positions, and kernels count to {}",
+                self.pairs(),
+                u32::MAX
+            )),
+            true => Ok(content),
             false => Err(format!("a sequence has {longest} tokens, distances reach {}", self.buckets.longest)),
         }
     }
@@ -186,9 +191,14 @@ impl Disentangled {
         self.attention.segments.ranges().map(|rows| rows.len()).max().unwrap_or(0)
     }
 
-    /// Into how many parts the pairs are cut that share a row of positions.
+    /// The most pairs of a row and a distance that share a row of positions.
+    fn pairs(&self) -> usize {
+        self.buckets.most_shared(self.longest()) * self.attention.segments.rows()
+    }
+
+    /// Into how many parts these are cut.
     fn parts(&self) -> usize {
-        (self.buckets.most_shared(self.longest()) * self.attention.segments.rows()).div_ceil(PAIRS).max(1)
+        self.pairs().div_ceil(PAIRS).max(1)
     }
 
     /// The uniform of all shaders but the mask's.

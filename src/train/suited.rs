@@ -161,4 +161,19 @@ mod tests {
             assert_eq!((&encoded.ids[..], &encoded.types[..]), (&[2, 5, 3, 6, 3][..], &expected[..]));
         }
     }
+
+    #[test]
+    fn texts_do_not_say_the_language_of_an_embedding() {
+        let (_folder, tokenizer) = tokenizer(0);
+        let of = |n_languages: usize| {
+            let raw = json!({
+                "model_type": "xlm", "vocab_size": 7, "emb_dim": 4, "n_layers": 1, "n_heads": 2,
+                "max_position_embeddings": 12, "n_langs": n_languages,
+            });
+            suited(&tokenizer, &Config::new(raw.as_object().unwrap().clone()).unwrap(), |_| ())
+        };
+        assert!(of(1).is_ok());
+        let error = of(15).map(drop).unwrap_err();
+        assert!(error.message().contains("embeddings of 15 languages"), "{error}");
+    }
 }

@@ -227,3 +227,19 @@ fn unknown_recipes_are_named() {
     let error = find("xnli-avd").unwrap_err();
     assert!(error.message().starts_with("no recipe \"xnli-avd\"; did you mean \"xnli-adv\"?"), "{error}");
 }
+
+#[test]
+fn positions_that_are_distances_begin_anew_nowhere() {
+    let mut recipe = parse(BASE, &[]).unwrap().recipe;
+    recipe.stages[0].restart_positions = Some(true);
+    let config = |model_type: &str| {
+        let raw = serde_json::json!({
+            "model_type": model_type, "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "type_vocab_size": 1,
+            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 140,
+        });
+        crate::models::Config::new(raw.as_object().unwrap().clone()).unwrap()
+    };
+    assert!(recipe.check_sizes(&config("bert")).is_ok());
+    let error = recipe.check_sizes(&config("modernbert")).unwrap_err();
+    assert!(error.message().starts_with("stages.0.restart_positions: "), "{error}");
+}
