@@ -131,7 +131,7 @@ struct Part {
 
 fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Result<()> {
     let task = tasks::find(name)?;
-    let tokenizer = model.map(|path| Tokenizer::load(path)).transpose()?;
+    let tokenizer = model.map(Tokenizer::load).transpose()?;
     let mut parts = Vec::new();
     let mut notes = Vec::new();
     for split in [Split::Train, Split::Dev, Split::Test].into_iter().filter(|split| task.has(*split)) {
