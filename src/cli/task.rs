@@ -163,7 +163,7 @@ fn parts(task: &Task, data: &Path) -> Result<(Vec<Part>, Vec<String>)> {
 
 fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Result<()> {
     let task = tasks::find(name)?;
-    let tokenizer = model.map(|path| Tokenizer::load(path)).transpose()?;
+    let tokenizer = model.map(Tokenizer::load).transpose()?;
     let (parts, mut notes) = parts(task, data)?;
     let mut columns = vec![Column::words("split"), Column::words("language"), Column::numbers("examples")];
     columns.extend([Column::numbers("left out"), Column::numbers("twice")]);
