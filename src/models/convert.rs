@@ -16,10 +16,11 @@ use crate::{
 };
 
 /// What is copied as it is: what a tokenizer and a model are made of beside the weights.
-const BESIDE: [&str; 11] = [
+const BESIDE: [&str; 12] = [
     "config.json",
     "tokenizer.json",
     "sentencepiece.bpe.model",
+    "spm.model",
     "vocab.txt",
     "tokenizer_config.json",
     "special_tokens_map.json",

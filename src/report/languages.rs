@@ -69,6 +69,7 @@ pub const LANGUAGES: &[Language] = &[
     of("gl", "glg_Latn", "Galician", "Latin", &["Indo-European", "Italic"]),
     of("gu", "guj_Gujr", "Gujarati", "Gujarati", &["Indo-European", "Indo-Iranian"]),
     of("ha", "hau_Latn", "Hausa", "Latin", &["Afro-Asiatic"]),
+    of("ht", "hat_Latn", "Haitian Creole", "Latin", &["Indo-European", "Italic"]),
     of("he", "heb_Hebr", "Hebrew", "Hebrew", &["Afro-Asiatic"]),
     of("hi", "hin_Deva", "Hindi", "Devanagari", &["Indo-European", "Indo-Iranian"]),
     of("hu", "hun_Latn", "Hungarian", "Latin", &["Uralic"]),

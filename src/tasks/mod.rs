@@ -506,7 +506,8 @@ mod tests {
     fn the_files_that_ship_are_consistent() {
         for task in SHIPPED.iter() {
             assert_eq!(find(task.name).unwrap().name, task.name);
-            assert!(task.languages.contains(&task.source), "{}", task.name);
+            // XCOPA is trained on COPA, which is English, and has no English of its own.
+            assert!(task.languages.contains(&task.source) || task.name == "xcopa", "{}", task.name);
             assert!(task.labels().is_sorted(), "{}", task.name);
         }
         assert!(FILES.iter().all(|(file, _)| shipped(file).name == *file));
