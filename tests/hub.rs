@@ -30,8 +30,11 @@ const SIGNATURE: &str = "signedForYouAlone";
 /// Bytes after which a connection breaks.
 const BROKEN: usize = 3_000_000;
 
+/// A test by its name.
+type Named = (&'static str, fn() -> Outcome);
+
 fn main() {
-    let tests: [(&'static str, fn() -> Outcome); 17] = [
+    let tests: [Named; 17] = [
         ("a name is fetched as Python lays it out, once", fetched_once),
         ("files get the modes of the umask", modes),
         ("the token goes to the hub alone, and is never shown", token),
