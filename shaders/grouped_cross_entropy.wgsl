@@ -1,5 +1,6 @@
 // Softmax cross-entropy over the rows of each group, column by column. A workgroup of 64 takes one column of one group;
-// their losses are added up by cross_entropy's entry point `forward`.
+// their losses are added up by cross_entropy's entry point `forward`. All invocations go through a loop equally often:
+// where some leave earlier, SwiftShader loses what others write.
 #import max64
 #import sum64
 
@@ -13,14 +14,19 @@ struct Params { pairs: u32, columns: u32, weight: f32 }
 
 /// The largest logit of a column of a group, and the sum of the exponentials of all relative to it.
 fn log_sum_exp(group: u32, column: u32, lane: u32) -> vec2<f32> {
+    let end = offsets[group + 1u];
     var most = LOWEST;
-    for (var row = offsets[group] + lane; row < offsets[group + 1u]; row += 64u) {
-        most = max(most, logits[row * params.columns + column]);
+    for (var start = offsets[group]; start < end; start += 64u) {
+        if (start + lane < end) {
+            most = max(most, logits[(start + lane) * params.columns + column]);
+        }
     }
     most = max64(most, lane);
     var sum = 0.0;
-    for (var row = offsets[group] + lane; row < offsets[group + 1u]; row += 64u) {
-        sum += exp(logits[row * params.columns + column] - most);
+    for (var start = offsets[group]; start < end; start += 64u) {
+        if (start + lane < end) {
+            sum += exp(logits[(start + lane) * params.columns + column] - most);
+        }
     }
     return vec2<f32>(most, sum64(sum, lane));
 }
@@ -58,9 +64,13 @@ fn backward(
     let parts = log_sum_exp(group, column, lane);
     let factor = grad[0] * params.weight;
     let right = offsets[group] + places[pair];
-    for (var row = offsets[group] + lane; row < offsets[group + 1u]; row += 64u) {
-        let i = row * params.columns + column;
-        let probability = exp(logits[i] - parts.x) / parts.y;
-        dlogits[i] = factor * (probability - select(0.0, 1.0, row == right));
+    let end = offsets[group + 1u];
+    for (var start = offsets[group]; start < end; start += 64u) {
+        let row = start + lane;
+        if (row < end) {
+            let i = row * params.columns + column;
+            let probability = exp(logits[i] - parts.x) / parts.y;
+            dlogits[i] = factor * (probability - select(0.0, 1.0, row == right));
+        }
     }
 }
