@@ -49,6 +49,13 @@ pub fn run(args: &Args) -> Result<()> {
     if let Some(reason) = kinds::of(task).fixed() {
         return Err(Error::Usage(format!("{}: this command changes texts: {reason}; name another task", task.name)));
     }
+    if !task.labels_texts() {
+        let name = task.name;
+        return Err(Error::Usage(format!(
+            "{name}: this command writes texts with one label each, and would lose what is right here; rs-da in a recipe's \
+             methods does the same on the way"
+        )));
+    }
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &args.neighbours]);
     let output = args.output.as_ref().map(output).transpose()?;
     let neighbours = Neighbours::load(&args.neighbours)?;

@@ -138,6 +138,11 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let text = format!("{:#}\n", plan.to_json(args, &measured, &done));
     json.write(text.as_bytes())?;
     print(&plan.report(args, &measured, json.path()))?;
+    for (planned, outcome) in &done {
+        for warning in outcome.methods.iter().flat_map(|method| &method.warnings) {
+            print(&format!("warning: {}: {warning}\n", planned.spec.name))?;
+        }
+    }
     diverged.map_or(Ok(()), Err)
 }
 

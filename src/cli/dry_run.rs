@@ -214,7 +214,10 @@ fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
 fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbours>, seed: u64, out: &mut String) {
     let tags = || example.labels().map(|label| task.labels()[label]).collect::<Vec<_>>().join(" ");
     let label = example.label.map_or_else(tags, |label| task.labels()[label].to_owned());
-    let texts = |e: &Example| e.b.as_ref().map_or(e.a.clone(), |b| format!("{} | {b}", e.a));
+    let texts = |e: &Example| {
+        let parts = [Some(&e.a), e.b.as_ref()].into_iter().flatten().chain(&e.choices);
+        parts.map(String::as_str).collect::<Vec<_>>().join(" | ")
+    };
     line(out, format_args!("  {} [{label}] {}", example.id, texts(example)));
     if let Some(neighbours) = neighbours {
         let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream_of(&example.id));

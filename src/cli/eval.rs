@@ -132,6 +132,9 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
 }
 
 fn score(file: &Path, task: Option<&Task>) -> Result<()> {
+    if task.is_none() {
+        tell("note: without --task answers are right or wrong one by one: F1 and intervals by sentence want the task");
+    }
     print(&results::one_run(&score_file(file, task)?).to_text())?;
     if let Some(task) = task {
         let judged = predictions::judged_file(file, Some(task))?;

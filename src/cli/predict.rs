@@ -20,7 +20,7 @@ use crate::{
     kinds::{self, Reader, largest},
     models::{Config, HeadKind, Outputs, Pretrained, Problem},
     tasks::{
-        self, Example, Row, Task, TextFile, format,
+        self, Example, Loaded, Row, Task, TextFile, format,
         predictions::{self, Prediction, Probabilities},
         sentences_of_header,
     },
@@ -112,7 +112,10 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
 
 /// Answers of a model that does more than to tell labels apart: its input is such as its task has it, without what is right.
 fn by_task(args: &Args, model: &Path, task: &Task, record: Option<&Record>, output: Option<Output>) -> Result<()> {
-    let loaded = task.load_files_unlabelled(std::slice::from_ref(&args.input), &args.language)?;
+    let loaded = match task.classifies() && args.format == FormatName::Jsonl {
+        true => Loaded { examples: read(&args.input, Some(task))?, ..Loaded::none(&args.language) },
+        false => task.load_files_unlabelled(std::slice::from_ref(&args.input), &args.language)?,
+    };
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     let measured = error::catch(|| {

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     error::{Error, Result},
     hub::What,
+    kinds,
     models::shipped,
     report::{self, percent, results},
     tasks::{self, own, sha256},
@@ -317,10 +318,12 @@ fn after_demo(outcome: &Outcome, path: &Path) -> String {
 fn after_own(outcome: &Outcome, path: &Path) -> String {
     let task = &outcome.task;
     let model = outcome.methods.last().map_or(path.display(), |method| method.folder.display());
+    // What is measured by correlations is not reported on.
+    let is_reported = tasks::find(task).is_ok_and(|task| kinds::of(task).has_marks());
+    let report = format!("  rxlt report {} --format html --output {task}.html\n", path.display());
+    let report = if is_reported { report.as_str() } else { "" };
     format!(
-        "\nnext:\n  rxlt report {} --format html --output {task}.html\n  rxlt predict --model {model} --input texts.csv\n  \
-         rxlt eval --model {model} --task {task} --data DIR\n",
-        path.display()
+        "\nnext:\n{report}  rxlt predict --model {model} --input FILE\n  rxlt eval --model {model} --task {task} --data DIR\n"
     )
 }
 

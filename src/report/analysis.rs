@@ -419,8 +419,9 @@ fn measured(study: &Study, measure: &Measure, cells: &[usize], columns: &[Vec<f6
     let [mut low, mut high] = interval(&measure.resampled(columns));
     if let (Kind::Language, [cell]) = (measure.kind, cells) {
         // One language of one seed: the interval that the run itself prints, which is Wilson's of a plain share.
-        let marks = study.cells[*cell].marks[measure.weights[0].0].pairs();
-        let marks = marks.into_iter().filter(|(_, whole)| *whole > 0.0).collect();
+        let column = measure.weights[0].0;
+        let marks = study.cells[*cell].marks[column].pairs().into_iter().zip(&study.examples[column]);
+        let marks = marks.filter(|(_, n)| **n > 0).map(|(mark, _)| mark).collect();
         let score = Score::of_marks("", study.metric, marks);
         (low, high) = score.map_or((low, high), |score| (score.low, score.high));
     }

@@ -209,6 +209,7 @@ impl Study {
             return Err(Error::Usage(format!("{run}: expected predictions as on the other side; {remedy}")));
         }
         let named: &'static Task = task.unwrap_or(&UNNAMED);
+        refuse_without_marks(named, a)?;
         let sides = [a, b].into_iter().map(|path| Ok(found_in(path, named, given(path, task)?)));
         let sides: Vec<Found> = sides.collect::<Result<_>>()?;
         if sides[0].cell.label == sides[1].cell.label {
@@ -367,14 +368,7 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         notes.push(format!("left out: {} ends in masked language modelling, which no task measures", run.display()));
         return Ok(());
     };
-    if !kinds::of(task).has_marks() {
-        let place = run.display();
-        return Err(Error::Usage(format!(
-            "{place}: {} is measured by correlations, which are no sums over items, and are not tested here; they are in the \
-             metrics.json of each method with their intervals",
-            task.name
-        )));
-    }
+    refuse_without_marks(task, run)?;
     let environment: Environment = serde_json::from_value(read_json(&run.join("env.json"))?)
         .map_err(|error| Error::Data(format!("{}: {error}", run.join("env.json").display())))?;
     let data = data_files(&run.join("data.lock.json"))?;
@@ -396,6 +390,19 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         found.push(Found { cell, languages, task, data: data.clone() });
     }
     Ok(())
+}
+
+/// Refuses what cannot be resampled item by item.
+fn refuse_without_marks(task: &Task, place: &Path) -> Result<()> {
+    if kinds::of(task).has_marks() {
+        return Ok(());
+    }
+    let place = place.display();
+    Err(Error::Usage(format!(
+        "{place}: {} is measured by correlations, which are no sums over items, and are not tested here; they are in the \
+         metrics.json of each method with their intervals",
+        task.name
+    )))
 }
 
 /// A model that was measured, without its predictions.

@@ -336,7 +336,7 @@ impl Task {
             let none = rows.iter().all(|row| row.answers.is_empty());
             return none.then(|| format!("none of {} questions has an answer", rows.len()));
         }
-        if self.kind == Kind::Classify && self.problem_type != ProblemType::SingleLabelClassification {
+        if self.kind == Kind::Classify && self.problem_type == ProblemType::MultiLabelClassification {
             let none = rows.iter().all(|row| row.label.as_deref().unwrap_or("").trim().is_empty());
             return none.then(|| format!("none of {} rows has one", rows.len()));
         }
@@ -371,6 +371,12 @@ impl Task {
                 Labels::Ignored => self.question(id, row),
                 Labels::Required => {
                     if let Some(reason) = self.leave_out(row) {
+                        *loaded.dropped.entry(reason.to_owned()).or_default() += 1;
+                        loaded.dropped_rows.insert(row.row);
+                        continue;
+                    }
+                    if self.kind == Kind::Span && row.answers.is_empty() {
+                        let reason = "questions that their text does not answer: a span is always given";
                         *loaded.dropped.entry(reason.to_owned()).or_default() += 1;
                         loaded.dropped_rows.insert(row.row);
                         continue;

@@ -401,6 +401,11 @@ impl Task {
         is_chosen.then(|| self.languages.iter().map(|language| (*language).to_owned()).collect())
     }
 
+    /// Whether labels or a number are asked for a sentence or a pair.
+    pub fn classifies(&self) -> bool {
+        self.kind == Kind::Classify
+    }
+
     /// Whether one label is asked for a sentence or a pair.
     pub fn labels_texts(&self) -> bool {
         self.kind == Kind::Classify && self.problem_type == ProblemType::SingleLabelClassification

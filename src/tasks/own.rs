@@ -93,6 +93,7 @@ pub fn guess(named: &Named) -> Result<Guess> {
     };
     let mut others = 0;
     let counts = labels(&file, format, &definition, &files(columns.clone()), &mut others)?;
+    refuse_numbers(&counts, &label, &shown.to_string())?;
     check_labels(&counts, &label, &shown.to_string())?;
     definition.labels = in_order(counts.keys().cloned().collect());
     let (folder, layouts) = lay_out(named, files(columns))?;
@@ -124,6 +125,18 @@ pub fn guess(named: &Named) -> Result<Guess> {
     });
     let assumed = assumed.into_iter().chain(of_language).collect();
     Ok(Guess { definition, folder, rows, assumed })
+}
+
+/// Refuses a column of numbers, which are no classes.
+fn refuse_numbers(counts: &BTreeMap<String, usize>, label: &str, shown: &str) -> Result<()> {
+    let are_numbers = counts.keys().all(|name| name.parse::<f64>().is_ok());
+    match are_numbers && counts.keys().any(|name| name.contains('.')) {
+        false => Ok(()),
+        true => Err(Error::Data(format!(
+            "{shown}: the column {label} holds numbers; describe the task in a file with problem_type = \"regression\" and no \
+             labels (README, data of your own)"
+        ))),
+    }
 }
 
 /// The format of a file that is no table: words with tags, or questions. A .tsv file is one of words where its lines hold a

@@ -12,6 +12,10 @@ pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
         }
         let parted = if content.contains('\t') { content.split('\t').collect() } else { spaced(content) };
         match parted[..] {
+            [word, .., tag] if line == 1 && is_header(word, tag) => Err(Error::Data(format!(
+                "{}: \"{word}\" and \"{tag}\" seem to be names of columns, which files of words have none of; remove the line",
+                file.place(line)
+            ))),
             [word, .., tag] if !word.trim().is_empty() && !tag.trim().is_empty() => Ok(Some((word.trim(), tag.trim()))),
             ref fields => Err(Error::Data(format!(
                 "{}: expected a word and its tag, parted by a tab or a space, found {} fields: {}",
@@ -21,6 +25,13 @@ pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
             ))),
         }
     })
+}
+
+/// Whether a first line names columns.
+fn is_header(word: &str, tag: &str) -> bool {
+    let is = |text: &str, names: &[&str]| names.iter().any(|name| text.trim().eq_ignore_ascii_case(name));
+    is(word, &["word", "words", "token", "tokens", "form"])
+        && is(tag, &["tag", "tags", "label", "labels", "ner_tags", "pos", "upos"])
 }
 
 fn spaced(content: &str) -> Vec<&str> {

@@ -166,7 +166,9 @@ fn counted(
     statistics: &mut Statistics,
 ) -> Example {
     let a = neighbours.perturb(&example.a, draw, statistics);
-    let b = example.b.as_ref().map(|b| neighbours.perturb(b, draw, statistics));
+    // What is asked of alternatives is a word of the task, and no text.
+    let asks = !example.choices.is_empty();
+    let b = example.b.as_ref().map(|b| if asks { b.clone() } else { neighbours.perturb(b, draw, statistics) });
     let choices = example.choices.iter().map(|choice| neighbours.perturb(choice, draw, statistics)).collect();
     Example { a, b, choices, ..example.clone() }
 }

@@ -17,15 +17,15 @@ pub struct FinalLoss {
     pub mean: f64,
     /// How many these are.
     pub updates: usize,
-    /// The loss of one who knows nothing but how frequent each label is: the entropy of the labels; none where a loss is no
-    /// cross-entropy of labels.
+    /// The loss of one who knows nothing but how frequent each label is, the entropy of the labels, or nothing but the mean of
+    /// numbers, their variance; none where neither is learned.
     pub guessing: Option<f64>,
 }
 
 impl FinalLoss {
-    /// Reads that of a stage from the run's log; none where it holds no update of it. `labels` are those whose cross-entropy
-    /// is learned, if any are.
-    pub fn read(log: &Path, stage: &str, labels: Option<&[(&str, usize)]>) -> Result<Option<FinalLoss>> {
+    /// Reads that of a stage from the run's log; none where it holds no update of it. `guessing` is the loss of one who
+    /// knows nothing of the texts, where that is known.
+    pub fn read(log: &Path, stage: &str, guessing: Option<f64>) -> Result<Option<FinalLoss>> {
         let bytes = std::fs::read(log).map_err(|error| Error::read(log, &error))?;
         let losses: Vec<f64> = bytes
             .split(|byte| *byte == b'\n')
@@ -36,7 +36,7 @@ impl FinalLoss {
         let updates = losses.len().div_ceil(4).min(LAST);
         let last = &losses[losses.len() - updates..];
         let mean = last.iter().sum::<f64>() / updates as f64;
-        Ok((updates > 0).then(|| FinalLoss { mean, updates, guessing: labels.map(entropy) }))
+        Ok((updates > 0).then(|| FinalLoss { mean, updates, guessing }))
     }
 
     /// What there is to say of a loss that guessing reaches.
@@ -61,10 +61,17 @@ impl FinalLoss {
 }
 
 /// The entropy of labels with these frequencies, in nats: ln K where all K are as frequent.
-fn entropy(labels: &[(&str, usize)]) -> f64 {
+pub fn entropy(labels: &[(&str, usize)]) -> f64 {
     let n: usize = labels.iter().map(|(_, count)| count).sum();
     let shares = labels.iter().filter(|(_, count)| *count > 0).map(|(_, count)| *count as f64 / n as f64);
     -shares.map(|share| share * share.ln()).sum::<f64>()
+}
+
+/// The variance of numbers, which is the mean square of what their mean is off by.
+pub fn variance(numbers: &[f64]) -> f64 {
+    let n = numbers.len().max(1) as f64;
+    let mean = numbers.iter().sum::<f64>() / n;
+    numbers.iter().map(|number| (number - mean).powi(2)).sum::<f64>() / n
 }
 
 #[cfg(test)]
@@ -84,7 +91,7 @@ mod tests {
         let read = |losses: &[f64]| {
             let own: String = losses.iter().enumerate().map(|(i, loss)| line("2-x", i, *loss)).collect();
             std::fs::write(&log, line("1-x", 1, 9.0) + "{torn\n" + &own + "\u{fffd}").unwrap();
-            FinalLoss::read(&log, "2-x", Some(&even)).unwrap()
+            FinalLoss::read(&log, "2-x", Some(entropy(&even))).unwrap()
         };
         assert_eq!(read(&[]), None);
         let good = read(&[2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.5]).unwrap();

@@ -10,7 +10,7 @@ use super::{
     full::{Conditions, OnFull},
     held_out::held_out_accuracies,
     inputs::{self, Inputs},
-    losses::FinalLoss,
+    losses::{FinalLoss, entropy, variance},
     measure::{Examiner, TOKENS_AT_ONCE, Voting, head_for, label_map, new_head},
     memory::{self, Choice, Forecast, Subject},
     progress::Progress,
@@ -605,8 +605,12 @@ impl<'a> Run<'a> {
     /// The loss at the end of the last stage, from the run's log.
     fn final_loss(&self, folder: &StageFolder) -> Result<Option<FinalLoss>> {
         let Some((task, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1)) else { return Ok(None) };
-        let labels = task.has_one_label().then_some(&train.histogram[..]);
-        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), labels)
+        let numbers: Vec<f64> = train.examples.iter().filter_map(|example| example.number).collect();
+        let guessing = match task.has_one_label() {
+            true => Some(entropy(&train.histogram)),
+            false => (!numbers.is_empty()).then(|| variance(&numbers)),
+        };
+        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), guessing)
     }
 
     /// Of this all randomness of a stage is made.

@@ -153,7 +153,7 @@ impl Recipe {
                 problems.say(true, &format!("methods.{i}.rs-da"), format!("not for this task: {reason}"));
             }
             let votes = method.rs_rp.as_ref().is_some_and(|rs_rp| rs_rp.vote_samples > 0);
-            let message = "votes are held on labels that exclude each other, and this task has none; leave it out";
+            let message = "votes are held on single labels of texts and words, and this task has none; leave it out";
             problems.say(
                 votes && kind.is_some_and(|kind| !kind.votes()),
                 &format!("methods.{i}.rs-rp.vote_samples"),
