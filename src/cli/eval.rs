@@ -1,7 +1,7 @@
 //! `rxlt eval`: scores of a model, or of predictions made elsewhere.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -321,6 +321,15 @@ impl Saving {
 
 /// Refuses to write a submission for data of which rows were left out: its lines go by those of the data.
 fn refuse_gaps(format: FormatName, loaded: &[Loaded]) -> Result<()> {
+    for loaded in loaded.iter().filter(|_| format != FormatName::Jsonl) {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = loaded.examples.iter().filter_map(|one| one.key.as_ref()).find(|key| !seen.insert(*key)) {
+            let language = &loaded.language;
+            return Err(Error::Data(format!(
+                "{language}: two questions have the id \"{twice}\", and a submission has one answer for each id"
+            )));
+        }
+    }
     let dropped = |loaded: &Loaded| loaded.dropped.values().sum::<usize>();
     match loaded.iter().find(|loaded| format != FormatName::Jsonl && dropped(loaded) > 0) {
         None => Ok(()),
