@@ -1,6 +1,5 @@
 // Softmax cross-entropy over the rows of each group, column by column. A workgroup of 64 takes one column of one group;
-// their losses are added up by cross_entropy's entry point `forward`. All invocations go through a loop equally often:
-// where some leave earlier, SwiftShader loses what others write.
+// their losses are added up by cross_entropy's entry point `forward`.
 #import max64
 #import sum64
 

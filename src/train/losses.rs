@@ -36,7 +36,7 @@ impl FinalLoss {
         let updates = losses.len().div_ceil(4).min(LAST);
         let last = &losses[losses.len() - updates..];
         let mean = last.iter().sum::<f64>() / updates as f64;
-        Ok((updates > 0).then(|| FinalLoss { mean, updates, guessing }))
+        Ok((updates > 0).then_some(FinalLoss { mean, updates, guessing }))
     }
 
     /// What there is to say of a loss that guessing reaches.
