@@ -44,8 +44,8 @@
 //!     ids: vec![0, 9, 2, 0, 2].into(),
 //!     positions: segments.positions(),
 //!     types: vec![0; 5].into(),
-//!     segments,
 //!     target: Target::labels(&segments, vec![1, 0]),
+//!     segments,
 //! };
 //! let adv = Pgd {
 //!     norm: Norm::L2, radius: 0.02, step_size: 0.01, steps: 2, start: Start::Zero, at: Place::Word, clean_weight: 0.0,

@@ -4,6 +4,7 @@
 mod harness;
 
 use harness::{Outcome, Test};
+use rxlt::tensor::Device;
 use serde_json::Value;
 use std::{
     env, fs,
@@ -14,7 +15,7 @@ use std::{
 
 fn main() {
     harness::run(vec![
-        Test::new("a short run measures and keeps what it has", || harness::on_gpu(|_| short_run())),
+        Test::new("a short run measures and keeps what it has", || harness::on_gpu(short_run)),
         Test::new("without a GPU it says so", || on_linux(no_gpu)),
         Test::new("a program that does not start is named", || on_linux(no_program)),
         Test::new("wrong arguments are refused", || on_linux(wrong_arguments)),
@@ -68,13 +69,16 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Steps are cut after a second or two, so that most leave a part or nothing; none keeps another from its turn.
-fn short_run() -> Outcome {
+fn short_run(device: &Device) -> Outcome {
+    let Device::Gpu(gpu) = device else { panic!("the test runs on a GPU") };
     let (kit, start) = (kit(&rxlt()), Instant::now());
     let out = kit.path().join("out");
     let weights = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights");
     let status = Command::new("ln").arg("-s").arg(weights).arg(kit.path()).status();
     assert!(status.is_ok_and(|status| status.success()), "the encoder can be linked");
-    let output = run(kit.path(), &[&out], &[("RXLT_KIT_SECONDS", "40")]);
+    // By name: a software driver is taken where it is asked for, and the test may have found no other.
+    let device = env::var("RXLT_DEVICE").unwrap_or_else(|_| gpu.adapter().name.clone());
+    let output = run(kit.path(), &[&out], &[("RXLT_KIT_SECONDS", "40"), ("RXLT_DEVICE", &device)]);
     let told = text(&output.stdout) + &text(&output.stderr);
     assert!(output.status.success(), "{told}");
     // Steps are killed five seconds after they were told to end; putting together takes a moment after each.
