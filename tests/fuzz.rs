@@ -401,8 +401,10 @@ fn jsonl(folder: &Path) {
 }
 
 fn scores(folder: &Path) {
-    _ = rxlt::kinds::score::score_file(&folder.join("predictions.jsonl"), Some(shipped("xnli")));
-    _ = rxlt::tasks::predictions::confusion_file(&folder.join("predictions.jsonl"), None);
+    let judged = |task| rxlt::tasks::predictions::judged_file(&folder.join("predictions.jsonl"), task);
+    let xnli = Some(shipped("xnli"));
+    _ = judged(xnli).and_then(|judged| rxlt::kinds::score::score_judged(&judged, xnli));
+    _ = judged(None).map(|judged| rxlt::tasks::predictions::confusion(&judged, None));
 }
 
 fn run_folder(folder: &Path) {

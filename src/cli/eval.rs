@@ -16,7 +16,7 @@ use crate::{
     error::{self, Error, Result},
     kinds::{
         self,
-        score::{oddities, score_file, scores, summaries},
+        score::{oddities, score_judged, scores, summaries},
     },
     metrics::Marks,
     models::{HeadKind, Model},
@@ -24,7 +24,7 @@ use crate::{
     tasks::{
         self, Loaded, Split, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
-        predictions::{self, Prediction, confusion_file, oddities_file},
+        predictions::{self, Prediction},
         tatoeba,
     },
     text::Tokenizer,
@@ -135,9 +135,9 @@ fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     if task.is_none() {
         tell("note: without --task answers are right or wrong one by one: F1 and intervals by sentence want the task");
     }
-    print(&results::one_run(&score_file(file, task)?).to_text())?;
+    let judged = predictions::judged_file(file, task)?;
+    print(&results::one_run(&score_judged(&judged, task)?).to_text())?;
     if let Some(task) = task {
-        let judged = predictions::judged_file(file, Some(task))?;
         let of =
             |(language, given): &(String, Vec<Prediction>)| (language.clone(), kinds::of(task).classes(task, given));
         print_classes(&judged.iter().map(of).collect::<Vec<_>>())?;
@@ -145,8 +145,8 @@ fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     if task.is_some_and(|task| !task.has_one_label()) {
         return Ok(());
     }
-    print(&format!("\n{}", results::confusion(&confusion_file(file, task)?).to_text()))?;
-    warn(&oddities_file(file, task)?)
+    print(&format!("\n{}", results::confusion(&predictions::confusion(&judged, task)).to_text()))?;
+    warn(&predictions::oddities(judged.iter().flat_map(|(_, given)| given)))
 }
 
 /// How well each class does, where there are classes.

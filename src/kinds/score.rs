@@ -2,14 +2,15 @@
 
 use super::Marked;
 use crate::{
-    error::{Error, Result},
+    error::Result,
+    metrics::correlation::{pearson, spearman},
     tasks::{
         Task,
+        gold::number,
         metrics::{ACCURACY, SPEARMAN, Score, Summary, oddity},
         predictions::{self, Prediction},
     },
 };
-use std::path::Path;
 
 /// The scores of predictions in one language, one for each metric of the task.
 pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result<Vec<Score>> {
@@ -26,53 +27,30 @@ pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result
 
 /// Correlations of the numbers that are right and those that were predicted.
 fn correlations(language: &str, metrics: &[&'static str], predictions: &[Prediction]) -> Result<Vec<Score>> {
-    let number = |one: &Prediction, text: Option<&str>| {
-        let number = text.and_then(|text| text.trim().parse::<f64>().ok());
-        number.ok_or_else(|| Error::Data(format!("{language}: {}: expected a number, found {text:?}", one.id)))
+    let numbers = |text: fn(&Prediction) -> &str| -> Result<Vec<f64>> {
+        predictions.iter().map(|one| number(&format!("{language}: {}", one.id), text(one).trim())).collect()
     };
-    let wanted: Vec<f64> = predictions.iter().map(|one| number(one, one.label.as_deref())).collect::<Result<_>>()?;
-    let given: Vec<f64> = predictions.iter().map(|one| number(one, Some(&one.prediction))).collect::<Result<_>>()?;
+    let wanted = numbers(|one| one.label.as_deref().unwrap_or_default())?;
+    let given = numbers(|one| &one.prediction)?;
     let of = |metric: &&'static str| {
-        let value =
-            if *metric == SPEARMAN { pearson(&ranks(&wanted), &ranks(&given)) } else { pearson(&wanted, &given) };
-        Score::correlation(language, metric, value, wanted.len())
+        let value = if *metric == SPEARMAN { spearman(&wanted, &given) } else { pearson(&wanted, &given) };
+        Score::correlation(language, metric, zero_where_constant(value), wanted.len())
     };
     metrics.iter().map(of).collect()
 }
 
-/// Pearson's correlation; 0 where a side is constant, which says nothing.
-pub fn pearson(x: &[f64], y: &[f64]) -> f64 {
-    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (mean_x, mean_y) = (mean(x), mean(y));
-    let product = |a: &[f64], mean_a: f64, b: &[f64], mean_b: f64| -> f64 {
-        a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum()
-    };
-    let spread = (product(x, mean_x, x, mean_x) * product(y, mean_y, y, mean_y)).sqrt();
-    if spread > 0.0 { (product(x, mean_x, y, mean_y) / spread).clamp(-1.0, 1.0) } else { 0.0 }
+/// A correlation; 0 where a side is constant, which says nothing.
+fn zero_where_constant(correlation: f64) -> f64 {
+    if correlation.is_nan() { 0.0 } else { correlation }
 }
 
-/// Ranks from 1, ties sharing their mean.
-pub fn ranks(values: &[f64]) -> Vec<f64> {
-    let mut order: Vec<usize> = (0..values.len()).collect();
-    order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
-    let (mut ranks, mut start) = (vec![0.0; values.len()], 0);
-    for run in order.chunk_by(|a, b| values[*a] == values[*b]) {
-        let shared = start as f64 + (run.len() + 1) as f64 / 2.0;
-        run.iter().for_each(|i| ranks[*i] = shared);
-        start += run.len();
-    }
-    ranks
-}
-
-/// Scores a file of predictions, made here or elsewhere, per language and metric; labels are matched by name.
+/// Scores what was judged of a file of predictions, made here or elsewhere, per language and metric.
 ///
-/// With a task its label names and their other spellings hold; without one the names must merely agree.
-pub fn score_file(path: &Path, task: Option<&Task>) -> Result<Vec<Summary>> {
-    let all = predictions::judged_file(path, task)?;
+/// Without a task the names of labels must merely agree.
+pub fn score_judged(judged: &[(String, Vec<Prediction>)], task: Option<&Task>) -> Result<Vec<Summary>> {
     let known = task.unwrap_or(&Task::UNDESCRIBED);
-    let by_language: Vec<Vec<Score>> =
-        all.iter().map(|(language, predictions)| scores(known, language, predictions)).collect::<Result<_>>()?;
-    summaries(known.source, by_language)
+    let of = |(language, predictions): &(String, Vec<Prediction>)| scores(known, language, predictions);
+    summaries(known.source, judged.iter().map(of).collect::<Result<_>>()?)
 }
 
 /// A summary for each metric of scores by language.
@@ -106,16 +84,24 @@ pub fn key(metric: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::shipped;
+    use crate::tasks::{predictions::judged_file, shipped};
+    use std::path::Path;
 
     #[test]
-    fn correlations_are_scipys() {
-        // scipy.stats.pearsonr and spearmanr of these
-        let (x, y) = ([1.0, 2.0, 2.0, 5.0, 4.0], [2.0, 1.0, 3.0, 5.0, 5.0]);
-        assert!((pearson(&x, &y) - 0.867_528).abs() < 1e-6, "{}", pearson(&x, &y));
-        assert_eq!(ranks(&x), [1.0, 2.5, 2.5, 5.0, 4.0]);
-        assert!((pearson(&ranks(&x), &ranks(&y)) - 0.789_474).abs() < 1e-6, "{}", pearson(&ranks(&x), &ranks(&y)));
-        assert_eq!(pearson(&[1.0, 1.0], &[1.0, 2.0]), 0.0);
+    fn a_constant_side_correlates_with_nothing() {
+        assert_eq!(zero_where_constant(pearson(&[1.0, 1.0], &[1.0, 2.0])), 0.0);
+    }
+
+    #[test]
+    fn what_is_no_finite_number_is_refused() {
+        for text in ["NaN", "-inf", "1e39", "high", ""] {
+            let line =
+                format!("{{\"id\":\"s.tsv:7\",\"language\":\"de\",\"label\":\"2.5\",\"prediction\":\"{text}\"}}");
+            let prediction: Prediction = serde_json::from_str(&line).unwrap();
+            let error = correlations("de", &[SPEARMAN], &[prediction]).unwrap_err();
+            let expected = format!("de: s.tsv:7: expected a number, such as 3.5, found \"{text}\"");
+            assert!(error.exit_code() == 65 && error.message().contains(&expected), "{error}");
+        }
     }
 
     fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
@@ -127,7 +113,7 @@ mod tests {
 
     /// The summary by accuracy.
     fn accuracy(path: &Path, task: Option<&Task>) -> Result<Summary> {
-        Ok(score_file(path, task)?.swap_remove(0))
+        Ok(score_judged(&judged_file(path, task)?, task)?.swap_remove(0))
     }
 
     #[test]
@@ -142,7 +128,7 @@ mod tests {
         assert_eq!(scores, [("en", 1, 1), ("de", 1, 2)]);
         assert_eq!(summary.gap, Some(0.5));
         assert_eq!(
-            predictions::confusion_file(&path, Some(shipped("xnli"))).unwrap().counts,
+            predictions::confusion(&judged_file(&path, Some(shipped("xnli"))).unwrap(), Some(shipped("xnli"))).counts,
             [[1, 0, 0], [0, 0, 0], [0, 1, 1]]
         );
 
@@ -169,7 +155,8 @@ mod tests {
         };
         let (_folder, path) = file(|i| ["neutral", "entailment", "contradictory"][i % 3], "neutral");
         let said = ["de: 30 of 30 predictions are \"neutral\", whatever the text"];
-        assert_eq!(predictions::oddities_file(&path, Some(shipped("xnli"))).unwrap(), said);
+        let judged = judged_file(&path, Some(shipped("xnli"))).unwrap();
+        assert_eq!(predictions::oddities(judged.iter().flat_map(|(_, given)| given)), said);
         assert_eq!(predictions::oddities(&predictions::read(&path).unwrap()), said);
         assert_eq!(accuracy(&path, Some(shipped("xnli"))).unwrap().pooled.unwrap().correct, Some(10));
         for label in [|i| ["contradiction", "contradictory"][i % 2], |_| "neutral"] as [fn(usize) -> &'static str; 2] {

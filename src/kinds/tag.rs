@@ -13,10 +13,10 @@ use crate::{
     models::HeadKind,
     tasks::{
         Example, Task,
-        predictions::{Prediction, sentence_of},
+        predictions::{Prediction, sentence_of, sentences, tags},
     },
 };
-use std::{collections::BTreeMap, slice::from_ref};
+use std::collections::BTreeMap;
 
 /// The tag of words outside of any name.
 const OUTSIDE: &str = "O";
@@ -84,14 +84,12 @@ impl Kind for Tag {
     }
 
     fn marks(&self, task: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
-        let sentences = predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
         let mark = |words: &[Prediction]| {
-            let wanted: Vec<&str> = words.iter().map(|one| one.label.as_deref().unwrap_or_default()).collect();
-            let given: Vec<&str> = words.iter().map(|one| one.prediction.as_str()).collect();
-            let right = wanted.iter().zip(&given).filter(|(wanted, given)| wanted == given).count();
+            let [wanted, given] = tags(words);
+            let right = wanted[0].iter().zip(&given[0]).filter(|(wanted, given)| wanted == given).count();
             let accuracy = (right as f64, words.len() as f64);
             let of_names = |scheme| {
-                let marks = chunks::marks(from_ref(&wanted), from_ref(&given), scheme);
+                let marks = chunks::marks(&wanted, &given, scheme);
                 (2.0 * marks.right as f64, (marks.given + marks.wanted) as f64)
             };
             let marks = match task.has_entities() {
@@ -100,27 +98,21 @@ impl Kind for Tag {
             };
             Marked { id: sentence_of(&words[0].id).to_owned(), row: words[0].row, marks }
         };
-        sentences.map(mark).collect()
+        sentences(predictions).map(mark).collect()
     }
 
     fn classes(&self, task: &Task, predictions: &[Prediction]) -> BTreeMap<String, Marks> {
         if !task.has_entities() {
             return super::labels(predictions);
         }
-        let sentences = || predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
-        let label = |one: &'_ Prediction| one.label.clone().unwrap_or_default();
-        let wanted: Vec<Vec<String>> = sentences().map(|words| words.iter().map(label).collect()).collect();
-        let wanted: Vec<Vec<&str>> = wanted.iter().map(|tags| tags.iter().map(String::as_str).collect()).collect();
-        let given: Vec<Vec<&str>> =
-            sentences().map(|words| words.iter().map(|one| one.prediction.as_str()).collect()).collect();
+        let [wanted, given] = tags(predictions);
         chunks::marks_by_kind(&wanted, &given, Scheme::Lenient)
     }
 
     /// A tag a line, and an empty line behind each sentence.
     fn submission(&self, predictions: &[Prediction]) -> (&'static str, String) {
-        let sentences = predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
         let lines = |words: &[Prediction]| words.iter().map(|one| format!("{}\n", one.prediction)).collect::<String>();
-        ("tsv", sentences.map(|words| lines(words) + "\n").collect())
+        ("tsv", sentences(predictions).map(|words| lines(words) + "\n").collect())
     }
 
     fn votes(&self) -> bool {

@@ -3,6 +3,7 @@
 pub mod answers;
 pub mod chunks;
 pub mod clusters;
+pub mod correlation;
 pub mod labels;
 pub mod pairs;
 pub mod ranking;

@@ -8,12 +8,12 @@ use super::{
     resample::Replicates,
     runs::{Cell, DataFile, Study},
     statistics::{
-        Permutation, bootstrap_p, holm, interval, line, mcnemar, mean, permutation, quantile, spearman,
-        standard_deviation,
+        Permutation, bootstrap_p, holm, interval, line, mcnemar, mean, permutation, quantile, standard_deviation,
     },
 };
 use crate::{
     error::{Error, Result, did_you_mean},
+    metrics::correlation::spearman,
     tasks::metrics::Score,
 };
 use serde::Serialize;

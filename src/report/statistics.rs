@@ -1,4 +1,4 @@
-//! The statistics of comparisons: exact tests, corrections, ranks, and what resampling comes to.
+//! The statistics of comparisons: exact tests, corrections, and what resampling comes to.
 //!
 //! The expected values in the tests are those of scipy 1.17.1 and statsmodels 0.15.0, by the calls beside them.
 
@@ -130,21 +130,6 @@ fn subset_sums(values: &[f64], k: usize, sum: f64, sums: &mut Vec<f64>) {
     }
 }
 
-/// Spearman's rank correlation, ties sharing their mean rank; NaN where a side is constant.
-pub fn spearman(x: &[f64], y: &[f64]) -> f64 {
-    let (x, y) = (ranks(x), ranks(y));
-    let (mean_x, mean_y) = (mean(&x), mean(&y));
-    let product = |a: &[f64], mean_a: f64, b: &[f64], mean_b: f64| -> f64 {
-        a.iter().zip(b).map(|(a, b)| (a - mean_a) * (b - mean_b)).sum()
-    };
-    product(&x, mean_x, &y, mean_y) / (product(&x, mean_x, &x, mean_x) * product(&y, mean_y, &y, mean_y)).sqrt()
-}
-
-fn ranks(values: &[f64]) -> Vec<f64> {
-    let count = |test: &dyn Fn(f64) -> bool| values.iter().filter(|value| test(**value)).count() as f64;
-    values.iter().map(|value| count(&|other| other < *value) + (1.0 + count(&|other| other == *value)) / 2.0).collect()
-}
-
 /// Intercept and slope of the line of least squares; a slope of zero where all `x` are one.
 pub fn line(x: &[f64], y: &[f64]) -> [f64; 2] {
     let (mean_x, mean_y) = (mean(x), mean(y));
@@ -204,15 +189,6 @@ mod tests {
         let drawn = permutation(&many, &more, 1).unwrap();
         assert!(!drawn.exact && (0.6..0.8).contains(&drawn.p), "{drawn:?}"); // scipy, 200,000 drawn: 0.739
         assert_eq!(drawn, permutation(&many, &more, 1).unwrap());
-    }
-
-    #[test]
-    fn spearman_shares_ranks_among_equals() {
-        let x = [0.1, 0.4, 0.4, 0.7, 0.9, 0.3, 0.6];
-        let y = [0.2, 1.5, 0.9, 1.1, 2.0, 0.2, 0.2];
-        // scipy.stats.spearmanr(x, y)
-        assert_relative_eq!(spearman(&x, &y), 0.6731618328060892, max_relative = 1e-12);
-        assert!(spearman(&x, &[1.0; 7]).is_nan());
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::{
         labels, mean,
     },
     report::{Column, Table},
-    tasks::predictions::{Prediction, sentence_of},
+    tasks::predictions::{Prediction, tags},
 };
 
 /// What was predicted for a task of a benchmark, by language.
@@ -218,12 +218,8 @@ fn right_of(one: &Prediction) -> Result<&str> {
 
 /// The marks of entities as seqeval finds them by default: sentences apart.
 fn entities(predictions: &[Prediction]) -> Marks {
-    let sentences = || predictions.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id));
-    let tags = |tag: fn(&Prediction) -> &str| -> Vec<Vec<&str>> {
-        sentences().map(|words| words.iter().map(tag).collect()).collect()
-    };
-    let right = tags(|one| one.label.as_deref().unwrap_or_default());
-    chunks::marks(&right, &tags(|one| one.prediction.as_str()), Scheme::Lenient)
+    let [right, given] = tags(predictions);
+    chunks::marks(&right, &given, Scheme::Lenient)
 }
 
 /// F1 and exact match, the best of the right answers counting.

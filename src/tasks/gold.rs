@@ -74,7 +74,8 @@ fn written(row: &Row) -> &str {
     row.label.as_deref().unwrap_or("").trim()
 }
 
-fn number(place: &str, text: &str) -> Result<f64> {
+/// A finite number of 32 bits; `place` is the file and line, or what was predicted.
+pub(crate) fn number(place: &str, text: &str) -> Result<f64> {
     let finite = text.parse::<f64>().ok().filter(|number| number.is_finite() && (*number as f32).is_finite());
     finite.ok_or_else(|| {
         Error::Data(format!("{place}: expected a number, such as 3.5, found \"{text}\"; mend that line"))

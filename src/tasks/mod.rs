@@ -7,7 +7,7 @@ pub mod definition;
 pub mod demo;
 pub mod format;
 mod generalized;
-mod gold;
+pub(crate) mod gold;
 mod load;
 pub mod metrics;
 pub mod overlap;

@@ -151,6 +151,18 @@ pub fn sentence_of(id: &str) -> &str {
     id.rsplit_once('.').map_or(id, |(sentence, _)| sentence)
 }
 
+/// Words' answers by sentence.
+pub fn sentences(words: &[Prediction]) -> impl Iterator<Item = &[Prediction]> {
+    words.chunk_by(|a, b| sentence_of(&a.id) == sentence_of(&b.id))
+}
+
+/// The tags of words by sentence: those that are right, and those that were predicted.
+pub fn tags(words: &[Prediction]) -> [Vec<Vec<&str>>; 2] {
+    let by_sentence =
+        |tag: fn(&Prediction) -> &str| sentences(words).map(|words| words.iter().map(tag).collect()).collect();
+    [by_sentence(right), by_sentence(|word| &word.prediction)]
+}
+
 /// The predictions of a file by language, in their order, each with what is right; labels under the task's names.
 pub fn judged_file(path: &Path, task: Option<&Task>) -> Result<Vec<(String, Vec<Prediction>)>> {
     let mut languages: Vec<(String, Vec<Prediction>)> = Vec::new();
@@ -163,22 +175,17 @@ pub fn judged_file(path: &Path, task: Option<&Task>) -> Result<Vec<(String, Vec<
     Ok(languages)
 }
 
-/// Counts which label was taken for which in a file of predictions, over all its languages.
-pub fn confusion_file(path: &Path, task: Option<&Task>) -> Result<Confusion> {
-    let judged = judge(path, task)?;
-    let names: BTreeSet<&str> = judged.iter().flat_map(|j| [right(j), j.prediction.as_str()]).collect();
+/// Counts which label was taken for which in what was judged, over all its languages.
+pub fn confusion(judged: &[(String, Vec<Prediction>)], task: Option<&Task>) -> Confusion {
+    let judged = || judged.iter().flat_map(|(_, predictions)| predictions);
+    let names: BTreeSet<&str> = judged().flat_map(|j| [right(j), j.prediction.as_str()]).collect();
     let names: Vec<&str> = task.map_or_else(|| names.into_iter().collect(), |task| task.labels().to_vec());
     let place = |name: &str| names.iter().position(|known| *known == name).expect("every name is listed");
-    Ok(Confusion::new(&names, judged.iter().map(|j| (place(right(j)), place(&j.prediction)))))
-}
-
-/// What is odd about the answers in a file of predictions, by language.
-pub fn oddities_file(path: &Path, task: Option<&Task>) -> Result<Vec<String>> {
-    Ok(by_language(&judge(path, task)?).into_iter().filter_map(|(language, answers)| odd(language, &answers)).collect())
+    Confusion::new(&names, judged().map(|j| (place(right(j)), place(&j.prediction))))
 }
 
 /// What is odd about predictions, by language; those without a right label are passed over.
-pub fn oddities(predictions: &[Prediction]) -> Vec<String> {
+pub fn oddities<'a>(predictions: impl IntoIterator<Item = &'a Prediction>) -> Vec<String> {
     let mut languages: BTreeMap<&str, Vec<(&str, &str)>> = BTreeMap::new();
     for Prediction { language, label, prediction, .. } in predictions {
         let answer = label.as_deref().map(|label| (label, prediction.as_str()));
@@ -187,11 +194,7 @@ pub fn oddities(predictions: &[Prediction]) -> Vec<String> {
     languages.into_iter().filter_map(|(language, answers)| oddity(language, answers.into_iter())).collect()
 }
 
-fn odd(language: &str, answers: &[&Prediction]) -> Option<String> {
-    oddity(language, answers.iter().map(|judged| (right(judged), judged.prediction.as_str())))
-}
-
-/// The right label of a prediction that was judged.
+/// The right label of a prediction; empty where it is not known.
 fn right(judged: &Prediction) -> &str {
     judged.label.as_deref().unwrap_or_default()
 }

@@ -47,18 +47,13 @@ pub(super) const DEBERTA_V2: Architecture = Architecture {
         bare: &["embeddings.", "encoder."],
     },
     heads: HeadNames {
-        dense: Some(Dense { name: "pooler.dense", activation: Activation::Gelu, norm: None, origin: Origin::Head }),
+        dense: Some(POOLER),
         drops_first: false,
         out: "classifier",
         tag_dense: None,
         tags: "classifier",
         span: "qa_outputs",
-        choice_dense: Some(Dense {
-            name: "pooler.dense",
-            activation: Activation::Gelu,
-            norm: None,
-            origin: Origin::Head,
-        }),
+        choice_dense: Some(POOLER),
         choice: "classifier",
         // As the published files have it; transformers looks for it where config.json says that it is not "legacy".
         transform: Some(Dense {
@@ -71,6 +66,9 @@ pub(super) const DEBERTA_V2: Architecture = Architecture {
         decoder: "lm_predictions.lm_head.decoder",
     },
 };
+
+/// The pooler: here it is trained with a head, not with the encoder.
+const POOLER: Dense = Dense { name: "pooler.dense", activation: Activation::Gelu, norm: None, origin: Origin::Head };
 
 /// The most positions that distances are laid out for: no tensor of the checkpoint tells whether there are as many.
 const MOST_POSITIONS: usize = 1 << 16;

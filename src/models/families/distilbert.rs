@@ -50,18 +50,13 @@ pub(super) const DISTILBERT: Architecture = Architecture {
         bare: &["embeddings.", "transformer."],
     },
     heads: HeadNames {
-        dense: Some(Dense { name: "pre_classifier", activation: Activation::Relu, norm: None, origin: Origin::Head }),
+        dense: Some(PRE_CLASSIFIER),
         drops_first: false,
         out: "classifier",
         tag_dense: None,
         tags: "classifier",
         span: "qa_outputs",
-        choice_dense: Some(Dense {
-            name: "pre_classifier",
-            activation: Activation::Relu,
-            norm: None,
-            origin: Origin::Head,
-        }),
+        choice_dense: Some(PRE_CLASSIFIER),
         choice: "classifier",
         transform: Some(Dense {
             name: "vocab_transform",
@@ -73,6 +68,10 @@ pub(super) const DISTILBERT: Architecture = Architecture {
         decoder: "vocab_projector",
     },
 };
+
+/// The hidden layer of heads that see a text as a whole.
+const PRE_CLASSIFIER: Dense =
+    Dense { name: "pre_classifier", activation: Activation::Relu, norm: None, origin: Origin::Head };
 
 fn read(fields: &Fields, common: Config) -> Result<Config, String> {
     fields.must_be("activation", "gelu")?;
