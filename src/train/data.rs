@@ -68,11 +68,11 @@ impl<'a> Data<'a> {
         Ok(Languages { codes, notes })
     }
 
-    /// The training examples of a stage.
+    /// The training examples of a stage in one of its tasks.
     pub fn train(&self, task: &Task, stage: &Stage) -> Result<Loaded> {
         let mut loaded = if self.is_demo() {
             demo::load(Split::Train, task.source, stage.max_train_samples.unwrap_or(DEMO_TRAIN), DEMO_SEED)?
-        } else if stage.train_files.is_empty() {
+        } else if stage.train_files.is_empty() || stage.beside.iter().any(|beside| beside == task.name) {
             task.load(self.folder(), Split::Train, task.source)?
         } else {
             let files: Vec<PathBuf> = stage.train_files.iter().map(PathBuf::from).collect();

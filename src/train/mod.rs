@@ -20,6 +20,7 @@ pub mod recipe;
 pub mod record;
 pub mod retrieve;
 mod run;
+pub mod sampler;
 pub mod source;
 pub(crate) mod space;
 pub mod stop;

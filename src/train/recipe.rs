@@ -150,16 +150,24 @@ pub struct Data {
 pub struct Stage {
     /// A task, or `mlm`.
     pub task: String,
+    /// Further tasks, or `mlm`, that are learned at the same time, each with a head of its own on the one encoder (Phang et
+    /// al., 2020): an update is of one task. Models are selected and measured by `task`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+    /// Tasks with n examples each are drawn in proportion to min(n, 2^17) to the power of this: 1, where not given, by size,
+    /// 0 all alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_alpha: Option<f64>,
     /// How often all examples are seen; either this or `updates`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
     /// How many updates are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updates: Option<u64>,
-    /// The most training examples (or texts per language) to use, from the first on; how many are generated for `demo`.
+    /// The most training examples of a task (or texts per language) to use, from the first on; how many are generated for `demo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_train_samples: Option<usize>,
-    /// Training files instead of those in the data folder, in the source language.
+    /// Training files of `task` instead of those in the data folder, in the source language.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub train_files: Vec<String>,
     /// Examples per update.
@@ -377,6 +385,8 @@ impl Default for Stage {
     fn default() -> Stage {
         Stage {
             task: String::new(),
+            beside: Vec::new(),
+            task_alpha: None,
             epochs: None,
             updates: None,
             max_train_samples: None,
@@ -484,7 +494,8 @@ impl Recipe {
     pub fn first_with_texts_of(&self, index: usize) -> usize {
         let stage = &self.stages[index];
         let same = |other: &Stage| {
-            other.task == stage.task
+            other.reads_text()
+                && stage.reads_text()
                 && (&other.text, &other.pairs) == (&stage.text, &stage.pairs)
                 && (&other.leave_out, &other.languages) == (&stage.leave_out, &stage.languages)
                 && other.max_train_samples == stage.max_train_samples
@@ -503,6 +514,21 @@ impl Stage {
     /// Whether this is masked language modelling.
     pub fn is_mlm(&self) -> bool {
         self.task == MLM
+    }
+
+    /// Whether masked language modelling is this, or beside it.
+    pub fn reads_text(&self) -> bool {
+        self.names().any(|name| name == MLM)
+    }
+
+    /// All that is learned at once by name, first what the stage is for.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.task).chain(&self.beside).map(String::as_str)
+    }
+
+    /// All tasks that are learned at once, first the one that the stage is for; `None` for masked language modelling.
+    pub fn tasks(&self) -> Result<Vec<Option<&'static Task>>> {
+        self.names().map(|name| if name == MLM { Ok(None) } else { tasks::find(name).map(Some) }).collect()
     }
 
     /// The optimizer's settings for so many updates in all.

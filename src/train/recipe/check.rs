@@ -35,7 +35,10 @@ impl Recipe {
             if stage.epochs.is_none() && stage.updates.is_none() {
                 stage.epochs = Some(1);
             }
-            if stage.is_mlm() {
+            if !stage.beside.is_empty() {
+                stage.task_alpha.get_or_insert(1.0);
+            }
+            if stage.reads_text() {
                 stage.mask_probability.get_or_insert(0.15);
                 stage.alpha.get_or_insert(0.3);
                 stage.pack.get_or_insert(false);
@@ -219,6 +222,8 @@ impl Stage {
     fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
         let key = |name: &str| format!("{key}.{name}");
         self.check_task(&key, demo, problems);
+        self.check_beside(&key, demo, problems);
+        self.check_text(&key, demo, problems);
         let both = self.epochs.is_some() && self.updates.is_some();
         problems.say(both, &key("updates"), "expected either epochs or updates, found both");
         for (name, count) in [("epochs", self.epochs), ("updates", self.updates)] {
@@ -244,11 +249,41 @@ impl Stage {
     }
 
     fn check_task(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
-        let names = || [MLM].into_iter().chain(tasks::all().into_iter().map(|task| task.name));
         if self.is_mlm() {
+            problems.say(!self.train_files.is_empty(), &key("train_files"), "mlm reads text, not train_files");
+            return;
+        }
+        check_name(&self.task, &key("task"), demo, problems);
+    }
+
+    /// Tasks beside the one that the stage is for.
+    fn check_beside(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
+        let at = key("beside");
+        for (i, name) in self.beside.iter().enumerate() {
+            let twice = self.names().take(i + 1).any(|other| other == name);
+            problems.say(twice, &at, format!("\"{name}\" is learned already; name each task once"));
+            if name != MLM {
+                check_name(name, &at, demo, problems);
+            }
+        }
+        let any = !self.beside.is_empty();
+        let message = "models are selected and measured by task: name a task there, and mlm beside it";
+        problems.say(any && self.is_mlm(), &at, message);
+        problems.say(
+            self.task_alpha.is_some() && !any,
+            &key("task_alpha"),
+            "only a stage with beside has this setting",
+        );
+        let alpha = self.task_alpha.unwrap_or(1.0);
+        problems.unless((0.0..=1.0).contains(&alpha), &key("task_alpha"), "a number from 0 to 1", &alpha);
+        problems.say(any && self.layers.is_some(), &key("layers"), "tasks beside each other take the whole encoder");
+    }
+
+    /// The settings of masked language modelling.
+    fn check_text(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
+        if self.reads_text() {
             let none = self.text.is_empty() && self.pairs.is_empty() && !demo;
             problems.say(none, &key("text"), "mlm needs text: name files or folders");
-            problems.say(!self.train_files.is_empty(), &key("train_files"), "mlm reads text, not train_files");
             let (mask, alpha) = (self.mask_probability.unwrap_or(0.15), self.alpha.unwrap_or(0.3));
             problems.unless(is_rate(mask) && mask > 0.0, &key("mask_probability"), "above 0 and below 1", &mask);
             problems.unless((0.0..=1.0).contains(&alpha), &key("alpha"), "a number from 0 to 1", &alpha);
@@ -266,12 +301,6 @@ impl Stage {
             }
             return;
         }
-        let found = tasks::find(&self.task);
-        let hint = did_you_mean(&self.task, names());
-        problems.say(found.is_err(), &key("task"), format!("no task \"{}\"; {hint}", self.task));
-        let elsewhere = found.is_ok() && demo != (self.task == DEMO);
-        let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
-        problems.say(elsewhere, &key("task"), message);
         let given = [
             ("text", !self.text.is_empty()),
             ("pairs", !self.pairs.is_empty()),
@@ -289,6 +318,17 @@ impl Stage {
             problems.say(given, &key(name), "only mlm has this setting");
         }
     }
+}
+
+/// Whether there is such a task, and it is one of the data.
+fn check_name(name: &str, key: &str, demo: bool, problems: &mut Problems) {
+    let known = || [MLM].into_iter().chain(tasks::all().into_iter().map(|task| task.name));
+    let found = tasks::find(name);
+    let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
+    problems.say(found.is_err(), key, message());
+    let elsewhere = found.is_ok() && demo != (name == DEMO);
+    let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
+    problems.say(elsewhere, key, message);
 }
 
 impl Method {

@@ -132,6 +132,11 @@ fn parts_of_a_method_are_mixed() {
 #[test]
 fn wrong_recipes_are_refused_with_place_and_remedy() {
     let cases: &[(&str, &[&str])] = &[
+        ("beside = [\"xnlj\"]", &["t.toml:6: stages.0.beside: no task \"xnlj\"; did you mean \"xnli\"?"]),
+        ("beside = [\"udpos\", \"udpos\"]", &["stages.0.beside: \"udpos\" is learned already"]),
+        ("beside = [\"mlm\"]", &["stages.0.text: mlm needs text"]),
+        ("task_alpha = 0.5", &["stages.0.task_alpha: only a stage with beside has this setting"]),
+        ("beside = [\"udpos\"]\ntask_alpha = 2.0", &["stages.0.task_alpha: expected a number from 0 to 1, found 2"]),
         ("lerning_rate = 1", &["t.toml:6: unknown key \"lerning_rate\"; did you mean \"learning_rate\"?"]),
         (
             "learning_rate = -1",
