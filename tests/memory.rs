@@ -17,7 +17,8 @@ use rxlt::{
         exam::Exam,
         fit::{Branch, Orders, Plan, loss_and_gradients},
         memory::{self, Bytes, Forecast, Subject},
-        objective::{Mixture, Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::{Mixture, Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
         recipe::Stage,
         sampler::TaskSampler,
@@ -89,10 +90,10 @@ fn batch(lengths: &[usize], number: usize) -> Batch {
 /// Every kind of objective at once, with dropout: loss and gradients have the same bits, kept or computed again.
 fn recompute(device: &Device) -> Outcome {
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5 };
+    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5, ..Adv::default() };
     let distribution = Distribution::Gaussian;
-    let noise = RandomPerturbation { distribution, scale: 0.1, samples: 3, at: Place::Embedding };
-    let objective = Mixture(vec![(0.5, Box::new(adv)), (0.25, Box::new(noise)), (0.25, Box::new(Standard))]);
+    let noise = RsRp { distribution, scale: 0.1, samples: 3, at: Place::Embedding, ..RsRp::default() };
+    let objective = Mixture(vec![(0.5, Box::new(adv)), (0.25, Box::new(noise)), (0.25, Box::new(Standard::default()))]);
     let run = |recompute: bool| {
         let mut model = tiny(device);
         model.encoder.recompute = recompute;
@@ -185,14 +186,14 @@ fn taken(device: &Device) -> (u64, u64) {
 /// What is foreseen for a stage is what training takes, whatever the method: within a tenth, since sizes vary.
 fn foreseen(device: &Device) -> Outcome {
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 1, start, at, clean_weight: 0.5 };
+    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 1, start, at, clean_weight: 0.5, ..Adv::default() };
     let stage = Stage { task: "demo".into(), batch_size: 16, ..Stage::default() };
     let source = || examples(16 * 12);
     let cases = [
-        ("standard", branch(Standard, source()), 4096, false),
+        ("standard", branch(Standard::default(), source()), 4096, false),
         ("adv", branch(adv, source()), 4096, false),
-        ("recomputed", branch(Standard, source()), 4096, true),
-        ("micro-batches", branch(Standard, source()), 100, false),
+        ("recomputed", branch(Standard::default(), source()), 4096, true),
+        ("micro-batches", branch(Standard::default(), source()), 100, false),
     ];
     for (name, branches, tokens, recompute) in cases {
         let (device, base) = fresh(device);
@@ -219,7 +220,7 @@ fn foreseen(device: &Device) -> Outcome {
 fn halved(device: &Device) -> Outcome {
     let stage = Stage { task: "demo".into(), batch_size: 64, ..Stage::default() };
     let source = examples(128);
-    let (branches, sampler) = (branch(Standard, source), TaskSampler::default());
+    let (branches, sampler) = (branch(Standard::default(), source), TaskSampler::default());
     let plan = plan(&stage, &branches, &sampler, 4096);
     let (config, head) = (config(64, 8), [head()]);
     let activations = |device: &Device| {
@@ -242,7 +243,7 @@ fn limit() -> Outcome {
         Subject { config: &config, heads: &head, device: &device, recompute: false, depth: config.num_hidden_layers };
     let stage = Stage { task: "demo".into(), batch_size: 64, ..Stage::default() };
     let source = examples(128);
-    let (branches, sampler) = (branch(Standard, source), TaskSampler::default());
+    let (branches, sampler) = (branch(Standard::default(), source), TaskSampler::default());
     let plan = plan(&stage, &branches, &sampler, 4096);
     let choose = |limit| memory::choose(&subject, &plan, limit).map(|(choice, _)| choice);
     let free = choose(None).expect("there is no limit");
@@ -265,7 +266,7 @@ fn constant(device: &Device) -> Outcome {
     let (device, _) = fresh(device);
     let stage = Stage { task: "demo".into(), batch_size: 8, updates: Some(2_000), ..Stage::default() };
     let source = examples(400);
-    let (branches, sampler) = (branch(Standard, source), TaskSampler::default());
+    let (branches, sampler) = (branch(Standard::default(), source), TaskSampler::default());
     let plan = plan(&stage, &branches, &sampler, 4096);
     let (config, head) = (config(if matches!(device, Device::Gpu(_)) { 16 } else { 64 }, 1), [head()]);
     let subject =

@@ -13,7 +13,8 @@ use crate::{
     rng::Draw,
     tensor::{Device, without_graph},
     train::{
-        objective::{Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
     },
 };
@@ -58,8 +59,8 @@ impl Step {
     fn objective(self) -> Box<dyn Objective> {
         let (radius, step_size) = (0.3, 0.15);
         match self {
-            Step::Forward | Step::Backward | Step::Update => Box::new(Standard),
-            Step::Adv => Box::new(Pgd {
+            Step::Forward | Step::Backward | Step::Update => Box::new(Standard::default()),
+            Step::Adv => Box::new(Adv {
                 norm: Norm::L2,
                 radius,
                 step_size,
@@ -67,12 +68,14 @@ impl Step {
                 start: Start::Zero,
                 at: Place::Word,
                 clean_weight: 0.0,
+                ..Adv::default()
             }),
-            Step::RsRp => Box::new(RandomPerturbation {
+            Step::RsRp => Box::new(RsRp {
                 distribution: Distribution::Uniform,
                 scale: radius,
                 samples: SAMPLES,
                 at: Place::Encoder,
+                ..RsRp::default()
             }),
         }
     }

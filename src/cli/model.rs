@@ -23,7 +23,7 @@ use crate::{
         fit::{Branch, Plan},
         measure::TOKENS_AT_ONCE,
         memory::{self, Bytes, Choice, Subject},
-        objective::Standard,
+        methods::Standard,
         recipe::Stage,
         record::{RECORD, Record},
         sampler::TaskSampler,
@@ -161,7 +161,7 @@ fn forecast(pretrained: &Pretrained, (batch_size, max_length): (usize, usize), c
     let head = HeadKind::Classify((0..3).map(|i| format!("LABEL_{i}")).collect());
     let (device, depth) = (&chosen.device, config.num_hidden_layers);
     let subject = Subject { config, heads: &[head], device, recompute: false, depth };
-    let branches = [Branch { task: String::new(), objective: Box::new(Standard), source, exam }];
+    let branches = [Branch { task: String::new(), objective: Box::new(Standard::default()), source, exam }];
     let plan = Plan {
         name: "fine-tuning",
         stage: &stage,

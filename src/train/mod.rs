@@ -13,6 +13,7 @@ pub mod inputs;
 pub mod losses;
 pub mod measure;
 pub mod memory;
+pub mod methods;
 pub mod objective;
 pub mod optimizer;
 pub mod progress;

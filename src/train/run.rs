@@ -13,9 +13,9 @@ use super::{
     losses::{FinalLoss, entropy, variance},
     measure::{Examiner, TOKENS_AT_ONCE, Voting, head_for, label_map, new_head},
     memory::{self, Choice, Forecast, Subject},
-    objective::Standard,
+    methods::{RsDa, Standard},
     progress::Progress,
-    recipe::{Fresh, MLM, Method, Recipe, Resolved, RsDa, Select, Stage},
+    recipe::{Fresh, MLM, Method, Recipe, Resolved, Select, Stage},
     record::Record,
     sampler::TaskSampler,
     source::{Labelled, Masking, Perturbed, Source},
@@ -508,7 +508,7 @@ impl<'a> Run<'a> {
             let corpus = self.corpus(index, stage, seed)?;
             self.note_corpus(&corpus);
             let exam = Exam::of_texts(corpus.held_out()?);
-            let (task, objective) = (MLM.to_owned(), Box::new(Standard));
+            let (task, objective) = (MLM.to_owned(), Box::new(Standard::default()));
             return Ok(Branch { task, objective, source: Box::new(corpus), exam });
         };
         let plain = Method { rs_da: None, ..method.clone() };
@@ -802,7 +802,7 @@ impl Measuring<'_> {
         let tokens = chosen.or(self.stage.tokens_per_micro_batch).unwrap_or(TOKENS_AT_ONCE);
         let (tokenizer, task, max_length) = (&run.tokenizer, self.task, self.stage.max_length);
         let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
-            noise: rs_rp.objective(),
+            noise: rs_rp.clone(),
             samples: rs_rp.vote_samples as u32,
             confidence: rs_rp.vote_confidence,
             seed: run.recipe.seed,

@@ -2,26 +2,33 @@
 
 use std::fmt::Display;
 
-use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard};
+use super::{DEMO, MLM, Method, Recipe, SCHEMA, Stage};
 use crate::{
     error::{Error, Result, did_you_mean},
-    kinds::{self, Kind},
+    kinds,
     models::Config,
     tasks::{self, demo, tatoeba},
 };
 
 /// What is wrong, by key.
 #[derive(Default)]
-struct Problems(Vec<(String, String)>);
+pub struct Problems(Vec<(String, String)>);
 
 impl Problems {
-    fn unless(&mut self, fine: bool, key: &str, expected: &str, found: &dyn Display) {
+    /// Refuses a number that is not above 0 where it is computed with.
+    pub fn positive(&mut self, key: &str, value: f64) {
+        self.unless(is_positive(value), key, ABOVE, &value);
+    }
+
+    /// Refuses what is not as expected.
+    pub fn unless(&mut self, fine: bool, key: &str, expected: &str, found: &dyn Display) {
         if !fine {
             self.0.push((key.to_owned(), format!("expected {expected}, found {found}")));
         }
     }
 
-    fn say(&mut self, wrong: bool, key: &str, message: impl Into<String>) {
+    /// Refuses what is wrong, in these words.
+    pub fn say(&mut self, wrong: bool, key: &str, message: impl Into<String>) {
         if wrong {
             self.0.push((key.to_owned(), message.into()));
         }
@@ -52,16 +59,7 @@ impl Recipe {
         if self.methods.is_empty() {
             self.methods.push(Method::default());
         }
-        for method in &mut self.methods {
-            if method.adv.is_none() && method.rs_rp.is_none() && method.standard.is_none() {
-                method.standard = Some(Standard::default());
-            }
-            if method.name.is_empty() {
-                let parts = method.parts();
-                let only = if parts == ["rs-da", "standard"] { &parts[..1] } else { &parts[..] };
-                method.name = only.join("+");
-            }
-        }
+        self.methods.iter_mut().for_each(Method::complete);
     }
 
     /// Refuses values that make no sense, all at once, each with its place.
@@ -72,9 +70,11 @@ impl Recipe {
         for (i, stage) in self.stages.iter().enumerate() {
             stage.check(&format!("stages.{i}"), self.data.folder == DEMO, &mut problems);
         }
+        let kind = self.last_task().ok().flatten().map(kinds::of);
         for (i, method) in self.methods.iter().enumerate() {
             let key = format!("methods.{i}");
-            method.check(&key, self.data.folder == DEMO, &mut problems);
+            problems.unless(is_name(&method.name), &format!("{key}.name"), NAME, &quoted(&method.name));
+            method.check(&key, self.data.folder == DEMO, kind, &mut problems);
             let twice = self.methods[..i].iter().any(|other| other.name == method.name);
             problems.say(
                 twice,
@@ -149,19 +149,6 @@ impl Recipe {
             let known = demo::LANGUAGES.contains(&language.as_str());
             let hint = did_you_mean(language, demo::LANGUAGES.iter().copied());
             problems.say(!known, "languages", format!("the generated data have no language \"{language}\"; {hint}"));
-        }
-        let kind = self.last_task().ok().flatten().map(kinds::of);
-        for (i, method) in self.methods.iter().enumerate() {
-            if let (Some(reason), true) = (kind.and_then(Kind::fixed), method.rs_da.is_some()) {
-                problems.say(true, &format!("methods.{i}.rs-da"), format!("not for this task: {reason}"));
-            }
-            let votes = method.rs_rp.as_ref().is_some_and(|rs_rp| rs_rp.vote_samples > 0);
-            let message = "votes are held on single labels of texts and words, and this task has none; leave it out";
-            problems.say(
-                votes && kind.is_some_and(|kind| !kind.votes()),
-                &format!("methods.{i}.rs-rp.vote_samples"),
-                message,
-            );
         }
         if self.generalized && self.last_task().is_ok_and(|task| task.is_none_or(|task| !task.pairs)) {
             problems.say(true, "generalized", "only tasks of sentence pairs have this setting");
@@ -238,8 +225,8 @@ impl Stage {
             problems.unless(size != Some(0), &key(name), POSITIVE, &0);
         }
         problems.unless(self.max_length >= 5, &key("max_length"), "5 or more", &self.max_length);
-        problems.unless(is_positive(self.learning_rate), &key("learning_rate"), ABOVE, &self.learning_rate);
-        problems.unless(is_positive(self.epsilon), &key("epsilon"), ABOVE, &self.epsilon);
+        problems.positive(&key("learning_rate"), self.learning_rate);
+        problems.positive(&key("epsilon"), self.epsilon);
         let betas = format!("{:?}", self.betas);
         problems.unless(self.betas.iter().all(|beta| is_rate(*beta)), &key("betas"), RATE, &betas);
         let (decay, clip) = (self.weight_decay, self.max_grad_norm);
@@ -329,59 +316,6 @@ fn check_name(name: &str, key: &str, demo: bool, problems: &mut Problems) {
     let elsewhere = found.is_ok() && demo != (name == DEMO);
     let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
     problems.say(elsewhere, key, message);
-}
-
-impl Method {
-    fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
-        problems.unless(is_name(&self.name), &format!("{key}.name"), NAME, &quoted(&self.name));
-        let weights = [
-            ("standard", self.standard.as_ref().map(|part| part.weight)),
-            ("adv", self.adv.as_ref().map(|part| part.weight)),
-            ("rs-rp", self.rs_rp.as_ref().map(|part| part.weight)),
-        ];
-        for (part, weight) in weights {
-            let weight = weight.unwrap_or(1.0);
-            problems.unless(is_positive(weight), &format!("{key}.{part}.weight"), ABOVE, &weight);
-        }
-        if let Some(adv) = &self.adv {
-            adv.check(&format!("{key}.adv"), problems);
-        }
-        if let Some(rs_rp) = &self.rs_rp {
-            rs_rp.check(&format!("{key}.rs-rp"), problems);
-        }
-        if let Some(rs_da) = &self.rs_da {
-            rs_da.check(&format!("{key}.rs-da"), demo, problems);
-        }
-    }
-}
-
-impl Adv {
-    fn check(&self, key: &str, problems: &mut Problems) {
-        problems.unless(is_positive(self.radius), &format!("{key}.radius"), ABOVE, &self.radius);
-        problems.unless(is_positive(self.step_size), &format!("{key}.step_size"), ABOVE, &self.step_size);
-        let clean = self.clean_weight;
-        problems.unless((0.0..=1.0).contains(&clean), &format!("{key}.clean_weight"), "a number from 0 to 1", &clean);
-    }
-}
-
-impl RsRp {
-    fn check(&self, key: &str, problems: &mut Problems) {
-        problems.unless(is_positive(self.scale), &format!("{key}.scale"), ABOVE, &self.scale);
-        problems.unless(self.samples > 0, &format!("{key}.samples"), POSITIVE, &self.samples);
-        let sure = self.vote_confidence;
-        let key = format!("{key}.vote_confidence");
-        problems.unless(sure > 0.5 && sure < 1.0, &key, "above 0.5 and below 1", &sure);
-    }
-}
-
-impl RsDa {
-    fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
-        problems.unless(self.copies > 0, &format!("{key}.copies"), POSITIVE, &self.copies);
-        let missing = self.neighbours.as_ref().is_none_or(String::is_empty) && !demo;
-        let message =
-            "name the JSON file of synonyms, such as counterfitted_neighbors.json of robinjia/certified-word-sub";
-        problems.say(missing, &format!("{key}.neighbours"), message);
-    }
 }
 
 /// No encoder that is trained from nothing has more; a number beyond is a slip, and would exhaust any memory.

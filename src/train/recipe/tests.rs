@@ -1,6 +1,7 @@
 //! Recipes that are right, and what is said of those that are not.
 
 use super::*;
+use crate::train::methods::Norm;
 
 const BASE: &str = "name = \"t\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnli\"\n";
 
@@ -123,10 +124,13 @@ fn parts_of_a_method_are_mixed() {
     let method = parse(&mixed, &[]).unwrap().recipe.methods.remove(0);
     assert_eq!(method.name, "rs-da+adv+rs-rp");
     let shown = format!("{:?}", method.objective());
-    assert!(shown.starts_with("Mixture([(0.75, Pgd") && shown.contains("(0.25, RandomPerturbation"), "{shown}");
+    assert!(shown.starts_with("Mixture([(0.75, Adv") && shown.contains("(0.25, RsRp"), "{shown}");
     let augmented = format!("{BASE}[[methods]]\nrs-da = {{ neighbours = \"n\" }}\n");
     let method = parse(&augmented, &[]).unwrap().recipe.methods.remove(0);
-    assert_eq!((method.name.as_str(), format!("{:?}", method.objective()).as_str()), ("rs-da", "Standard"));
+    assert_eq!(
+        (method.name.as_str(), format!("{:?}", method.objective()).as_str()),
+        ("rs-da", "Standard { weight: 1.0 }")
+    );
 }
 
 #[test]
