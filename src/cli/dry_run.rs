@@ -212,7 +212,7 @@ fn describe_memory(
 }
 
 fn counts(loaded: &Loaded) -> String {
-    let labels: Vec<String> = loaded.histogram.iter().map(|(label, n)| format!("{label} {n}")).collect();
+    let labels: Vec<String> = loaded.histogram().iter().map(|(label, n)| format!("{label} {n}")).collect();
     let dropped: Vec<String> = loaded.dropped.iter().map(|(reason, n)| format!("; left out: {n} {reason}")).collect();
     format!("{} examples ({}){}", loaded.examples.len(), labels.join(", "), dropped.concat())
 }

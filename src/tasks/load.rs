@@ -362,7 +362,7 @@ impl Task {
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),
             files: vec![origin],
-            histogram: Vec::new(),
+            labels: self.labels(),
             notes: Vec::new(),
         };
         for row in rows {
@@ -390,7 +390,6 @@ impl Task {
             let dropped = &loaded.dropped;
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
         }
-        loaded.histogram = self.histogram(&loaded.examples);
         let notes = [one_class_note(&path, &loaded), quoting_note(&path, rows), empty_note(&path, &loaded)];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
@@ -407,9 +406,6 @@ impl Loaded {
         self.dropped_rows.extend(other.dropped_rows);
         self.files.extend(other.files);
         self.notes.extend(other.notes);
-        for (ours, theirs) in self.histogram.iter_mut().zip(other.histogram) {
-            ours.1 += theirs.1;
-        }
         self
     }
 }
@@ -446,7 +442,7 @@ fn empty_note(path: &str, loaded: &Loaded) -> Option<String> {
 }
 
 fn one_class_note(path: &str, loaded: &Loaded) -> Option<String> {
-    let mut present = loaded.histogram.iter().filter(|(_, count)| *count > 0);
+    let mut present = loaded.histogram().into_iter().filter(|(_, count)| *count > 0);
     let (label, count) = present.next()?;
     present.next().is_none().then(|| format!("{path}: all {count} examples have the label \"{label}\""))
 }
@@ -482,7 +478,7 @@ mod tests {
         assert_eq!(shown(&loaded), examples);
         let found: Vec<_> = loaded.dropped.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         assert_eq!(found, dropped);
-        let counted: usize = loaded.histogram.iter().map(|(_, count)| count).sum();
+        let counted: usize = loaded.histogram().iter().map(|(_, count)| count).sum();
         assert_eq!(counted, loaded.examples.iter().filter(|example| example.label.is_some()).count());
         let rows: usize = loaded.files.iter().map(|file| file.rows).sum();
         assert_eq!(rows, loaded.examples.len() + dropped.iter().map(|(_, count)| count).sum::<usize>());
@@ -634,7 +630,7 @@ mod tests {
         check(shipped("xnli").load_files(&paths, "en"), "a:3 2 p/k 2\nb:1 1 p/h 1", &[dropped]);
         check(shipped("xnli").load_files_unlabelled(&paths[..1], "en"), "a:2 1 p/h -\na:3 2 p/k -", &[]);
         assert_eq!(
-            shipped("xnli").load_files(&paths, "en").unwrap().histogram[1..],
+            shipped("xnli").load_files(&paths, "en").unwrap().histogram()[1..],
             [("entailment", 1), ("neutral", 1)]
         );
         assert!(matches!(shipped("xnli").load_files(&[], "en"), Err(Error::Usage(_))));

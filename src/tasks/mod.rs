@@ -372,8 +372,8 @@ pub struct Loaded {
     pub dropped_rows: BTreeSet<usize>,
     /// The files read.
     pub files: Vec<Origin>,
-    /// Examples per label, in the order of the task's labels.
-    pub histogram: Vec<(&'static str, usize)>,
+    /// The task's labels.
+    pub labels: &'static [&'static str],
     /// What looks odd without being wrong.
     pub notes: Vec<String>,
 }
@@ -466,12 +466,6 @@ impl Task {
             Error::Data(format!("{place}: \"{name}\" is no label of {}; {hint}", self.name))
         })
     }
-
-    /// How many of the examples carry each label.
-    fn histogram(&self, examples: &[Example]) -> Vec<(&'static str, usize)> {
-        let count = |id| examples.iter().flat_map(Example::labels).filter(|label| *label == id).count();
-        self.labels().iter().enumerate().map(|(id, name)| (*name, count(id))).collect()
-    }
 }
 
 impl Loaded {
@@ -483,9 +477,16 @@ impl Loaded {
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),
             files: Vec::new(),
-            histogram: Vec::new(),
+            labels: &[],
             notes: Vec::new(),
         }
+    }
+
+    /// How many of the examples carry each label, in the order of the task's labels.
+    pub fn histogram(&self) -> Vec<(&'static str, usize)> {
+        let mut counts = vec![0; self.labels.len()];
+        self.examples.iter().flat_map(Example::labels).for_each(|label| counts[label] += 1);
+        self.labels.iter().copied().zip(counts).collect()
     }
 
     /// The same without these rows, counted under `reason`: for rows known to be wrong.
@@ -493,7 +494,6 @@ impl Loaded {
         let before = self.examples.len();
         for example in self.examples.iter().filter(|example| rows.contains(&example.row)) {
             self.dropped_rows.insert(example.row);
-            example.labels().for_each(|label| self.histogram[label].1 -= 1);
         }
         self.examples.retain(|example| !rows.contains(&example.row));
         if self.examples.len() < before {

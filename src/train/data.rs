@@ -360,6 +360,19 @@ mod tests {
     }
 
     #[test]
+    fn labels_are_counted_of_what_is_trained_on() {
+        let mut recipe = Recipe::default();
+        recipe.data.folder = "demo".into();
+        recipe.data.max_eval_samples = Some(30);
+        let task = tasks::find("demo").unwrap();
+        let stage = Stage { max_train_samples: Some(40), ..Stage::default() };
+        let counted = |loaded: Loaded| loaded.histogram().iter().map(|(_, n)| n).sum::<usize>();
+        let data = Data::new(&recipe);
+        assert_eq!(counted(data.train(task, &stage).unwrap()), 40);
+        assert_eq!(counted(data.test(task, "en").unwrap()), 30);
+    }
+
+    #[test]
     fn the_tokenizer_sees_as_much_of_each_language() {
         let text = |a: &str| Text { a: a.to_owned(), b: None };
         let groups = BTreeMap::from([

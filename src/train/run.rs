@@ -227,7 +227,7 @@ impl<'a> Run<'a> {
                 "split": split,
                 "language": loaded.language,
                 "examples": loaded.examples.len(),
-                "labels": loaded.histogram.iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
+                "labels": loaded.histogram().iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
                 "dropped": loaded.dropped,
                 "files": files.collect::<Vec<_>>(),
             }));
@@ -682,7 +682,7 @@ impl<'a> Run<'a> {
         let Some((task, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(None) };
         let numbers: Vec<f64> = train.examples.iter().filter_map(|example| example.number).collect();
         let guessing = match task.has_one_label() {
-            true => Some(entropy(&train.histogram)),
+            true => Some(entropy(&train.histogram())),
             false => (!numbers.is_empty()).then(|| variance(&numbers)),
         };
         FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), task.name, guessing)
