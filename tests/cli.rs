@@ -565,6 +565,55 @@ fn data_of_ones_own_are_learned_by_one_line_and_by_a_file() {
 }
 
 #[test]
+fn data_of_many_kinds_are_recognised() {
+    let folder = folder();
+    let path = folder.path();
+    let rows = |n: usize, row: &dyn Fn(usize) -> String| (0..n).map(row).collect::<String>();
+    let scored = |i: usize| format!("text {i},{}.5\n", i % 7);
+    let toxic =
+        |i: usize| format!("{{\"text\": \"text {i}\", \"labels\": {}}}\n", ["[\"a\", \"b\"]", "[\"a\"]", "[]"][i % 3]);
+    let copa = |i: usize| format!("It rained.,effect,wet {i},dry {i},{}\n", i % 2);
+    let squad = "{\"data\": [{\"paragraphs\": [{\"context\": \"Ada won.\", \"qas\": [{\"id\": \"1\", \"question\": \"Who?\", \
+                 \"answers\": [{\"text\": \"Ada\", \"answer_start\": 0}]}]}]}]}";
+    for (name, text) in [
+        ("scored.csv", "text,score\n".to_owned() + &rows(30, &scored)),
+        ("scored-de.jsonl", rows(20, &|i| format!("{{\"text\": \"x {i}\", \"score\": {}.25}}\n", i % 5))),
+        ("toxic.jsonl", rows(30, &toxic)),
+        ("toxic-de.jsonl", rows(20, &toxic)),
+        ("copa.csv", "premise,question,choice1,choice2,label\n".to_owned() + &rows(30, &copa)),
+        ("copa-de.csv", "premise,question,choice1,choice2,label\n".to_owned() + &rows(20, &copa)),
+        ("names.conll", "-DOCSTART- -X- O O\n\n".to_owned() + &rows(9, &|i| format!("Ada N B-PER\nsaw{i} V O\n\n"))),
+        ("names-de.conll", rows(9, &|i| format!("Ada N B-PER\nsah{i} V O\n\n"))),
+        ("who.json", squad.to_owned()),
+        ("who-de.json", squad.to_owned()),
+    ] {
+        fs::write(path.join(name), text).expect("written");
+    }
+    for (train, test, parts) in [
+        ("scored.csv", "scored-{language}.jsonl", ["train en: 30 examples\n", "scored:2 [0.5] text 0"]),
+        ("toxic.jsonl", "toxic-{language}.jsonl", ["30 examples (a 20, b 10)", "toxic:1 [a b] text 0"]),
+        ("copa.csv", "copa-{language}.csv", ["30 examples (0 15, 1 15)", "[0] It rained. | effect | wet 0 | dry 0"]),
+        ("names.conll", "names-{language}.conll", ["(B-PER 9, O 9)", "[B-PER O] Ada saw0"]),
+        ("who.json", "who-{language}.json", ["train en: 1 examples\n", "who:1 [\"Ada\"] Who? | Ada won."]),
+    ] {
+        check(path, &["run", "--train", train, "--test", test, "--dry-run"], 0, &parts);
+    }
+    // The same by a file of the task, whose languages may have other codes than the data.
+    let new = ["task", "new", "scored.csv", "--test", "scored-{language}.jsonl", "--output", "mine.toml"];
+    check(path, &new, 0, &["rxlt task check"]);
+    let task = fs::read_to_string(path.join("mine.toml")).expect("written");
+    assert!(task.contains("problem_type = \"regression\""), "{task}");
+    fs::write(path.join("mine.toml"), task.replace("source = \"en\"", "source = \"en\"\nlanguages = [\"deu\"]"))
+        .expect("written");
+    check(path, &["task", "check", "mine.toml", "--data", "."], 0, &["test   de", "\"deu\" is called de"]);
+    fs::remove_file(path.join("scored-de.jsonl")).expect("removed");
+    let output = rxlt(path, &["task", "check", "mine.toml", "--data", "."]).output().expect("the binary runs");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert!(output.status.code() == Some(66) && err.contains("are not in .;"), "{err}");
+    assert!(out.contains("missing: no test file of scored") && out.contains("train  en"), "{out}");
+}
+
+#[test]
 fn words_are_tagged_and_scored_by_sentences() {
     let folder = folder();
     let path = folder.path();
@@ -610,6 +659,14 @@ fn words_are_tagged_and_scored_by_sentences() {
     let predict = ["predict", "--model", "out/1-names-adv", "--input", "names/test-de.tsv", "--backend", "cpu"];
     let said = check(path, &predict, 0, &["\"prediction\":\"B-PER\""]);
     assert_eq!((said.lines().count(), said.contains("\"label\"")), (96, false), "{said}");
+    let alone = |line: &str| line.split('\t').next().unwrap_or_default().to_owned() + "\n";
+    let words =
+        fs::read_to_string(path.join("names/test-de.tsv")).expect("written").lines().map(alone).collect::<String>();
+    fs::write(path.join("words.tsv"), words).expect("written");
+    let untagged = ["predict", "--model", "out/1-names-adv", "--input", "words.tsv", "--backend", "cpu"];
+    let answers =
+        |said: &str| said.lines().map(|line| line.split("\"row\"").nth(1).map(str::to_owned)).collect::<Vec<_>>();
+    assert_eq!(answers(&check(path, &untagged, 0, &[])), answers(&said));
     check(path, &["run", "tag.toml", "--set", "methods.0.rs-da.copies=2"], 78, &["words carry tags"]);
     // A submission has the lines of the data, tag for tag, and the official scorer's number is ours.
     let eval = ["eval", "--model", "out/1-names-adv", "--task", "names", "--data", ".", "--backend", "cpu"];

@@ -11,6 +11,7 @@ mod harness;
 use rxlt::{
     report::{
         analysis::{Analysis, Kind, Options, analyze},
+        changes::changes,
         document::{full, to_csv},
         runs::Study,
         statistics::{mcnemar, mean, standard_deviation},
@@ -418,6 +419,165 @@ fn the_commands_report_and_compare() {
     ] {
         let (found, out, err) = rxlt(folder.path(), args);
         assert!(found == code && err.contains(expected) && out.is_empty(), "{args:?}: {found}\n{err}");
+    }
+}
+
+/// The test files of the runs that are made here, and their hashes in the runs' folders.
+fn write_data(folder: &Path, runs: &[PathBuf]) {
+    fs::create_dir_all(folder).unwrap();
+    let mut lock = Vec::new();
+    for (language, _) in STANDARD.accuracy {
+        let row =
+            |row: usize| format!("{language} premise {row}, 彼は家に帰った\thypothesis {row}\t{}\n", LABELS[row % 3]);
+        let text: String = (1..=STANDARD.items).map(row).collect();
+        fs::write(folder.join(format!("test-{language}.tsv")), &text).unwrap();
+        let file =
+            json!({ "path": "anywhere", "sha256": rxlt::tasks::sha256(text.as_bytes()), "rows": STANDARD.items });
+        lock.push(json!({ "split": "test", "language": language, "examples": STANDARD.items, "files": [file] }));
+    }
+    for run in runs {
+        fs::write(run.join("data.lock.json"), json!(lock).to_string()).unwrap();
+    }
+}
+
+/// The lines of a file as JSON.
+fn objects(path: &Path) -> Vec<Value> {
+    fs::read_to_string(path).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+#[test]
+fn items_are_listed_with_the_texts_that_were_measured() {
+    let folder = tempfile::tempdir().unwrap();
+    let runs = write_all(&folder.path().join("runs"), &grid());
+    write_data(&folder.path().join("data"), &runs);
+    let compare = |more: &[&str]| {
+        let args = ["compare", "--methods", "standard,adv", "runs", "--replicates", "100", "--force"];
+        let (code, out, err) = rxlt(folder.path(), &[&args[..], more].concat());
+        assert!(code == 0, "{err}");
+        (out, err)
+    };
+    let (out, _) = compare(&["--items", "2", "--items-to", "items.jsonl"]);
+    assert!(out.contains("Items that adv gains and loses") && !out.contains("no texts of"), "{out}");
+    let items: Vec<&str> = out.split("Items that adv").nth(1).unwrap().lines().collect();
+    let width = |line: &str| unicode_width::UnicodeWidthStr::width(line);
+    assert!(items.iter().all(|line| width(line) <= 80), "{out}");
+
+    // All changes are in the file, by the marks that the files of predictions have, with the text of their line.
+    let all = objects(&folder.path().join("items.jsonl"));
+    let marks = |run: usize, language: &str| {
+        let method = if run < 3 { "standard" } else { "adv" };
+        right(&runs[run].join(format!("1-xnli-{method}/predictions/test-{language}.jsonl")))
+    };
+    for (language, _) in STANDARD.accuracy {
+        let by_run: Vec<BTreeMap<String, bool>> = (0..6).map(|run| marks(run, language)).collect();
+        let n = |id: &String, runs: std::ops::Range<usize>| runs.filter(|run| by_run[*run][id]).count();
+        let changed = by_run[0].keys().filter(|id| n(id, 0..3) != n(id, 3..6)).count();
+        let found: Vec<&Value> = all.iter().filter(|item| item["language"] == *language).collect();
+        assert_eq!(found.len(), changed, "{language}");
+        for item in found {
+            let (id, row) = (item["id"].as_str().unwrap().to_owned(), item["row"].as_u64().unwrap() as usize);
+            let [before, after] = [n(&id, 0..3), n(&id, 3..6)];
+            assert_eq!(item["change"], if after > before { "gained" } else { "lost" });
+            assert_eq!(item["in_all_seeds"], before.abs_diff(after) == 3);
+            assert_eq!(item["text"], format!("{language} premise {row}, 彼は家に帰った | hypothesis {row}"));
+            assert_eq!(item["expected"], LABELS[row % 3]);
+            let given = item["after"]["answers"].as_array().unwrap();
+            assert_eq!(given.iter().filter(|answer| **answer == LABELS[row % 3]).count(), after);
+        }
+    }
+    let gained = all.iter().filter(|item| item["language"] == "sw" && item["change"] == "gained");
+    let sure = gained.clone().filter(|item| item["in_all_seeds"] == true).count();
+    let counts =
+        format!("sw: gained {} ({sure} in all seeds, {} not listed)", gained.clone().count(), gained.count() - 2);
+    assert!(words(&out).contains(&counts), "expected \"{counts}\" in {out}");
+
+    let (page, _) = compare(&["--format", "html", "--items-to", "items.tsv"]);
+    assert!(page.contains("<tr class=\"below\">") && page.contains(", 彼は家に帰った | hypothesis "), "{page}");
+    let table = fs::read_to_string(folder.path().join("items.tsv")).unwrap();
+    assert!(table.lines().count() == all.len() + 1 && table.lines().all(|line| line.split('\t').count() == 13));
+    let (out, _) = compare(&["--items", "0"]);
+    assert!(!out.contains("gains and loses"), "{out}");
+
+    // No text but that which was measured.
+    fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
+    let (out, _) = compare(&[]);
+    assert!(words(&out).contains("no texts of en, de, fr, sw, th, zh: there is no folder data; "), "{out}");
+    assert!(out.contains("--data DIR") && !out.contains("premise") && out.contains("gained"), "{out}");
+    fs::write(folder.path().join("moved/test-de.tsv"), "another\ttext\tneutral\n".repeat(19)).unwrap();
+    let (out, said) = compare(&["--data", "moved", "--items-to", "items.jsonl"]);
+    assert!(out.contains("sw premise") && !out.contains("another"), "{out}");
+    assert!(said.contains("no texts of de: moved/test-de.tsv is not what was measured: SHA-256 "), "{said}");
+    let without = objects(&folder.path().join("items.jsonl")).into_iter().filter(|item| item["text"].is_null());
+    assert!(without.map(|item| item["language"].clone()).all(|language| language == "de"));
+    let (code, _, err) = rxlt(folder.path(), &["report", "runs", "--items-to", "items.txt"]);
+    assert!(code == 2 && err.contains("expected a name that ends in .tsv or .jsonl"), "{err}");
+}
+
+#[test]
+fn items_of_every_kind_are_compared_by_their_marks() {
+    let several = "name = \"several\"\nproblem_type = \"multi_label_classification\"\nlabels = [\"a\", \"b\"]\n\
+                   [[layouts]]\ntest = [\"{language}.tsv\"]\n";
+    rxlt::tasks::register(&rxlt::tasks::Definition::parse(several, "several.toml").unwrap()).unwrap();
+    let word = |i: usize, label: &str, prediction: &str| json!({"id": format!("t:1.{i}"), "row": 1, "language": "de", "label": label, "prediction": prediction});
+    let two = |tag: &str, other: &str| vec![word(1, "B-PER", tag), word(2, "I-PER", other), word(3, "O", "O")];
+    let span = |given: &str| {
+        vec![
+            json!({"id": "t:1", "row": 1, "language": "de", "label": "die Stadt", "answers": ["die Stadt", "Stadt Rom"], "prediction": given}),
+        ]
+    };
+    let any = |given: &[&str]| {
+        vec![
+            json!({"id": "t:1", "row": 1, "language": "de", "label": "a, b", "answers": ["a", "b"], "prediction": given.join(", "), "predictions": given}),
+        ]
+    };
+    let choice = |given: &str| {
+        vec![
+            json!({"id": "t:1", "row": 1, "language": "de", "a": "text", "b": "cause", "label": "1", "prediction": given}),
+        ]
+    };
+    for (task, before, after, expected) in [
+        // A part of a name is none of it.
+        (
+            "panx",
+            two("O", "B-PER"),
+            two("B-PER", "I-PER"),
+            Some("+1 1 B-PER, 2 I-PER: 1 O, 2 B-PER -> 1 B-PER, 2 I-PER"),
+        ),
+        ("panx", two("B-PER", "I-PER"), two("B-PER", "O"), Some("-1 2 I-PER: 2 I-PER -> 2 O")),
+        // Of MLQA's German, articles do not count: another answer, and nothing changed.
+        ("mlqa", span("Stadt"), span("die Stadt"), None),
+        ("mlqa", span("Stadt"), span("ein Ort"), Some("-1 die Stadt | Stadt Rom: Stadt -> ein Ort")),
+        ("several", any(&[]), any(&["a", "b"]), Some("+1 a, b:  -> a, b")),
+        ("several", any(&["a", "b"]), any(&["a"]), Some("-0.33 a, b: a, b -> a")),
+        ("xcopa", choice("0"), choice("1"), Some("+1 1: 0 -> 1 (text | cause)")),
+        ("xcopa", choice("1"), choice("1"), None),
+    ] {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, lines: &[Value]| {
+            let path = folder.path().join(name);
+            fs::write(&path, lines.iter().map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+            path
+        };
+        let (a, b) = (write("a.jsonl", &before), write("b.jsonl", &after));
+        let task = rxlt::tasks::find(task).unwrap();
+        let study = Study::of_predictions(&a, &b, Some(task)).unwrap();
+        let found = changes(&study, ("a", &[0]), ("b", &[1]), None).unwrap();
+        let language = &found.languages[0];
+        let shown: Vec<String> = language
+            .gained
+            .iter()
+            .chain(&language.lost)
+            .map(|item| {
+                let difference = (item.difference() * 100.0).round() / 100.0;
+                let text = item.text.as_ref().map_or(String::new(), |text| format!(" ({text})"));
+                format!(
+                    "{difference:+} {}: {} -> {}{text}",
+                    item.expected, item.before.answers[0], item.after.answers[0]
+                )
+            })
+            .collect();
+        assert_eq!(shown, expected.into_iter().collect::<Vec<_>>(), "{}", task.name);
+        assert_eq!(found.notes.len(), usize::from(expected.is_some_and(|shown| !shown.ends_with(')'))));
     }
 }
 

@@ -71,7 +71,8 @@ pub struct Args {
     /// What to do where the disk is full: end with an error, or wait until there is room.
     #[arg(long, value_enum, default_value = "stop")]
     on_full: OnFull,
-    /// Read and check all data, print what would run with which settings, and train nothing.
+    /// Read and check all data, print what would run with which settings, and train nothing; missing files end it with exit
+    /// code 66 all the same, unless --available.
     #[arg(long)]
     dry_run: bool,
     /// How progress is shown on stderr, as in `rxlt run`.
@@ -119,13 +120,16 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     plan.missing.iter().for_each(|line| tell(&format!("missing: {line}")));
     if args.dry_run {
         plan.check(network)?;
-        return print(&plan.describe());
+        print(&plan.describe())?;
     }
     if !plan.missing.is_empty() && !args.available {
         let (n, data) = (plan.missing.len(), args.data.display());
         return Err(Error::Missing(format!(
             "{n} lines above say which files are not in {data}, and where they come from; --available runs the rest"
         )));
+    }
+    if args.dry_run {
+        return Ok(());
     }
     if plan.tasks.is_empty() {
         return Err(Error::Missing(format!("{} has no files of any task of {}", args.data.display(), plan.benchmark)));

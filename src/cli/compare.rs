@@ -45,7 +45,7 @@ pub struct Args {
 
 /// `rxlt compare`
 pub fn run(args: &Args) -> Result<()> {
-    let output = args.form.output(&args.runs, &args.analysis)?;
+    let outputs = args.form.outputs(&args.runs, &args.analysis)?;
     let task = args.task.as_deref().map(tasks::find).transpose()?;
     let study = match (&args.methods[..], &args.runs[..]) {
         ([], [a, b]) if is_predictions(a) || is_predictions(b) => Study::of_predictions(a, b, task)?,
@@ -62,5 +62,5 @@ pub fn run(args: &Args) -> Result<()> {
     let options = args.analysis.options(&study)?;
     let options = Options { baseline: options.baseline.clone().or(first), ..options };
     let analysis = analyze(&study, &options)?;
-    args.form.show(&analysis, &comparison(&analysis), output)
+    args.form.show(&analysis, &comparison(&analysis), &outputs)
 }

@@ -213,8 +213,9 @@ fn describe_memory(
 
 fn counts(loaded: &Loaded) -> String {
     let labels: Vec<String> = loaded.histogram().iter().map(|(label, n)| format!("{label} {n}")).collect();
+    let labels = if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) };
     let dropped: Vec<String> = loaded.dropped.iter().map(|(reason, n)| format!("; left out: {n} {reason}")).collect();
-    format!("{} examples ({}){}", loaded.examples.len(), labels.join(", "), dropped.concat())
+    format!("{} examples{labels}{}", loaded.examples.len(), dropped.concat())
 }
 
 fn describe_tokens(train: &Loaded, stage: &Stage, tokenizer: &Tokenizer, out: &mut String) -> Result<()> {
@@ -240,13 +241,12 @@ fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
 }
 
 fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbours>, seed: u64, out: &mut String) {
-    let tags = || example.labels().map(|label| task.labels()[label]).collect::<Vec<_>>().join(" ");
-    let label = example.label.map_or_else(tags, |label| task.labels()[label].to_owned());
+    let right = task.right(example);
     let texts = |e: &Example| {
         let parts = [Some(&e.a), e.b.as_ref()].into_iter().flatten().chain(&e.choices);
         parts.map(String::as_str).collect::<Vec<_>>().join(" | ")
     };
-    line(out, format_args!("  {} [{label}] {}", example.id, texts(example)));
+    line(out, format_args!("  {} [{right}] {}", example.id, texts(example)));
     if let Some(neighbours) = neighbours {
         let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream_of(&example.id));
         line(out, format_args!("    as rs-da may see it: {}", texts(&perturb(example, neighbours, |n| rng.below(n)))));

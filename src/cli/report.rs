@@ -5,12 +5,13 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{Force, print, tell};
+use super::{Force, note, print, tell};
 use crate::{
     checkpoint::Output,
     error::{Error, Result},
     report::{
         analysis::{Analysis, Options, analyze},
+        changes::{self, Changes},
         document::{Document, full, to_csv},
         runs::{Study, read_rows},
     },
@@ -25,6 +26,7 @@ use crate::{
 #[command(after_help = "Examples:
   rxlt report runs/xnli-*
   rxlt report runs/xnli-* --format html --output xnli.html
+  rxlt report runs/xnli-* --items 10 --items-to items.tsv
   rxlt report runs/xnli-* --distances uriel-syntactic.tsv --subset flips.jsonl --format markdown")]
 pub struct Args {
     /// Folders that rxlt run left, folders of such folders, or a method's folder in one.
@@ -82,10 +84,24 @@ pub(super) struct AnalysisArgs {
     /// Items to look at apart, as rxlt flips writes them.
     #[arg(long, value_name = "FILE")]
     subset: Option<PathBuf>,
+    /// How many items are listed that a method gains and loses against the baseline, in each language; 3 of two methods, none
+    /// of more, where not given.
+    #[arg(long, value_name = "N")]
+    items: Option<usize>,
+    /// A file for all of these items, with texts and every seed's answer: .tsv or .jsonl.
+    #[arg(long, value_name = "FILE")]
+    items_to: Option<PathBuf>,
+    /// Where the data lie now whose texts are shown, if not where the runs had them.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
 }
+
+/// How many items are listed of two methods where nobody says.
+const ITEMS: usize = 3;
 
 impl AnalysisArgs {
     pub(super) fn options(&self, study: &Study) -> Result<Options> {
+        let listed = self.items.unwrap_or(if study.methods().len() == 2 { ITEMS } else { 0 });
         let distances = self.distances.as_deref().map(|path| Ok::<_, Error>((name(path)?, numbers(path)?)));
         Ok(Options {
             baseline: self.baseline.clone(),
@@ -94,29 +110,51 @@ impl AnalysisArgs {
             distances: distances.transpose()?,
             text: self.text.as_deref().map(numbers).transpose()?,
             subset: self.subset.as_deref().map(|path| read_rows(path, study.task)).transpose()?,
+            items: (listed > 0 || self.items_to.is_some()).then_some(listed),
+            data: self.data.clone(),
         })
+    }
+
+    /// What is read beside the runs.
+    fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        [&self.distances, &self.text, &self.subset, &self.data].into_iter().flatten()
     }
 }
 
 /// `rxlt report`
 pub fn run(args: &Args) -> Result<()> {
-    let output = args.form.output(&args.runs, &args.analysis)?;
+    let outputs = args.form.outputs(&args.runs, &args.analysis)?;
     let study = Study::read(&args.runs)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let analysis = analyze(&study, &args.analysis.options(&study)?)?;
-    args.form.show(&analysis, &full(&analysis), output)
+    args.form.show(&analysis, &full(&analysis), &outputs)
 }
+
+/// What is written: the report where it is not printed, and the items that methods gain and lose.
+pub(super) struct Outputs {
+    report: Option<Output>,
+    items: Option<(Output, Lines)>,
+}
+
+/// Changes as the text of a file.
+type Lines = fn(&[Changes]) -> String;
 
 impl Form {
     /// Where to, checked before anything is computed; nothing of what is read may be written.
-    pub(super) fn output(&self, runs: &[PathBuf], analysis: &AnalysisArgs) -> Result<Option<Output>> {
-        let files = [&analysis.distances, &analysis.text, &analysis.subset].into_iter().flatten();
-        let read: Vec<&Path> = runs.iter().chain(files).map(PathBuf::as_path).collect();
-        self.output.as_ref().map(|path| Output::new(path, self.force.existing(), &read)).transpose()
+    pub(super) fn outputs(&self, runs: &[PathBuf], analysis: &AnalysisArgs) -> Result<Outputs> {
+        let read: Vec<&Path> = runs.iter().chain(analysis.files()).map(PathBuf::as_path).collect();
+        let output = |path: &PathBuf| Output::new(path, self.force.existing(), &read);
+        let report = self.output.as_ref().map(output).transpose()?;
+        let items = analysis.items_to.as_ref().map(|path| Ok((output(path)?, lines_of(path)?)));
+        Ok(Outputs { report, items: items.transpose()? })
     }
 
-    /// Writes the report in its form.
-    pub(super) fn show(&self, analysis: &Analysis, document: &Document, output: Option<Output>) -> Result<()> {
+    /// Writes the report in its form, and the items that methods gain and lose.
+    pub(super) fn show(&self, analysis: &Analysis, document: &Document, outputs: &Outputs) -> Result<()> {
+        if let Some((output, lines)) = &outputs.items {
+            output.write(lines(&analysis.changes).as_bytes())?;
+            analysis.changes.iter().flat_map(|changes| &changes.notes).for_each(|text| note(text));
+        }
         let text = match self.format {
             Format::Terminal => document.to_text(),
             Format::Markdown => document.to_markdown(),
@@ -128,10 +166,19 @@ impl Form {
                 json.map_err(|error| Error::Data(format!("the report has no form as JSON: {error}")))? + "\n"
             }
         };
-        match output {
+        match &outputs.report {
             Some(output) => output.write(text.as_bytes()),
             None => print(&text),
         }
+    }
+}
+
+/// How a file of items is written, by the ending of its name.
+fn lines_of(path: &Path) -> Result<Lines> {
+    match path.extension().and_then(|ending| ending.to_str()) {
+        Some("tsv") => Ok(changes::to_tsv),
+        Some("jsonl") => Ok(changes::to_jsonl),
+        _ => Err(Error::Usage(format!("--items-to {}: expected a name that ends in .tsv or .jsonl", path.display()))),
     }
 }
 

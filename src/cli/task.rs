@@ -51,7 +51,8 @@ enum Command {
         #[command(flatten)]
         force: Force,
     },
-    /// Read all of a task's data: counts, labels, what stands there twice, what is tested and trained on.
+    /// Read all of a task's data: counts, labels, what stands there twice, what is tested and trained on. Where files are
+    /// missing the exit code is 66.
     Check {
         /// Its name, or a file.
         name: String,
@@ -131,40 +132,58 @@ struct Part {
     loaded: Loaded,
 }
 
-/// All splits that are there, and what is to be said of them; that a file is missing is an error only where all are.
-fn parts(task: &Task, data: &Path) -> Result<(Vec<Part>, Vec<String>)> {
-    let (mut parts, mut notes, mut missing) = (Vec::new(), Vec::new(), Vec::new());
-    for split in [Split::Train, Split::Dev, Split::Test].into_iter().filter(|split| task.has(*split)) {
-        let languages = || match split {
-            Split::Test => {
-                let survey = task.survey(data, split)?;
-                let note = survey.note();
-                Ok((task.chosen().unwrap_or(survey.languages), note))
+/// What of a task's data is there, and what is not.
+#[derive(Default)]
+struct Parts {
+    read: Vec<Part>,
+    notes: Vec<String>,
+    missing: Vec<String>,
+}
+
+impl Parts {
+    fn of(task: &Task, data: &Path) -> Result<Parts> {
+        let mut parts = Parts::default();
+        for split in [Split::Train, Split::Dev, Split::Test].into_iter().filter(|split| task.has(*split)) {
+            let languages = match split {
+                Split::Test => parts.tested(task, data)?,
+                Split::Train | Split::Dev => vec![task.source.to_owned()],
+            };
+            for language in languages {
+                match task.load(data, split, &language) {
+                    Ok(loaded) => parts.read.push(Part { split, loaded }),
+                    Err(Error::Missing(message)) => parts.missing.push(message),
+                    Err(error) => return Err(error),
+                }
             }
-            _ => Ok((vec![task.source.to_owned()], None)),
-        };
-        let load = |language: String| Ok(Part { split, loaded: task.load(data, split, &language)? });
-        let found = languages().and_then(|(languages, note)| {
-            notes.extend(note);
-            languages.into_iter().map(load).collect::<Result<Vec<Part>>>()
-        });
-        match found {
-            Ok(found) => parts.extend(found),
-            Err(error @ Error::Missing(_)) => missing.push(error),
-            Err(error) => return Err(error),
         }
+        Ok(parts)
     }
-    if parts.is_empty() && !missing.is_empty() {
-        return Err(missing.swap_remove(0));
+
+    /// The languages to be tested: those that the task names, as the data call them, or all that are there.
+    fn tested(&mut self, task: &Task, data: &Path) -> Result<Vec<String>> {
+        let survey = match task.survey(data, Split::Test) {
+            Ok(survey) => survey,
+            Err(Error::Missing(message)) => {
+                self.missing.push(message);
+                return Ok(Vec::new());
+            }
+            Err(error) => return Err(error),
+        };
+        self.notes.extend(survey.note());
+        let Some(chosen) = task.chosen() else { return Ok(survey.languages) };
+        let asked = task.asked(data, Split::Test, &chosen)?;
+        self.notes.extend(asked.iter().filter_map(|asked| asked.note.clone()));
+        Ok(asked.into_iter().map(|asked| asked.language).collect())
     }
-    notes.extend(missing.iter().map(ToString::to_string));
-    Ok((parts, notes))
 }
 
 fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Result<()> {
     let task = tasks::find(name)?;
     let tokenizer = model.map(Tokenizer::load).transpose()?;
-    let (parts, mut notes) = parts(task, data)?;
+    let Parts { read: parts, mut notes, missing } = Parts::of(task, data)?;
+    if let (true, Some(first)) = (parts.is_empty(), missing.first()) {
+        return Err(Error::Missing(first.clone()));
+    }
     let mut columns = vec![Column::words("split"), Column::words("language"), Column::numbers("examples")];
     columns.extend([Column::numbers("left out"), Column::numbers("twice")]);
     if tokenizer.is_some() {
@@ -194,7 +213,16 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Re
         notes.extend(overlap::sentences(&overlaps(&[("train".to_owned(), train, dev)], &tests)));
     }
     let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
-    print(&format!("{}{notes}", table.to_text()))
+    let lacking: String = missing.iter().map(|line| format!("missing: {line}\n")).collect();
+    print(&format!("{}{notes}{lacking}", table.to_text()))?;
+    match missing.len() {
+        0 => Ok(()),
+        n => Err(Error::Missing(format!(
+            "{n} lines above say which files of {} are not in {}; put them there, or take their names out of the task's file",
+            task.name,
+            data.display()
+        ))),
+    }
 }
 
 /// How many examples stand in a split already, letter by letter.

@@ -43,6 +43,11 @@ pub trait Kind: Sync + fmt::Debug {
     /// The marks of answers in one language, cluster by cluster: what stands in one cluster is not independent.
     fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Vec<Marked>;
 
+    /// Which answers are marked as one, by their places: each by itself, or for example those of a sentence's words.
+    fn clusters(&self, predictions: &[Prediction]) -> Vec<Vec<usize>> {
+        (0..predictions.len()).map(|place| vec![place]).collect()
+    }
+
     /// The marks of each class in one language: of labels, or of entities by their kind. None where there are no classes.
     fn classes(&self, task: &Task, predictions: &[Prediction]) -> BTreeMap<String, Marks> {
         if task.has_one_label() { labels(predictions) } else { BTreeMap::new() }

@@ -101,6 +101,11 @@ impl Kind for Tag {
         sentences(predictions).map(mark).collect()
     }
 
+    fn clusters(&self, predictions: &[Prediction]) -> Vec<Vec<usize>> {
+        let mut places = 0..predictions.len();
+        sentences(predictions).map(|words| places.by_ref().take(words.len()).collect()).collect()
+    }
+
     fn classes(&self, task: &Task, predictions: &[Prediction]) -> BTreeMap<String, Marks> {
         if !task.has_entities() {
             return super::labels(predictions);

@@ -4,6 +4,7 @@
 //! mean over some, or a difference of means. Each is estimated, resampled and tested in the same way.
 
 use super::{
+    changes::{Changes, changes},
     languages::{self, Language},
     resample::Replicates,
     runs::{Cell, DataFile, Study},
@@ -17,7 +18,10 @@ use crate::{
     tasks::metrics::Score,
 };
 use serde::Serialize;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
 
 /// The method to compare with where nobody says.
 const STANDARD: &str = "standard";
@@ -40,11 +44,24 @@ pub struct Options {
     pub text: Option<BTreeMap<String, f64>>,
     /// Rows of test items to look at apart, such as those that `rxlt flips` finds.
     pub subset: Option<BTreeSet<usize>>,
+    /// The most items that are listed, gained and lost in each language; not given: none are looked for.
+    pub items: Option<usize>,
+    /// Where the data lie now, if not where the runs had them.
+    pub data: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { baseline: None, replicates: 10_000, seed: 7, distances: None, text: None, subset: None }
+        Options {
+            baseline: None,
+            replicates: 10_000,
+            seed: 7,
+            distances: None,
+            text: None,
+            subset: None,
+            items: None,
+            data: None,
+        }
     }
 }
 
@@ -70,6 +87,12 @@ pub struct Analysis {
     /// The same on the rows looked at apart: languages, means and gains.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subset: Option<Box<Analysis>>,
+    /// What each method gained and lost, item by item.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub changes: Vec<Changes>,
+    /// The most items of these that tables show.
+    #[serde(skip)]
+    pub listed: usize,
     /// How many test items there are.
     pub items: usize,
     /// Every model that was read.
@@ -303,11 +326,26 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
         languages: facts,
         methods: analyzed,
         subset: subset(study, options)?.map(Box::new),
+        changes: changes_of(study, &methods, baseline.filter(|_| options.items.is_some()), options)?,
+        listed: options.items.unwrap_or(0),
         items: study.rows.len(),
         runs: study.cells.iter().map(run_facts).collect(),
         data: study.data.clone(),
         notes: study.notes.clone(),
     })
+}
+
+/// What each method gained and lost, item by item.
+fn changes_of(
+    study: &Study,
+    methods: &[(String, Vec<usize>)],
+    baseline: Option<usize>,
+    options: &Options,
+) -> Result<Vec<Changes>> {
+    let Some(baseline) = baseline else { return Ok(Vec::new()) };
+    let side = |method: usize| (methods[method].0.as_str(), &methods[method].1[..]);
+    let others = (0..methods.len()).filter(|method| *method != baseline);
+    others.map(|other| changes(study, side(baseline), side(other), options.data.as_deref())).collect()
 }
 
 /// The place of the method that gains are measured against.
@@ -465,7 +503,7 @@ fn gain(
 fn discordant(study: &Study, column: usize, own: usize, base: usize) -> Option<[u64; 2]> {
     let (own, base) = (study.cells[own].right.get(column)?, study.cells[base].right.get(column)?);
     let only = |yes: &[bool], no: &[bool]| yes.iter().zip(no).filter(|(yes, no)| **yes && !**no).count() as u64;
-    (!own.is_empty()).then(|| [only(own, base), only(base, own)])
+    (!own.is_empty() && !base.is_empty()).then(|| [only(own, base), only(base, own)])
 }
 
 /// Holm's correction of the gains in one family.
@@ -554,7 +592,7 @@ fn subset(study: &Study, options: &Options) -> Result<Option<Analysis>> {
         ));
     }
     let part = Study { data: Vec::new(), notes: Vec::new(), has_pairs: part.has_pairs, ..part };
-    analyze(&part, &Options { subset: None, ..options.clone() }).map(Some)
+    analyze(&part, &Options { subset: None, items: None, ..options.clone() }).map(Some)
 }
 
 fn run_facts(cell: &Cell) -> RunFacts {

@@ -3,7 +3,9 @@
 use super::{
     Column, Table,
     analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, mean_without},
+    changes::{Change, Changes, LanguageChanges, Side},
     percent, plots, points,
+    table::cut,
 };
 
 /// What stands where nothing was measured.
@@ -133,6 +135,7 @@ pub fn full(analysis: &Analysis) -> Document {
     subset(analysis, &mut document);
     pairs(analysis, &mut document);
     curves(analysis, &mut document);
+    items(analysis, &mut document);
     records(analysis, &mut document);
     notes(analysis, &mut document);
     document
@@ -174,6 +177,7 @@ pub fn comparison(analysis: &Analysis) -> Document {
     } else {
         document.text("one seed a side: nothing is said of how much results vary with the seed");
     }
+    items(analysis, &mut document);
     notes(analysis, &mut document);
     document
 }
@@ -472,6 +476,71 @@ fn records(analysis: &Analysis, document: &mut Document) {
         table = table.row([file.split.clone(), file.language.clone(), file.examples.to_string(), hash]);
     }
     document.table("Files of the data", table);
+}
+
+/// Columns of a terminal that a text takes at most in any form: files hold all of it.
+const LONGEST_TEXT: usize = 300;
+
+/// Columns that an answer takes at most.
+const LONGEST_ANSWER: usize = 80;
+
+/// The items on which methods differ, the most telling first.
+fn items(analysis: &Analysis, document: &mut Document) {
+    for changes in analysis.changes.iter().filter(|_| analysis.listed > 0) {
+        let Changes { method, baseline, languages, notes } = changes;
+        document.heading(format!("Items that {method} gains and loses"));
+        document.text(format!(
+            "Items of which {method} makes more (gained) or less (lost) than {baseline}, by their share of {} as a mean over              seeds; in all seeds: each seed of one above each of the other. Up to {} are listed for each language, the              largest differences first.",
+            analysis.metric, analysis.listed
+        ));
+        for LanguageChanges { language, gained, lost } in languages {
+            let count = |items: &[Change]| {
+                let sure = items.iter().filter(|item| item.in_all_seeds).count();
+                let left = items.len().saturating_sub(analysis.listed);
+                let more = if left > 0 { format!(", {left} not listed") } else { String::new() };
+                format!("{} ({sure} in all seeds{more})", items.len())
+            };
+            let caption = format!("{language}: gained {}, lost {}", count(gained), count(lost));
+            match gained.is_empty() && lost.is_empty() {
+                true => document.text(caption),
+                false => document.table(caption, listed(analysis, changes, gained, lost)),
+            }
+        }
+        notes.iter().for_each(|note| document.text(format!("note: {note}")));
+    }
+}
+
+/// The first gained and lost items of a language.
+fn listed(analysis: &Analysis, changes: &Changes, gained: &[Change], lost: &[Change]) -> Table {
+    let headings = ["item", "expected", &changes.baseline, &changes.method].map(Column::texts);
+    let mut table = Table::new([Column::numbers("points")].into_iter().chain(headings));
+    for (i, items) in [gained, lost].into_iter().enumerate() {
+        if i > 0 && !gained.is_empty() && !lost.is_empty() {
+            table = table.rule();
+        }
+        for item in items.iter().take(analysis.listed) {
+            let answers = [item.expected.clone(), most_said(&item.before), most_said(&item.after)];
+            let answers = answers.map(|answer| match answer.is_empty() {
+                true => NOTHING.to_owned(),
+                false => cut(&answer, LONGEST_ANSWER),
+            });
+            table = table.row([points(item.difference()), item.id.clone()].into_iter().chain(answers));
+            if let Some(text) = &item.text {
+                table = table.below(cut(text, LONGEST_TEXT));
+            }
+        }
+    }
+    table
+}
+
+/// What most seeds answer, and how many where they are not all.
+fn most_said(side: &Side) -> String {
+    let n = |answer: &String| side.answers.iter().filter(|other| *other == answer).count();
+    let most = side.answers.iter().reduce(|best, next| if n(next) > n(best) { next } else { best });
+    most.map_or(String::new(), |most| match n(most) == side.answers.len() {
+        true => most.clone(),
+        false => format!("{most} ({} of {})", n(most), side.answers.len()),
+    })
 }
 
 fn notes(analysis: &Analysis, document: &mut Document) {

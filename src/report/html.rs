@@ -32,6 +32,7 @@ thead th { font-weight: 600; border-bottom: 1px solid var(--soft); vertical-alig
 .number { text-align: right; padding: 0.2rem 0 0.2rem 0.9rem; }
 tbody th { position: sticky; left: 0; background: var(--ground); }
 tbody tr:last-child > * { border-bottom: 1px solid var(--soft); }
+tr.below > td { white-space: normal; overflow-wrap: anywhere; max-width: 46rem; color: var(--soft); padding-left: 1rem; }
 tr.rule > * { border-top: 1px solid var(--line); }
 svg { display: block; width: 100%; height: auto; font: 11px system-ui, sans-serif; fill: var(--ink); }
 .s0 { --c: var(--c0); } .s1 { --c: var(--c1); } .s2 { --c: var(--c2); } .s3 { --c: var(--c3); }

@@ -1,6 +1,7 @@
 //! Results for people to read: tables, statistics, plots, and pages of them.
 
 pub mod analysis;
+pub mod changes;
 pub mod document;
 mod html;
 pub mod languages;

@@ -16,7 +16,7 @@ use crate::{
     train::{
         OVERLAP,
         folder::{Environment, Status},
-        recipe::{Method, Recipe, Resolved},
+        recipe::{DEMO, Method, Recipe, Resolved},
     },
 };
 use rayon::prelude::*;
@@ -87,6 +87,8 @@ pub struct Cell {
     /// Update and loss, means of neighbouring updates.
     pub curve: Vec<[f64; 2]>,
     settings: Resolved,
+    /// Where its data lay.
+    folder_of_data: String,
     /// The predictions themselves, where no run is behind them.
     given: Option<Arc<Given>>,
 }
@@ -114,6 +116,16 @@ impl Column {
     /// The marks as pairs.
     pub fn pairs(&self) -> Vec<(f64, f64)> {
         self.parts.iter().zip(&self.wholes).map(|(part, whole)| (f64::from(*part), f64::from(*whole))).collect()
+    }
+}
+
+impl Cell {
+    /// The recipe of its run, with the data in this folder, else where they lay; none where no run is behind it.
+    pub(super) fn recipe_on(&self, data: Option<&Path>) -> Option<Recipe> {
+        let mut recipe = self.given.is_none().then(|| self.settings.recipe.clone())?;
+        let is_elsewhere = data.filter(|_| self.folder_of_data != DEMO);
+        recipe.data.folder = is_elsewhere.map_or(self.folder_of_data.clone(), |data| data.display().to_string());
+        Some(recipe)
     }
 }
 
@@ -428,6 +440,7 @@ fn measured(
         grid: grid(&metrics["generalized"]),
         curve,
         settings,
+        folder_of_data: resolved.recipe.data.folder.clone(),
         folder,
         given: None,
     }
@@ -515,6 +528,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         grid: None,
         curve: Vec::new(),
         settings: Resolved { recipe: Recipe::default(), sources: BTreeMap::new() },
+        folder_of_data: String::new(),
         given: Some(Arc::new(given)),
     };
     Found { cell, languages, task, data: Vec::new() }
@@ -694,7 +708,8 @@ fn prediction_file(cell: &Cell, language: &str) -> PathBuf {
     cell.folder.join("predictions").join(format!("test-{language}.jsonl"))
 }
 
-fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
+/// What a model predicted in a language.
+pub(super) fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
     if let Some(given) = &cell.given {
         return Ok(given.get(language).cloned().unwrap_or_default());
     }

@@ -1,24 +1,36 @@
 //! A table that prints itself: aligned for the terminal, as Markdown, LaTeX and HTML.
 
+use std::collections::BTreeMap;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
 /// Widest line that fits everybody's terminal.
 const WIDTH: usize = 80;
+
+/// What a column of texts keeps at least, where a terminal has no room.
+const LEAST: usize = 8;
 
 /// The heading of a column and the side its cells keep to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
     heading: String,
     to_the_right: bool,
+    may_be_cut: bool,
 }
 
 impl Column {
     /// A column of words.
     pub fn words(heading: impl Into<String>) -> Column {
-        Column { heading: heading.into(), to_the_right: false }
+        Column { heading: heading.into(), to_the_right: false, may_be_cut: false }
+    }
+
+    /// A column of texts of any length, which end in … where a terminal has no room.
+    pub fn texts(heading: impl Into<String>) -> Column {
+        Column { may_be_cut: true, ..Column::words(heading) }
     }
 
     /// A column of numbers, aligned to the right.
     pub fn numbers(heading: impl Into<String>) -> Column {
-        Column { heading: heading.into(), to_the_right: true }
+        Column { to_the_right: true, ..Column::words(heading) }
     }
 }
 
@@ -27,6 +39,8 @@ impl Column {
 pub struct Table {
     columns: Vec<Column>,
     rows: Vec<Vec<String>>,
+    /// Texts below rows, by the number of the row.
+    below: BTreeMap<usize, String>,
     /// Rows before which a line is drawn.
     rules: Vec<usize>,
 }
@@ -34,7 +48,7 @@ pub struct Table {
 impl Table {
     /// A table without rows.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Table {
-        Table { columns: columns.into_iter().collect(), rows: Vec::new(), rules: Vec::new() }
+        Table { columns: columns.into_iter().collect(), rows: Vec::new(), below: BTreeMap::new(), rules: Vec::new() }
     }
 
     /// Appends a row; cells missing at its end stay empty.
@@ -48,6 +62,14 @@ impl Table {
         self
     }
 
+    /// Puts a text below the last row, as wide as the table; Markdown has it in a last column.
+    pub fn below(mut self, text: impl Into<String>) -> Table {
+        if let Some(last) = self.rows.len().checked_sub(1) {
+            self.below.insert(last, text.into());
+        }
+        self
+    }
+
     /// Draws a line below the rows so far.
     pub fn rule(mut self) -> Table {
         self.rules.push(self.rows.len());
@@ -56,8 +78,15 @@ impl Table {
 
     /// Plain text: columns two spaces apart, or one where only that fits 80 characters.
     pub fn to_text(&self) -> String {
-        let widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width(column)).collect();
+        let mut widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width(column)).collect();
         let gaps = widths.len().saturating_sub(1);
+        let may_shrink = |i: &usize, widths: &[usize]| self.columns[*i].may_be_cut && widths[*i] > LEAST;
+        while widths.iter().sum::<usize>() + 2 * gaps > WIDTH {
+            let Some(widest) = (0..widths.len()).filter(|i| may_shrink(i, &widths)).max_by_key(|i| widths[*i]) else {
+                break;
+            };
+            widths[widest] -= 1;
+        }
         let gap = if widths.iter().sum::<usize>() + 2 * gaps <= WIDTH { "  " } else { " " };
         let rule = widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join(gap);
         let headings: Vec<String> = self.columns.iter().map(|column| column.heading.clone()).collect();
@@ -67,6 +96,7 @@ impl Table {
                 lines.push(rule.clone());
             }
             lines.push(self.line(row, &widths, gap));
+            lines.extend(self.below.get(&i).map(|text| format!("  {}", cut(text, WIDTH - 2))));
         }
         lines.join("\n") + "\n"
     }
@@ -74,10 +104,13 @@ impl Table {
     /// A Markdown table; lines between rows are left out, since Markdown has none.
     pub fn to_markdown(&self) -> String {
         let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let headings = self.columns.iter().map(|column| markdown(&column.heading)).collect();
+        let with = |text: &str| (!self.below.is_empty()).then(|| text.to_owned());
+        let headings = self.columns.iter().map(|column| markdown(&column.heading)).chain(with("text")).collect();
         let sides = self.columns.iter().map(|column| if column.to_the_right { "---:" } else { "---" }.to_owned());
-        let rows = self.rows.iter().map(|row| line(row.iter().map(|cell| markdown(cell)).collect()));
-        [line(headings), line(sides.collect())].into_iter().chain(rows).collect()
+        let below = |i: usize| with(&markdown(self.below.get(&i).map_or("", String::as_str)));
+        let rows = self.rows.iter().enumerate();
+        let rows = rows.map(|(i, row)| line(row.iter().map(|cell| markdown(cell)).chain(below(i)).collect()));
+        [line(headings), line(sides.chain(with("---")).collect())].into_iter().chain(rows).collect()
     }
 
     /// LaTeX with the lines of booktabs, in a `table` with this caption.
@@ -95,6 +128,10 @@ impl Table {
                 text += "    \\midrule\n";
             }
             text += &line(row.iter().map(|cell| latex(cell)).collect());
+            if let Some(below) = self.below.get(&i) {
+                let n = self.columns.len();
+                text += &format!("    \\multicolumn{{{n}}}{{p{{\\linewidth}}}}{{{}}} \\\\\n", latex(below));
+            }
         }
         text + "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
     }
@@ -114,21 +151,45 @@ impl Table {
                 text += &format!("<{tag}{scope}{}>{}</{tag}>", class(column), html(cell));
             }
             text += "</tr>\n";
+            if let Some(below) = self.below.get(&i) {
+                let n = self.columns.len();
+                text += &format!("<tr class=\"below\"><td colspan=\"{n}\" dir=\"auto\">{}</td></tr>\n", html(below));
+            }
         }
         text + "</tbody>\n</table>\n"
     }
 
     fn width(&self, column: usize) -> usize {
-        let cells = self.rows.iter().map(|row| row[column].chars().count());
-        cells.chain([self.columns[column].heading.chars().count()]).max().unwrap_or(0)
+        let cells = self.rows.iter().map(|row| row[column].width());
+        cells.chain([self.columns[column].heading.width()]).max().unwrap_or(0)
     }
 
     fn line(&self, cells: &[String], widths: &[usize], gap: &str) -> String {
         let cells = cells.iter().zip(&self.columns).zip(widths).map(|((cell, column), width)| {
-            if column.to_the_right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            let cell = if column.may_be_cut { cut(cell, *width) } else { cell.clone() };
+            let room = " ".repeat(width.saturating_sub(cell.width()));
+            if column.to_the_right { room + &cell } else { cell + &room }
         });
         cells.collect::<Vec<_>>().join(gap).trim_end().to_owned()
     }
+}
+
+/// A text on one line that takes at most so many columns of a terminal: what does not fit is …, and what a terminal would
+/// take for a command is a space.
+pub(super) fn cut(text: &str, width: usize) -> String {
+    let plain = |c: char| if c.is_control() || "\u{2028}\u{2029}".contains(c) { ' ' } else { c };
+    let text: String = text.chars().map(plain).collect();
+    if text.width() <= width {
+        return text;
+    }
+    let mut left = width.saturating_sub(1);
+    let fits = |c: &char| {
+        let room = left.checked_sub(c.width().unwrap_or(0));
+        left = room.unwrap_or(left);
+        room.is_some()
+    };
+    let kept: String = text.chars().take_while(fits).collect();
+    format!("{}…", kept.trim_end())
 }
 
 /// Text that HTML and SVG take for text, also inside quotes.
@@ -221,6 +282,29 @@ mod tests {
             let table = Table::new(vec![Column::numbers("123"); columns]);
             assert_eq!(table.to_text().lines().next().unwrap(), vec!["123"; columns].join(gap));
         }
+    }
+
+    #[test]
+    fn texts_are_cut_by_what_a_terminal_shows() {
+        for (text, width, expected) in [
+            ("short", 8, "short"),
+            ("somewhat long", 8, "somewha…"),
+            ("two words", 5, "two…"),
+            ("彼は家に帰った", 14, "彼は家に帰った"),
+            ("彼は家に帰った", 8, "彼は家…"),
+            ("a\u{1b}[31m\tb\nc", 20, "a [31m b c"),
+        ] {
+            assert_eq!(cut(text, width), expected);
+        }
+        let table = Table::new([Column::words("彼"), Column::texts("said"), Column::numbers("n")]);
+        let table = table.row(["x", &"word ".repeat(30), "1"]).below("語".repeat(60)).row(["語語", "b", "2"]);
+        let lines: Vec<String> = table.to_text().lines().map(str::to_owned).collect();
+        assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
+        assert!(lines[2].ends_with("…   1") && lines[2].width() == 80 && lines[3].ends_with("語…"), "{lines:#?}");
+        assert_eq!(lines[4].width(), 80);
+        assert!(table.to_markdown().starts_with("| 彼 | said | n | text |\n"), "{}", table.to_markdown());
+        assert!(table.to_html("").contains("<tr class=\"below\"><td colspan=\"3\" dir=\"auto\">語"));
+        assert!(table.to_latex("").contains("\\multicolumn{3}{p{\\linewidth}}{語"));
     }
 
     #[test]

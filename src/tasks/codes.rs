@@ -169,6 +169,11 @@ fn is_region(part: &str) -> bool {
     letters || (part.len() == 3 && part.bytes().all(|byte| byte.is_ascii_digit()))
 }
 
+/// Whether a code says more than a language and its script.
+pub fn is_regional(code: &str) -> bool {
+    code.split(['-', '_']).skip(1).any(|part| !is_script(part))
+}
+
 /// Whether two codes can name the same language: one language, and no two scripts or regions at odds.
 pub fn can_be_same(a: &str, b: &str) -> bool {
     let parts = |code: &str| {

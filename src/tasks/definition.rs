@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Column, Columns, Kind, Layout, LeftOut, ProblemType, Split, Task,
-    codes::is_code,
+    codes::{can_be_same, is_code},
     format::{self, Format},
 };
 use crate::error::{Error, Result, did_you_mean};
@@ -200,6 +200,14 @@ impl Definition {
             let found = &self.source;
             return Err(format!("source: expected the code of a language, such as \"en\", found \"{found}\""));
         }
+        let other = self.languages.iter().find(|language| can_be_same(language, &self.source));
+        if let Some(other) = other.filter(|_| !self.languages.contains(&self.source)) {
+            let found = &self.source;
+            return Err(format!(
+                "source: \"{found}\" is called \"{other}\" in languages, and would not be told from the others; write source = \
+                 \"{other}\" if the data call it so"
+            ));
+        }
         if let Some((_, twice)) = self.languages.iter().enumerate().find(|(i, l)| self.languages[..*i].contains(l)) {
             return Err(format!("languages: \"{twice}\" is named twice, and would weigh twice in every mean"));
         }
@@ -293,7 +301,7 @@ impl Definition {
         }
         let mut found: Option<&'static Format> = None;
         for pattern in [&files.train, &files.dev, &files.test].into_iter().flatten() {
-            let format = format::of_path(Path::new(pattern)).ok_or_else(|| {
+            let format = format::of_path_for(Path::new(pattern), self.kind).ok_or_else(|| {
                 let known: Vec<&str> = format::FORMATS.iter().map(|format| format.name).collect();
                 format!("layouts.{i}: how is \"{pattern}\" read? name its format (known: {})", known.join(", "))
             })?;
@@ -392,6 +400,11 @@ mod tests {
             ("\"health\"]", "\"Sport\"]", "labels: expected two or more, no two alike but for case"),
             ("\"news\"", "\"my news\"", "name: expected letters, digits, - and _, found \"my news\""),
             ("\"eng\"", "\"english\"", "source: expected the code of a language"),
+            (
+                "[[layouts]]",
+                "languages = [\"en\", \"de\"]\n[[layouts]]",
+                "source: \"eng\" is called \"en\" in languages",
+            ),
             ("\"news\"", "\"mlm\"", "means something else already"),
             ("[[layouts]]", "[aliases]\nx = \"heatlh\"\n[[layouts]]", "no label; did you mean \"health\"?"),
             ("train = [\"{language}/train.tsv\"]", "train = [\"../{language}.tsv\"]", "below the data folder"),

@@ -61,6 +61,14 @@ impl Format {
         }
     }
 
+    /// The same, where words need no tags.
+    pub(super) fn rows_without_tags(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
+        match self.name {
+            WORDS => words::read_words(file),
+            _ => self.rows(file, task, layout),
+        }
+    }
+
     /// The texts of a table with a header, labels or not: in the columns that `task` names, else in those of usual names.
     pub fn texts(&self, file: &TextFile, task: Option<&Task>) -> Result<Vec<Row>> {
         let named = task.and_then(|task| task.layouts.iter().map(|layout| layout.columns).find(|c| c.a.is_some()));
@@ -95,12 +103,15 @@ impl Format {
     }
 }
 
+/// The format of which words may stand alone.
+const WORDS: &str = "words";
+
 /// All of them.
 pub const FORMATS: &[Format] = &[
     Format { name: "tsv", endings: &["tsv", "tab"], read: Read::Table(table::tsv) },
     Format { name: "csv", endings: &["csv"], read: Read::Table(table::csv) },
     Format { name: "jsonl", endings: &["jsonl", "ndjson"], read: Read::Table(table::jsonl) },
-    Format { name: "words", endings: &[], read: Read::Words(words::read_lines) },
+    Format { name: WORDS, endings: &["conll"], read: Read::Words(words::read_lines) },
     Format { name: "conllu", endings: &["conllu"], read: Read::Words(words::read_conllu) },
     Format { name: "squad", endings: &["json"], read: Read::Questions(squad::read) },
     Format { name: "xsid-blocks", endings: &["conll"], read: Read::Rows(xsid::read_blocks) },
@@ -110,6 +121,27 @@ pub const FORMATS: &[Format] = &[
 /// The format of this name.
 pub fn find(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name)
+}
+
+/// The format that a file's name says, of those for a kind of task where several end so.
+pub fn of_path_for(path: &Path, kind: Kind) -> Option<&'static Format> {
+    let first = of_path(path)?;
+    let same_ending = |format: &&Format| format.endings.iter().any(|ending| first.endings.contains(ending));
+    FORMATS.iter().filter(same_ending).find(|format| format.is_for(kind)).or(Some(first))
+}
+
+/// The format of a .conll file, which its lines say: xSID's say `# intent = …` first, CoNLL-U's have ten columns.
+pub(super) fn of_conll(format: &'static Format, file: &TextFile) -> &'static Format {
+    let is_conll = file.path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("conll"));
+    let mut first = file.lines().map(|(_, line)| line).take_while(|line| !line.trim().is_empty());
+    let says = |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.trim_start().starts_with("intent"));
+    let ten = |line: &str| line.split('\t').count() == 10 && line.starts_with(|first: char| first.is_ascii_digit());
+    let found = first.find_map(|line| match (says(line), ten(line)) {
+        (true, _) => find("xsid-blocks"),
+        (_, true) => find("conllu"),
+        _ => None,
+    });
+    found.filter(|_| is_conll).unwrap_or(format)
 }
 
 /// The format that a file's name says.

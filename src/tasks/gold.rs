@@ -42,11 +42,17 @@ impl Task {
         Ok(example)
     }
 
+    /// What is right of an example, for people: its label or labels, the number, the tags of its words, or the answers.
+    pub fn right(&self, example: &Example) -> String {
+        let labels = example.labels().map(|label| self.labels()[label].to_owned());
+        let number = example.number.map(|number| number.to_string());
+        let answers = example.answers.iter().map(|answer| format!("\"{}\"", answer.text));
+        labels.chain(number).chain(answers).collect::<Vec<_>>().join(" ")
+    }
+
     /// The labels of a field; none where it is empty.
     fn holding(&self, place: &str, row: &Row) -> Result<Vec<usize>> {
-        let names = written(row).trim_matches(['[', ']']).split(BETWEEN);
-        let names = names.map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty());
-        let mut holds = names.map(|name| self.label_at(place, name)).collect::<Result<Vec<usize>>>()?;
+        let mut holds = parts(written(row)).map(|name| self.label_at(place, name)).collect::<Result<Vec<usize>>>()?;
         holds.sort_unstable();
         match holds.windows(2).find(|pair| pair[0] == pair[1]) {
             None => Ok(holds),
@@ -68,6 +74,12 @@ impl Task {
             ))),
         }
     }
+}
+
+/// The labels of a field: parted by commas, bars or semicolons, or a list of JSON.
+pub(super) fn parts(field: &str) -> impl Iterator<Item = &str> {
+    let names = field.trim().trim_matches(['[', ']']).split(BETWEEN);
+    names.map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty())
 }
 
 fn written(row: &Row) -> &str {

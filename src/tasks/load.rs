@@ -7,8 +7,9 @@ use std::{
 };
 
 use super::{
-    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile,
-    codes::{can_be_same, is_code},
+    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
+    codes::{can_be_same, is_code, is_regional},
+    format,
     table::looks_quoted,
     text_file::sha256,
 };
@@ -152,6 +153,20 @@ impl Task {
         Ok(all)
     }
 
+    /// Refuses test data that hold the source language under another code: it would count as a language transferred to.
+    pub fn check_source(&self, tested: &[String]) -> Result<()> {
+        // One may want to transfer from one region to another, and says both.
+        let same = |code: &&String| can_be_same(code, self.source) && !is_regional(code) && !is_regional(self.source);
+        let is_there = tested.iter().any(|code| code == self.source);
+        tested.iter().filter(|_| !is_there).find(same).map_or(Ok(()), |code| {
+            let (name, source) = (self.name, self.source);
+            Err(Error::Config(format!(
+                "{name}: its source is \"{source}\", and the test data call that language \"{code}\"; write source = \"{code}\" \
+                 (--source {code}), or name the files after {source}"
+            )))
+        })
+    }
+
     fn asked_one(&self, present: &[String], name: &str) -> Result<Asked> {
         let as_named = Asked { language: name.to_owned(), note: None };
         if present.iter().any(|language| language == name) || self.is_mixture(name) {
@@ -193,12 +208,19 @@ impl Task {
         all.ok_or_else(|| Error::Usage(format!("no file of {} was named", self.name)))
     }
 
-    /// The layout whose files end like this one; the first where none does.
+    /// The layout whose files end like this one; the first where none does, in the format that the name says.
     fn layout_for(&self, path: &Path) -> &'static Layout {
         let same_ending = |layout: &&Layout| {
             layout.files.iter().any(|(_, pattern)| Path::new(pattern).extension() == path.extension())
         };
-        self.layouts.iter().find(same_ending).unwrap_or(&self.layouts[0])
+        let first = &self.layouts[0];
+        let other = format::of_path_for(path, self.kind).filter(|format| format.is_for(self.kind));
+        self.layouts.iter().find(same_ending).unwrap_or_else(|| match other {
+            Some(format) if format.has_columns() == first.format.has_columns() => {
+                Box::leak(Box::new(Layout { format, files: &[], ..*first }))
+            }
+            _ => first,
+        })
     }
 
     /// Where the files may lie: the folder's subfolder named like the task, then the folder itself.
@@ -235,12 +257,16 @@ impl Task {
             }
         }
         match self.languages_in(folder, split) {
-            Ok(present) => Err(Error::Missing(format!(
-                "no {split} file of {} for language \"{language}\" in {}; {}",
-                self.name,
-                folder.display(),
-                did_you_mean(language, present.iter().map(String::as_str))
-            ))),
+            Ok(present) => {
+                let hint = match present.iter().find(|other| can_be_same(other, language)) {
+                    Some(other) => format!("it is called \"{other}\" there: write \"{other}\""),
+                    None => did_you_mean(language, present.iter().map(String::as_str)),
+                };
+                let (name, folder) = (self.name, folder.display());
+                Err(Error::Missing(format!(
+                    "no {split} file of {name} for language \"{language}\" in {folder}; {hint}"
+                )))
+            }
             Err(_) => Err(self.missing(folder, split, &format!("language \"{language}\""))),
         }
     }
@@ -311,7 +337,10 @@ impl Task {
 
     fn read(&self, found: &Found, language: &str, labels: Labels) -> Result<Loaded> {
         let file = TextFile::read(&found.path)?;
-        let rows = found.layout.format.rows(&file, self, found.layout)?;
+        let rows = match labels {
+            Labels::Required => found.layout.format.rows(&file, self, found.layout)?,
+            Labels::Ignored => self.without_tags(&file, found.layout)?,
+        };
         let all = rows.len();
         let rows = of_language(rows, &file, language)?;
         let others = if found.is_of_one { all - rows.len() } else { 0 };
@@ -328,6 +357,23 @@ impl Task {
             loaded.dropped.insert("rows of other languages, as their column says".to_owned(), others);
         }
         Ok(loaded)
+    }
+
+    /// Rows for prediction, in which words may stand without tags.
+    fn without_tags(&self, file: &TextFile, layout: &Layout) -> Result<Vec<Row>> {
+        let rows = layout.format.rows_without_tags(file, self, layout)?;
+        // A sentence on one line would be read as a word with its tag.
+        let is_none = |tag: &str| !tag.contains(char::is_alphanumeric) || self.label(tag).is_some();
+        match rows.iter().flat_map(|row| &row.words).find(|word| !is_none(&word.tag)) {
+            None => Ok(rows),
+            Some(Word { line, tag, .. }) => Err(Error::Data(format!(
+                "{}: \"{tag}\" is no tag of {}; put each word on a line of its own, alone or with one of its tags ({}), and \
+                 empty lines between sentences",
+                file.place(*line),
+                self.name,
+                self.labels().join(", ")
+            ))),
+        }
     }
 
     /// How one can tell that a file's labels were taken out: there are none, or all are one where the task has several.
@@ -714,6 +760,41 @@ mod tests {
             let loaded = shipped("xnli").load_unlabelled(folder.path(), Split::Test, "en");
             check(loaded, "test-en:1 1 p/h -\ntest-en:2 2 p/k -", &[]);
         }
+    }
+
+    #[test]
+    fn words_are_predicted_without_tags() {
+        let task = shipped("panx");
+        let folder = folder(&[("words.tsv", "Ada\nsaw\tO\n\nRome\t_\n"), ("lines.tsv", "Ada saw Rome\n")]);
+        let load = |name: &str| task.load_files_unlabelled(&[folder.path().join(name)], "en");
+        assert_eq!(
+            load("words.tsv").unwrap().examples.iter().map(|one| &one.a[..]).collect::<Vec<_>>(),
+            ["Ada saw", "Rome"]
+        );
+        let error = load("lines.tsv").unwrap_err();
+        assert!(
+            error.message().contains("lines.tsv:1: \"Rome\" is no tag of panx; put each word on a line"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn the_source_has_one_code() {
+        let task = shipped("xnli");
+        let check =
+            |codes: &[&str]| task.check_source(&codes.iter().map(|code| (*code).to_owned()).collect::<Vec<_>>());
+        for fine in [&["de", "en"][..], &["de"], &["en-GB", "de"], &["eng", "en"]] {
+            check(fine).unwrap();
+        }
+        for (codes, says) in
+            [(["de", "eng"], "write source = \"eng\" (--source eng)"), (["eng_Latn", "de"], "\"eng_Latn\"")]
+        {
+            let error = check(&codes).unwrap_err();
+            assert!(error.exit_code() == 78 && error.message().contains(says), "{error}");
+        }
+        let folder = folder(&[("test-es.tsv", "p\th\tneutral\n")]);
+        let error = task.load(folder.path(), Split::Test, "spa").unwrap_err();
+        assert!(error.message().ends_with("it is called \"es\" there: write \"es\""), "{error}");
     }
 
     #[test]

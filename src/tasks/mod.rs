@@ -2,6 +2,7 @@
 //!
 //! A task says which labels there are, where its files lie and in which format; `load` finds, reads and checks them.
 
+mod answers;
 mod codes;
 pub mod definition;
 pub mod demo;

@@ -6,14 +6,12 @@ use std::{
 };
 
 use super::{
-    Columns, Format, Kind, Layout, ProblemType, Split, Task, TextFile,
+    Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile, answers,
     definition::{ColumnName, ColumnNames, Definition, Files},
-    format, table,
+    format,
+    table::{self, Found},
 };
 use crate::error::{Error, Result};
-
-/// More labels than this are texts, most likely.
-const MOST_LABELS: usize = 200;
 
 /// The files of a user's own.
 #[derive(Debug, Clone, Copy)]
@@ -49,12 +47,17 @@ pub fn guess(named: &Named) -> Result<Guess> {
         Error::Usage(format!("{shown}: expected a file that ends in one of {}; rename or convert it", known.join(", ")))
     })?;
     let file = TextFile::read(named.train)?;
+    let format = format::of_conll(format, &file);
     if let Some(format) = without_columns(format, &file) {
         return guess_rows(named, format, &file);
     }
     let found = format.columns_of(&file)?;
     let remedy = "name the columns so, or describe the task in a file: rxlt task new";
-    let (a, b) = found.sentences.ok_or_else(|| {
+    let label = found.label.as_ref().ok_or_else(|| {
+        let (known, names) = (table::LABEL.join(", "), found.names.join(", "));
+        Error::Data(format!("{shown}: expected a column of labels ({known}), found {names}{}; {remedy}", found.hint))
+    });
+    let (a, b) = texts(&found).ok_or_else(|| {
         let (first, second, single) = (table::FIRST.join(", "), table::SECOND.join(", "), table::SINGLE.join(", "));
         let names = found.names.join(", ");
         Error::Data(format!(
@@ -63,80 +66,89 @@ pub fn guess(named: &Named) -> Result<Guess> {
             found.hint
         ))
     })?;
-    let label = found.label.ok_or_else(|| {
-        let (known, names) = (table::LABEL.join(", "), found.names.join(", "));
-        Error::Data(format!("{shown}: expected a column of labels ({known}), found {names}; {remedy}"))
-    })?;
+    let label = label?.clone();
+    let named_column = |name: &String| ColumnName::Name(name.clone());
     let columns = ColumnNames {
-        sentence1: Some(ColumnName::Name(a.clone())),
-        sentence2: b.clone().map(ColumnName::Name),
-        label: Some(ColumnName::Name(label.clone())),
-        language: found.language.clone().map(ColumnName::Name),
-        id: found.id.clone().map(ColumnName::Name),
-        choices: Vec::new(),
+        sentence1: Some(named_column(&a)),
+        sentence2: b.as_ref().map(named_column),
+        label: Some(named_column(&label)),
+        language: found.language.as_ref().map(named_column),
+        id: found.id.as_ref().map(named_column),
+        choices: found.choices.iter().map(named_column).collect(),
     };
-    let name = name_of(named.train);
-    let files = |columns: ColumnNames| Files { format: Some(format.name.to_owned()), columns, ..Files::default() };
+    let files = Files { format: Some(format.name.to_owned()), columns, ..Files::default() };
+    let is_choice = !found.choices.is_empty();
     let mut definition = Definition {
         about: format!("made of {}", file_name(named.train)),
-        name,
-        kind: Kind::Classify,
-        problem_type: ProblemType::default(),
+        name: name_of(named.train),
+        kind: if is_choice { Kind::Choose } else { Kind::Classify },
+        // Until the rows are read; several labels may stand in one field.
+        problem_type: if is_choice { ProblemType::default() } else { ProblemType::MultiLabelClassification },
         prompts: BTreeMap::new(),
         pairs: b.is_some(),
-        labels: vec!["a".into(), "b".into()], // until the rows are read
+        labels: vec!["a".into(), "b".into()],
         source: named.source.to_owned(),
         languages: Vec::new(),
         aliases: BTreeMap::new(),
         left_out: Vec::new(),
         layouts: Vec::new(),
     };
-    let mut others = 0;
-    let counts = labels(&file, format, &definition, &files(columns.clone()), &mut others)?;
-    refuse_numbers(&counts, &label, &shown.to_string())?;
-    check_labels(&counts, &label, &shown.to_string())?;
-    definition.labels = in_order(counts.keys().cloned().collect());
-    let (folder, layouts) = lay_out(named, files(columns))?;
+    let (rows, others) = rows_of(&file, format, &definition, &files)?;
+    let counts = counts(&rows);
+    if !answers::are_several(&counts) {
+        refuse_empty(&file, &rows)?;
+    }
+    let answers = answers::of(&counts, &found.choices, &label, &shown.to_string())?;
+    (definition.kind, definition.problem_type, definition.labels) =
+        (answers.kind, answers.problem_type, answers.labels);
+    definition.prompts = prompts(&rows, definition.kind);
+    let (folder, layouts) = lay_out(named, files)?;
     definition.layouts = layouts;
     definition.check().map_err(|problem| Error::Config(format!("{shown}: {problem}")))?;
     let sentences = b.map_or(format!("single texts (column {a})"), |b| format!("pairs (columns {a} and {b})"));
-    let all = definition.labels.iter().map(|label| format!("{label} {}", counts[label]));
-    let rows = counts.values().sum();
-    let assumed = vec![
-        format!("task \"{}\": {sentences} in one of {} classes (column {label})", definition.name, counts.len()),
-        format!("{rows} rows to train on, in \"{}\" (--source): {}", named.source, all.collect::<Vec<_>>().join(", ")),
-        match named.test {
-            Some(test) if !test.contains("{language}") && found.language.is_none() => {
-                format!("{test} does not say {{language}}: all of it is taken to be in \"{}\" (--source)", named.source)
-            }
-            Some(test) => format!("test data: {test}"),
-            None => "no --test: nothing is measured".to_owned(),
-        },
-        match named.dev {
-            Some(dev) => format!("models are selected by {dev}"),
-            None => "no --dev: the last model is kept".to_owned(),
-        },
+    let (name, n, source) = (&definition.name, rows.len(), named.source);
+    let assumed = [
+        format!("task \"{name}\": {sentences}: {}", answers.asked),
+        format!("{n} rows to train on, in \"{source}\" (--source): {}", answers.held),
     ];
     let of_language = found.language.map(|column| {
-        format!(
-            "column {column} says the language of a row: {others} rows of others than \"{}\" are left out",
-            named.source
-        )
+        format!("column {column} says the language of a row: {others} rows of others than \"{source}\" are left out")
     });
-    let assumed = assumed.into_iter().chain(of_language).collect();
-    Ok(Guess { definition, folder, rows, assumed })
+    let assumed = assumed.into_iter().chain(said_of_splits(named, of_language.is_some())).chain(of_language).collect();
+    Ok(Guess { definition, folder, rows: n, assumed })
 }
 
-/// Refuses a column of numbers, which are no classes.
-fn refuse_numbers(counts: &BTreeMap<String, usize>, label: &str, shown: &str) -> Result<()> {
-    let are_numbers = counts.keys().all(|name| name.parse::<f64>().is_ok());
-    match are_numbers && counts.keys().any(|name| name.contains('.')) {
-        false => Ok(()),
-        true => Err(Error::Data(format!(
-            "{shown}: the column {label} holds numbers; describe the task in a file with problem_type = \"regression\" and no \
-             labels (README, data of your own)"
-        ))),
+/// The columns of texts: of the text that alternatives belong to, or of a sentence or a pair.
+fn texts(found: &Found) -> Option<(String, Option<String>)> {
+    match found.choices.is_empty() {
+        true => found.sentences.clone(),
+        false => found.premise.clone().map(|premise| (premise, None)),
     }
+}
+
+/// How often each answer stands in rows.
+fn counts(rows: &[Row]) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for row in rows {
+        *counts.entry(row.label.as_deref().unwrap_or_default().trim().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// Refuses rows without an answer.
+fn refuse_empty(file: &TextFile, rows: &[Row]) -> Result<()> {
+    let is_empty = |row: &&Row| row.label.as_deref().unwrap_or_default().trim().is_empty();
+    rows.iter().find(is_empty).map_or(Ok(()), |row| {
+        Err(Error::Data(format!("{}: there is no label; fill it in or remove the row", file.place(row.line))))
+    })
+}
+
+/// COPA's questions in words, where those are what is asked of alternatives.
+fn prompts(rows: &[Row], kind: Kind) -> BTreeMap<String, String> {
+    let known = [("cause", "What was the cause?"), ("effect", "What happened as a result?")];
+    let is_known = |row: &Row| row.b.as_deref().is_some_and(|asked| known.iter().any(|(name, _)| *name == asked));
+    let prompts = known.into_iter().map(|(name, prompt)| (name.to_owned(), prompt.to_owned()));
+    if kind == Kind::Choose && rows.iter().all(is_known) { prompts.collect() } else { BTreeMap::new() }
 }
 
 /// The format of a file that is no table: words with tags, or questions. A .tsv file is one of words where its lines hold a
@@ -170,7 +182,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
         problem_type: ProblemType::default(),
         prompts: BTreeMap::new(),
         pairs: false,
-        labels: in_order(counts.keys().cloned().collect()),
+        labels: answers::in_order(counts.keys().cloned().collect()),
         source: named.source.to_owned(),
         languages: Vec::new(),
         aliases: BTreeMap::new(),
@@ -185,15 +197,16 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
         Kind::Classify | Kind::Choose => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
-    let assumed = [format!("task \"{name}\": {what}"), rows_said].into_iter().chain(said_of_splits(named)).collect();
+    let assumed =
+        [format!("task \"{name}\": {what}"), rows_said].into_iter().chain(said_of_splits(named, false)).collect();
     Ok(Guess { definition, folder, rows: n, assumed })
 }
 
-/// What is said of test and dev data.
-fn said_of_splits(named: &Named) -> [String; 2] {
+/// What is said of test and dev data, where a column may say the language of a row.
+fn said_of_splits(named: &Named, has_languages: bool) -> [String; 2] {
     [
         match named.test {
-            Some(test) if !test.contains("{language}") => {
+            Some(test) if !test.contains("{language}") && !has_languages => {
                 format!("{test} does not say {{language}}: all of it is taken to be in \"{}\" (--source)", named.source)
             }
             Some(test) => format!("test data: {test}"),
@@ -206,54 +219,16 @@ fn said_of_splits(named: &Named) -> [String; 2] {
     ]
 }
 
-/// How often each label stands in a file, in the source language.
-fn labels(
-    file: &TextFile,
-    format: &format::Format,
-    definition: &Definition,
-    files: &Files,
-    others: &mut usize,
-) -> Result<BTreeMap<String, usize>> {
+/// The rows of a file in the source language, and how many there are in others.
+fn rows_of(file: &TextFile, format: &Format, definition: &Definition, files: &Files) -> Result<(Vec<Row>, usize)> {
     let layout = Files { train: vec![file_name(&file.path)], ..files.clone() };
     let task: &Task = Definition { layouts: vec![layout], ..definition.clone() }.leak();
-    let mut counts = BTreeMap::new();
-    for row in format.rows(file, task, &task.layouts[0])? {
-        let label = row.label.unwrap_or_default().trim().to_owned();
-        if label.is_empty() {
-            return Err(Error::Data(format!(
-                "{}: there is no label; fill it in or remove the row",
-                file.place(row.line)
-            )));
-        }
-        if row.language.as_deref().is_some_and(|language| language != definition.source) {
-            *others += 1;
-            continue;
-        }
-        *counts.entry(label).or_default() += 1;
-    }
-    Ok(counts)
-}
-
-fn check_labels(counts: &BTreeMap<String, usize>, column: &str, place: &str) -> Result<()> {
-    let rows: usize = counts.values().sum();
-    let few = counts.len() < 2;
-    if !few && counts.len() <= MOST_LABELS && (counts.len() < rows || rows < 4) {
-        return Ok(());
-    }
-    let labels = if few { "one label".to_owned() } else { format!("{} labels", counts.len()) };
-    Err(Error::Data(format!(
-        "{place}: expected a few labels in column {column}, found {labels} in {rows} rows; describe the task in a file: \
-         rxlt task new"
-    )))
-}
-
-/// Numbers by their value, all else by the letters.
-fn in_order(mut labels: Vec<String>) -> Vec<String> {
-    let numbers: Option<Vec<i64>> = labels.iter().map(|label| label.parse().ok()).collect();
-    if numbers.is_some() {
-        labels.sort_by_key(|label| label.parse::<i64>().unwrap_or_default());
-    }
-    labels
+    let rows = format.rows(file, task, &task.layouts[0])?;
+    let all = rows.len();
+    let is_own = |row: &Row| row.language.as_deref().is_none_or(|language| language == definition.source);
+    let own: Vec<Row> = rows.into_iter().filter(is_own).collect();
+    let others = all - own.len();
+    Ok((own, others))
 }
 
 /// Dev and test files below one folder: that of the test data, or where there are none that of the training data.
@@ -284,7 +259,8 @@ fn lay_out(named: &Named, files: Files) -> Result<(PathBuf, Vec<Files>)> {
     for (split, pattern) in [(Split::Train, train), (Split::Dev, dev), (Split::Test, test)] {
         let Some(pattern) = pattern else { continue };
         // Files of another ending are of another format, with columns of the same names.
-        let of_kind = |format: &&Format| kind.is_none_or(|kind| format.is_for(kind));
+        let is_other = |_: &&Format| Path::new(&pattern).extension() != named.train.extension();
+        let of_kind = |format: &&Format| is_other(format) && kind.is_none_or(|kind| format.is_for(kind));
         let format = format::of_path(Path::new(&pattern)).filter(of_kind).map(|format| format.name.to_owned());
         let format = format.or_else(|| layouts[0].format.clone());
         let at = layouts.iter().position(|files| files.format == format).unwrap_or_else(|| {
@@ -362,6 +338,80 @@ mod tests {
         let Guess { definition, .. } = guess.unwrap();
         assert_eq!((definition.name.as_str(), definition.pairs), ("nli", true));
         assert_eq!(definition.labels, ["9", "10"]);
+    }
+
+    #[test]
+    fn several_labels_numbers_and_alternatives_are_understood() {
+        let copa = "premise,question,choice1,choice2,label\nIt rained.,effect,wet,dry,0\nIt froze.,cause,heat,cold,1\n";
+        for (name, text, kind, problem_type, labels, says) in [
+            (
+                "t.csv",
+                "text,labels\nx,insult|threat\ny,insult\nz,\n",
+                Kind::Classify,
+                ProblemType::MultiLabelClassification,
+                "insult threat",
+                "any of 2 labels (column labels, several in a field)",
+            ),
+            (
+                "t.jsonl",
+                "{\"text\": \"x\", \"labels\": [\"a\", \"b\"], \"about\": {}}\n{\"text\": \"y\", \"labels\": [], \"about\": {}}\n",
+                Kind::Classify,
+                ProblemType::MultiLabelClassification,
+                "a b",
+                "2 rows to train on, in \"en\" (--source): a 1, b 1",
+            ),
+            (
+                "t.tsv",
+                "sentence1\tsentence2\tscore\nx\ty\t0.5\nx\tz\t4\n",
+                Kind::Classify,
+                ProblemType::Regression,
+                "",
+                "a number (column score)",
+            ),
+            ("t.csv", copa, Kind::Choose, ProblemType::default(), "0 1", "which of choice1, choice2 is right"),
+        ] {
+            let (folder, guess) = guessed(&[(name, text)], "test-{language}.csv");
+            let Guess { definition, assumed, .. } = guess.unwrap();
+            let found = (definition.kind, definition.problem_type, &definition.labels.join(" ")[..]);
+            assert_eq!(found, (kind, problem_type, labels), "{assumed:?}");
+            assert!(assumed.iter().any(|line| line.contains(says)), "{assumed:?}");
+            // What is written down is read again, and the file by it.
+            let again = Definition::parse(&definition.to_toml(), "again").unwrap();
+            let loaded = again.leak().load_files(&[folder.path().join(name)], "en").unwrap();
+            assert_eq!(loaded.examples.len(), text.lines().filter(|line| !line.starts_with(['s', 't', 'p'])).count());
+        }
+        let (_folder, guess) = guessed(&[("t.csv", copa)], "test-{language}.csv");
+        assert_eq!(guess.unwrap().definition.prompts["effect"], "What happened as a result?");
+    }
+
+    #[test]
+    fn conll_files_are_what_their_lines_say() {
+        let names = "-DOCSTART- -X- O O\n\nAda NNP I-NP B-PER\nsaw VBD I-VP O\n\nRome NNP I-NP B-LOC\n";
+        let parts = "# sent_id = 1\n1\tAda\tAda\tPROPN\t_\t_\t_\t_\t_\t_\n2\tsaw\tsee\tVERB\t_\t_\t_\t_\t_\t_\n";
+        let intents = "# text = show all\n# intent = x/y\n1\tshow\tx/y\tO\n2\tall\tx/y\tO\n\n\
+                       # text = stop\n# intent = z\n1\tstop\tz\tO\n";
+        for (text, format, labels) in
+            [(names, "words", "B-LOC B-PER O"), (parts, "conllu", "PROPN VERB"), (intents, "xsid-blocks", "x/y z")]
+        {
+            let (_folder, guess) = guessed(&[("train.conll", text)], "test-{language}.conll");
+            let definition = guess.unwrap().definition;
+            let found = (definition.layouts[0].format.as_deref(), &definition.labels.join(" ")[..]);
+            assert_eq!((found, definition.layouts.len()), ((Some(format), labels), 1));
+        }
+        let toml =
+            "name = \"n\"\nkind = \"tag\"\nlabels = [\"A\", \"B\"]\n[[layouts]]\ntest = [\"{language}.conll\"]\n";
+        assert_eq!(Definition::parse(toml, "n").unwrap().leak().layouts[0].format.name, "words");
+    }
+
+    #[test]
+    fn each_file_is_read_in_its_own_format() {
+        let json = "{\"text\": \"gut\", \"label\": \"pos\"}\n{\"text\": \"b\u{f6}se\", \"label\": \"neg\"}\n";
+        let files = [("a/train.csv", "text,label\ngood,pos\nbad,neg\nnice,pos\n"), ("b/test-de.jsonl", json)];
+        let (folder, guess) = guessed(&files, "b/test-{language}.jsonl");
+        let task = guess.unwrap().definition.leak();
+        let train = task.load_files(&[folder.path().join("a/train.csv")], "en").unwrap();
+        let test = task.load(&folder.path().join("b"), Split::Test, "de").unwrap();
+        assert_eq!((train.examples.len(), test.examples.len(), &test.examples[0].a[..]), (3, 2, "gut"));
     }
 
     #[test]

@@ -6,6 +6,16 @@ use crate::error::{Error, Result};
 /// A line a word: the word first, its tag last, parted by a tab or by spaces. Lines that begin with `# ` or `-DOCSTART-`
 /// are passed over.
 pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
+    read_tagged(file, None)
+}
+
+/// The same, where a line may hold a word alone.
+pub fn read_words(file: &TextFile) -> Result<Vec<Row>> {
+    read_tagged(file, Some(""))
+}
+
+/// Lines of words; `untagged` stands for the tag of one that has none, if one may have none.
+fn read_tagged(file: &TextFile, untagged: Option<&'static str>) -> Result<Vec<Row>> {
     read(file, |line, content| {
         if content.starts_with("# ") || content.starts_with("-DOCSTART-") {
             return Ok(None);
@@ -17,12 +27,15 @@ pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
                 file.place(line)
             ))),
             [word, .., tag] if !word.trim().is_empty() && !tag.trim().is_empty() => Ok(Some((word.trim(), tag.trim()))),
-            ref fields => Err(Error::Data(format!(
-                "{}: expected a word and its tag, parted by a tab or a space, found {} fields: {}",
-                file.place(line),
-                fields.len(),
-                excerpt(content)
-            ))),
+            ref fields => match (fields.first().map(|word| word.trim()).filter(|word| !word.is_empty()), untagged) {
+                (Some(word), Some(tag)) => Ok(Some((word, tag))),
+                _ => Err(Error::Data(format!(
+                    "{}: expected a word and its tag, parted by a tab or a space, found {} fields: {}",
+                    file.place(line),
+                    fields.len(),
+                    excerpt(content)
+                ))),
+            },
         }
     })
 }
@@ -112,6 +125,13 @@ mod tests {
     fn conllu_has_words_not_tokens() {
         let text = "# sent_id = 1\n1-2\tzum\t_\t_\n1\tzu\tzu\tADP\t_\n2\tdem\tder\tDET\t_\n2.1\tx\tx\tVERB\n3\tHaus\tHaus\tNOUN\n";
         assert_eq!(read_text(read_conllu, text).unwrap(), [(3, "zu dem Haus".to_owned(), "ADP DET NOUN".to_owned())]);
+    }
+
+    #[test]
+    fn words_may_stand_alone_where_nobody_asks_for_tags() {
+        let text = "From\nthe\tO\nAP\t\n\nYes\n";
+        let expected = [(1, "From the AP".to_owned(), " O ".to_owned()), (5, "Yes".into(), "".into())];
+        assert_eq!(read_text(read_words, text).unwrap(), expected);
     }
 
     #[test]

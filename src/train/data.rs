@@ -64,6 +64,7 @@ impl<'a> Data<'a> {
                 (asked.into_iter().map(|asked| asked.language).collect(), notes)
             }
         };
+        task.check_source(&codes)?;
         codes.sort_by_key(|language| language != task.source);
         Ok(Languages { codes, notes })
     }
