@@ -110,6 +110,68 @@ fn what_is_there_runs_once_and_its_means_are_partial() {
     assert_eq!(fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap(), json);
 }
 
+/// XGLUE's WPR and QADSM in English and German: a query, a title and a text, and a grade or a label.
+fn made_xglue() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = |n: usize, labels: &[&str]| {
+        (0..n).fold(String::new(), |mut text, i| {
+            let (query, label) = (i / 3, labels[(i + i / 3) % labels.len()]);
+            writeln!(text, "query {query}\ttitle {i}\tit is about {label}\t{label}").unwrap();
+            text
+        })
+    };
+    for (task, labels) in [("WPR", &["0", "1", "2", "3", "4"][..]), ("QADSM", &["Good", "Bad"])] {
+        for (split, language, n) in [("train", "en", 24), ("dev", "en", 9), ("test", "en", 12), ("test", "de", 13)] {
+            let name = format!("XGLUE/{task}/xglue.{}.{language}.{split}", task.to_lowercase());
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("it has one")).unwrap();
+            fs::write(path, rows(n, labels)).unwrap();
+        }
+    }
+    folder
+}
+
+/// Stdout of a command that goes well.
+fn out_of(folder: &Path, args: &[&str]) -> String {
+    let output = rxlt(folder, args).output().expect("the binary runs");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("rxlt writes UTF-8")
+}
+
+#[test]
+fn ranked_results_score_alike_in_runs_and_submissions() {
+    let folder = made_xglue();
+    let run =
+        ["benchmark", "xglue", "--model", "weights/xlmr-open", "--data", "XGLUE", "--output", "out", "--available"];
+    let short = ["--set", "stages.0.updates=2", "--set", "stages.0.max_length=32", "--progress", "plain"];
+    let table = out_of(folder.path(), &[&run[..], &short[..]].concat());
+    let row =
+        |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}\n{table}"));
+    assert!(row("WPR").contains("nDCG") && row("QADSM").contains("accuracy"), "{table}");
+    let json: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap()).unwrap();
+    // The model's own submission, scored by the official rules, is what the run says; a query of one result does not count.
+    let eval = ["eval", "--model", "out/WPR/1-xglue-wpr/model", "--task", "xglue-wpr", "--data", "XGLUE/WPR"];
+    let own = out_of(folder.path(), &[&eval[..], &["--output", "p", "--format", "xglue"]].concat());
+    assert!(own.contains("nDCG") && own.lines().any(|line| line.starts_with("de ") && line.contains("  4  ")), "{own}");
+    let score =
+        ["score", "--benchmark", "xglue", "--predictions", "p", "--gold", "XGLUE", "--task", "WPR", "--json", "s.json"];
+    let said = out_of(folder.path(), &score);
+    assert!(said.contains("1 queries with a single result"), "{said}");
+    let scored: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("s.json")).unwrap()).unwrap();
+    for language in ["de", "en"] {
+        let of_run = json["tasks"][1]["by_language"]["ndcg"][language].as_f64().unwrap();
+        let official = scored["official"]["WPR"]["score"][language].as_f64().unwrap();
+        assert!((of_run - 100.0 * official).abs() < 1e-9, "{language}: {of_run} {official}");
+    }
+    // Texts without grades, in three columns, are ranked too.
+    fs::write(folder.path().join("new.tsv"), "query 1\ttitle\ttext\nquery 1\tother\ttext\n").unwrap();
+    let predict = ["predict", "--model", "out/WPR/1-xglue-wpr/model", "--input", "new.tsv", "--format", "xglue"];
+    let grades = out_of(folder.path(), &predict);
+    let grades: Vec<f64> = grades.lines().map(|line| line.parse().expect("a number")).collect();
+    assert!(grades.len() == 2 && grades.iter().all(|grade| (0.0..=4.0).contains(grade)), "{grades:?}");
+}
+
 #[test]
 fn what_makes_no_single_run_is_refused() {
     let folder = made();

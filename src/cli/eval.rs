@@ -300,7 +300,9 @@ impl Saving {
                 let (ending, _) = kinds::of(&self.task).submission(&[]);
                 format!("{task}/{split}-{language}.{ending}")
             }
-            FormatName::Xglue => format!("{}/{language}.prediction", task.to_uppercase()),
+            FormatName::Xglue => {
+                format!("{}/{language}.prediction", task.trim_start_matches("xglue-").to_uppercase())
+            }
         };
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);

@@ -7,6 +7,7 @@
 mod choose;
 mod classify;
 pub mod item;
+pub(crate) mod rank;
 pub mod score;
 mod span;
 mod tag;
@@ -41,7 +42,7 @@ pub trait Kind: Sync + fmt::Debug {
     }
 
     /// The marks of answers in one language, cluster by cluster: what stands in one cluster is not independent.
-    fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Vec<Marked>;
+    fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Result<Vec<Marked>>;
 
     /// The marks of each class in one language: of labels, or of entities by their kind. None where there are no classes.
     fn classes(&self, task: &Task, predictions: &[Prediction]) -> BTreeMap<String, Marks> {
@@ -81,6 +82,7 @@ pub fn of(task: &Task) -> &'static dyn Kind {
         tasks::Kind::Tag => &tag::Tag,
         tasks::Kind::Span => &span::Span,
         tasks::Kind::Choose => &choose::Choose,
+        tasks::Kind::Rank => &rank::Rank,
     }
 }
 

@@ -118,9 +118,9 @@ pub struct ColumnNames {
     /// The (first) sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentence1: Option<ColumnName>,
-    /// The second sentence of a pair.
+    /// The second sentence of a pair: a column, or several whose texts are joined by a space.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sentence2: Option<ColumnName>,
+    pub sentence2: Option<TextColumns>,
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<ColumnName>,
@@ -145,19 +145,37 @@ pub enum ColumnName {
     Number(usize),
 }
 
+/// A text that stands in one column, or parted into several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TextColumns {
+    /// In one.
+    One(ColumnName),
+    /// In several, in this order.
+    Several(Vec<ColumnName>),
+}
+
+impl TextColumns {
+    fn all(&self) -> &[ColumnName] {
+        match self {
+            TextColumns::One(column) => std::slice::from_ref(column),
+            TextColumns::Several(columns) => columns,
+        }
+    }
+}
+
 impl ColumnNames {
-    fn all(&self) -> [(&'static str, &Option<ColumnName>); 5] {
-        [
-            ("sentence1", &self.sentence1),
-            ("sentence2", &self.sentence2),
-            ("label", &self.label),
-            ("language", &self.language),
-            ("id", &self.id),
-        ]
+    /// Every column that is named, under its key.
+    fn all(&self) -> impl Iterator<Item = (&'static str, &ColumnName)> {
+        let single =
+            [("sentence1", &self.sentence1), ("label", &self.label), ("language", &self.language), ("id", &self.id)];
+        let single = single.into_iter().filter_map(|(key, column)| Some((key, column.as_ref()?)));
+        let second = self.sentence2.iter().flat_map(TextColumns::all).map(|column| ("sentence2", column));
+        single.chain(second).chain(self.choices.iter().map(|column| ("choices", column)))
     }
 
     fn is_empty(&self) -> bool {
-        self.all().iter().all(|(_, column)| column.is_none()) && self.choices.is_empty()
+        *self == ColumnNames::default()
     }
 }
 
@@ -210,8 +228,11 @@ impl Definition {
         if let Some(alias) = self.aliases.keys().find(|alias| self.labels.contains(alias)) {
             return Err(format!("aliases: \"{alias}\" is a label itself"));
         }
-        if self.kind != Kind::Classify && self.pairs {
-            return Err("pairs: only what is classified comes in pairs of sentences".to_owned());
+        if ![Kind::Classify, Kind::Rank].contains(&self.kind) && self.pairs {
+            return Err("pairs: only what is classified or ranked comes in pairs of sentences".to_owned());
+        }
+        if self.kind == Kind::Rank && !self.pairs {
+            return Err("pairs: what is ranked are pairs of a query and a result; add pairs = true".to_owned());
         }
         if self.kind != Kind::Choose && !self.prompts.is_empty() {
             return Err("prompts: they stand before the alternatives of kind = \"choose\"".to_owned());
@@ -279,7 +300,10 @@ impl Definition {
         if self.pairs && files.columns.sentence1.is_some() != files.columns.sentence2.is_some() {
             return Err(format!("layouts.{i}.columns: a pair has two columns; name both sentence1 and sentence2"));
         }
-        let zero = files.columns.all().into_iter().find(|(_, column)| **column == Some(ColumnName::Number(0)));
+        if files.columns.sentence2.as_ref().is_some_and(|second| second.all().is_empty()) {
+            return Err(format!("layouts.{i}.columns.sentence2: expected one or more columns, found []"));
+        }
+        let zero = files.columns.all().find(|(_, column)| **column == ColumnName::Number(0));
         zero.map_or(Ok(()), |(key, _)| Err(format!("layouts.{i}.columns.{key}: columns are counted from 1")))
     }
 
@@ -352,9 +376,12 @@ fn columns(names: &ColumnNames) -> Columns {
         ColumnName::Name(name) => Column::Name(text(name)),
         ColumnName::Number(number) => Column::Number(*number),
     };
-    let [a, b, label, language, id] = names.all().map(|(_, name)| name.as_ref().map(column));
+    let [a, label, language, id] =
+        [&names.sentence1, &names.label, &names.language, &names.id].map(|name| name.as_ref().map(column));
+    let mut second = names.sentence2.iter().flat_map(TextColumns::all).map(column);
+    let (b, more) = (second.next(), second.collect::<Vec<_>>().leak());
     let choices = names.choices.iter().map(column).collect::<Vec<_>>().leak();
-    Columns { a, b, label, language, id, choices }
+    Columns { a, b, more, label, language, id, choices }
 }
 
 /// Alternatives of one example, where a task does not name their numbers.
@@ -367,6 +394,7 @@ fn name_of(kind: Kind) -> &'static str {
         Kind::Tag => "tag",
         Kind::Span => "span",
         Kind::Choose => "choose",
+        Kind::Rank => "rank",
     }
 }
 
@@ -401,6 +429,13 @@ mod tests {
             ("[[layouts]]", "[[layouts]]\nformat = \"tvs\"", "no format \"tvs\"; did you mean \"tsv\"?"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { label = 0 }", "columns.label: columns are counted from 1"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { sentence2 = \"b\" }", "add pairs = true"),
+            ("source", "kind = \"rank\"\nsource", "pairs of a query and a result; add pairs = true"),
+            ("source", "kind = \"tag\"\npairs = true\nsource", "only what is classified or ranked"),
+            (
+                "[[layouts]]",
+                "pairs = true\n[[layouts]]\ncolumns = { sentence1 = 1, sentence2 = [2, 0] }",
+                "columns.sentence2: columns are counted from 1",
+            ),
         ];
         for (from, to, says) in cases {
             let error = Definition::parse(&NEWS.replacen(from, to, 1), "news.toml").unwrap_err();

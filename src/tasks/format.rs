@@ -36,7 +36,7 @@ impl Format {
     /// What can be done with what it holds.
     pub fn kinds(&self) -> &'static [Kind] {
         match self.read {
-            Read::Table(_) => &[Kind::Classify, Kind::Choose],
+            Read::Table(_) => &[Kind::Classify, Kind::Choose, Kind::Rank],
             Read::Rows(_) => &[Kind::Classify],
             Read::Words(_) => &[Kind::Tag],
             Read::Questions(_) => &[Kind::Span],
@@ -73,7 +73,8 @@ impl Format {
                 "{place}: expected a header with a column of texts ({single}), or of both sentences ({first}; {second})"
             )));
         };
-        let columns = named.map_or(Columns::default(), |c| Columns { a: c.a, b: c.b, ..Columns::default() });
+        let columns =
+            named.map_or(Columns::default(), |c| Columns { a: c.a, b: c.b, more: c.more, ..Columns::default() });
         let layout = Layout {
             about: "texts",
             files: &[],

@@ -26,7 +26,7 @@ impl Task {
         let place = format!("{path}:{}", row.line);
         let mut example = self.question(id, row);
         match (self.kind, self.problem_type) {
-            (Kind::Classify, ProblemType::SingleLabelClassification) => {
+            (Kind::Classify, ProblemType::SingleLabelClassification) | (Kind::Rank, _) => {
                 example.label = Some(self.label_at(&place, written(row))?);
             }
             (Kind::Classify, ProblemType::MultiLabelClassification) => example.holds = self.holding(&place, row)?,

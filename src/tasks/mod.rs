@@ -156,6 +156,8 @@ pub enum Kind {
     Span,
     /// One of several alternatives.
     Choose,
+    /// How good each of the results of a query is, by which they are ranked.
+    Rank,
 }
 
 /// What a classifier's outputs are, under transformers' names.
@@ -204,6 +206,8 @@ pub struct Columns {
     pub a: Option<Column>,
     /// The second sentence of a pair.
     pub b: Option<Column>,
+    /// What is joined to the second sentence, in this order.
+    pub more: &'static [Column],
     /// The label.
     pub label: Option<Column>,
     /// The language of the row.
@@ -416,7 +420,7 @@ impl Task {
         match self.kind {
             Kind::Classify => self.problem_type == ProblemType::SingleLabelClassification,
             Kind::Tag | Kind::Choose => true,
-            Kind::Span => false,
+            Kind::Span | Kind::Rank => false,
         }
     }
 
@@ -460,7 +464,7 @@ impl Task {
     }
 
     /// The id of a label, or an error that says `place` and the nearest label.
-    fn label_at(&self, place: &str, name: &str) -> Result<usize> {
+    pub(crate) fn label_at(&self, place: &str, name: &str) -> Result<usize> {
         self.label(name).ok_or_else(|| {
             let hint = did_you_mean(name, self.labels().iter().copied());
             Error::Data(format!("{place}: \"{name}\" is no label of {}; {hint}", self.name))

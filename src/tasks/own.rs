@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Columns, Format, Kind, Layout, ProblemType, Split, Task, TextFile,
-    definition::{ColumnName, ColumnNames, Definition, Files},
+    definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
     format, table,
 };
 use crate::error::{Error, Result};
@@ -69,7 +69,7 @@ pub fn guess(named: &Named) -> Result<Guess> {
     })?;
     let columns = ColumnNames {
         sentence1: Some(ColumnName::Name(a.clone())),
-        sentence2: b.clone().map(ColumnName::Name),
+        sentence2: b.clone().map(|b| TextColumns::One(ColumnName::Name(b))),
         label: Some(ColumnName::Name(label.clone())),
         language: found.language.clone().map(ColumnName::Name),
         id: found.id.clone().map(ColumnName::Name),
@@ -182,7 +182,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
     let what = match kind {
         Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
         Kind::Span => "which part of a text answers a question (SQuAD's JSON)".to_owned(),
-        Kind::Classify | Kind::Choose => format!("one of {} classes", counts.len()),
+        Kind::Classify | Kind::Choose | Kind::Rank => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
     let assumed = [format!("task \"{name}\": {what}"), rows_said].into_iter().chain(said_of_splits(named)).collect();
