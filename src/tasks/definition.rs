@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, Columns, Kind, Layout, LeftOut, ProblemType, Split, Task,
+    Column, Columns, Kind, Layout, LeftOut, ProblemType, Search, Split, Task,
     codes::is_code,
     format::{self, Format},
 };
@@ -29,6 +29,9 @@ pub struct Definition {
     /// What a classifier's outputs are, under transformers' names.
     #[serde(default, skip_serializing_if = "is_default")]
     pub problem_type: ProblemType,
+    /// How texts are found, for `kind = "retrieve"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// Whether an example is two sentences rather than one.
     #[serde(default)]
     pub pairs: bool,
@@ -210,8 +213,8 @@ impl Definition {
         if self.name.is_empty() || !self.name.chars().all(plain) {
             return Err(format!("name: expected letters, digits, - and _, found \"{}\"", self.name));
         }
-        if ["mlm", super::tatoeba::NAME].contains(&self.name.as_str()) {
-            return Err(format!("name: \"{}\" means something else already; choose another", self.name));
+        if self.name == "mlm" {
+            return Err("name: \"mlm\" means something else already; choose another".to_owned());
         }
         self.check_labels()?;
         if !is_code(&self.source) && !self.languages.contains(&self.source) {
@@ -237,6 +240,9 @@ impl Definition {
         if self.kind != Kind::Choose && !self.prompts.is_empty() {
             return Err("prompts: they stand before the alternatives of kind = \"choose\"".to_owned());
         }
+        if (self.kind == Kind::Retrieve) != self.search.is_some() {
+            return Err("search: \"nearest\" or \"mine\", for kind = \"retrieve\" and for nothing else".to_owned());
+        }
         if self.layouts.is_empty() {
             return Err("layouts: expected one or more [[layouts]], each with paths of train, dev or test".to_owned());
         }
@@ -250,9 +256,10 @@ impl Definition {
             return Err("problem_type: it says what is classified, and is for kind = \"classify\"".to_owned());
         }
         let found = &self.labels;
-        let has_none = self.kind == Kind::Span || self.problem_type == ProblemType::Regression;
+        let has_none =
+            [Kind::Span, Kind::Retrieve].contains(&self.kind) || self.problem_type == ProblemType::Regression;
         if has_none {
-            let remedy = "answers stand in texts or are numbers, and have no labels: leave the key out";
+            let remedy = "answers are texts or numbers, and have no labels: leave the key out";
             return if found.is_empty() { Ok(()) } else { Err(format!("labels: found {found:?}; {remedy}")) };
         }
         let may_be_left_out = self.kind == Kind::Choose && found.is_empty();
@@ -281,6 +288,11 @@ impl Definition {
         };
         if let Some(pattern) = patterns.clone().find(outside) {
             return Err(format!("layouts.{i}: expected paths below the data folder, found \"{pattern}\""));
+        }
+        if let Some(pattern) = patterns.clone().find(|one| self.kind == Kind::Retrieve && !one.contains("{language}")) {
+            return Err(format!(
+                "layouts.{i}: \"{pattern}\": expected {{language}} in it: a pair of files has one language"
+            ));
         }
         if let Some(pattern) = patterns.find(|pattern| pattern.replace("{language}", "").contains(['{', '}'])) {
             return Err(format!("layouts.{i}: \"{pattern}\": what stands for the language is {{language}}"));
@@ -351,6 +363,7 @@ impl Definition {
             about: text(&self.about),
             kind: self.kind,
             problem_type: self.problem_type,
+            search: self.search,
             labels: list(&labels),
             prompts: prompts.leak(),
             pairs: self.pairs,
@@ -395,6 +408,7 @@ fn name_of(kind: Kind) -> &'static str {
         Kind::Span => "span",
         Kind::Choose => "choose",
         Kind::Rank => "rank",
+        Kind::Retrieve => "retrieve",
     }
 }
 
@@ -430,6 +444,7 @@ mod tests {
             ("[[layouts]]", "[[layouts]]\ncolumns = { label = 0 }", "columns.label: columns are counted from 1"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { sentence2 = \"b\" }", "add pairs = true"),
             ("source", "kind = \"rank\"\nsource", "pairs of a query and a result; add pairs = true"),
+            ("source", "search = \"mine\"\nsource", "for kind = \"retrieve\" and for nothing else"),
             ("source", "kind = \"tag\"\npairs = true\nsource", "only what is classified or ranked"),
             (
                 "[[layouts]]",

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::{
-    Columns, Kind, Layout, Row, Task, TextFile, squad,
+    Columns, Kind, Layout, Row, Task, TextFile,
+    retrieval::{self, Retrieval},
+    squad,
     table::{self, Found, Table},
     words, xsid,
 };
@@ -30,6 +32,8 @@ enum Read {
     Words(fn(&TextFile) -> Result<Vec<Row>>),
     /// Questions with the texts that answer them.
     Questions(fn(&TextFile) -> Result<Vec<Row>>),
+    /// Files of two languages, side by side, by the path of one and the code of its language.
+    Sides(fn(&Path, &str) -> Result<Retrieval>),
 }
 
 impl Format {
@@ -40,6 +44,7 @@ impl Format {
             Read::Rows(_) => &[Kind::Classify],
             Read::Words(_) => &[Kind::Tag],
             Read::Questions(_) => &[Kind::Span],
+            Read::Sides(_) => &[Kind::Retrieve],
         }
     }
 
@@ -58,6 +63,20 @@ impl Format {
         match self.read {
             Read::Table(read) => read(file)?.rows(file, task, layout),
             Read::Rows(read) | Read::Words(read) | Read::Questions(read) => read(file),
+            Read::Sides(_) => Err(Error::Usage(format!(
+                "{}: {} is retrieval, for which nothing is trained: rxlt eval --task {} measures an encoder",
+                file.path.display(),
+                task.name,
+                task.name
+            ))),
+        }
+    }
+
+    /// What is looked for in a file of a language and in the one beside it.
+    pub(super) fn retrieval(&self, path: &Path, code: &str) -> Result<Retrieval> {
+        match self.read {
+            Read::Sides(read) => read(path, code),
+            _ => Err(Error::Usage(format!("{}: in {} files nothing is looked for", path.display(), self.name))),
         }
     }
 
@@ -89,7 +108,7 @@ impl Format {
     pub fn columns_of(&self, file: &TextFile) -> Result<Found> {
         match self.read {
             Read::Table(read) => Ok(read(file)?.found()),
-            Read::Rows(_) | Read::Words(_) | Read::Questions(_) => {
+            Read::Rows(_) | Read::Words(_) | Read::Questions(_) | Read::Sides(_) => {
                 Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name)))
             }
         }
@@ -104,6 +123,8 @@ pub const FORMATS: &[Format] = &[
     Format { name: "words", endings: &[], read: Read::Words(words::read_lines) },
     Format { name: "conllu", endings: &["conllu"], read: Read::Words(words::read_conllu) },
     Format { name: "squad", endings: &["json"], read: Read::Questions(squad::read) },
+    Format { name: "bitext", endings: &[], read: Read::Sides(retrieval::bitext) },
+    Format { name: "comparable", endings: &[], read: Read::Sides(retrieval::comparable) },
     Format { name: "xsid-blocks", endings: &["conll"], read: Read::Rows(xsid::read_blocks) },
     Format { name: "xsid-lines", endings: &[], read: Read::Rows(xsid::read_lines) },
 ];

@@ -38,6 +38,7 @@ impl Task {
             }
             (Kind::Choose, _) => example.label = Some(self.right_choice(&place, row)?),
             (Kind::Span, _) => example.answers = row.answers.clone(),
+            (Kind::Retrieve, _) => {}
         }
         Ok(example)
     }

@@ -13,9 +13,9 @@ pub mod metrics;
 pub mod overlap;
 pub mod own;
 pub mod predictions;
+pub mod retrieval;
 mod squad;
 mod table;
-pub mod tatoeba;
 mod text_file;
 mod words;
 mod xsid;
@@ -125,6 +125,8 @@ pub struct Task {
     pub kind: Kind,
     /// What a classifier's outputs are.
     pub problem_type: ProblemType,
+    /// How texts are found, where they are.
+    pub search: Option<Search>,
     /// The labels by name; a label's place in the list is its id.
     pub labels: &'static [&'static str],
     /// What stands before alternatives, by what the second column says: a question that is asked in words.
@@ -158,6 +160,18 @@ pub enum Kind {
     Choose,
     /// How good each of the results of a query is, by which they are ranked.
     Rank,
+    /// Texts that are found by their vectors: [`Search`] says how. Nothing is trained for it.
+    Retrieve,
+}
+
+/// How texts are found among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Search {
+    /// The nearest is what is found; exactly one is right.
+    Nearest,
+    /// Pairs are mined, of which most texts have none.
+    Mine,
 }
 
 /// What a classifier's outputs are, under transformers' names.
@@ -389,6 +403,7 @@ impl Task {
         about: "texts that nobody has described",
         kind: Kind::Classify,
         problem_type: ProblemType::SingleLabelClassification,
+        search: None,
         labels: &[],
         prompts: &[],
         pairs: false,
@@ -420,7 +435,7 @@ impl Task {
         match self.kind {
             Kind::Classify => self.problem_type == ProblemType::SingleLabelClassification,
             Kind::Tag | Kind::Choose => true,
-            Kind::Span | Kind::Rank => false,
+            Kind::Span | Kind::Rank | Kind::Retrieve => false,
         }
     }
 
@@ -515,8 +530,9 @@ mod tests {
     fn the_files_that_ship_are_consistent() {
         for task in SHIPPED.iter() {
             assert_eq!(find(task.name).unwrap().name, task.name);
-            // XCOPA is trained on COPA, which is English, and has no English of its own.
-            assert!(task.languages.contains(&task.source) || task.name == "xcopa", "{}", task.name);
+            // XCOPA is trained on COPA, which is English, and has no English of its own; what is found translates English.
+            let has_source = task.languages.contains(&task.source);
+            assert!(has_source || task.name == "xcopa" || task.search.is_some(), "{}", task.name);
             assert!(task.labels().is_sorted(), "{}", task.name);
         }
         assert!(FILES.iter().all(|(file, _)| shipped(file).name == *file));

@@ -82,6 +82,7 @@ pub fn guess(named: &Named) -> Result<Guess> {
         name,
         kind: Kind::Classify,
         problem_type: ProblemType::default(),
+        search: None,
         prompts: BTreeMap::new(),
         pairs: b.is_some(),
         labels: vec!["a".into(), "b".into()], // until the rows are read
@@ -168,6 +169,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
         about: format!("made of {}", file_name(named.train)),
         kind,
         problem_type: ProblemType::default(),
+        search: None,
         prompts: BTreeMap::new(),
         pairs: false,
         labels: in_order(counts.keys().cloned().collect()),
@@ -182,7 +184,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
     let what = match kind {
         Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
         Kind::Span => "which part of a text answers a question (SQuAD's JSON)".to_owned(),
-        Kind::Classify | Kind::Choose | Kind::Rank => format!("one of {} classes", counts.len()),
+        Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
     let assumed = [format!("task \"{name}\": {what}"), rows_said].into_iter().chain(said_of_splits(named)).collect();
@@ -315,7 +317,7 @@ fn name_of(train: &Path) -> String {
     let name = if own.starts_with("train") && !parent.is_empty() { parent } else { own };
     let letters = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let name: String = name.chars().map(letters).collect();
-    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || ["", "mlm", "tatoeba"].contains(&&*name);
+    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || ["", "mlm"].contains(&&*name);
     if is_taken { format!("own-{name}") } else { name }
 }
 
