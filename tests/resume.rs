@@ -117,6 +117,7 @@ fn main() {
         Test::new("resume::tags, spans and masked words at once: cpu", || {
             check_kinds(&["tag", "span"], "beside = [\"span\", \"mlm\"]\ntask_alpha = 0.5\npairs = [\"PAIRS\"]")
         }),
+        Test::new("resume::ranked results: cpu", || check_kind("rank")),
         Test::new("resume::stopped while a model is measured", stopped_while_measuring),
         Test::new("resume::a full disk, waiting", || on_a_full_disk("wait")),
         Test::new("resume::a full disk, stopping", || on_a_full_disk("stop")),
@@ -177,6 +178,11 @@ fn of_kind(kind: &str) -> (&'static str, &'static str, fn(usize) -> String) {
                 choices[1],
                 i % 2
             )
+        }),
+        "rank" => ("kind = \"rank\"\npairs = true\nlabels = [\"0\", \"1\", \"2\"]", "jsonl", |i| {
+            let (query, result) = (ANIMALS[i / 4 % 3], ANIMALS[i % 3]);
+            let grade = if query == result { 2 } else { i % 2 };
+            format!("{{\"sentence1\": \"the {query}\", \"sentence2\": \"{i} {result}\", \"label\": {grade}}}\n")
         }),
         other => panic!("no kind {other}"),
     }

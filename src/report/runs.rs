@@ -151,6 +151,8 @@ struct Line<'a> {
     id: Cow<'a, str>,
     row: usize,
     #[serde(borrow)]
+    a: Option<Cow<'a, str>>,
+    #[serde(borrow)]
     label: Option<Cow<'a, str>>,
     answers: Option<Vec<String>>,
     #[serde(borrow)]
@@ -280,7 +282,7 @@ impl Study {
                 let own = answers(cell, language)?;
                 same_items(language, (&first, test), (&cell.folder, &own))?;
                 cell.odd.extend(oddities(task, &own));
-                let marked = kinds::of(task).marks(task, language, &own);
+                let marked = kinds::of(task).marks(task, language, &own)?;
                 let is_answer = |one: &Marked| one.marks[0].1 == 1.0 && [0.0, 1.0].contains(&one.marks[0].0);
                 let right =
                     marked.iter().all(is_answer).then(|| marked.iter().map(|one| one.marks[0].0 == 1.0).collect());
@@ -719,10 +721,11 @@ pub(super) fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
 fn read_answers(path: &Path, language: &str) -> Result<Vec<Prediction>> {
     let mut answers = Vec::new();
     each_line(path, |line| {
-        let Line { id, row, label, answers: all, prediction, predictions } = line;
+        let Line { id, row, a, label, answers: all, prediction, predictions } = line;
         let example = Example { id: id.into_owned(), row, ..Example::default() };
         let prediction = Prediction::of(language, &example, prediction.into_owned());
-        answers.push(Prediction { label: label.map(Cow::into_owned), answers: all, predictions, ..prediction });
+        let (a, label) = (a.map(Cow::into_owned), label.map(Cow::into_owned));
+        answers.push(Prediction { a, label, answers: all, predictions, ..prediction });
     })?;
     Ok(answers)
 }
@@ -739,7 +742,7 @@ fn pairs(
         for second in languages.iter().filter(|second| *second != first) {
             let language = format!("{first}-{second}");
             let answers = read_answers(&prediction_file(cell, &language), &language)?;
-            for one in kinds::of(task).marks(task, &language, &answers) {
+            for one in kinds::of(task).marks(task, &language, &answers)? {
                 if let Some(i) = place.get(&one.row) {
                     examples[*i] += 1;
                     marks.add(*i, one.marks[0]);

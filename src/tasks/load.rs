@@ -224,7 +224,7 @@ impl Task {
     }
 
     /// Where the files may lie: the folder's subfolder named like the task, then the folder itself.
-    fn bases(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+    pub(super) fn bases(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         if !folder.is_dir() {
             let remedy = format!("name the folder that holds the files of {}", self.name);
             return Err(Error::Missing(format!("there is no folder {}; {remedy}", folder.display())));
@@ -233,7 +233,7 @@ impl Task {
         Ok(if own.is_dir() { vec![own, folder.to_owned()] } else { vec![folder.to_owned()] })
     }
 
-    fn patterns(&self, split: Split) -> impl Iterator<Item = (&'static Layout, &'static str)> {
+    pub(super) fn patterns(&self, split: Split) -> impl Iterator<Item = (&'static Layout, &'static str)> {
         let layouts = self.layouts.iter();
         layouts
             .flat_map(move |layout| layout.files.iter().filter(move |file| file.0 == split).map(move |f| (layout, f.1)))
@@ -271,7 +271,7 @@ impl Task {
         }
     }
 
-    fn missing(&self, folder: &Path, split: Split, language: &str) -> Error {
+    pub(super) fn missing(&self, folder: &Path, split: Split, language: &str) -> Error {
         if !self.has(split) {
             return Error::Missing(format!("the task {} has no {split} files; name them in its file", self.name));
         }
@@ -286,7 +286,7 @@ impl Task {
     }
 
     /// The languages that the files of one pattern hold.
-    fn languages_of(&self, base: &Path, pattern: &str) -> Result<Vec<String>> {
+    pub(super) fn languages_of(&self, base: &Path, pattern: &str) -> Result<Vec<String>> {
         let Some((before, after)) = pattern.split_once(LANGUAGE) else {
             return self.languages_inside(&base.join(pattern));
         };

@@ -14,9 +14,9 @@ pub mod metrics;
 pub mod overlap;
 pub mod own;
 pub mod predictions;
+pub mod retrieval;
 mod squad;
 mod table;
-pub mod tatoeba;
 mod text_file;
 mod words;
 mod xsid;
@@ -126,6 +126,8 @@ pub struct Task {
     pub kind: Kind,
     /// What a classifier's outputs are.
     pub problem_type: ProblemType,
+    /// How texts are found, where they are.
+    pub search: Option<Search>,
     /// The labels by name; a label's place in the list is its id.
     pub labels: &'static [&'static str],
     /// What stands before alternatives, by what the second column says: a question that is asked in words.
@@ -157,6 +159,20 @@ pub enum Kind {
     Span,
     /// One of several alternatives.
     Choose,
+    /// How good each of the results of a query is, by which they are ranked.
+    Rank,
+    /// Texts that are found by their vectors: [`Search`] says how. Nothing is trained for it.
+    Retrieve,
+}
+
+/// How texts are found among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Search {
+    /// The nearest is what is found; exactly one is right.
+    Nearest,
+    /// Pairs are mined, of which most texts have none.
+    Mine,
 }
 
 /// What a classifier's outputs are, under transformers' names.
@@ -205,6 +221,8 @@ pub struct Columns {
     pub a: Option<Column>,
     /// The second sentence of a pair.
     pub b: Option<Column>,
+    /// What is joined to the second sentence, in this order.
+    pub more: &'static [Column],
     /// The label.
     pub label: Option<Column>,
     /// The language of the row.
@@ -386,6 +404,7 @@ impl Task {
         about: "texts that nobody has described",
         kind: Kind::Classify,
         problem_type: ProblemType::SingleLabelClassification,
+        search: None,
         labels: &[],
         prompts: &[],
         pairs: false,
@@ -417,7 +436,7 @@ impl Task {
         match self.kind {
             Kind::Classify => self.problem_type == ProblemType::SingleLabelClassification,
             Kind::Tag | Kind::Choose => true,
-            Kind::Span => false,
+            Kind::Span | Kind::Rank | Kind::Retrieve => false,
         }
     }
 
@@ -461,7 +480,7 @@ impl Task {
     }
 
     /// The id of a label, or an error that says `place` and the nearest label.
-    fn label_at(&self, place: &str, name: &str) -> Result<usize> {
+    pub(crate) fn label_at(&self, place: &str, name: &str) -> Result<usize> {
         self.label(name).ok_or_else(|| {
             let hint = did_you_mean(name, self.labels().iter().copied());
             Error::Data(format!("{place}: \"{name}\" is no label of {}; {hint}", self.name))
@@ -512,8 +531,9 @@ mod tests {
     fn the_files_that_ship_are_consistent() {
         for task in SHIPPED.iter() {
             assert_eq!(find(task.name).unwrap().name, task.name);
-            // XCOPA is trained on COPA, which is English, and has no English of its own.
-            assert!(task.languages.contains(&task.source) || task.name == "xcopa", "{}", task.name);
+            // XCOPA is trained on COPA, which is English, and has no English of its own; what is found translates English.
+            let has_source = task.languages.contains(&task.source);
+            assert!(has_source || task.name == "xcopa" || task.search.is_some(), "{}", task.name);
             assert!(task.labels().is_sorted(), "{}", task.name);
         }
         assert!(FILES.iter().all(|(file, _)| shipped(file).name == *file));

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile, answers,
-    definition::{ColumnName, ColumnNames, Definition, Files},
+    definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
     format,
     table::{self, Found},
 };
@@ -70,7 +70,7 @@ pub fn guess(named: &Named) -> Result<Guess> {
     let named_column = |name: &String| ColumnName::Name(name.clone());
     let columns = ColumnNames {
         sentence1: Some(named_column(&a)),
-        sentence2: b.as_ref().map(named_column),
+        sentence2: b.as_ref().map(|b| TextColumns::One(named_column(b))),
         label: Some(named_column(&label)),
         language: found.language.as_ref().map(named_column),
         id: found.id.as_ref().map(named_column),
@@ -84,6 +84,7 @@ pub fn guess(named: &Named) -> Result<Guess> {
         kind: if is_choice { Kind::Choose } else { Kind::Classify },
         // Until the rows are read; several labels may stand in one field.
         problem_type: if is_choice { ProblemType::default() } else { ProblemType::MultiLabelClassification },
+        search: None,
         prompts: BTreeMap::new(),
         pairs: b.is_some(),
         labels: vec!["a".into(), "b".into()],
@@ -180,6 +181,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
         about: format!("made of {}", file_name(named.train)),
         kind,
         problem_type: ProblemType::default(),
+        search: None,
         prompts: BTreeMap::new(),
         pairs: false,
         labels: answers::in_order(counts.keys().cloned().collect()),
@@ -194,7 +196,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
     let what = match kind {
         Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
         Kind::Span => "which part of a text answers a question (SQuAD's JSON)".to_owned(),
-        Kind::Classify | Kind::Choose => format!("one of {} classes", counts.len()),
+        Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
     let assumed =
@@ -291,7 +293,7 @@ fn name_of(train: &Path) -> String {
     let name = if own.starts_with("train") && !parent.is_empty() { parent } else { own };
     let letters = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let name: String = name.chars().map(letters).collect();
-    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || ["", "mlm", "tatoeba"].contains(&&*name);
+    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || ["", "mlm"].contains(&&*name);
     if is_taken { format!("own-{name}") } else { name }
 }
 

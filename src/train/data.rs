@@ -10,7 +10,6 @@ use crate::{
     tasks::{
         self, Loaded, Split, Task, demo,
         overlap::{self, Overlap},
-        tatoeba,
     },
 };
 use std::{
@@ -144,7 +143,7 @@ impl<'a> Data<'a> {
     fn leave_out(&self, stage: &Stage, groups: &mut BTreeMap<String, Vec<Text>>) -> Result<BTreeMap<String, usize>> {
         let mut owners: HashMap<String, usize> = HashMap::new();
         for (number, name) in stage.leave_out.iter().enumerate() {
-            for sentence in self.measured(name)? {
+            for sentence in tasks::find(name)?.measured(self.folder())?.texts {
                 owners.entry(folded(&sentence)).or_insert(number);
             }
         }
@@ -166,38 +165,11 @@ impl<'a> Data<'a> {
     pub fn measured_files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for name in self.recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
-            if name == tatoeba::NAME {
-                files.extend(tatoeba::all_files(self.folder())?);
-                continue;
-            }
-            let task = tasks::find(name)?;
-            for split in [Split::Dev, Split::Test] {
-                for language in task.languages_in(self.folder(), split)? {
-                    let loaded = task.load_unlabelled(self.folder(), split, &language)?;
-                    files.extend(loaded.files.into_iter().map(|file| file.path));
-                }
-            }
+            files.extend(tasks::find(name)?.measured(self.folder())?.files);
         }
         files.sort();
         files.dedup();
         Ok(files)
-    }
-
-    /// Every sentence by which models are selected or measured in a task.
-    fn measured(&self, name: &str) -> Result<Vec<String>> {
-        if name == tatoeba::NAME {
-            return tatoeba::all_sentences(self.folder());
-        }
-        let task = tasks::find(name)?;
-        let mut sentences = Vec::new();
-        for split in [Split::Dev, Split::Test] {
-            for language in task.languages_in(self.folder(), split)? {
-                let loaded = task.load_unlabelled(self.folder(), split, &language)?;
-                sentences
-                    .extend(loaded.examples.into_iter().flat_map(|example| [Some(example.a), example.b]).flatten());
-            }
-        }
-        Ok(sentences)
     }
 }
 

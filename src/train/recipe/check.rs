@@ -7,7 +7,7 @@ use crate::{
     error::{Error, Result, did_you_mean},
     kinds,
     models::Config,
-    tasks::{self, demo, tatoeba},
+    tasks::{self, demo},
 };
 
 /// What is wrong, by key.
@@ -281,8 +281,8 @@ impl Stage {
             let decays = self.layers.is_some() && self.weight_decay != 0.0;
             let message = "with layers, expected 0: those that take no part would shrink";
             problems.say(decays, &key("weight_decay"), message);
-            for name in self.leave_out.iter().filter(|name| *name != tatoeba::NAME) {
-                let known = || tasks::all().into_iter().map(|task| task.name).chain([tatoeba::NAME]);
+            for name in &self.leave_out {
+                let known = || tasks::all().into_iter().map(|task| task.name);
                 let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
                 problems.say(tasks::find(name).is_err(), &key("leave_out"), message());
             }
@@ -313,6 +313,9 @@ fn check_name(name: &str, key: &str, demo: bool, problems: &mut Problems) {
     let found = tasks::find(name);
     let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
     problems.say(found.is_err(), key, message());
+    let is_untrained = found.as_ref().is_ok_and(|task| kinds::of(task).search().is_some());
+    let message = format!("nothing is trained for {name}: rxlt eval --task {name} measures an encoder");
+    problems.say(is_untrained, key, message);
     let elsewhere = found.is_ok() && demo != (name == DEMO);
     let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
     problems.say(elsewhere, key, message);
