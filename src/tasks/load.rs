@@ -211,7 +211,7 @@ impl Task {
         Ok(if own.is_dir() { vec![own, folder.to_owned()] } else { vec![folder.to_owned()] })
     }
 
-    fn patterns(&self, split: Split) -> impl Iterator<Item = (&'static Layout, &'static str)> {
+    pub(super) fn patterns(&self, split: Split) -> impl Iterator<Item = (&'static Layout, &'static str)> {
         let layouts = self.layouts.iter();
         layouts
             .flat_map(move |layout| layout.files.iter().filter(move |file| file.0 == split).map(move |f| (layout, f.1)))
@@ -293,14 +293,14 @@ impl Task {
             return Ok(Vec::new());
         }
         let layout = self.layout_for(path);
-        let rows = layout.format.rows(&TextFile::read(path)?, self, layout)?;
+        let rows = layout.format.rows(&layout.format.open(path)?, self, layout)?;
         let languages: BTreeSet<String> =
             rows.into_iter().map(|row| row.language.unwrap_or(self.source.to_owned())).collect();
         Ok(languages.into_iter().collect())
     }
 
     /// Whether a part of a file's name is the code of a language: one of the task's, or what has the form of one.
-    fn is_language(&self, name: &str) -> bool {
+    pub(super) fn is_language(&self, name: &str) -> bool {
         self.languages.contains(&name) || is_code(name)
     }
 
@@ -310,7 +310,7 @@ impl Task {
     }
 
     fn read(&self, found: &Found, language: &str, labels: Labels) -> Result<Loaded> {
-        let file = TextFile::read(&found.path)?;
+        let file = found.layout.format.open(&found.path)?;
         let rows = found.layout.format.rows(&file, self, found.layout)?;
         let all = rows.len();
         let rows = of_language(rows, &file, language)?;

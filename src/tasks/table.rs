@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{Column, Columns, Kind, Layout, Row, Task, TextFile, text_file::excerpt};
+use super::{Column, Columns, Kind, Layout, ProblemType, Row, Task, TextFile, text_file::excerpt};
 use crate::error::{Error, Result, did_you_mean};
 
 pub(super) const FIRST: &[&str] = &["sentence1", "premise", "text1", "question1"];
@@ -22,6 +22,8 @@ pub(super) struct Record<'a> {
     /// From 1.
     line: usize,
     fields: Vec<Cow<'a, str>>,
+    /// Fields that are lists or objects.
+    nested: Vec<usize>,
 }
 
 /// A table as its file holds it.
@@ -37,7 +39,7 @@ pub(super) struct Table<'a> {
 /// Values parted by tabs.
 pub(super) fn tsv(file: &TextFile) -> Result<Table<'_>> {
     let fields = |content| str::split(content, '\t').map(Cow::Borrowed).collect();
-    let records = file.lines().map(|(line, content)| Record { line, fields: fields(content) });
+    let records = file.lines().map(|(line, content)| Record { line, fields: fields(content), nested: Vec::new() });
     Ok(Table { records: records.collect(), names: None, parted_by: "tabs" })
 }
 
@@ -52,7 +54,8 @@ pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
         let start = start + file.text()[start..].bytes().take_while(|byte| b"\r\n".contains(byte)).count();
         line += n_line_ends(&file.text().as_bytes()[counted..start]);
         counted = start;
-        records.push(Record { line, fields: record.iter().map(|field| Cow::Owned(field.to_owned())).collect() });
+        let fields = record.iter().map(|field| Cow::Owned(field.to_owned())).collect();
+        records.push(Record { line, fields, nested: Vec::new() });
     }
     Ok(Table { records, names: None, parted_by: "commas and quotation marks" })
 }
@@ -73,22 +76,21 @@ pub(super) fn jsonl(file: &TextFile) -> Result<Table<'_>> {
         if names.is_empty() {
             names = object.keys().cloned().collect();
         }
-        let mut fields = Vec::with_capacity(names.len());
+        let (mut fields, mut nested) = (Vec::with_capacity(names.len()), Vec::new());
         for name in &names {
             fields.push(match object.get(name) {
                 None => return Err(refuse(format!("there is no \"{name}\", which line 1 has"))),
                 Some(serde_json::Value::String(text)) => Cow::Owned(text.clone()),
                 Some(serde_json::Value::Null) => Cow::Borrowed(""),
-                Some(other @ (serde_json::Value::Array(_) | serde_json::Value::Object(_))) => {
-                    return Err(refuse(format!(
-                        "\"{name}\": expected a text or a number, found {}",
-                        excerpt(&other.to_string())
-                    )));
+                Some(other) => {
+                    if other.is_array() || other.is_object() {
+                        nested.push(fields.len());
+                    }
+                    Cow::Owned(other.to_string())
                 }
-                Some(other) => Cow::Owned(other.to_string()),
             });
         }
-        records.push(Record { line, fields });
+        records.push(Record { line, fields, nested });
     }
     Ok(Table { records, names: Some(names), parted_by: "keys" })
 }
@@ -147,6 +149,7 @@ impl Table<'_> {
         let body = self.records.iter().skip(usize::from(places.header_is_a_record));
         for record in body.clone() {
             places.check(record, self, file)?;
+            places.refuse_lists(record, task, file)?;
             let field = |column: Option<usize>| column.map(|column| record.fields[column].as_ref());
             let language = field(places.language).map(|name| name.trim().to_owned());
             let count = per_language.entry(language.clone().unwrap_or_default()).or_default();
@@ -306,6 +309,17 @@ impl Places {
         Err(Error::Data(format!(
             "{place}: expected {expected} columns ({names}) {as_in}, found {n}: {content}; mend the {parted_by} of that line"
         )))
+    }
+
+    /// Only several labels may stand in one field as a list.
+    fn refuse_lists(&self, record: &Record, task: &Task, file: &TextFile) -> Result<()> {
+        let has_several = task.problem_type == ProblemType::MultiLabelClassification;
+        let single = [Some(self.a), self.b, self.language, self.label.filter(|_| !has_several)].into_iter().flatten();
+        let mut asked = single.chain(self.choices.iter().copied());
+        asked.find(|column| record.nested.contains(column)).map_or(Ok(()), |column| {
+            let (place, name, found) = (file.place(record.line), &self.names[column], excerpt(&record.fields[column]));
+            Err(Error::Data(format!("{place}: \"{name}\": expected a text or a number, found {found}")))
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    input,
+    hub, input,
     tasks::{
         self, Loaded, Split, Task, demo,
         overlap::{self, Overlap},
@@ -38,8 +38,8 @@ impl<'a> Data<'a> {
         Data { recipe }
     }
 
-    fn folder(&self) -> &Path {
-        Path::new(&self.recipe.data.folder)
+    fn folder(&self) -> Result<PathBuf> {
+        hub::data_folder(&self.recipe.data.folder)
     }
 
     fn is_demo(&self) -> bool {
@@ -53,13 +53,13 @@ impl<'a> Data<'a> {
         let (mut codes, notes): (Vec<String>, Vec<String>) = match (&named[..], self.is_demo()) {
             ([], true) => (demo::LANGUAGES.iter().map(|code| (*code).to_string()).collect(), Vec::new()),
             ([], false) => {
-                let survey = task.survey(self.folder(), Split::Test)?;
+                let survey = task.survey(&self.folder()?, Split::Test)?;
                 let note = survey.note();
                 (survey.languages, note.into_iter().collect())
             }
             (named, true) => (named.to_vec(), Vec::new()),
             (named, false) => {
-                let asked = task.asked(self.folder(), Split::Test, named)?;
+                let asked = task.asked(&self.folder()?, Split::Test, named)?;
                 let notes = asked.iter().filter_map(|asked| asked.note.clone()).collect();
                 (asked.into_iter().map(|asked| asked.language).collect(), notes)
             }
@@ -73,7 +73,7 @@ impl<'a> Data<'a> {
         let mut loaded = if self.is_demo() {
             demo::load(Split::Train, task.source, stage.max_train_samples.unwrap_or(DEMO_TRAIN), DEMO_SEED)?
         } else if stage.train_files.is_empty() {
-            task.load(self.folder(), Split::Train, task.source)?
+            task.load(&self.folder()?, Split::Train, task.source)?
         } else {
             let files: Vec<PathBuf> = stage.train_files.iter().map(PathBuf::from).collect();
             task.load_files(&files, task.source)?
@@ -90,7 +90,7 @@ impl<'a> Data<'a> {
         match self.is_demo() {
             true => demo::load(Split::Dev, task.source, DEMO_DEV, DEMO_SEED),
             false if !task.has(Split::Dev) => Ok(Loaded::none(task.source)),
-            false => self.limited(task.load(self.folder(), Split::Dev, task.source)?),
+            false => self.limited(task.load(&self.folder()?, Split::Dev, task.source)?),
         }
     }
 
@@ -98,7 +98,7 @@ impl<'a> Data<'a> {
     pub fn test(&self, task: &Task, language: &str) -> Result<Loaded> {
         match self.is_demo() {
             true => self.limited(demo::load(Split::Test, language, DEMO_TEST, DEMO_SEED)?),
-            false => self.limited(task.load(self.folder(), Split::Test, language)?),
+            false => self.limited(task.load(&self.folder()?, Split::Test, language)?),
         }
     }
 
@@ -166,13 +166,13 @@ impl<'a> Data<'a> {
         let mut files = Vec::new();
         for name in self.recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
             if name == tatoeba::NAME {
-                files.extend(tatoeba::all_files(self.folder())?);
+                files.extend(tatoeba::all_files(&self.folder()?)?);
                 continue;
             }
             let task = tasks::find(name)?;
             for split in [Split::Dev, Split::Test] {
-                for language in task.languages_in(self.folder(), split)? {
-                    let loaded = task.load_unlabelled(self.folder(), split, &language)?;
+                for language in task.languages_in(&self.folder()?, split)? {
+                    let loaded = task.load_unlabelled(&self.folder()?, split, &language)?;
                     files.extend(loaded.files.into_iter().map(|file| file.path));
                 }
             }
@@ -185,13 +185,13 @@ impl<'a> Data<'a> {
     /// Every sentence by which models are selected or measured in a task.
     fn measured(&self, name: &str) -> Result<Vec<String>> {
         if name == tatoeba::NAME {
-            return tatoeba::all_sentences(self.folder());
+            return tatoeba::all_sentences(&self.folder()?);
         }
         let task = tasks::find(name)?;
         let mut sentences = Vec::new();
         for split in [Split::Dev, Split::Test] {
-            for language in task.languages_in(self.folder(), split)? {
-                let loaded = task.load_unlabelled(self.folder(), split, &language)?;
+            for language in task.languages_in(&self.folder()?, split)? {
+                let loaded = task.load_unlabelled(&self.folder()?, split, &language)?;
                 sentences
                     .extend(loaded.examples.into_iter().flat_map(|example| [Some(example.a), example.b]).flatten());
             }
