@@ -1,4 +1,4 @@
-//! Models by name, against a server on the loopback interface that answers as the hub does, also when it does not.
+//! Models and data sets by name, against a server on the loopback interface that answers as the hub does, also when it does not.
 
 use std::{
     collections::BTreeMap,
@@ -34,7 +34,7 @@ const BROKEN: usize = 3_000_000;
 type Named = (&'static str, fn() -> Outcome);
 
 fn main() {
-    let tests: [Named; 17] = [
+    let tests: [Named; 21] = [
         ("a name is fetched as Python lays it out, once", fetched_once),
         ("files get the modes of the umask", modes),
         ("the token goes to the hub alone, and is never shown", token),
@@ -52,6 +52,10 @@ fn main() {
         ("only a hub that somebody vouches for is believed", certificates),
         ("shards and PyTorch's files are found", other_weights),
         ("a run names the commit that it was made of", run),
+        ("of a data set what a run reads is fetched, at one commit", data_set),
+        ("a data set is used without a network", data_set_offline),
+        ("refusals of data sets say what to do", data_set_refusals),
+        ("a data set's files are what their hashes say", data_set_hashes),
     ];
     harness::run(tests.into_iter().map(|(name, test)| Test::new(name, test)).collect());
 }
@@ -159,8 +163,45 @@ impl Server {
         if at_hub { self.as_hub(&mut out, &asked, elsewhere) } else { self.as_other(&mut out, &asked) }
     }
 
+    /// /api/datasets/org/name/revision/REVISION: the files that there are, and some that nobody should believe.
+    fn list(&self, out: &mut TcpStream, asked: &Asked, rest: &str) -> Option<()> {
+        let (repo, revision) = rest.split_once("/revision/")?;
+        let commit = *self.commit.lock().expect("no test panics here");
+        let prefix = format!("datasets/{repo}/");
+        let files = self.files.lock().expect("no test panics here");
+        let mut names: Vec<&str> = files.keys().filter_map(|name| name.strip_prefix(&prefix)).collect();
+        if names.is_empty() {
+            return reply(out, asked, "401 Unauthorized", "X-Error-Code: RepoNotFound\r\n", b"");
+        }
+        if ![COMMIT, LATER, "refs%2Fconvert%2Fparquet"].contains(&revision) {
+            return reply(out, asked, "404 Not Found", "X-Error-Code: RevisionNotFound\r\n", b"");
+        }
+        names.extend([".gitattributes", "../../en/test/0000.parquet", "/etc/passwd"]);
+        let siblings: Vec<String> = names.iter().map(|name| format!("{{\"rfilename\": \"{name}\"}}")).collect();
+        let body = format!("{{\"sha\": \"{commit}\", \"private\": false, \"siblings\": [{}]}}", siblings.join(", "));
+        reply(out, asked, "200 OK", "Content-Type: application/json\r\n", body.as_bytes())
+    }
+
+    /// Puts a data set there, of such pairs in English, German and French.
+    fn offer_pairs(&self, repo: &str) {
+        let read = |name: &str| fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/parquet").join(name));
+        let mut files = self.files.lock().expect("no test panics here");
+        for language in ["en", "de", "fr"] {
+            for (split, name) in [("train", "pairs-snappy"), ("validation", "pairs-zstd"), ("test", "pairs-none")] {
+                let bytes = read(&format!("{name}.parquet")).expect("it is in the repository");
+                files.insert(
+                    format!("datasets/{repo}/{language}/{split}/0000.parquet"),
+                    Stored { bytes, large: split == "train" },
+                );
+            }
+        }
+    }
+
     /// /org/model/resolve/REVISION/FILE
     fn as_hub(&self, out: &mut TcpStream, asked: &Asked, elsewhere: &str) -> Option<()> {
+        if let Some(rest) = asked.path.strip_prefix("/api/datasets/") {
+            return self.list(out, asked, rest);
+        }
         let (repo, rest) = asked.path[1..].split_once("/resolve/")?;
         let (revision, file) = rest.split_once('/')?;
         let error = |code: &str| format!("X-Error-Code: {code}\r\nX-Error-Message: it says so\r\n");
@@ -207,7 +248,7 @@ impl Server {
             return reply(out, asked, "404 Not Found", &headers, b"Entry not found");
         };
         let mut sum = if stored.large { sha256(&stored.bytes) } else { git(&stored.bytes) };
-        if repo == "org/wrong" && stored.large {
+        if repo.ends_with("org/wrong") && stored.large {
             sum = sha256(b"something else");
         }
         let size = stored.bytes.len();
@@ -805,6 +846,132 @@ fn run() -> Outcome {
     fs::write(repository(path, "org/tiny").join("refs/main"), LATER).expect("it is written");
     check(command(&[]), 73, &[&format!("model.path: \"{pinned}\" there, \"org/tiny@{LATER}\" now")]);
     check(command(&["--model", &pinned]), 0, &["going on"]);
+    Outcome::Passed
+}
+
+/// A run of XNLI on pairs of a data set.
+fn on_data_set(folder: &Path, server: &Server, more: &[&str]) -> Command {
+    let recipe =
+        SMALL.replace("task = \"demo\"", "task = \"xnli\"").replace("org/tiny", &encoder().display().to_string());
+    fs::write(folder.join("pairs.toml"), recipe).expect("it is written");
+    let args = ["run", "pairs.toml", "--data", "hub:org/xnli", "--backend", "cpu", "--output", "out"];
+    command(folder, server, &[&args[..], more].concat())
+}
+
+fn data_repository(folder: &Path) -> PathBuf {
+    folder.join("hf/hub/datasets--org--xnli")
+}
+
+/// The files of a data set that the cache has.
+fn data_files(folder: &Path) -> Vec<String> {
+    let snapshot = data_repository(folder).join("snapshots").join(COMMIT);
+    let mut found = Vec::new();
+    for language in names(&snapshot) {
+        for split in names(&snapshot.join(&language)) {
+            for name in names(&snapshot.join(&language).join(&split)) {
+                let file = format!("{language}/{split}/{name}");
+                assert!(fs::read(snapshot.join(&file)).is_ok_and(|bytes| bytes.starts_with(b"PAR1")), "{file}");
+                found.push(file);
+            }
+        }
+    }
+    found
+}
+
+fn data_set() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    let path = folder.path();
+    server.offer_pairs("org/xnli");
+    check(on_data_set(path, &server, &[]), 0, &["fetching en/train/0000.parquet of hub:org/xnli"]);
+    let files = ["de/test/0000.parquet", "en/test/0000.parquet", "en/train/0000.parquet", "en/validation/0000.parquet"];
+    assert_eq!(data_files(path), files);
+    // Laid out as Python does; the hub's addresses have their slashes, and the token does not go on.
+    let repository = data_repository(path);
+    let branch = fs::read_to_string(repository.join("refs/refs/convert/parquet")).expect("it is there");
+    assert_eq!((branch.as_str(), names(&repository.join("blobs")).len()), (COMMIT, 3));
+    let asked = server.asked();
+    let train = format!("/datasets/org/xnli/resolve/{COMMIT}/en/train/0000.parquet");
+    assert!(asked.iter().any(|asked| asked.path == train), "{asked:?}");
+    assert!(asked.iter().all(|asked| asked.token.is_some() == asked.at_hub), "{asked:?}");
+    let pinned = format!("hub:org/xnli@{COMMIT}");
+    for (file, says) in [
+        ("config.resolved.toml", format!("folder = \"{pinned}\"")),
+        ("env.json", format!("\"data\": \"{pinned}\"")),
+        ("inputs.json", format!("snapshots/{COMMIT}/de/test/0000.parquet")),
+    ] {
+        let text = fs::read_to_string(path.join("out").join(file)).expect("it was written");
+        assert!(text.contains(&says) && !text.contains(TOKEN), "{file}: {text}");
+    }
+    // It goes on with that commit, and with no other.
+    server.forget();
+    check(on_data_set(path, &server, &["--offline"]), 0, &["going on"]);
+    assert!(server.asked().is_empty(), "{:?}", server.asked());
+    *server.commit.lock().expect("no test panics here") = LATER;
+    check(on_data_set(path, &server, &[]), 0, &["going on"]);
+    fs::remove_dir_all(&repository).expect("it is there");
+    let later = format!("data.folder: \"{pinned}\" there, \"hub:org/xnli@{LATER}\" now");
+    check(on_data_set(path, &server, &[]), 73, &[&later]);
+    Outcome::Passed
+}
+
+fn data_set_offline() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    let path = folder.path();
+    server.offer_pairs("org/xnli");
+    let task = |more: &[&str]| command(path, &server, &[&["task", "check", "xnli", "--data"], more].concat());
+    check(task(&["hub:org/xnli", "--offline"]), 66, &["has no list of its files", "go on without --offline"]);
+    assert!(server.asked().is_empty());
+    // All languages are read here; what was fetched for two is not taken for all of it.
+    check(on_data_set(path, &server, &["--dry-run"]), 0, &["everything is in order"]);
+    server.forget();
+    check(task(&["hub:org/xnli", "--offline"]), 66, &["not all of it (1 files missing, fr/test/0000.parquet first)"]);
+    assert!(server.asked().is_empty());
+    check(task(&["hub:org/xnli"]), 0, &["test   fr", "train  en"]);
+    let asked = server.asked();
+    assert!(asked.len() == 2 && asked.iter().all(|asked| asked.path.ends_with("/fr/test/0000.parquet")), "{asked:?}");
+    check(task(&["hub:org/xnli", "--offline"]), 0, &["test   fr"]);
+    let model = encoder();
+    let args = ["eval", "--model", &model.display().to_string(), "--task", "xnli", "--data", "hub:org/xnli@main"];
+    check(command(path, &server, &[&args[..], &["--languages", "de"]].concat()), 66, &["no revision main"]);
+    Outcome::Passed
+}
+
+fn data_set_refusals() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    let path = folder.path();
+    server.offer_pairs("org/xnli");
+    let data = |name: &str| command(path, &server, &["task", "check", "xnli", "--data", name]);
+    check(data("hub:org"), 2, &["expected hub:org/name, perhaps with @revision, /config or both"]);
+    check(data("hub:org/none"), 66, &["has no data set org/none", "look at the spelling"]);
+    check(
+        data("hub:org/xnli/de"),
+        66,
+        &["none of its 3 files, such as test/0000.parquet is one of xnli", "[[layouts]]"],
+    );
+    let add = |name: &str| {
+        let stored = Stored { bytes: b"PAR1 and no more".to_vec(), large: false };
+        server.files.lock().expect("no test panics here").insert(name.to_owned(), stored);
+    };
+    add("datasets/org/many/en/train/0000.parquet");
+    add("datasets/org/many/en/train/0001.parquet");
+    check(data("hub:org/many"), 65, &["hub:org/many: en/train/ is kept in 2 files there, of which a task reads one"]);
+    add("datasets/org/cut/en/test/0000.parquet");
+    check(
+        data("hub:org/cut"),
+        65,
+        &["en/test/0000.parquet: expected Parquet, PAR1 to PAR1, found an end that is missing"],
+    );
+    assert!(!path.join("hf/hub/en").exists() && !path.join("hf/hub/datasets--org--xnli/en").exists());
+    Outcome::Passed
+}
+
+fn data_set_hashes() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    let path = folder.path();
+    server.offer_pairs("org/wrong");
+    let data = command(path, &server, &["task", "check", "xnli", "--data", "hub:org/wrong"]);
+    check(data, 65, &["en/train/0000.parquet: expected", "SHA-256", "nothing of it is kept"]);
+    assert!(!path.join(format!("hf/hub/datasets--org--wrong/snapshots/{COMMIT}/en/train/0000.parquet")).exists());
     Outcome::Passed
 }
 

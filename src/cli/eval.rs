@@ -58,8 +58,8 @@ pub struct Args {
     /// The task, by which labels are named; any encoder is measured by those of retrieval (tatoeba, bucc2018).
     #[arg(long)]
     task: Option<String>,
-    /// The folder with the task's files, or `demo` for generated data.
-    #[arg(long, value_name = "DIR")]
+    /// The folder with the task's files, `demo` for generated data, or a data set on the hub: hub:org/name.
+    #[arg(long, value_name = "DIR|NAME")]
     data: Option<PathBuf>,
     /// The seed of generated data.
     #[arg(long, default_value_t = 7)]
@@ -167,6 +167,7 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
     if args.generalized && !task.pairs {
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
+    let data = &named::data(data, &[(task, args.split.split(), args.languages.clone())], network)?;
     let loaded = load(args, task, data)?;
     let folder = &named::folder(model, network)?;
     let saving = Saving::of(args, folder, task, &loaded)?;

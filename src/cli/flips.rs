@@ -41,8 +41,8 @@ pub struct Args {
     /// The task.
     #[arg(long)]
     task: String,
-    /// The folder with the task's files, or `demo` for generated data.
-    #[arg(long, value_name = "DIR")]
+    /// The folder with the task's files, `demo` for generated data, or a data set on the hub: hub:org/name.
+    #[arg(long, value_name = "DIR|NAME")]
     data: PathBuf,
     /// A JSON file from words to lists of words; the generated data need none.
     #[arg(long, value_name = "FILE")]
@@ -85,7 +85,11 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     }
     let mut test = match args.data == Path::new(DEMO) {
         true => demo::load(Split::Test, task.source, DEMO_EXAMPLES, DEMO_SEED)?,
-        false => task.load(&args.data, Split::Test, task.source)?,
+        false => {
+            let source = vec![task.source.to_owned()];
+            let data = named::data(&args.data, &[(task, Split::Test, source)], network)?;
+            task.load(&data, Split::Test, task.source)?
+        }
     };
     test.examples.truncate(args.max_samples.unwrap_or(usize::MAX));
     let neighbours = match &args.neighbours {

@@ -1,4 +1,4 @@
-//! Models that a command line or a recipe names: folders as they are, names from the cache or from the hub.
+//! Models and data sets that a command line or a recipe names: folders as they are, names from the cache or from the hub.
 
 use std::{
     cell::RefCell,
@@ -10,9 +10,10 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::tell;
 use crate::{
-    error::Result,
-    hub::{Event, Name, Settings, Snapshot, What},
+    error::{Error, Result},
+    hub::{DataSet, Event, Name, Settings, Snapshot, What},
     models::shipped,
+    tasks::{self, Split, Task, Wanted},
     train::{memory::Bytes, progress::Mode, recipe::Recipe, record::model_folder},
 };
 
@@ -86,12 +87,81 @@ pub(super) fn pin(recipe: &mut Recipe, network: Network) -> Result<()> {
             *named = Some(fetch(&name, what, network)?.pinned.to_string());
         }
     }
+    if let Some(set) = DataSet::find(&recipe.data.folder)? {
+        recipe.data.folder = fetch_data(&set, &read_by(recipe)?, network)?.1;
+    }
     Ok(())
+}
+
+/// What a run reads of a data set: training and dev data of all stages, test data of the last, and what is left out of texts.
+fn read_by(recipe: &Recipe) -> Result<Vec<(&'static Task, Split, Vec<String>)>> {
+    let mut all = Vec::new();
+    for name in recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
+        let task = tasks::find(name)?;
+        all.extend([Split::Dev, Split::Test].map(|split| (task, split, Vec::new())));
+    }
+    for stage in &recipe.stages {
+        for (place, task) in stage.tasks()?.into_iter().enumerate() {
+            let Some(task) = task else { continue };
+            let has_files = place == 0 && !stage.train_files.is_empty();
+            let splits = [Split::Train, Split::Dev].into_iter().skip(usize::from(has_files));
+            all.extend(splits.map(|split| (task, split, vec![task.source.to_owned()])));
+        }
+    }
+    if let Some(task) = recipe.last_task()? {
+        let chosen = task.chosen().filter(|_| recipe.languages.is_empty());
+        all.push((task, Split::Test, chosen.unwrap_or_else(|| recipe.languages.clone())));
+    }
+    Ok(all)
+}
+
+/// The folder of data that a command names: a folder, or a data set on the hub, of which what it reads is fetched.
+pub(super) fn data(folder: &Path, read: &[(&Task, Split, Vec<String>)], network: Network) -> Result<PathBuf> {
+    match folder.to_str().map_or(Ok(None), DataSet::find)? {
+        Some(set) => Ok(fetch_data(&set, read, network)?.0),
+        None => Ok(folder.to_owned()),
+    }
+}
+
+/// Whether a text names a data set on the hub.
+pub(super) fn is_data_set(text: &str) -> bool {
+    DataSet::find(text).is_ok_and(|set| set.is_some())
+}
+
+/// Fetches what of a data set is read; returns its folder, and its name with the commit.
+fn fetch_data(set: &DataSet, read: &[(&Task, Split, Vec<String>)], network: Network) -> Result<(PathBuf, String)> {
+    let settings = network.settings()?;
+    let shown = Shown::new();
+    let show = |event: Event| shown.borrow_mut().show(&set.name, event);
+    let listing = settings.listing(set, &show)?;
+    let mut files: Vec<String> = Vec::new();
+    for (task, split, languages) in read {
+        let found = Wanted { task, split: *split, languages }.among(&listing.files);
+        files.extend(found.map_err(|error| Error::Data(format!("{set}: {}", error.message())))?);
+    }
+    files.sort();
+    files.dedup();
+    if files.is_empty() {
+        let names: Vec<&str> = read.iter().map(|(task, ..)| task.name).collect();
+        let (name, n, first) = (names.first().unwrap_or(&"a task"), listing.files.len(), listing.files.first());
+        let such = first.map_or(String::new(), |first| format!(", such as {first}"));
+        let remedy = "say in a task's file, under [[layouts]], how they lie there";
+        let pinned = &listing.pinned;
+        return Err(Error::Missing(format!("{pinned}: none of its {n} files{such} is one of {name}; {remedy}")));
+    }
+    let folder = settings.fetch_files(&listing.pinned, &files, &show);
+    shown.borrow_mut().leave();
+    Ok((folder?, listing.pinned.to_string()))
 }
 
 /// The model that a run starts from, by name and commit, where it has a name.
 pub(super) fn pinned(recipe: &Recipe) -> Option<String> {
     recipe.model.path.as_deref().and_then(name_of).map(|name| name.to_string())
+}
+
+/// The data set that a run reads, by name and commit, where it has a name.
+pub(super) fn pinned_data(recipe: &Recipe) -> Option<String> {
+    Some(recipe.data.folder.clone()).filter(|folder| is_data_set(folder))
 }
 
 /// Whether a text is a model's name.
@@ -105,8 +175,7 @@ fn name_of(text: &str) -> Option<Name> {
 
 /// Looks for a model in the cache, and fetches what is not there, with its progress on stderr.
 fn fetch(name: &Name, what: What, network: Network) -> Result<Snapshot> {
-    let shown =
-        RefCell::new(Shown { mode: Mode::auto(), file: String::new(), size: 0, bar: None, said: Instant::now() });
+    let shown = Shown::new();
     let snapshot = network.settings()?.fetch(name, what, &|event| shown.borrow_mut().show(name, event));
     shown.borrow_mut().leave();
     snapshot
@@ -122,6 +191,10 @@ struct Shown {
 }
 
 impl Shown {
+    fn new() -> RefCell<Shown> {
+        RefCell::new(Shown { mode: Mode::auto(), file: String::new(), size: 0, bar: None, said: Instant::now() })
+    }
+
     fn show(&mut self, name: &Name, event: Event) {
         match event {
             Event::Note(text) => match &self.bar {

@@ -288,7 +288,7 @@ fn read_table(file: &TextFile, task: Option<&Task>) -> Option<Result<Vec<Example
 }
 
 fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
-    let file = TextFile::read(path)?;
+    let file = format::open(path)?;
     if let Some(examples) = read_table(&file, task) {
         return examples;
     }

@@ -81,8 +81,8 @@ pub struct Args {
     /// in the cache of Hugging Face and downloaded if it is not there.
     #[arg(long, value_name = "DIR|NAME")]
     model: Option<String>,
-    /// The data folder, in place of the recipe's.
-    #[arg(long, value_name = "DIR")]
+    /// The data folder, in place of the recipe's, or a data set on the hub: hub:org/name[@revision][/config].
+    #[arg(long, value_name = "DIR|NAME")]
     data: Option<String>,
     /// The most memory to take (of the GPU, or of the process on the CPU), such as 8GiB: micro-batches are made small
     /// enough, and the choice is kept in the run's folder.
@@ -197,7 +197,11 @@ pub(super) fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: 
     let folder = RunFolder::open(
         path,
         resolved,
-        &Environment { model: named::pinned(&resolved.recipe), ..Environment::here(&chosen.name) },
+        &Environment {
+            model: named::pinned(&resolved.recipe),
+            data: named::pinned_data(&resolved.recipe),
+            ..Environment::here(&chosen.name)
+        },
     )?;
     progress.note(format_args!("folder: {}{}", path.display(), if folder.is_resumed() { ", going on" } else { "" }));
     for note in folder.notes() {
@@ -244,7 +248,7 @@ fn resolve(args: &Args) -> Result<Resolved> {
         given.push(Setting::parse(text)?);
     }
     let mut settings: Vec<Setting> = model.into_iter().collect();
-    if let Some(folder) = &args.data {
+    if let Some(folder) = args.data.as_ref().filter(|folder| !named::is_data_set(folder)) {
         let moved = moved_with_data(args, Path::new(folder));
         settings.extend(moved.into_iter().map(|(key, value)| flag("--data", &key, value.to_string())));
     }
@@ -362,7 +366,7 @@ fn paths_of(recipe: &Recipe) -> Vec<(String, &String, &'static str)> {
         let elsewhere = path.iter().filter(|path| *path != shipped::PATH && !named::is_name(path));
         named.extend(elsewhere.map(|path| (key.to_owned(), path, fetch)));
     }
-    if recipe.data.folder != recipe::DEMO {
+    if recipe.data.folder != recipe::DEMO && !named::is_data_set(&recipe.data.folder) {
         let remedy = "name the folder that holds the tasks' files by --data";
         named.push(("data.folder".into(), &recipe.data.folder, remedy));
     }

@@ -56,8 +56,8 @@ enum Command {
     Check {
         /// Its name, or a file.
         name: String,
-        /// The folder of its files.
-        #[arg(long, value_name = "DIR", default_value = "data")]
+        /// The folder of its files, or a data set on the hub: hub:org/name.
+        #[arg(long, value_name = "DIR|NAME", default_value = "data")]
         data: PathBuf,
         /// A model whose tokenizer is to be tried: how much is cut, and how much unknown to it.
         #[arg(long, value_name = "DIR|NAME")]
@@ -71,8 +71,8 @@ enum Command {
 /// Files of a user's own.
 #[derive(Debug, clap::Args)]
 struct Files {
-    /// Training data (.tsv, .csv or .jsonl) with a header: text, or premise and hypothesis, and label; words with a tag each
-    /// (.conllu, or a word, a tab and its tag a line); or questions (.json, SQuAD's).
+    /// Training data (.tsv, .csv, .jsonl or .parquet) with a header: text, or premise and hypothesis, and label; words with a
+    /// tag each (.conllu, or a word, a tab and its tag a line); or questions (.json, SQuAD's).
     train: PathBuf,
     /// What models are selected by.
     #[arg(long, value_name = "FILE")]
@@ -93,7 +93,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         Command::New { files, output, force } => new(files, output.as_deref(), force),
         Command::Check { name, data, model, max_length } => {
             let model = model.as_deref().map(|model| named::tokenizer(model, network)).transpose()?;
-            check(name, data, model.as_deref(), *max_length)
+            check(name, data, model.as_deref(), *max_length, network)
         }
     }
 }
@@ -177,8 +177,12 @@ impl Parts {
     }
 }
 
-fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Result<()> {
+fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, network: Network) -> Result<()> {
     let task = tasks::find(name)?;
+    let source = || vec![task.source.to_owned()];
+    let tests = task.chosen().unwrap_or_default();
+    let read = [(task, Split::Train, source()), (task, Split::Dev, source()), (task, Split::Test, tests)];
+    let data = &named::data(data, &read, network)?;
     let tokenizer = model.map(Tokenizer::load).transpose()?;
     let Parts { read: parts, mut notes, missing } = Parts::of(task, data)?;
     if let (true, Some(first)) = (parts.is_empty(), missing.first()) {

@@ -1,10 +1,12 @@
-//! The cache of models as Python's libraries lay it out, so that both find what the other has fetched:
+//! The cache of models and data sets as Python's libraries lay it out, so that both find what the other has fetched:
 //!
 //! ```text
 //! models--org--model/refs/main                 the commit that a branch or tag meant when it was fetched
 //!                    blobs/HASH                the bytes; HASH.incomplete while they arrive
 //!                    snapshots/COMMIT/FILE     a link to ../../blobs/HASH
 //!                    .no_exist/COMMIT/FILE     what the hub does not have
+//! datasets--org--name/                         a data set, laid out alike
+//!                    .files/COMMIT             the names of all its files: our own
 //! .locks/models--org--model/HASH.lock          held by whoever writes the blob
 //! ```
 
@@ -13,9 +15,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::name::is_commit;
+use super::{Name, Repository, name::is_commit};
 
-/// The folder of one model.
+/// The folder of one repository.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
@@ -35,8 +37,12 @@ pub(super) enum State {
 }
 
 impl Folder {
-    pub fn new(cache: &Path, repo: &str) -> Folder {
-        let name = format!("models--{}", repo.replace('/', "--"));
+    pub fn new(cache: &Path, name: &Name) -> Folder {
+        let kind = match name.kind {
+            Repository::Model => "models",
+            Repository::DataSet => "datasets",
+        };
+        let name = format!("{kind}--{}", name.repo.replace('/', "--"));
         Folder {
             #[cfg(feature = "hub")]
             locks: cache.join(".locks").join(&name),
@@ -67,6 +73,16 @@ impl Folder {
         } else {
             State::Unknown
         }
+    }
+
+    /// The names of a commit's files, where somebody has asked for them.
+    pub fn files(&self, commit: &str) -> Option<Vec<String>> {
+        let text = fs::read_to_string(self.list(commit)).ok()?;
+        Some(text.lines().map(str::to_owned).collect())
+    }
+
+    fn list(&self, commit: &str) -> PathBuf {
+        self.path.join(".files").join(commit)
     }
 
     fn reference(&self, revision: &str) -> PathBuf {
@@ -115,6 +131,13 @@ mod writing {
             fs::write(&path, "").map_err(|error| Error::write(&path, &error))
         }
 
+        /// Records the names of a commit's files.
+        pub fn set_files(&self, commit: &str, files: &[String]) -> Result<()> {
+            let path = self.list(commit);
+            make_parent(&path)?;
+            write_file(&path, files.join("\n").as_bytes())
+        }
+
         /// Where the bytes of a hash lie, or will.
         pub fn blob(&self, hash: &str) -> PathBuf {
             self.path.join("blobs").join(hash)
@@ -128,7 +151,8 @@ mod writing {
             if path.symlink_metadata().is_ok() {
                 fs::remove_file(&path).map_err(fail)?; // its blob was gone, or is another's
             }
-            match link(&self.blob(hash), Path::new("../../blobs").join(hash).as_path(), &path) {
+            let up = "../".repeat(2 + file.matches('/').count());
+            match link(&self.blob(hash), Path::new(&up).join("blobs").join(hash).as_path(), &path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // another process was first
                 linked => linked.map_err(fail),
             }

@@ -1,9 +1,9 @@
-//! What the cache lacks of a model, fetched file by file.
+//! What the cache lacks of a model or a data set, fetched file by file.
 
 use std::thread;
 
 use super::{
-    Event, Group, Name, Settings, Snapshot, What,
+    DataSet, Event, Group, Name, Settings, Snapshot, What,
     cache::{Folder, State},
     groups,
     http::{Answer, Client, Failure, Meta, pause},
@@ -41,6 +41,33 @@ impl Settings {
         groups(what).iter().try_for_each(|group| download.group(group))?;
         let commit = download.commit.ok_or_else(|| Error::Missing(format!("{name}: the hub names no commit")))?;
         Ok(snapshot(found, name, commit))
+    }
+
+    /// Asks which files a data set has, and at which commit, and keeps the answer.
+    pub(super) fn list(
+        &self,
+        set: &DataSet,
+        found: &Folder,
+        watch: &dyn Fn(Event<'_>),
+    ) -> Result<(String, Vec<String>)> {
+        let download = Download { client: Client::new(self, &set.name)?, name: &set.name, found, commit: None, watch };
+        let (commit, files) = download.patiently(|| download.client.list(&set.name.revision))?;
+        found.set_commit(&set.name.revision, &commit)?;
+        found.set_files(&commit, &files)?;
+        Ok((commit, files))
+    }
+
+    /// Fetches files of a data set at its commit.
+    pub(super) fn download_files(
+        &self,
+        name: &Name,
+        found: &Folder,
+        files: &[String],
+        watch: &dyn Fn(Event<'_>),
+    ) -> Result<()> {
+        let commit = &name.revision;
+        let download = Download { client: Client::new(self, name)?, name, found, commit: Some(commit.clone()), watch };
+        files.iter().try_for_each(|file| download.shard(commit, "the list of its files", file))
     }
 }
 
@@ -94,7 +121,7 @@ impl Download<'_> {
         match self.ask(shard)? {
             Answer::There(meta) if meta.commit == commit => self.place(shard, &meta),
             _ => Err(Error::Missing(format!(
-                "{}: {} does not have {shard}, which {index} names; the model is not whole there",
+                "{}: {} does not have {shard}, which {index} names; it is not whole there",
                 self.name,
                 self.client.host()
             ))),
@@ -104,9 +131,13 @@ impl Download<'_> {
     /// Asks for a file, again where that may help.
     fn ask(&self, file: &str) -> Result<Answer> {
         let revision = self.commit.as_deref().unwrap_or(&self.name.revision);
+        self.patiently(|| self.client.ask(revision, file))
+    }
+
+    fn patiently<T>(&self, ask: impl Fn() -> Result<T, Failure>) -> Result<T> {
         let mut failures = 0;
         loop {
-            match self.client.ask(revision, file) {
+            match ask() {
                 Ok(answer) => return Ok(answer),
                 Err(Failure { error, passes, pause: asked }) => {
                     failures += 1;

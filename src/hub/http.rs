@@ -1,19 +1,23 @@
 //! Questions to the hub, and what its answers mean.
 
 use std::{
-    io,
+    io::{self, Read},
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime},
 };
 
+use serde::Deserialize;
 use ureq::{
     Agent, Body,
     http::{HeaderMap, HeaderValue, Response, Uri},
     tls::{PemItem, RootCerts, TlsConfig, parse_pem},
 };
 
-use super::{Name, Secret, Settings, name::is_commit};
+use super::{
+    Name, Repository, Secret, Settings,
+    name::{is_commit, is_word},
+};
 use crate::{
     error::{Error, Result},
     input,
@@ -26,7 +30,22 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// The longest that a hub which asks for a pause is waited for.
 const LONGEST_PAUSE: u64 = 20;
 
-/// A hub and a model there.
+/// The most bytes of a list of files.
+const LONGEST_LIST: u64 = 64 << 20;
+
+/// What the hub says of a data set, as far as it is read.
+#[derive(Deserialize)]
+struct Listed {
+    sha: String,
+    siblings: Vec<Sibling>,
+}
+
+#[derive(Deserialize)]
+struct Sibling {
+    rfilename: String,
+}
+
+/// A hub and a model or data set there.
 pub(super) struct Client<'a> {
     agent: Agent,
     name: &'a Name,
@@ -123,6 +142,24 @@ impl<'a> Client<'a> {
         }
     }
 
+    /// The commit that a revision of a data set means, and the files that it has. Names that no file here may have are
+    /// passed over.
+    pub fn list(&self, revision: &str) -> Result<(String, Vec<String>), Failure> {
+        let address = format!("{}/api/datasets/{}/revision/{}", self.url, self.name.repo, escaped(revision));
+        let (response, seen) = self.call(Method::Get, &address, 0)?;
+        let status = response.status().as_u16();
+        if status != 200 {
+            return Err(self.refusal(revision, status, &seen));
+        }
+        let mut bytes = Vec::new();
+        let read = response.into_body().into_reader().take(LONGEST_LIST).read_to_end(&mut bytes);
+        read.map_err(|error| Failure::passing(Error::Io(format!("{}: {} broke off: {error}", self.name, self.host))))?;
+        let listed = serde_json::from_slice(&bytes).ok().filter(|listed: &Listed| is_commit(&listed.sha));
+        let listed = listed.ok_or_else(|| self.no_hub("the list of files", &seen))?;
+        let files = listed.siblings.into_iter().map(|file| file.rfilename);
+        Ok((listed.sha, files.filter(|file| file.split('/').all(is_word)).collect()))
+    }
+
     /// Asks for the bytes of a file from `from` on.
     pub fn get(&self, commit: &str, file: &str, from: u64) -> Result<Response<Body>, Failure> {
         let (response, seen) = self.call(Method::Get, &self.address(commit, file), from)?;
@@ -139,7 +176,17 @@ impl<'a> Client<'a> {
     }
 
     fn address(&self, revision: &str, file: &str) -> String {
-        format!("{}/{}/resolve/{}/{}", self.url, self.name.repo, escaped(revision), escaped(file))
+        let file: Vec<String> = file.split('/').map(escaped).collect();
+        format!("{}/resolve/{}/{}", self.page(), escaped(revision), file.join("/"))
+    }
+
+    /// Where the hub shows the repository.
+    fn page(&self) -> String {
+        let folder = match self.name.kind {
+            Repository::Model => "",
+            Repository::DataSet => "datasets/",
+        };
+        format!("{}/{folder}{}", self.url, self.name.repo)
     }
 
     /// The last answer, and the headers of all on the way to it, the later before the earlier. What is asked without
@@ -211,27 +258,27 @@ impl<'a> Client<'a> {
     /// Why the hub does not give a file, in words that help.
     fn refusal(&self, revision: &str, status: u16, seen: &HeaderMap) -> Failure {
         let header = |name: &str| seen.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (host, name, url) = (&self.host, self.name, &self.url);
-        let repo = &name.repo;
+        let (host, name, page) = (&self.host, self.name, self.page());
+        let (repo, noun) = (&name.repo, name.kind.noun());
         let said: String = header("x-error-message").chars().filter(|c| !c.is_control()).take(200).collect();
         let said = if said.is_empty() { said } else { format!(", \"{said}\"") };
         match (status, header("x-error-code")) {
             (_, "RevisionNotFound") => {
-                Error::Missing(format!("{repo} has no revision {revision} on {host}; name one of {url}/{repo}")).into()
+                Error::Missing(format!("{repo} has no revision {revision} on {host}; name one of {page}")).into()
             }
             (_, "GatedRepo") => Error::Denied(self.gated(status)).into(),
             (_, "RepoNotFound") | (404, _) => Error::Missing(self.nowhere(status)).into(),
             (401, _) if self.token.is_none() => Error::Missing(self.nowhere(status)).into(),
             (401, _) => {
                 let place = self.token.as_ref().map_or("", |(_, place)| place);
-                let remedy = "make a new one in the hub's settings, or unset it for models that are open to all";
+                let remedy = "make a new one in the hub's settings, or unset it for what is open to all";
                 Error::Denied(format!(
                     "{name}: {host} does not accept the access token of {place} (401{said}); {remedy}"
                 ))
                 .into()
             }
             (403, _) => {
-                let remedy = "use an access token that may read this model (HF_TOKEN)";
+                let remedy = format!("use an access token that may read this {noun} (HF_TOKEN)");
                 Error::Denied(format!("{name}: {host} does not allow it (403{said}); {remedy}")).into()
             }
             (429, _) => self.too_many(header("retry-after")),
@@ -244,25 +291,25 @@ impl<'a> Client<'a> {
     }
 
     fn gated(&self, status: u16) -> String {
-        let (host, name, url, repo) = (&self.host, self.name, &self.url, &self.name.repo);
+        let (host, name, page) = (&self.host, self.name, self.page());
         let token = match &self.token {
             Some((_, place)) => format!("the account of the access token of {place} has not"),
             None => "then set HF_TOKEN to an access token of that account".to_owned(),
         };
-        format!(
-            "{name}: {host} gives it to those who have accepted its licence ({status}); do so at {url}/{repo}: {token}"
-        )
+        format!("{name}: {host} gives it to those who have accepted its licence ({status}); do so at {page}: {token}")
     }
 
     fn nowhere(&self, status: u16) -> String {
-        let (host, name, repo) = (&self.host, self.name, &self.name.repo);
+        let (host, name, repo, noun) = (&self.host, self.name, &self.name.repo, self.name.kind.noun());
         let private = match &self.token {
             Some((_, place)) => format!("or the access token of {place} may not see it"),
             None => "or it is private, and wants an access token (HF_TOKEN)".to_owned(),
         };
-        format!(
-            "there is no folder \"{name}\" here, and {host} has no model {repo} ({status}), {private}; look at the spelling"
-        )
+        let here = match self.name.kind {
+            Repository::Model => format!("there is no folder \"{name}\" here, and "),
+            Repository::DataSet => String::new(),
+        };
+        format!("{here}{host} has no {noun} {repo} ({status}), {private}; look at the spelling")
     }
 
     fn too_many(&self, after: &str) -> Failure {
@@ -287,8 +334,7 @@ impl<'a> Client<'a> {
             ureq::Error::BadUri(_) => ("this is no address".to_owned(), false),
             other => (other.to_string(), false),
         };
-        let (name, remedy) =
-            (self.name, "look at network and proxy (HTTPS_PROXY), or name a folder that holds the model");
+        let (name, remedy) = (self.name, "look at network and proxy (HTTPS_PROXY), or name a folder that holds it");
         Failure { passes, ..Error::Io(format!("{name}: cannot reach {host}: {why}; {remedy}")).into() }
     }
 }

@@ -5,10 +5,13 @@
 //! newer one: a run names the commit that it was made of, and the hub is called once in a model's life. With
 //! `--offline` or `HF_HUB_OFFLINE=1` no socket is opened at all.
 //!
+//! Data sets are `hub:org/name`, and fetched in the same way.
+//!
 //! Nothing that a server says is believed: a file gets its name only when it has the size and the hash that it should,
 //! and the access token goes to the hub's own address, not to where that leads.
 
 mod cache;
+mod data_set;
 #[cfg(feature = "hub")]
 mod download;
 #[cfg(feature = "hub")]
@@ -20,7 +23,8 @@ mod transfer;
 
 use std::path::{Path, PathBuf};
 
-pub use name::Name;
+pub use data_set::{DataSet, Listing, data_folder};
+pub use name::{Name, Repository};
 pub use settings::{Secret, Settings};
 
 use crate::{
@@ -92,7 +96,7 @@ impl Settings {
     /// The model as the cache has it; an error says what is lacking.
     pub fn cached(&self, name: &Name, what: What) -> Result<Snapshot> {
         let cache = self.cache()?;
-        let found = Folder::new(cache, &name.repo);
+        let found = Folder::new(cache, name);
         let lacking = |what: &str| {
             let (cache, remedy) = (cache.display(), self.remedy());
             Error::Missing(format!("there is no \"{name}\" here, and the cache {cache} has {what}; {remedy}"))
@@ -107,7 +111,7 @@ impl Settings {
 
     /// The model, from the cache, and what is not there from the hub.
     pub fn fetch(&self, name: &Name, what: What, watch: &dyn Fn(Event)) -> Result<Snapshot> {
-        let found = Folder::new(self.cache()?, &name.repo);
+        let found = Folder::new(self.cache()?, name);
         let known = found.commit(&name.revision);
         let unknown = known.as_deref().map_or(Ok(Vec::new()), |commit| unknown(&found, commit, what))?;
         let as_it_is = |why: &str| {
@@ -148,7 +152,7 @@ impl Settings {
 }
 
 fn snapshot(found: &Folder, name: &Name, commit: String) -> Snapshot {
-    Snapshot { folder: found.snapshot(&commit), pinned: Name { repo: name.repo.clone(), revision: commit } }
+    Snapshot { folder: found.snapshot(&commit), pinned: Name { revision: commit, ..name.clone() } }
 }
 
 /// What a snapshot lacks to be used at all.

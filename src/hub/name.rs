@@ -1,17 +1,49 @@
-//! What a model is called: `org/model@revision`, told apart from paths.
+//! What a model or a data set is called: `org/model@revision`, told apart from paths.
 
 use std::{fmt, path::Path, str::FromStr};
 
 /// The revision that is meant where none is said.
 const MAIN: &str = "main";
+/// The same of a data set.
+const CONVERTED: &str = "refs/convert/parquet";
 /// The longest that a part of a name is.
 const LONGEST: usize = 96;
 /// How files end that a user may have mistyped; no name does.
 const ENDINGS: [&str; 8] = [".toml", ".json", ".safetensors", ".bin", ".git", ".model", ".txt", ".tsv"];
 
-/// The name of a model on the hub.
+/// What a repository holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repository {
+    /// A model.
+    Model,
+    /// A data set.
+    DataSet,
+}
+
+impl Repository {
+    /// What it is called in messages.
+    #[cfg(feature = "hub")]
+    pub(super) fn noun(self) -> &'static str {
+        match self {
+            Repository::Model => "model",
+            Repository::DataSet => "data set",
+        }
+    }
+
+    /// The revision that is meant where none is said: of data sets the one in which the hub keeps Parquet.
+    fn usual(self) -> &'static str {
+        match self {
+            Repository::Model => MAIN,
+            Repository::DataSet => CONVERTED,
+        }
+    }
+}
+
+/// The name of a model or a data set on the hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Name {
+    /// What is there.
+    pub kind: Repository,
     /// `org/model`, or `model` alone for the oldest.
     pub repo: String,
     /// A branch, a tag or a commit.
@@ -27,6 +59,17 @@ impl Name {
         if is_there(text) || in_a_folder { None } else { text.parse().ok() }
     }
 
+    /// A name of these parts, if they can be such.
+    pub(super) fn of(kind: Repository, repo: &str, revision: Option<&str>) -> Result<Name, ()> {
+        let revision = revision.unwrap_or(kind.usual());
+        let is_repo = repo.split('/').count() <= 2 && repo.split('/').all(is_part);
+        let is_revision = revision.len() <= LONGEST && revision.split('/').all(is_word);
+        match is_repo && is_revision && !ENDINGS.iter().any(|ending| repo.ends_with(ending)) {
+            true => Ok(Name { kind, repo: repo.to_owned(), revision: revision.to_owned() }),
+            false => Err(()),
+        }
+    }
+
     /// Whether it says the very commit.
     pub fn is_pinned(&self) -> bool {
         is_commit(&self.revision)
@@ -37,20 +80,18 @@ impl FromStr for Name {
     type Err = ();
 
     fn from_str(text: &str) -> Result<Name, ()> {
-        let (repo, revision) = text.split_once('@').unwrap_or((text, MAIN));
-        let is_repo = repo.split('/').count() <= 2 && repo.split('/').all(is_part);
-        let is_revision = revision.len() <= LONGEST && revision.split('/').all(is_word);
-        match is_repo && is_revision && !ENDINGS.iter().any(|ending| repo.ends_with(ending)) {
-            true => Ok(Name { repo: repo.to_owned(), revision: revision.to_owned() }),
-            false => Err(()),
-        }
+        let (repo, revision) = text.split_once('@').map_or((text, None), |(repo, revision)| (repo, Some(revision)));
+        Name::of(Repository::Model, repo, revision)
     }
 }
 
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if self.kind == Repository::DataSet {
+            f.write_str("hub:")?;
+        }
         f.write_str(&self.repo)?;
-        if self.revision == MAIN { Ok(()) } else { write!(f, "@{}", self.revision) }
+        if self.revision == self.kind.usual() { Ok(()) } else { write!(f, "@{}", self.revision) }
     }
 }
 
@@ -65,7 +106,7 @@ fn is_part(part: &str) -> bool {
 }
 
 /// What makes no trouble in a path.
-fn is_word(word: &str) -> bool {
+pub(super) fn is_word(word: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
     let at_an_end = |c: char| c == '-' || c == '.';
     !word.is_empty() && word.chars().all(plain) && !word.contains("..") && word.trim_matches(at_an_end) == word

@@ -513,6 +513,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         threads: 0,
         device: nowhere.clone(),
         model: None,
+        data: None,
         argv: Vec::new(),
         started: nowhere.clone(),
     };

@@ -314,6 +314,11 @@ impl Definition {
         if !files.columns.is_empty() && !format.has_columns() {
             return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
         }
+        if !files.columns.is_empty() && self.kind == Kind::Span {
+            return Err(format!(
+                "layouts.{i}.columns: those of questions are called id, question, context and answers"
+            ));
+        }
         if files.columns.sentence2.is_some() && !self.pairs {
             return Err(format!("layouts.{i}.columns.sentence2: the task has no pairs; add pairs = true"));
         }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Columns, Kind, Layout, Row, Task, TextFile,
+    Columns, Kind, Layout, Row, Task, TextFile, parquet, records,
     retrieval::{self, Retrieval},
     squad,
     table::{self, Found, Table},
@@ -26,6 +26,8 @@ pub struct Format {
 enum Read {
     /// A table, whose columns the layout may name.
     Table(for<'a> fn(&'a TextFile) -> Result<Table<'a>>),
+    /// Objects, one a line: rows of a table, sentences of words and tags, or questions.
+    Records,
     /// Texts with a label, of which nothing needs naming.
     Rows(fn(&TextFile) -> Result<Vec<Row>>),
     /// Sentences whose words have a tag each.
@@ -41,6 +43,7 @@ impl Format {
     pub fn kinds(&self) -> &'static [Kind] {
         match self.read {
             Read::Table(_) => &[Kind::Classify, Kind::Choose, Kind::Rank],
+            Read::Records => &[Kind::Classify, Kind::Choose, Kind::Rank, Kind::Tag, Kind::Span],
             Read::Rows(_) => &[Kind::Classify],
             Read::Words(_) => &[Kind::Tag],
             Read::Questions(_) => &[Kind::Span],
@@ -55,13 +58,30 @@ impl Format {
 
     /// Whether it has columns that a layout may name.
     pub fn has_columns(&self) -> bool {
-        matches!(self.read, Read::Table(_))
+        matches!(self.read, Read::Table(_) | Read::Records)
+    }
+
+    /// Opens a file of it.
+    pub fn open(&self, path: &Path) -> Result<TextFile> {
+        if self.name == PARQUET { parquet::read(path) } else { TextFile::read(path) }
+    }
+
+    /// What can be done with this file of it.
+    pub fn kind_of(&self, file: &TextFile) -> Kind {
+        if matches!(self.read, Read::Records) { records::kind_of(file) } else { self.kinds()[0] }
     }
 
     /// The rows of a file.
     pub fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
         match self.read {
             Read::Table(read) => read(file)?.rows(file, task, layout),
+            Read::Records => match task.kind {
+                Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => {
+                    table::jsonl(file)?.rows(file, task, layout)
+                }
+                Kind::Tag => records::words(file, layout),
+                Kind::Span => records::questions(file),
+            },
             Read::Rows(read) | Read::Words(read) | Read::Questions(read) => read(file),
             Read::Sides(_) => Err(Error::Usage(format!(
                 "{}: {} is retrieval, for which nothing is trained: rxlt eval --task {} measures an encoder",
@@ -116,6 +136,7 @@ impl Format {
     pub fn columns_of(&self, file: &TextFile) -> Result<Found> {
         match self.read {
             Read::Table(read) => Ok(read(file)?.found()),
+            Read::Records => Ok(table::jsonl(file)?.found()),
             Read::Rows(_) | Read::Words(_) | Read::Questions(_) | Read::Sides(_) => {
                 Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name)))
             }
@@ -125,12 +146,15 @@ impl Format {
 
 /// The format of which words may stand alone.
 const WORDS: &str = "words";
+/// The format that is no text.
+const PARQUET: &str = "parquet";
 
 /// All of them.
 pub const FORMATS: &[Format] = &[
     Format { name: "tsv", endings: &["tsv", "tab"], read: Read::Table(table::tsv) },
     Format { name: "csv", endings: &["csv"], read: Read::Table(table::csv) },
-    Format { name: "jsonl", endings: &["jsonl", "ndjson"], read: Read::Table(table::jsonl) },
+    Format { name: "jsonl", endings: &["jsonl", "ndjson"], read: Read::Records },
+    Format { name: PARQUET, endings: &["parquet"], read: Read::Records },
     Format { name: WORDS, endings: &["conll"], read: Read::Words(words::read_lines) },
     Format { name: "conllu", endings: &["conllu"], read: Read::Words(words::read_conllu) },
     Format { name: "squad", endings: &["json"], read: Read::Questions(squad::read) },
@@ -164,6 +188,11 @@ pub(super) fn of_conll(format: &'static Format, file: &TextFile) -> &'static For
         _ => None,
     });
     found.filter(|_| is_conll).unwrap_or(format)
+}
+
+/// Opens a file as its name says, or as text.
+pub fn open(path: &Path) -> Result<TextFile> {
+    of_path(path).map_or_else(|| TextFile::read(path), |format| format.open(path))
 }
 
 /// The format that a file's name says.

@@ -319,14 +319,14 @@ impl Task {
             return Ok(Vec::new());
         }
         let layout = self.layout_for(path);
-        let rows = layout.format.rows(&TextFile::read(path)?, self, layout)?;
+        let rows = layout.format.rows(&layout.format.open(path)?, self, layout)?;
         let languages: BTreeSet<String> =
             rows.into_iter().map(|row| row.language.unwrap_or(self.source.to_owned())).collect();
         Ok(languages.into_iter().collect())
     }
 
     /// Whether a part of a file's name is the code of a language: one of the task's, or what has the form of one.
-    fn is_language(&self, name: &str) -> bool {
+    pub(super) fn is_language(&self, name: &str) -> bool {
         self.languages.contains(&name) || is_code(name)
     }
 
@@ -336,7 +336,7 @@ impl Task {
     }
 
     fn read(&self, found: &Found, language: &str, labels: Labels) -> Result<Loaded> {
-        let file = TextFile::read(&found.path)?;
+        let file = found.layout.format.open(&found.path)?;
         let rows = match labels {
             Labels::Required => found.layout.format.rows(&file, self, found.layout)?,
             Labels::Ignored => self.without_tags(&file, found.layout)?,

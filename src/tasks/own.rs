@@ -46,10 +46,11 @@ pub fn guess(named: &Named) -> Result<Guess> {
         let known: Vec<&str> = format::FORMATS.iter().flat_map(|format| format.endings).copied().collect();
         Error::Usage(format!("{shown}: expected a file that ends in one of {}; rename or convert it", known.join(", ")))
     })?;
-    let file = TextFile::read(named.train)?;
-    let format = format::of_conll(format, &file);
-    if let Some(format) = without_columns(format, &file) {
-        return guess_rows(named, format, &file);
+    let file = format.open(named.train)?;
+    let format = words_or(format::of_conll(format, &file), &file);
+    let kind = format.kind_of(&file);
+    if !format.has_columns() || matches!(kind, Kind::Tag | Kind::Span) {
+        return guess_rows(named, format, kind, &file);
     }
     let found = format.columns_of(&file)?;
     let remedy = "name the columns so, or describe the task in a file: rxlt task new";
@@ -152,22 +153,18 @@ fn prompts(rows: &[Row], kind: Kind) -> BTreeMap<String, String> {
     if kind == Kind::Choose && rows.iter().all(is_known) { prompts.collect() } else { BTreeMap::new() }
 }
 
-/// The format of a file that is no table: words with tags, or questions. A .tsv file is one of words where its lines hold a
-/// word and a tag, and empty ones part sentences.
-fn without_columns(format: &'static Format, file: &TextFile) -> Option<&'static Format> {
-    if !format.has_columns() {
-        return Some(format);
-    }
+/// The format of a file: a .tsv file is one of words where its lines hold a word and a tag, and empty ones part sentences.
+fn words_or(format: &'static Format, file: &TextFile) -> &'static Format {
     let mut lines = file.lines().map(|(_, line)| line).take(1000);
     let is_word = |line: &str| line.trim().is_empty() || line.split('\t').count() == 2;
     let has_ends = file.lines().take(1000).any(|(_, line)| line.trim().is_empty());
-    (format.name == "tsv" && has_ends && lines.all(is_word)).then(|| format::find("words")).flatten()
+    let are_words = format.name == "tsv" && has_ends && lines.all(is_word);
+    format::find("words").filter(|_| are_words).unwrap_or(format)
 }
 
-/// The same of files without columns.
-fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result<Guess> {
+/// The same of words with tags, questions, and texts without columns.
+fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFile) -> Result<Guess> {
     let layout = Layout { about: "its file", files: &[], format, header: None, columns: Columns::default() };
-    let kind = format.kinds()[0];
     let rows = format.rows(file, &Task { kind, ..Task::UNDESCRIBED }, &layout)?;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for tag in rows.iter().flat_map(|row| row.words.iter().map(|word| &word.tag).chain(&row.label)) {
@@ -195,7 +192,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
     let (name, n, source) = (&definition.name, rows.len(), named.source);
     let what = match kind {
         Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
-        Kind::Span => "which part of a text answers a question (SQuAD's JSON)".to_owned(),
+        Kind::Span => "which part of a text answers a question".to_owned(),
         Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);

@@ -34,9 +34,9 @@ struct Question {
 }
 
 #[derive(Deserialize)]
-struct Written {
-    text: String,
-    answer_start: usize,
+pub(super) struct Written {
+    pub text: String,
+    pub answer_start: usize,
 }
 
 /// The questions of a file in order: `a` is the question, `b` the text.
@@ -47,7 +47,7 @@ pub(super) fn read(file: &TextFile) -> Result<Vec<Row>> {
     })?;
     let mut rows: Vec<Row> = Vec::new();
     for paragraph in read.data.into_iter().flat_map(|article| article.paragraphs) {
-        let places: Vec<usize> = paragraph.context.char_indices().map(|(byte, _)| byte).collect();
+        let places = places_of(&paragraph.context);
         for question in paragraph.qas {
             let place = format!("{path}: question \"{}\"", question.id);
             let written = if question.is_impossible { Vec::new() } else { question.answers };
@@ -69,8 +69,13 @@ pub(super) fn read(file: &TextFile) -> Result<Vec<Row>> {
     }
 }
 
+/// The byte at which each character begins.
+pub(super) fn places_of(context: &str) -> Vec<usize> {
+    context.char_indices().map(|(byte, _)| byte).collect()
+}
+
 /// An answer with the byte at which it begins; files count characters.
-fn placed(place: &str, context: &str, places: &[usize], answer: Written) -> Result<Answer> {
+pub(super) fn placed(place: &str, context: &str, places: &[usize], answer: Written) -> Result<Answer> {
     let Written { text, answer_start } = answer;
     let start = places.get(answer_start).copied();
     match start.filter(|start| context[*start..].starts_with(&text)) {
@@ -86,7 +91,7 @@ fn placed(place: &str, context: &str, places: &[usize], answer: Written) -> Resu
 }
 
 /// The number that stands for an id, in all languages the same: 48 bits of its SHA-256.
-fn joined_by(id: &str) -> usize {
+pub(super) fn joined_by(id: &str) -> usize {
     usize::from_str_radix(&sha256(id.as_bytes())[..12], 16).expect("a hash is hexadecimal")
 }
 

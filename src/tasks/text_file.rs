@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
+use super::parquet;
 use crate::{
     error::{Error, Result},
     input,
@@ -23,6 +24,10 @@ impl TextFile {
     /// Reads a file; an empty one or one that is not UTF-8 is an error.
     pub fn read(path: &Path) -> Result<TextFile> {
         let bytes = input::read(path)?;
+        if bytes.starts_with(parquet::MAGIC) {
+            let remedy = "give it the ending .parquet, or name the format in the task's file";
+            return Err(Error::Data(format!("{}: expected text, found Parquet; {remedy}", path.display())));
+        }
         let sha256 = sha256(&bytes);
         let text = String::from_utf8(bytes).map_err(|error| {
             let offset = error.utf8_error().valid_up_to();
@@ -33,6 +38,11 @@ impl TextFile {
                 path.display()
             ))
         })?;
+        TextFile::of_rows(path, sha256, text)
+    }
+
+    /// What a file of this hash holds, a line each.
+    pub(super) fn of_rows(path: &Path, sha256: String, text: String) -> Result<TextFile> {
         let file = TextFile { path: path.to_owned(), sha256, text };
         if file.lines().next().is_none() {
             return Err(Error::Data(format!("{} is empty; fetch or write it again", path.display())));

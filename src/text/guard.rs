@@ -13,7 +13,7 @@ thread_local! {
 ///
 /// The hook is installed once and hands every panic outside of `f` to the hook that was there before;
 /// "inside" is a property of the thread, so that other threads keep their reports.
-pub(super) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn guarded<T>(f: impl FnOnce() -> T) -> Result<T, String> {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let before = panic::take_hook();

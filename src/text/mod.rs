@@ -27,7 +27,7 @@ use tokenizers::{Encoding, Token};
 use crate::error::{Error, Result};
 use crate::input;
 use engine::{BERT, Engine, Subwords, XLMR};
-use guard::guarded;
+pub(crate) use guard::guarded;
 use rules::{Rules, Settings};
 
 /// What a model folder may hold, in the order of preference.

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    input,
+    hub, input,
     tasks::{
         self, Loaded, Split, Task, demo,
         overlap::{self, Overlap},
@@ -37,8 +37,8 @@ impl<'a> Data<'a> {
         Data { recipe }
     }
 
-    fn folder(&self) -> &Path {
-        Path::new(&self.recipe.data.folder)
+    fn folder(&self) -> Result<PathBuf> {
+        hub::data_folder(&self.recipe.data.folder)
     }
 
     fn is_demo(&self) -> bool {
@@ -52,13 +52,13 @@ impl<'a> Data<'a> {
         let (mut codes, notes): (Vec<String>, Vec<String>) = match (&named[..], self.is_demo()) {
             ([], true) => (demo::LANGUAGES.iter().map(|code| (*code).to_string()).collect(), Vec::new()),
             ([], false) => {
-                let survey = task.survey(self.folder(), Split::Test)?;
+                let survey = task.survey(&self.folder()?, Split::Test)?;
                 let note = survey.note();
                 (survey.languages, note.into_iter().collect())
             }
             (named, true) => (named.to_vec(), Vec::new()),
             (named, false) => {
-                let asked = task.asked(self.folder(), Split::Test, named)?;
+                let asked = task.asked(&self.folder()?, Split::Test, named)?;
                 let notes = asked.iter().filter_map(|asked| asked.note.clone()).collect();
                 (asked.into_iter().map(|asked| asked.language).collect(), notes)
             }
@@ -73,7 +73,7 @@ impl<'a> Data<'a> {
         let mut loaded = if self.is_demo() {
             demo::load(Split::Train, task.source, stage.max_train_samples.unwrap_or(DEMO_TRAIN), DEMO_SEED)?
         } else if stage.train_files.is_empty() || stage.beside.iter().any(|beside| beside == task.name) {
-            task.load(self.folder(), Split::Train, task.source)?
+            task.load(&self.folder()?, Split::Train, task.source)?
         } else {
             let files: Vec<PathBuf> = stage.train_files.iter().map(PathBuf::from).collect();
             task.load_files(&files, task.source)?
@@ -90,7 +90,7 @@ impl<'a> Data<'a> {
         match self.is_demo() {
             true => demo::load(Split::Dev, task.source, DEMO_DEV, DEMO_SEED),
             false if !task.has(Split::Dev) => Ok(Loaded::none(task.source)),
-            false => self.limited(task.load(self.folder(), Split::Dev, task.source)?),
+            false => self.limited(task.load(&self.folder()?, Split::Dev, task.source)?),
         }
     }
 
@@ -98,7 +98,7 @@ impl<'a> Data<'a> {
     pub fn test(&self, task: &Task, language: &str) -> Result<Loaded> {
         match self.is_demo() {
             true => self.limited(demo::load(Split::Test, language, DEMO_TEST, DEMO_SEED)?),
-            false => self.limited(task.load(self.folder(), Split::Test, language)?),
+            false => self.limited(task.load(&self.folder()?, Split::Test, language)?),
         }
     }
 
@@ -143,7 +143,7 @@ impl<'a> Data<'a> {
     fn leave_out(&self, stage: &Stage, groups: &mut BTreeMap<String, Vec<Text>>) -> Result<BTreeMap<String, usize>> {
         let mut owners: HashMap<String, usize> = HashMap::new();
         for (number, name) in stage.leave_out.iter().enumerate() {
-            for sentence in tasks::find(name)?.measured(self.folder())?.texts {
+            for sentence in tasks::find(name)?.measured(&self.folder()?)?.texts {
                 owners.entry(folded(&sentence)).or_insert(number);
             }
         }
@@ -165,7 +165,7 @@ impl<'a> Data<'a> {
     pub fn measured_files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for name in self.recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
-            files.extend(tasks::find(name)?.measured(self.folder())?.files);
+            files.extend(tasks::find(name)?.measured(&self.folder()?)?.files);
         }
         files.sort();
         files.dedup();

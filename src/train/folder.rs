@@ -83,6 +83,9 @@ pub struct Environment {
     /// The model that it starts from, by name and commit, where it was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<String>,
+    /// The data set, by name and commit, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
     /// The command line, secrets blacked out.
     pub argv: Vec<String>,
     /// When it started, in UTC.
@@ -99,6 +102,7 @@ impl Environment {
             threads: rayon::current_num_threads(),
             device: device.to_owned(),
             model: None,
+            data: None,
             argv: redacted(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
             started: now(),
         }
