@@ -81,7 +81,8 @@ struct Question {
     id: Option<Value>,
     question: String,
     context: String,
-    answers: Answers,
+    /// None where they are asked for.
+    answers: Option<Answers>,
 }
 
 /// Answers as SQuAD has them, or as lists of each part.
@@ -90,7 +91,6 @@ struct Question {
 enum Answers {
     Each(Vec<Written>),
     Lists { text: Vec<String>, answer_start: Vec<usize> },
-    None(()),
 }
 
 /// Questions: `id`, `question`, `context` and `answers`.
@@ -101,16 +101,16 @@ pub(super) fn questions(file: &TextFile) -> Result<Vec<Row>> {
         let Question { id, question, context, answers } =
             parsed(file, line, content, "a question (id, question, context, answers with text and answer_start)")?;
         let written = match answers {
-            Answers::Each(answers) => answers,
-            Answers::Lists { text, answer_start } if text.len() == answer_start.len() => {
+            None => Vec::new(),
+            Some(Answers::Each(answers)) => answers,
+            Some(Answers::Lists { text, answer_start }) if text.len() == answer_start.len() => {
                 let written = |(text, answer_start)| Written { text, answer_start };
                 text.into_iter().zip(answer_start).map(written).collect()
             }
-            Answers::Lists { text, answer_start } => {
+            Some(Answers::Lists { text, answer_start }) => {
                 let (n, m) = (text.len(), answer_start.len());
                 return Err(Error::Data(format!("{place}: found {n} answers and {m} places of such; mend that row")));
             }
-            Answers::None(()) => Vec::new(),
         };
         let places = places_of(&context);
         let answers =
