@@ -123,7 +123,8 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         let folder = if is_known { named::at_hand(model) } else { named::folder(model, network) };
         Record::load(&folder?)?;
     }
-    let task = args.task.as_deref().map(tasks::find).transpose()?;
+    let find = |name: &str| tasks::find(name).map_err(|error| error.with("tatoeba is retrieval, of models alone"));
+    let task = args.task.as_deref().map(find).transpose()?;
     match (&args.model, &args.predictions, task, &args.data) {
         (Some(model), _, Some(task), Some(data)) => evaluate(args, model, task, data, network),
         (None, Some(file), task, _) => score(file, task),
