@@ -26,7 +26,8 @@
 //! use rxlt::models::{Batch, Config, HeadKind, Model, Place, Target, Words};
 //! use rxlt::rng::Draw;
 //! use rxlt::tensor::Device;
-//! use rxlt::train::objective::{Norm, Objective, Pgd, Scene, Start};
+//! use rxlt::train::methods::{Adv, Norm, Start};
+//! use rxlt::train::objective::{Objective, Scene};
 //! use rxlt::train::optimizer::{Decay, Optimizer, Settings};
 //!
 //! let config = serde_json::json!({
@@ -47,8 +48,9 @@
 //!     target: Target::labels(&segments, vec![1, 0]),
 //!     segments,
 //! };
-//! let adv = Pgd {
+//! let adv = Adv {
 //!     norm: Norm::L2, radius: 0.02, step_size: 0.01, steps: 2, start: Start::Zero, at: Place::Word, clean_weight: 0.0,
+//!     ..Adv::default()
 //! };
 //! let mut optimizer = Optimizer::lazy(&model, Settings {
 //!     learning_rate: 1e-2, betas: [0.9, 0.999], epsilon: 1e-8, weight_decay: 0.0, max_grad_norm: 1.0,

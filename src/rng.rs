@@ -113,6 +113,8 @@ pub enum Purpose {
     Resample,
     /// Generated data.
     Generate,
+    /// Which task an update is of.
+    Tasks,
 }
 
 /// A sequence of random numbers for use on the host, one per (seed, stream).

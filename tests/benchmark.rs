@@ -74,7 +74,7 @@ fn what_is_missing_is_named_with_where_it_comes_from() {
         "udpos: stages.0.updates = 2  (--set)",
         "udpos: seed = 3  (--seed)",
         "2 of 33",
-        "not run: bucc2018: ",
+        "not run for want of files: bucc2018: ",
         "not run for want of files: panx: ",
         "nothing was trained",
     ] {
@@ -88,7 +88,13 @@ fn what_is_there_runs_once_and_its_means_are_partial() {
     let folder = made();
     let (code, out, said) = ran(folder.path(), &["--available"]);
     assert_eq!(code, Some(0), "{said}");
-    for part in ["2 of 7 languages", "2 of 33 languages", "1 of 2 tasks", "2 of 9 tasks", "not run: tatoeba: "] {
+    for part in [
+        "2 of 7 languages",
+        "2 of 33 languages",
+        "1 of 2 tasks",
+        "2 of 9 tasks",
+        "not run for want of files: tatoeba: ",
+    ] {
         assert!(out.contains(part), "expected \"{part}\" in:\n{out}");
     }
     let row = |name: &str| out.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}\n{out}"));
@@ -113,6 +119,125 @@ fn what_is_there_runs_once_and_its_means_are_partial() {
     assert!(said.contains("pawsx is done already") && said.contains("udpos is done already"), "{said}");
     assert_eq!(fs::read_to_string(folder.path().join("out/pawsx/log.jsonl")).unwrap(), log);
     assert_eq!(fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap(), json);
+}
+
+/// XGLUE's WPR and QADSM in English and German: a query, a title and a text, and a grade or a label.
+fn made_xglue() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let rows = |n: usize, labels: &[&str]| {
+        (0..n).fold(String::new(), |mut text, i| {
+            let (query, label) = (i / 3, labels[(i + i / 3) % labels.len()]);
+            writeln!(text, "query {query}\ttitle {i}\tit is about {label}\t{label}").unwrap();
+            text
+        })
+    };
+    for (task, labels) in [("WPR", &["0", "1", "2", "3", "4"][..]), ("QADSM", &["Good", "Bad"])] {
+        for (split, language, n) in [("train", "en", 24), ("dev", "en", 9), ("test", "en", 12), ("test", "de", 13)] {
+            let name = format!("XGLUE/{task}/xglue.{}.{language}.{split}", task.to_lowercase());
+            let path = folder.path().join(name);
+            fs::create_dir_all(path.parent().expect("it has one")).unwrap();
+            fs::write(path, rows(n, labels)).unwrap();
+        }
+    }
+    folder
+}
+
+/// Stdout of a command that goes well.
+fn out_of(folder: &Path, args: &[&str]) -> String {
+    let output = rxlt(folder, args).output().expect("the binary runs");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("rxlt writes UTF-8")
+}
+
+#[test]
+fn ranked_results_score_alike_in_runs_and_submissions() {
+    let folder = made_xglue();
+    let run =
+        ["benchmark", "xglue", "--model", "weights/xlmr-open", "--data", "XGLUE", "--output", "out", "--available"];
+    let short = ["--set", "stages.0.updates=2", "--set", "stages.0.max_length=32", "--progress", "plain"];
+    let table = out_of(folder.path(), &[&run[..], &short[..]].concat());
+    let row =
+        |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}\n{table}"));
+    assert!(row("WPR").contains("nDCG") && row("QADSM").contains("accuracy"), "{table}");
+    let json: Value =
+        serde_json::from_str(&fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap()).unwrap();
+    // The model's own submission, scored by the official rules, is what the run says; a query of one result does not count.
+    let eval = ["eval", "--model", "out/WPR/1-xglue-wpr/model", "--task", "xglue-wpr", "--data", "XGLUE/WPR"];
+    let own = out_of(folder.path(), &[&eval[..], &["--output", "p", "--format", "xglue"]].concat());
+    assert!(own.contains("nDCG") && own.lines().any(|line| line.starts_with("de ") && line.contains("  4  ")), "{own}");
+    let score =
+        ["score", "--benchmark", "xglue", "--predictions", "p", "--gold", "XGLUE", "--task", "WPR", "--json", "s.json"];
+    let said = out_of(folder.path(), &score);
+    assert!(said.contains("1 queries with a single result"), "{said}");
+    let scored: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("s.json")).unwrap()).unwrap();
+    for language in ["de", "en"] {
+        let of_run = json["tasks"][1]["by_language"]["ndcg"][language].as_f64().unwrap();
+        let official = scored["official"]["WPR"]["score"][language].as_f64().unwrap();
+        assert!((of_run - 100.0 * official).abs() < 1e-9, "{language}: {of_run} {official}");
+    }
+    // Texts without grades, in three columns, are ranked too.
+    fs::write(folder.path().join("new.tsv"), "query 1\ttitle\ttext\nquery 1\tother\ttext\n").unwrap();
+    let predict = ["predict", "--model", "out/WPR/1-xglue-wpr/model", "--input", "new.tsv", "--format", "xglue"];
+    let grades = out_of(folder.path(), &predict);
+    let grades: Vec<f64> = grades.lines().map(|line| line.parse().expect("a number")).collect();
+    assert!(grades.len() == 2 && grades.iter().all(|grade| (0.0..=4.0).contains(grade)), "{grades:?}");
+}
+
+#[test]
+fn an_encoder_is_measured_by_retrieval_as_it_is() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join("download").join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let (german, english) =
+        (["Der Hund schläft.", "Guten Tag!", "Er ist alt."], ["The dog sleeps.", "Hello!", "He is old."]);
+    write("tatoeba/tatoeba.deu-eng.deu", &(german.join("\n") + "\n"));
+    write("tatoeba/tatoeba.deu-eng.eng", &(english.join("\n") + "\n"));
+    let named = |texts: &[&str], code: &str| {
+        texts.iter().enumerate().map(|(i, text)| format!("{code}-{i}\t{text}\n")).collect::<String>()
+    };
+    for split in ["dev", "test"] {
+        write(&format!("bucc2018/de-en.{split}.de"), &named(&german, "de"));
+        write(&format!("bucc2018/de-en.{split}.en"), &named(&english, "en"));
+        write(&format!("bucc2018/de-en.{split}.gold"), "de-0\ten-0\nde-2\ten-2\n");
+    }
+    let args =
+        ["benchmark", "xtreme", "--model", "weights/xlmr-open", "--data", "download", "--output", "out", "--available"];
+    let table = out_of(folder.path(), &args);
+    let row =
+        |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}\n{table}"));
+    assert!(row("tatoeba").contains("1 of 36 languages") && row("bucc2018").contains("1 of 4 languages"), "{table}");
+    assert!(row("retrieval").contains("2 of 2 tasks") && row("bucc2018").contains("F1"), "{table}");
+    // The same from what is there; with another file it is another measurement.
+    let json = fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap();
+    assert_eq!(out_of(folder.path(), &args), table);
+    assert_eq!(fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap(), json);
+    let read: Value = serde_json::from_str(&json).unwrap();
+    // Submissions score as officially as the benchmark says: lines of Tatoeba go by the sorted English, from 0.
+    for task in ["tatoeba", "bucc2018"] {
+        let args = ["eval", "--model", "weights/xlmr-open", "--task", task, "--data", "download", "--output", "p"];
+        out_of(folder.path(), &[&args[..], &["--format", "xtreme"]].concat());
+    }
+    fs::create_dir_all(folder.path().join("g/tatoeba")).unwrap();
+    fs::create_dir_all(folder.path().join("g/bucc2018")).unwrap();
+    fs::write(folder.path().join("g/tatoeba/test-de.tsv"), "2\n1\n0\n").unwrap(); // He, Hello, The
+    fs::copy(folder.path().join("download/bucc2018/de-en.test.gold"), folder.path().join("g/bucc2018/test-de.tsv"))
+        .unwrap();
+    let score = ["score", "--benchmark", "xtreme", "--predictions", "p", "--gold", "g", "--json", "s.json"];
+    out_of(folder.path(), &[&score[..], &["--task", "tatoeba,bucc2018", "--language", "de"]].concat());
+    let scored: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("s.json")).unwrap()).unwrap();
+    for (task, metric) in [("tatoeba", "accuracy"), ("bucc2018", "f1")] {
+        let own = read["tasks"].as_array().unwrap().iter().find(|one| one["name"] == task).unwrap();
+        let own = own["by_language"][metric]["de"].as_f64().unwrap();
+        let official = scored["official"][task][metric]["de"].as_f64().unwrap();
+        assert!((own - official).abs() < 1e-9, "{task}: {own} {official}");
+    }
+    write("tatoeba/tatoeba.deu-eng.eng", "The dog slept.\nHello!\nHe is old.\n");
+    let output = rxlt(folder.path(), &args).output().expect("the binary runs");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(73) && said.contains("made of other files or settings"), "{said}");
 }
 
 #[test]

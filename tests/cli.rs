@@ -119,7 +119,7 @@ fn wrong_words_are_refused_with_the_nearest_right_one() {
         (&["eval", "--model", "m", "--task", "demo", "--data", "demo", "--languages", "sw,sw"], 2, &["named twice"]),
         (&["eval", "--model", "m", "--task", "tatoeba", "--data", "d", "--languages", "de,deu"], 2, &["named twice"]),
         (&["run", "--set", "seed=tow"], 78, &["--set seed=tow: expected a whole number, such as 3, found \"tow\""]),
-        (&["eval", "--model", "./m", "--task", "tatoba", "--data", "d"], 2, &["tatoeba is retrieval"]),
+        (&["eval", "--model", "./m", "--task", "tatoba", "--data", "d"], 2, &["did you mean \"tatoeba\"?"]),
         (&["run", "--set", "languages=dd"], 78, &["no language \"dd\"; did you mean"]),
         (&["run", "--set", "stages.0.batch_size=0"], 78, &["--set: stages.0.batch_size: expected 1 or more, found 0"]),
         (&["run", "--set", "generalised=true"], 78, &["did you mean \"generalized\"?"]),

@@ -13,7 +13,8 @@ use rxlt::{
     tensor::{Device, Tensor},
     train::{
         folder::{Environment, RunFolder},
-        objective::{Norm, Objective, Pgd, Scene, Start},
+        methods::{Adv, Norm, Start},
+        objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
         progress::{Mode, Progress},
         recipe::Resolved,
@@ -515,7 +516,7 @@ fn steady_step(device: &Device) {
     let head = HeadKind::Classify(vec!["no".into(), "yes".into()]);
     let model = Model::fresh(config, head, 7, device).expect("the model fits");
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5 };
+    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5, ..Adv::default() };
     let settings = Settings {
         learning_rate: 1e-3,
         betas: [0.9, 0.999],

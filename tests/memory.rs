@@ -15,12 +15,14 @@ use rxlt::{
     tensor::Device,
     train::{
         exam::Exam,
-        fit::{Plan, loss_and_gradients},
+        fit::{Branch, Orders, Plan, loss_and_gradients},
         memory::{self, Bytes, Forecast, Subject},
-        objective::{Mixture, Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::{Mixture, Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
         recipe::Stage,
-        source::{Labelled, Source},
+        sampler::TaskSampler,
+        source::Labelled,
     },
 };
 
@@ -88,10 +90,10 @@ fn batch(lengths: &[usize], number: usize) -> Batch {
 /// Every kind of objective at once, with dropout: loss and gradients have the same bits, kept or computed again.
 fn recompute(device: &Device) -> Outcome {
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5 };
+    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5, ..Adv::default() };
     let distribution = Distribution::Gaussian;
-    let noise = RandomPerturbation { distribution, scale: 0.1, samples: 3, at: Place::Embedding };
-    let objective = Mixture(vec![(0.5, Box::new(adv)), (0.25, Box::new(noise)), (0.25, Box::new(Standard))]);
+    let noise = RsRp { distribution, scale: 0.1, samples: 3, at: Place::Embedding, ..RsRp::default() };
+    let objective = Mixture(vec![(0.5, Box::new(adv)), (0.25, Box::new(noise)), (0.25, Box::new(Standard::default()))]);
     let run = |recompute: bool| {
         let mut model = tiny(device);
         model.encoder.recompute = recompute;
@@ -126,22 +128,28 @@ fn examples(n: usize) -> Labelled {
     Labelled { items: (0..n).map(item).collect(), of_example, n_truncated: 0, share_unknown: 0.0 }
 }
 
-fn plan<'a>(stage: &'a Stage, objective: &'a dyn Objective, source: &'a Labelled, tokens: usize) -> Plan<'a> {
-    let updates = stage.n_updates(source.len());
-    Plan { name: "1-test", stage, objective, source, updates, exam: &Exam::None, seed: 3, tokens }
+fn branch(objective: impl Objective + 'static, source: Labelled) -> [Branch; 1] {
+    [Branch { task: "test".into(), objective: Box::new(objective), source: Box::new(source), exam: Exam::None }]
+}
+
+fn plan<'a>(stage: &'a Stage, branches: &'a [Branch], sampler: &'a TaskSampler, tokens: usize) -> Plan<'a> {
+    let updates = stage.n_updates(branches.iter().map(|branch| branch.source.len()).sum());
+    Plan { name: "1-test", stage, branches, sampler, updates, seed: 3, tokens }
 }
 
 /// All updates of a plan, with all that training does on the device.
-fn train(model: &Model, plan: &Plan, forecast: &Forecast, mut after: impl FnMut(u64)) {
-    let mut optimizer = plan.optimizer(model);
-    assert_eq!(forecast.prepare(model.device()), None);
-    let mut order = (u64::MAX, Vec::new());
+fn train(models: &[Model], plan: &Plan, forecast: &Forecast, mut after: impl FnMut(u64)) {
+    let mut optimizer = plan.optimizer(models);
+    assert_eq!(forecast.prepare(models[0].device()), None);
+    let mut orders = Orders::default();
     let mut late = None;
     for step in 0..plan.updates {
-        let items = plan.items(step, &mut order).expect("the examples are there");
+        let turn = plan.turn(step, &mut orders);
+        let (model, items) = (&models[turn.branch], plan.items(&turn).expect("the examples are there"));
         let active = optimizer.activate(model, items.iter().flat_map(|item| item.ids.iter().copied()));
-        let (loss, grads) = loss_and_gradients(model, plan, &optimizer, &items, active.as_ref(), step as u32);
-        optimizer.step(model, active.as_ref(), &grads);
+        let (loss, grads) =
+            loss_and_gradients(model, plan, turn.branch, &optimizer, &items, active.as_ref(), step as u32);
+        optimizer.step_head(turn.branch, model, active.as_ref(), &grads);
         let pending = loss.read_later();
         model.device().submit();
         if let Some(loss) = late.replace(pending) {
@@ -178,26 +186,27 @@ fn taken(device: &Device) -> (u64, u64) {
 /// What is foreseen for a stage is what training takes, whatever the method: within a tenth, since sizes vary.
 fn foreseen(device: &Device) -> Outcome {
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 1, start, at, clean_weight: 0.5 };
+    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 1, start, at, clean_weight: 0.5, ..Adv::default() };
     let stage = Stage { task: "demo".into(), batch_size: 16, ..Stage::default() };
-    let source = examples(16 * 12);
-    let cases: [(&str, &dyn Objective, usize, bool); 4] = [
-        ("standard", &Standard, 4096, false),
-        ("adv", &adv, 4096, false),
-        ("recomputed", &Standard, 4096, true),
-        ("micro-batches", &Standard, 100, false),
+    let source = || examples(16 * 12);
+    let cases = [
+        ("standard", branch(Standard::default(), source()), 4096, false),
+        ("adv", branch(adv, source()), 4096, false),
+        ("recomputed", branch(Standard::default(), source()), 4096, true),
+        ("micro-batches", branch(Standard::default(), source()), 100, false),
     ];
-    for (name, objective, tokens, recompute) in cases {
+    for (name, branches, tokens, recompute) in cases {
         let (device, base) = fresh(device);
-        let plan = plan(&stage, objective, &source, tokens);
-        let (config, head) = (config(64, 3), head());
+        let sampler = TaskSampler::default();
+        let plan = plan(&stage, &branches, &sampler, tokens);
+        let (config, head) = (config(64, 3), [head()]);
         let subject =
-            Subject { config: &config, head: &head, device: &device, recompute, depth: config.num_hidden_layers };
+            Subject { config: &config, heads: &head, device: &device, recompute, depth: config.num_hidden_layers };
         let forecast = memory::forecast(&subject, &plan).expect("the stage fits");
         let parts = forecast.parts;
-        let mut model = Model::fresh(config.clone(), head.clone(), 7, &device).expect("the model fits");
+        let mut model = Model::fresh(config.clone(), head[0].clone(), 7, &device).expect("the model fits");
         model.encoder.recompute = recompute;
-        train(&model, &plan, &forecast, |_| ());
+        train(&[model], &plan, &forecast, |_| ());
         let (total, (held, used)) = (parts.total.0, taken(&device));
         let (held, used) = (held - base, used - base);
         println!("{device:?} {name}: foreseen {total}, held {held}, in use at once {used}");
@@ -211,11 +220,12 @@ fn foreseen(device: &Device) -> Outcome {
 fn halved(device: &Device) -> Outcome {
     let stage = Stage { task: "demo".into(), batch_size: 64, ..Stage::default() };
     let source = examples(128);
-    let plan = plan(&stage, &Standard, &source, 4096);
-    let (config, head) = (config(64, 8), head());
+    let (branches, sampler) = (branch(Standard::default(), source), TaskSampler::default());
+    let plan = plan(&stage, &branches, &sampler, 4096);
+    let (config, head) = (config(64, 8), [head()]);
     let activations = |device: &Device| {
         let subject =
-            Subject { config: &config, head: &head, device, recompute: false, depth: config.num_hidden_layers };
+            Subject { config: &config, heads: &head, device, recompute: false, depth: config.num_hidden_layers };
         memory::forecast(&subject, &plan).expect("the stage fits").parts.activations.0
     };
     let Device::Gpu(gpu) = device else { panic!("{device:?} is no GPU") };
@@ -228,12 +238,13 @@ fn halved(device: &Device) -> Outcome {
 
 /// A limit between what the largest and what the smallest micro-batches take is met; one below is refused.
 fn limit() -> Outcome {
-    let (config, head, device) = (config(64, 3), head(), Device::cpu());
+    let (config, head, device) = (config(64, 3), [head()], Device::cpu());
     let subject =
-        Subject { config: &config, head: &head, device: &device, recompute: false, depth: config.num_hidden_layers };
+        Subject { config: &config, heads: &head, device: &device, recompute: false, depth: config.num_hidden_layers };
     let stage = Stage { task: "demo".into(), batch_size: 64, ..Stage::default() };
     let source = examples(128);
-    let plan = plan(&stage, &Standard, &source, 4096);
+    let (branches, sampler) = (branch(Standard::default(), source), TaskSampler::default());
+    let plan = plan(&stage, &branches, &sampler, 4096);
     let choose = |limit| memory::choose(&subject, &plan, limit).map(|(choice, _)| choice);
     let free = choose(None).expect("there is no limit");
     assert_eq!(free.tokens_per_micro_batch, 4096);
@@ -255,18 +266,19 @@ fn constant(device: &Device) -> Outcome {
     let (device, _) = fresh(device);
     let stage = Stage { task: "demo".into(), batch_size: 8, updates: Some(2_000), ..Stage::default() };
     let source = examples(400);
-    let plan = plan(&stage, &Standard, &source, 4096);
-    let (config, head) = (config(if matches!(device, Device::Gpu(_)) { 16 } else { 64 }, 1), head());
+    let (branches, sampler) = (branch(Standard::default(), source), TaskSampler::default());
+    let plan = plan(&stage, &branches, &sampler, 4096);
+    let (config, head) = (config(if matches!(device, Device::Gpu(_)) { 16 } else { 64 }, 1), [head()]);
     let subject =
-        Subject { config: &config, head: &head, device: &device, recompute: false, depth: config.num_hidden_layers };
+        Subject { config: &config, heads: &head, device: &device, recompute: false, depth: config.num_hidden_layers };
     let forecast = memory::forecast(&subject, &plan).expect("the stage fits");
-    let model = Model::fresh(config.clone(), head.clone(), 7, &device).expect("the model fits");
+    let model = Model::fresh(config.clone(), head[0].clone(), 7, &device).expect("the model fits");
     let made = || match &device {
         Device::Gpu(gpu) => (gpu.statistics().allocations, gpu.statistics().pipelines, gpu.statistics().held_bytes),
         _ => (block::usage().made, 0, block::usage().held),
     };
     let (mut early, mut groups) = ((0, 0, 0), 0);
-    train(&model, &plan, &forecast, |step| {
+    train(&[model], &plan, &forecast, |step| {
         if step == 500 {
             early = made();
         }

@@ -114,6 +114,10 @@ fn main() {
         Test::new("resume::tags: cpu", || check_kind("tag")),
         Test::new("resume::spans: cpu", || check_kind("span")),
         Test::new("resume::alternatives: cpu", || check_kind("choose")),
+        Test::new("resume::tags, spans and masked words at once: cpu", || {
+            check_kinds(&["tag", "span"], "beside = [\"span\", \"mlm\"]\ntask_alpha = 0.5\npairs = [\"PAIRS\"]")
+        }),
+        Test::new("resume::ranked results: cpu", || check_kind("rank")),
         Test::new("resume::stopped while a model is measured", stopped_while_measuring),
         Test::new("resume::a full disk, waiting", || on_a_full_disk("wait")),
         Test::new("resume::a full disk, stopping", || on_a_full_disk("stop")),
@@ -175,13 +179,17 @@ fn of_kind(kind: &str) -> (&'static str, &'static str, fn(usize) -> String) {
                 i % 2
             )
         }),
+        "rank" => ("kind = \"rank\"\npairs = true\nlabels = [\"0\", \"1\", \"2\"]", "jsonl", |i| {
+            let (query, result) = (ANIMALS[i / 4 % 3], ANIMALS[i % 3]);
+            let grade = if query == result { 2 } else { i % 2 };
+            format!("{{\"sentence1\": \"the {query}\", \"sentence2\": \"{i} {result}\", \"label\": {grade}}}\n")
+        }),
         other => panic!("no kind {other}"),
     }
 }
 
-/// A run of a user's own task of a kind, by methods that suit it.
-fn check_kind(kind: &str) -> Outcome {
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+/// Writes data of a kind, and gives the task that says how they lie.
+fn write_kind(folder: &Path, kind: &str) -> String {
     let (definition, format, line) = of_kind(kind);
     for (split, n) in [("train", 30), ("dev", 12), ("test", 24)] {
         for language in ["en", "fi"] {
@@ -192,21 +200,34 @@ fn check_kind(kind: &str) -> Outcome {
                 "tsv" => format!("text\tlabel\n{lines}"),
                 _ => lines,
             };
-            fs::write(folder.path().join(format!("{split}-{language}.txt")), text).expect("the data can be written");
+            let file = folder.join(format!("{kind}-{split}-{language}.txt"));
+            fs::write(file, text).expect("the data can be written");
         }
     }
+    let file = |split: &str| format!("{split} = [\"{kind}-{split}-{{language}}.txt\"]\n");
+    let files = ["train", "dev", "test"].map(file).concat();
+    format!("[[tasks]]\nname = \"{kind}\"\n{definition}\n[[tasks.layouts]]\nformat = \"{format}\"\n{files}")
+}
+
+/// A run of a user's own task of a kind, by methods that suit it.
+fn check_kind(kind: &str) -> Outcome {
+    check_kinds(&[kind], "")
+}
+
+/// The same of several kinds, of which the first is measured; `more` says what else the stage has.
+fn check_kinds(kinds: &[&str], more: &str) -> Outcome {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let tasks: String = kinds.iter().map(|kind| write_kind(folder.path(), kind)).collect();
     let (head, _) = RECIPE.split_once("[data]").expect("it names data");
     let data = folder.path().display().to_string().replace('\\', "/");
-    let task = format!(
-        "[[tasks]]\nname = \"own\"\n{definition}\n[[tasks.layouts]]\nformat = \"{format}\"\n\
-         train = [\"train-{{language}}.txt\"]\ndev = [\"dev-{{language}}.txt\"]\ntest = [\"test-{{language}}.txt\"]\n"
-    );
-    let stage = "[[stages]]\ntask = \"own\"\nupdates = 8\nmax_length = 24\nbatch_size = 6\ntokens_per_micro_batch = 90\n\
+    let first = kinds[0];
+    let stage = "updates = 8\nmax_length = 24\nbatch_size = 6\ntokens_per_micro_batch = 90\n\
                  learning_rate = 1e-3\ncheckpoint_every = 2\nevaluate_every = 3\nselect = \"best\"\n\
                  [[methods]]\nname = \"both\"\n\
                  adv = { norm = \"l2\", radius = 0.3, step_size = 0.1, steps = 2, start = \"random\", at = \"word\" }\n\
                  rs-rp = { distribution = \"gaussian\", scale = 0.1, samples = 2, at = \"embedding\" }\n";
-    check_recipe(&format!("{head}{task}[data]\nfolder = \"{data}\"\n{stage}"), "cpu", "f32", 2)
+    let stage = format!("[[stages]]\ntask = \"{first}\"\n{more}\n{stage}");
+    check_recipe(&format!("{head}{tasks}[data]\nfolder = \"{data}\"\n{stage}"), "cpu", "f32", 2)
 }
 
 fn check_recipe(recipe_text: &str, backend: &str, precision: &str, interruptions: usize) -> Outcome {

@@ -129,7 +129,17 @@ fn only_tasks_and_kinds_tell_kinds_apart() {
     let mut wrong = Vec::new();
     for folder in ["train", "report", "cli", "bench", "doctor"] {
         for (name, text) in files(&format!("src/{folder}"), "rs") {
-            for word in ["task.kind", "tasks::Kind", "Kind::Classify", "Kind::Tag", "Kind::Span", "Kind::Choose"] {
+            for word in [
+                "task.kind",
+                "task.search",
+                "tasks::Kind",
+                "Kind::Classify",
+                "Kind::Tag",
+                "Kind::Span",
+                "Kind::Choose",
+                "Kind::Rank",
+                "Kind::Retrieve",
+            ] {
                 let says = |line: &str| line.replace("HeadKind::", "").contains(word);
                 if code(&text).any(says) {
                     wrong.push(format!("{name} says {word}"));

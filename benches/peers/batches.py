@@ -8,6 +8,8 @@ BATCHES = 4
 SIZES = {
     "small": dict(num_hidden_layers=4, hidden_size=256, num_attention_heads=4, intermediate_size=1024, vocab_size=16_000),
     "base": dict(num_hidden_layers=12, hidden_size=768, num_attention_heads=12, intermediate_size=3072, vocab_size=250_002),
+    "mmbert-base": dict(num_hidden_layers=22, hidden_size=768, num_attention_heads=12, intermediate_size=1152, vocab_size=256_000),
+    "mdeberta-base": dict(num_hidden_layers=12, hidden_size=768, num_attention_heads=12, intermediate_size=3072, vocab_size=251_000),
     "large": dict(num_hidden_layers=24, hidden_size=1024, num_attention_heads=16, intermediate_size=4096, vocab_size=250_002),
 }
 

@@ -16,7 +16,7 @@ HERE = pathlib.Path(__file__).parent
 
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--size", choices=["small", "base"], default="small")
+    parser.add_argument("--size", choices=["small", "base", "mmbert-base", "mdeberta-base"], default="small")
     parser.add_argument("--works", nargs="+", default=["forward", "backward", "update"])
     parser.add_argument("--only", nargs="+", help="rxlt, pytorch, candle, burn-flex, burn-wgpu, rxlt-wgpu")
     parser.add_argument("--rxlt", type=pathlib.Path, default=HERE / "../../target/release/rxlt")

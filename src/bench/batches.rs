@@ -1,4 +1,4 @@
-//! The sizes and batches that are measured: XLM-R's encoders and mmBERT's, and the lengths of real pairs of sentences.
+//! The sizes and batches that are measured: XLM-R's encoders, mmBERT's and mDeBERTa's, and the lengths of real pairs of sentences.
 
 use crate::{
     array::Segments,
@@ -32,6 +32,9 @@ pub enum Size {
     /// ModernBERT's architecture: 22 layers of 768, gated units of 1,152, 256,000 words.
     #[value(name = "mmbert-base")]
     MmbertBase,
+    /// DeBERTa-v3's architecture: 12 layers of 768, 251,000 words.
+    #[value(name = "mdeberta-base")]
+    MdebertaBase,
 }
 
 impl fmt::Display for Size {
@@ -41,6 +44,7 @@ impl fmt::Display for Size {
             Size::Base => "base",
             Size::Large => "large",
             Size::MmbertBase => "mmbert-base",
+            Size::MdebertaBase => "mdeberta-base",
         })
     }
 }
@@ -68,6 +72,7 @@ impl Size {
             Size::Base => [12, 768, 12, 3072, 250_002],
             Size::Large => [24, 1024, 16, 4096, 250_002],
             Size::MmbertBase => [22, 768, 12, 1152, 256_000],
+            Size::MdebertaBase => [12, 768, 12, 3072, 251_000],
         };
         Extents { layers, hidden, heads, inner, words }
     }
@@ -75,12 +80,19 @@ impl Size {
     /// As config.json has it.
     pub fn config(self) -> Config {
         let Extents { layers, hidden, heads, inner, words } = self.extents();
-        let kind = if self == Size::MmbertBase { "modernbert" } else { "xlm-roberta" };
+        let (kind, n_types) = match self {
+            Size::Small | Size::Base | Size::Large => ("xlm-roberta", 1),
+            Size::MmbertBase => ("modernbert", 1),
+            Size::MdebertaBase => ("deberta-v2", 0),
+        };
         let config = json!({
             "model_type": kind, "vocab_size": words, "hidden_size": hidden, "num_hidden_layers": layers,
             "num_attention_heads": heads, "intermediate_size": inner, "max_position_embeddings": 514,
-            "type_vocab_size": 1, "pad_token_id": 1, "layer_norm_eps": 1e-5,
+            "type_vocab_size": n_types, "pad_token_id": 1, "layer_norm_eps": 1e-5,
             "classifier_pooling": "mean", "global_rope_theta": 160_000, "local_rope_theta": 160_000,
+            "relative_attention": true, "position_buckets": 256, "max_relative_positions": -1,
+            "pos_att_type": ["p2c", "c2p"], "share_att_key": true, "norm_rel_ebd": "layer_norm",
+            "position_biased_input": false,
         });
         let config = config.as_object().expect("it is an object").clone();
         Config::new(config).expect("every size is a valid configuration")
@@ -150,6 +162,17 @@ fn batch(lengths: &[usize], mut word: impl FnMut() -> u32) -> Batch {
     let segments = Segments::new(lengths.iter().copied());
     let target = Target::labels(&segments, (0..lengths.len() as u32).map(|i| i % 3).collect::<Vec<_>>());
     Batch { types: vec![0; ids.len()].into(), ids: ids.into(), positions: segments.positions(), segments, target }
+}
+
+/// Tags of words, as in UD-POS.
+pub const TAGS: u32 = 17;
+
+/// The same with words to be tagged: every second token within a sequence begins one.
+pub fn tagged(batch: &Batch) -> Batch {
+    let begins = batch.segments.ranges().flat_map(|tokens| (tokens.start + 1..tokens.end - 1).step_by(2));
+    let rows: Vec<u32> = begins.map(|row| row as u32).collect();
+    let tags: Vec<u32> = (0..rows.len() as u32).map(|i| i % TAGS).collect();
+    Batch { target: Target::classes(rows.into(), tags), ..batch.clone() }
 }
 
 #[cfg(test)]

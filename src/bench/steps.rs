@@ -1,7 +1,7 @@
 //! Whole steps of a model with fresh weights: forward, forward and backward, and full updates by the methods of training.
 
 use super::{
-    batches::{Lengths, Size, batches},
+    batches::{Lengths, Size, TAGS, batches, tagged},
     timing::{Budget, Timing, measure_waiting},
 };
 use crate::{
@@ -13,7 +13,8 @@ use crate::{
     rng::Draw,
     tensor::{Device, without_graph},
     train::{
-        objective::{Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
     },
 };
@@ -27,6 +28,8 @@ pub enum Step {
     Backward,
     /// The same, clipping, and AdamW.
     Update,
+    /// An update of a tagger: half of the tokens are read instead of the first of each sequence.
+    Tag,
     /// An update by adversarial training: [`ASCENT_STEPS`] steps of ascent in a ball of the L2 norm around the words.
     Adv,
     /// An update by random perturbation: the loss at [`SAMPLES`] points around the last hidden states.
@@ -41,7 +44,7 @@ const SAMPLES: usize = 3;
 
 impl Step {
     /// All, in the order in which memory grows.
-    pub const ALL: [Step; 5] = [Step::Forward, Step::Backward, Step::Update, Step::Adv, Step::RsRp];
+    pub const ALL: [Step; 6] = [Step::Forward, Step::Backward, Step::Update, Step::Tag, Step::Adv, Step::RsRp];
 
     /// What it is called.
     pub fn name(self) -> &'static str {
@@ -49,6 +52,7 @@ impl Step {
             Step::Forward => "step/forward",
             Step::Backward => "step/backward",
             Step::Update => "step/update",
+            Step::Tag => "step/tag",
             Step::Adv => "step/adv",
             Step::RsRp => "step/rs-rp",
         }
@@ -58,8 +62,8 @@ impl Step {
     fn objective(self) -> Box<dyn Objective> {
         let (radius, step_size) = (0.3, 0.15);
         match self {
-            Step::Forward | Step::Backward | Step::Update => Box::new(Standard),
-            Step::Adv => Box::new(Pgd {
+            Step::Forward | Step::Backward | Step::Update | Step::Tag => Box::new(Standard::default()),
+            Step::Adv => Box::new(Adv {
                 norm: Norm::L2,
                 radius,
                 step_size,
@@ -67,12 +71,14 @@ impl Step {
                 start: Start::Zero,
                 at: Place::Word,
                 clean_weight: 0.0,
+                ..Adv::default()
             }),
-            Step::RsRp => Box::new(RandomPerturbation {
+            Step::RsRp => Box::new(RsRp {
                 distribution: Distribution::Uniform,
                 scale: radius,
                 samples: SAMPLES,
                 at: Place::Encoder,
+                ..RsRp::default()
             }),
         }
     }
@@ -94,7 +100,8 @@ pub struct Measured {
 
 /// A model, and what it is trained on.
 pub struct Steps {
-    model: Model,
+    /// A classifier, and a tagger on its encoder.
+    models: [Model; 2],
     batches: Vec<Batch>,
     /// Made when it is first needed: a forward pass takes no memory for it.
     optimizer: Option<Optimizer>,
@@ -117,7 +124,8 @@ impl Steps {
     pub fn new(size: Size, lengths: Lengths, device: &Device) -> Result<Steps> {
         let labels = ["contradiction", "entailment", "neutral"].map(str::to_owned);
         let model = Model::fresh(size.config(), HeadKind::Classify(labels.into()), 7, device)?;
-        Ok(Steps { model, batches: batches(size, lengths), optimizer: None, taken: 0 })
+        let tagger = model.beside(HeadKind::Tag((0..TAGS).map(|tag| tag.to_string()).collect()), 8)?;
+        Ok(Steps { models: [model, tagger], batches: batches(size, lengths), optimizer: None, taken: 0 })
     }
 
     /// Leaves the first batches of a round only.
@@ -127,8 +135,9 @@ impl Steps {
 
     /// Times rounds over all batches.
     pub fn measure(&mut self, step: Step, budget: Budget) -> Measured {
-        let device = self.model.device().clone();
-        let batches = std::mem::take(&mut self.batches);
+        let device = self.models[0].device().clone();
+        let kept = std::mem::take(&mut self.batches);
+        let batches = if step == Step::Tag { kept.iter().map(tagged).collect() } else { kept.clone() };
         let n = batches.len() as f64;
         forget_peak();
         let ((), work) = profile::count(|| batches.iter().for_each(|batch| self.take(step, batch))); // warms up, too
@@ -141,13 +150,14 @@ impl Steps {
             tokens: batches.iter().map(|batch| batch.ids.len() as f64).sum::<f64>() / n,
             peak_bytes: peak_memory(),
         };
-        self.batches = batches;
+        self.batches = kept;
         measured
     }
 
     /// One step on a batch; the numbers that a training loop would log are waited for.
     fn take(&mut self, step: Step, batch: &Batch) {
-        let model = &self.model;
+        let head = usize::from(step == Step::Tag);
+        let model = &self.models[head];
         if step == Step::Forward {
             let logits = without_graph(|| {
                 let words = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
@@ -156,15 +166,17 @@ impl Steps {
             drop(logits.to_vec());
             return;
         }
-        let optimizer = self.optimizer.get_or_insert_with(|| Optimizer::lazy(model, SETTINGS));
+        let optimizer = self
+            .optimizer
+            .get_or_insert_with(|| Optimizer::lazy(&self.models[0], SETTINGS).with_beside(&self.models[1..]));
         let active = optimizer.activate(model, batch.ids.iter().copied());
         let words = active.as_ref().map_or(Words::Table, Words::Active);
         let draw = Some(Draw { seed: 7, step: self.taken, stream: 0 });
-        let weight = 1.0 / batch.segments.count() as f32;
+        let weight = 1.0 / batch.target.rows.len() as f32;
         let loss = step.objective().loss(&Scene { model, words, batch, weight, draw });
         let (loss, grads) = optimizer.gradients(loss, &optimizer.leaves(model, active.as_ref()));
         if step != Step::Backward {
-            optimizer.step(model, active.as_ref(), &grads);
+            optimizer.step_head(head, model, active.as_ref(), &grads);
         }
         self.taken += 1;
         drop(grads);

@@ -25,7 +25,7 @@ pub struct Args {
     filters: Vec<String>,
     #[command(flatten)]
     device: DeviceArgs,
-    /// The encoder: 4 layers of 256, XLM-R base, XLM-R large, or mmBERT base; with fresh weights.
+    /// The encoder: 4 layers of 256, XLM-R base, XLM-R large, mmBERT base or mDeBERTa base; with fresh weights.
     #[arg(long, value_enum, default_value_t = Size::Small)]
     size: Size,
     /// Tokens of the sequences.

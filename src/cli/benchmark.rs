@@ -1,4 +1,4 @@
-//! `rxlt benchmark`: every task of XTREME, XTREME-R or XGLUE that is fine-tuned here, and one table of all.
+//! `rxlt benchmark`: every task of XTREME, XTREME-R or XGLUE that is fine-tuned or searched here, and one table of all.
 
 use std::path::{Path, PathBuf};
 
@@ -9,6 +9,7 @@ use super::{
     named::{self, Network},
     note, print,
     run::{self, Show},
+    searched::Sought,
     tell,
 };
 use crate::{
@@ -27,10 +28,12 @@ use crate::{
         memory::Bytes,
         progress::Progress,
         recipe::{Resolved, Setting},
+        stop::Stop,
     },
 };
 
-/// Fine-tune and measure every task of a benchmark that is trained here, by its scripts' settings, and make one table.
+/// Fine-tune and measure every task of a benchmark that is trained here, by its scripts' settings, measure the encoder as
+/// it is by those of retrieval, and make one table.
 ///
 /// Each task is a run in a folder of its own below the output. The same command goes on where it was stopped, and passes
 /// over what is done.
@@ -107,10 +110,18 @@ struct Planned {
 /// The tasks that were run, and what came of each.
 type Done<'a> = Vec<(&'a Planned, Outcome)>;
 
+/// What was done of a benchmark.
+struct Work<'a> {
+    done: Done<'a>,
+    found: Vec<Answered>,
+    diverged: Option<Error>,
+}
+
 /// What of a benchmark can be run, and what is missing, a line each.
 struct Plan {
     benchmark: Benchmark,
     tasks: Vec<Planned>,
+    sought: Vec<Sought>,
     missing: Vec<String>,
 }
 
@@ -131,12 +142,12 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     if args.dry_run {
         return Ok(());
     }
-    if plan.tasks.is_empty() {
+    if plan.tasks.is_empty() && plan.sought.is_empty() {
         return Err(Error::Missing(format!("{} has no files of any task of {}", args.data.display(), plan.benchmark)));
     }
     plan.check(network)?;
-    let (done, diverged) = plan.work(args)?;
-    let measured = plan.measured(&done)?;
+    let Work { done, found, diverged } = plan.work(args, network)?;
+    let measured = plan.measured(&done, found)?;
     // The folders beside it were found to be of this very configuration, so an older one is this command's own.
     let json = Output::new(&args.output.join("benchmark.json"), Existing::Replaced, &[])?;
     let text = format!("{:#}\n", plan.to_json(args, &measured, &done));
@@ -156,7 +167,7 @@ impl Plan {
             let folder = args.data.display();
             return Err(Error::Missing(format!("--data {folder}: there is no such folder; name the benchmark's data")));
         }
-        let mut plan = Plan { benchmark, tasks: Vec::new(), missing: Vec::new() };
+        let mut plan = Plan { benchmark, tasks: Vec::new(), sought: Vec::new(), missing: Vec::new() };
         for (spec, tuned) in benchmark.tuned() {
             let task = tasks::find(&tuned.task)?;
             let data = data_of(benchmark, spec, &args.data);
@@ -168,6 +179,11 @@ impl Plan {
                 check_one(&resolved)?;
                 plan.tasks.push(Planned { spec, tuned, resolved });
             }
+        }
+        for (spec, how) in benchmark.searched() {
+            let (sought, lacking) = Sought::of(spec, how, data_of(benchmark, spec, &args.data))?;
+            plan.missing.extend(lacking.map(|what| format!("{}: {what}; from {}", spec.name, how.files)));
+            plan.sought.extend((!sought.languages.is_empty()).then_some(sought));
         }
         Ok(plan)
     }
@@ -190,11 +206,11 @@ impl Plan {
                 data.test(task, &language)?;
             }
         }
-        Ok(())
+        self.sought.iter().try_for_each(|sought| sought.texts().map(|_| ()))
     }
 
     /// Runs the tasks one after the other. One that diverges is a result: the others run all the same.
-    fn work(&self, args: &Args) -> Result<(Done<'_>, Option<Error>)> {
+    fn work(&self, args: &Args, network: Network) -> Result<Work<'_>> {
         let chosen = args.device.open()?;
         let progress = Progress::new(args.progress.mode());
         introduce(&chosen, &progress);
@@ -219,22 +235,46 @@ impl Plan {
                 Err(error) => return Err(error),
             }
         }
-        Ok((done, diverged))
+        *run::lock(&place) = None;
+        let found = self.search(args, network, (&chosen, &progress, &stop))?;
+        Ok(Work { done, found, diverged })
+    }
+
+    /// Measures the encoder as it is by the tasks of retrieval.
+    fn search(
+        &self,
+        args: &Args,
+        network: Network,
+        (chosen, progress, stop): (&Chosen, &Progress, &Stop),
+    ) -> Result<Vec<Answered>> {
+        if self.sought.is_empty() {
+            return Ok(Vec::new());
+        }
+        let model = named::folder(Path::new(&args.model), network)?;
+        let answers =
+            |sought: &Sought| sought.answers((&model, &args.output.join(sought.spec.name)), chosen, progress, stop);
+        self.sought.iter().map(answers).collect()
     }
 
     /// The official numbers of what was predicted.
-    fn measured(&self, done: &[(&Planned, Outcome)]) -> Result<Measured> {
-        let answered: Vec<Answered> =
+    fn measured(&self, done: &[(&Planned, Outcome)], found: Vec<Answered>) -> Result<Measured> {
+        let mut answered: Vec<Answered> =
             done.iter().map(|(planned, outcome)| answered(planned.spec, outcome)).collect::<Result<_>>()?;
+        answered.extend(found);
+        answered.sort_by_key(|one| self.benchmark.tasks().iter().position(|spec| spec == one.spec));
         Measured::new(self.benchmark, &answered)
+    }
+
+    /// In what tasks differ from their scripts.
+    fn buts(&self) -> impl Iterator<Item = (&'static str, &'static str)> {
+        let tuned = self.tasks.iter().map(|planned| (planned.spec.name, &planned.tuned.but));
+        let searched = self.sought.iter().map(|sought| (sought.spec.name, &sought.how.but));
+        tuned.chain(searched).filter_map(|(name, but)| Some((name, but.as_deref()?)))
     }
 
     /// What is to be known of the numbers, a line each.
     fn remarks(&self) -> Vec<String> {
-        let buts = self.tasks.iter().filter_map(|planned| {
-            let but = planned.tuned.but.as_ref()?;
-            Some(format!("note: {}: {but}", planned.spec.name))
-        });
+        let buts = self.buts().map(|(name, but)| format!("note: {name}: {but}"));
         let left_out = self.benchmark.left_out().into_iter();
         let left_out = left_out.map(|left_out| format!("not run: {}: {}", left_out.name, left_out.reason));
         let missing = self.missing.iter().map(|line| format!("not run for want of files: {line}"));
@@ -257,6 +297,11 @@ impl Plan {
             );
             let languages = format!("{} of {of}", resolved.recipe.languages.len());
             table = table.row([spec.name.to_owned(), languages, settings, tuned.settings.clone()]);
+        }
+        for Sought { spec, how, languages, .. } in &self.sought {
+            let settings = format!("nothing is trained, {} tokens", how.max_length);
+            let languages = format!("{} of {}", languages.len(), spec.languages.len());
+            table = table.row([spec.name.to_owned(), languages, settings, how.settings.clone()]);
         }
         let mut text = format!("{} would run:\n\n{}\n", self.benchmark, table.to_text());
         for Planned { spec, resolved, .. } in &self.tasks {
@@ -286,11 +331,7 @@ impl Plan {
         json["seed"] = json!(seed);
         json["not_run"] = left_out.map(|one| json!({"name": one.name, "reason": one.reason})).collect();
         json["missing"] = json!(self.missing);
-        json["differs"] = self
-            .tasks
-            .iter()
-            .filter_map(|planned| Some((planned.spec.name.to_owned(), json!(planned.tuned.but.as_ref()?))))
-            .collect();
+        json["differs"] = self.buts().map(|(name, but)| (name.to_owned(), json!(but))).collect();
         let warnings = done.iter().map(|(planned, outcome)| {
             let warnings: Vec<&String> = outcome.methods.iter().flat_map(|method| &method.warnings).collect();
             (planned.spec.name.to_owned(), json!(warnings))

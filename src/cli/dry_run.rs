@@ -15,11 +15,13 @@ use crate::{
         augment::{Neighbours, perturb, refuse_without_effect, stream_of},
         data::{Data, overlaps},
         exam::Exam,
-        fit::Plan,
+        fit::{Branch, Plan},
         measure::{TOKENS_AT_ONCE, head_for, new_head},
         memory::{self, Bytes, Subject},
-        recipe::{Method, Recipe, Resolved, RsDa, Stage},
-        source::{Labelled, Source},
+        methods::RsDa,
+        recipe::{Method, Recipe, Resolved, Stage},
+        sampler::TaskSampler,
+        source::Labelled,
         suited::suited,
     },
 };
@@ -40,15 +42,24 @@ pub fn dry_run(resolved: &Resolved, chosen: &Chosen, memory_limit: Option<Bytes>
     let data = Data::new(recipe);
     for (i, stage) in recipe.stages.iter().enumerate() {
         line(&mut out, format_args!("\nstage {}:", recipe.stage_name(i, None)));
-        match stage.task()? {
-            Some(task) => {
-                describe_task(recipe, i, task, &data, tokenizer.as_ref(), &mut out)?;
-                if let (Some(tokenizer), Some(path)) = (&tokenizer, recipe.model_folder()?) {
-                    let config = Config::load(&path)?;
-                    describe_memory(recipe, i, task, &data, tokenizer, &config, chosen, memory_limit, &mut out)?;
-                }
+        let (tasks, mut n_examples) = (stage.tasks()?, Vec::new());
+        for (place, task) in tasks.iter().enumerate() {
+            if let Some(name) = stage.names().nth(place).filter(|_| tasks.len() > 1) {
+                line(&mut out, format_args!("  {}{name}:", if place > 0 { "beside it " } else { "" }));
             }
-            None => describe_text(stage, &data, &mut out)?,
+            match task {
+                Some(task) => {
+                    n_examples.push(describe_task(recipe, [i, place], task, &data, tokenizer.as_ref(), &mut out)?);
+                }
+                None => n_examples.push(describe_text(stage, &data, &mut out)?),
+            }
+        }
+        describe_updates(recipe, i, &tasks, &n_examples, &mut out);
+        // Texts are tokenized when the run begins, and what they take is foreseen then.
+        let tasks: Option<Vec<&'static Task>> = tasks.into_iter().collect();
+        if let (Some(tasks), Some(tokenizer), Some(path)) = (tasks, &tokenizer, recipe.model_folder()?) {
+            let config = Config::load(&path)?;
+            describe_memory(recipe, i, &tasks, &data, tokenizer, &config, chosen, memory_limit, &mut out)?;
         }
     }
     describe_tests(recipe, &data, &mut out)?;
@@ -98,12 +109,12 @@ fn check_weights(recipe: &Recipe, folder: &Path) -> Result<()> {
 
 fn describe_task(
     recipe: &Recipe,
-    index: usize,
+    [index, place]: [usize; 2],
     task: &Task,
     data: &Data,
     tokenizer: Option<&Tokenizer>,
     out: &mut String,
-) -> Result<()> {
+) -> Result<usize> {
     let stage = &recipe.stages[index];
     let (train, dev) = (data.train(task, stage)?, data.dev(task)?);
     for (split, loaded) in [("train", &train), ("dev", &dev)] {
@@ -115,20 +126,7 @@ fn describe_task(
     if let Some(tokenizer) = tokenizer {
         describe_tokens(&train, stage, tokenizer, out)?;
     }
-    let is_last = index + 1 == recipe.stages.len();
-    // A text that is read in windows is several examples, and how many is not known yet.
-    let least = if kinds::of(task).reads_in_windows() { "at least " } else { "" };
-    for method in recipe.methods.iter().filter(|_| is_last) {
-        let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
-        let updates = stage.n_updates(train.examples.len() * copies);
-        line(out, format_args!("  {}: {least}{updates} updates of {} examples", method.name, stage.batch_size));
-    }
-    if !is_last {
-        line(
-            out,
-            format_args!("  {least}{} updates of {} examples", stage.n_updates(train.examples.len()), stage.batch_size),
-        );
-    }
+    let is_last = index + 1 == recipe.stages.len() && place == 0;
     let rs_da = recipe.methods.iter().filter(|_| is_last).find_map(|method| method.rs_da.as_ref());
     let neighbours = rs_da.map(neighbours).transpose()?;
     for rs_da in recipe.methods.iter().filter(|_| is_last).filter_map(|method| method.rs_da.as_ref()) {
@@ -138,7 +136,31 @@ fn describe_task(
     for example in train.examples.iter().take(3) {
         describe_example(task, example, neighbours.as_ref(), recipe.seed, out);
     }
-    Ok(())
+    Ok(train.examples.len())
+}
+
+/// How many updates a stage makes, with each method if it is the last.
+fn describe_updates(recipe: &Recipe, index: usize, tasks: &[Option<&Task>], n_examples: &[usize], out: &mut String) {
+    let stage = &recipe.stages[index];
+    let (size, others) = (stage.batch_size, n_examples[1..].iter().sum::<usize>());
+    // A text that is read in windows is several examples, and how many is not known yet; texts may share a sequence.
+    let bound = match (
+        tasks.iter().any(Option::is_none),
+        tasks.iter().flatten().any(|task| kinds::of(task).reads_in_windows()),
+    ) {
+        (true, _) => "at most ",
+        (false, true) => "at least ",
+        (false, false) => "",
+    };
+    if index + 1 < recipe.stages.len() || tasks[0].is_none() {
+        let updates = stage.n_updates(n_examples[0] + others);
+        return line(out, format_args!("  {bound}{updates} updates of {size} examples"));
+    }
+    for method in &recipe.methods {
+        let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
+        let updates = stage.n_updates(n_examples[0] * copies + others);
+        line(out, format_args!("  {}: {bound}{updates} updates of {size} examples", method.name));
+    }
 }
 
 /// What a stage will take, with each method if it is the last.
@@ -146,7 +168,7 @@ fn describe_task(
 fn describe_memory(
     recipe: &Recipe,
     index: usize,
-    task: &'static Task,
+    tasks: &[&'static Task],
     data: &Data,
     tokenizer: &Tokenizer,
     config: &Config,
@@ -155,25 +177,31 @@ fn describe_memory(
     out: &mut String,
 ) -> Result<()> {
     let stage = &recipe.stages[index];
-    let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
-    let reader = Reader { task, tokenizer, max_length: stage.max_length, labels: &labels };
-    let source = Labelled::new(&data.train(task, stage)?.examples, &reader)?;
-    let exam = Exam::of_examples(data.dev(task)?.examples, task, &reader)?;
-    let head = new_head(task);
+    let heads: Vec<HeadKind> = tasks.iter().map(|task| new_head(task)).collect();
     let (device, depth) = (&chosen.device, config.num_hidden_layers);
-    let subject = Subject { config, head: &head, device, recompute: recipe.recompute, depth };
+    let subject = Subject { config, heads: &heads, device, recompute: recipe.recompute, depth };
+    let branch = |task: &'static Task, method: &Method| -> Result<Branch> {
+        let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
+        let reader = Reader { task, tokenizer, max_length: stage.max_length, labels: &labels };
+        let source = Box::new(Labelled::new(&data.train(task, stage)?.examples, &reader)?);
+        let exam = Exam::of_examples(data.dev(task)?.examples, task, &reader)?;
+        Ok(Branch { task: task.name.to_owned(), objective: method.objective(), source, exam })
+    };
     let plain = [Method::default()];
     let methods = if index + 1 == recipe.stages.len() { &recipe.methods[..] } else { &plain };
     for method in methods {
         let name = recipe.stage_name(index, Some(method));
+        let branches = tasks.iter().map(|task| branch(task, method)).collect::<Result<Vec<_>>>()?;
+        let sizes: Vec<usize> = branches.iter().map(|branch| branch.source.len()).collect();
+        let updates = stage.n_updates(sizes.iter().sum());
+        let seed = recipe.seed ^ (index as u64 + 1) << 40;
         let plan = Plan {
             name: &name,
             stage,
-            objective: &*method.objective(),
-            source: &source,
-            updates: stage.n_updates(source.len()),
-            exam: &exam,
-            seed: recipe.seed ^ (index as u64 + 1) << 40,
+            branches: &branches,
+            sampler: &TaskSampler::new(&sizes, stage.task_alpha.unwrap_or(1.0), updates, seed),
+            updates,
+            seed,
             tokens: stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE),
         };
         let (choice, _) = memory::choose(&subject, &plan, memory_limit)?;
@@ -184,7 +212,7 @@ fn describe_memory(
 }
 
 fn counts(loaded: &Loaded) -> String {
-    let labels: Vec<String> = loaded.histogram.iter().map(|(label, n)| format!("{label} {n}")).collect();
+    let labels: Vec<String> = loaded.histogram().iter().map(|(label, n)| format!("{label} {n}")).collect();
     let labels = if labels.is_empty() { String::new() } else { format!(" ({})", labels.join(", ")) };
     let dropped: Vec<String> = loaded.dropped.iter().map(|(reason, n)| format!("; left out: {n} {reason}")).collect();
     format!("{} examples{labels}{}", loaded.examples.len(), dropped.concat())
@@ -225,7 +253,7 @@ fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbou
     }
 }
 
-fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<()> {
+fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<usize> {
     let texts = data.texts(stage)?;
     let groups = &texts.groups;
     let counts: Vec<String> = groups.iter().map(|(name, texts)| format!("{name} {}", texts.len())).collect();
@@ -237,9 +265,7 @@ fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<()> {
         let sides: Vec<&str> = texts.first().into_iter().flat_map(|text| text.sides()).collect();
         line(out, format_args!("  {name}: {}", sides.join(" | ")));
     }
-    let total = groups.values().map(Vec::len).sum();
-    line(out, format_args!("  at most {} updates of {} texts", stage.n_updates(total), stage.batch_size));
-    Ok(())
+    Ok(groups.values().map(Vec::len).sum())
 }
 
 fn describe_tests(recipe: &Recipe, data: &Data, out: &mut String) -> Result<()> {
@@ -261,8 +287,10 @@ fn describe_tests(recipe: &Recipe, data: &Data, out: &mut String) -> Result<()> 
 fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut String) -> Result<()> {
     let mut stages = Vec::new();
     for (i, stage) in recipe.stages.iter().enumerate() {
-        if let Some(task) = stage.task()? {
-            stages.push((recipe.stage_name(i, None), data.train(task, stage)?, data.dev(task)?));
+        for task in stage.tasks()?.into_iter().flatten() {
+            let name = recipe.stage_name(i, None);
+            let name = if task.name == stage.task { name } else { format!("{name} ({})", task.name) };
+            stages.push((name, data.train(task, stage)?, data.dev(task)?));
         }
     }
     let stages: Vec<_> = stages.iter().map(|(name, train, dev)| (name.clone(), train, dev)).collect();

@@ -9,31 +9,30 @@ use super::{
     Force, FormatName,
     device::DeviceArgs,
     named::{self, Network},
-    note, print, tell,
+    note, print,
+    searched::Texts,
+    tell,
 };
 use crate::{
     checkpoint::{Existing, Output},
     error::{self, Error, Result},
     kinds::{
-        self,
+        self, Search,
         score::{oddities, score_judged, scores, summaries},
     },
     metrics::Marks,
-    models::{HeadKind, Model},
     report::results,
     tasks::{
-        self, Loaded, Split, Task, demo, generalized,
+        self, Loaded, Origin, Split, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
         predictions::{self, Prediction},
-        tatoeba,
     },
-    text::Tokenizer,
     train::{
         measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
         recipe::DEMO,
         record::{Record, choose_length},
-        retrieve::Retriever,
-        suited::suited,
+        retrieve::{Retriever, Settings},
+        stop::Stop,
     },
 };
 
@@ -44,6 +43,7 @@ use crate::{
   rxlt eval --model … --task xnli --data data --languages de,sw --split dev
   rxlt eval --model … --task pawsx --data data --generalized
   rxlt eval --model … --task tatoeba --data data --languages de,sw
+  rxlt eval --model … --task bucc2018 --data data --layer 7
   rxlt eval --predictions test-de.jsonl --task xnli")]
 pub struct Args {
     /// A model folder as Hugging Face lays it out, a stage of a run, or the name of a model (org/model@revision).
@@ -52,10 +52,10 @@ pub struct Args {
     /// Predictions as JSON Lines with id, language, label and prediction, instead of a model.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "generalized", "languages", "output"])]
     predictions: Option<PathBuf>,
-    /// The tokenizer where it does not lie beside the model, as in a checkpoint of a run; for tatoeba.
+    /// The tokenizer where it does not lie beside the model, as in a checkpoint of a run; for retrieval.
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
-    /// The task, by which labels are named; tatoeba is retrieval, and needs no labels.
+    /// The task, by which labels are named; any encoder is measured by those of retrieval (tatoeba, bucc2018).
     #[arg(long)]
     task: Option<String>,
     /// The folder with the task's files, or `demo` for generated data.
@@ -81,7 +81,7 @@ pub struct Args {
     format: FormatName,
     #[command(flatten)]
     force: Force,
-    /// For tatoeba, the hidden states that make a sentence's vector: 0 is the layers' input, then one for each layer;
+    /// For retrieval, the hidden states that make a text's vector: 0 is the layers' input, then one for each layer;
     /// the last where not given.
     #[arg(long)]
     layer: Option<usize>,
@@ -114,19 +114,18 @@ impl SplitName {
 
 /// `rxlt eval`
 pub fn run(args: &Args, network: Network) -> Result<()> {
-    if let (Some(tatoeba::NAME), Some(model), Some(data)) = (args.task.as_deref(), &args.model, &args.data) {
-        return retrieve(args, model, data, network);
-    }
     if let Some(model) = &args.model {
         // It may hold a task of the user's own; it is fetched for that only where there is no other task of that name.
         let is_known = args.task.as_deref().is_none_or(|task| tasks::find(task).is_ok());
         let folder = if is_known { named::at_hand(model) } else { named::folder(model, network) };
         Record::load(&folder?)?;
     }
-    let find = |name: &str| tasks::find(name).map_err(|error| error.with("tatoeba is retrieval, of models alone"));
-    let task = args.task.as_deref().map(find).transpose()?;
+    let task = args.task.as_deref().map(tasks::find).transpose()?;
     match (&args.model, &args.predictions, task, &args.data) {
-        (Some(model), _, Some(task), Some(data)) => evaluate(args, model, task, data, network),
+        (Some(model), _, Some(task), Some(data)) => match kinds::of(task).search() {
+            Some(search) => retrieve(args, model, (task, search), data, network),
+            None => evaluate(args, model, task, data, network),
+        },
         (None, Some(file), task, _) => score(file, task),
         _ => Err(Error::Usage("expected --model with --task and --data, or --predictions".into())),
     }
@@ -193,34 +192,43 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
     })
 }
 
-/// Retrieval of translations in every language asked for.
-fn retrieve(args: &Args, model: &Path, data: &Path, network: Network) -> Result<()> {
-    let known = || tatoeba::LANGUAGES.iter().map(|(language, _)| (*language).to_owned()).collect();
-    let languages: Vec<String> = if args.languages.is_empty() { known() } else { args.languages.clone() };
-    if let Some(twice) = tatoeba::named_twice(&languages) {
-        return Err(Error::Usage(format!("languages: \"{twice}\" is named twice; name each language once")));
+/// What an encoder finds in every language asked for.
+fn retrieve(
+    args: &Args,
+    model: &Path,
+    (task, search): (&Task, &dyn Search),
+    data: &Path,
+    network: Network,
+) -> Result<()> {
+    if args.generalized {
+        return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
-    let bitexts = languages.iter().map(|language| tatoeba::load(data, language)).collect::<Result<Vec<_>>>()?;
+    let texts = Texts::read(task, search, data, args.split.split(), &args.languages)?;
+    texts.notes.iter().for_each(|text| tell(&format!("note: {text}")));
     let folder = named::folder(model, network)?;
-    let model = folder.as_path();
+    let saving = Saving::of_texts(args, &folder, task, &texts)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
-        let (place, record) = (model, Record::load(model)?);
-        let tokenizer = Tokenizer::load(args.tokenizer.as_deref().unwrap_or(model))?;
-        let model = Model::load(model, HeadKind::MaskedLm, 0, &chosen.device)?;
-        let tokenizer = suited(&tokenizer, &model.config, note)?;
-        let (max_length, said) = choose_length(args.max_length, record.as_ref(), place, &model.config)?;
-        said.iter().for_each(|said| note(said));
-        let layers = model.config.num_hidden_layers;
-        if let Some(layer) = args.layer.filter(|layer| *layer > layers) {
-            return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
+        let settings = Settings { layer: args.layer, max_length: args.max_length, tokens: args.tokens };
+        let tokenizer = args.tokenizer.as_deref().unwrap_or(&folder);
+        let retriever = Retriever::open(&folder, tokenizer, settings, &chosen.device, note)?;
+        let (mut by_language, mut found, mut odd) = (Vec::new(), Vec::new(), Vec::new());
+        for (measured, tuning) in &texts.languages {
+            let answers = retriever.find(search, measured, tuning.as_ref(), &Stop::new())?;
+            if let Some(saving) = &saving {
+                saving.write(&measured.language, &answers.predictions)?;
+            }
+            odd.extend(oddities(task, &answers.predictions));
+            by_language.push(scores(task, &measured.language, &answers.predictions)?);
+            found.extend(answers.found);
         }
-        let (model, tokenizer, tokens) = (&model, &tokenizer, args.tokens);
-        let retriever = Retriever { model, tokenizer, layer: args.layer, max_length, tokens };
-        let found = bitexts.iter().map(|bitext| retriever.score(bitext)).collect::<Result<Vec<_>>>()?;
         chosen.tell_notes();
-        print(&results::retrieval(&found).to_text())
+        match search.looks_both_ways() {
+            true => print(&results::retrieval(&found).to_text())?,
+            false => print(&results::one_run(&summaries(task.source, by_language)?).to_text())?,
+        }
+        warn(&odd)
     })
 }
 
@@ -277,12 +285,8 @@ impl Saving {
             };
         };
         refuse_gaps(args.format, loaded)?;
-        let files = loaded.iter().flat_map(|loaded| &loaded.files).map(|file| file.path.clone());
-        let read = files.chain([model.to_owned()]).collect();
-        let (format, split, existing) = (args.format, args.split.split(), args.force.existing());
-        let saving = Saving { folder: folder.clone(), format, task: *task, split, existing, read };
-        std::fs::create_dir_all(folder)
-            .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
+        let files = loaded.iter().flat_map(|loaded| &loaded.files);
+        let saving = Saving::at(folder, args, model, task, files)?;
         for first in loaded {
             saving.output(&first.language)?;
             for second in loaded.iter().filter(|second| args.generalized && second.language != first.language) {
@@ -290,6 +294,28 @@ impl Saving {
             }
         }
         Ok(Some(saving))
+    }
+
+    /// The same of what is found.
+    fn of_texts(args: &Args, model: &Path, task: &Task, texts: &Texts) -> Result<Option<Saving>> {
+        let Some(folder) = &args.output else { return Saving::of(args, model, task, &[]) };
+        let saving = Saving::at(folder, args, model, task, texts.files())?;
+        texts.languages.iter().try_for_each(|(texts, _)| saving.output(&texts.language).map(|_| ()))?;
+        Ok(Some(saving))
+    }
+
+    fn at<'a>(
+        folder: &Path,
+        args: &Args,
+        model: &Path,
+        task: &Task,
+        files: impl Iterator<Item = &'a Origin>,
+    ) -> Result<Saving> {
+        let read = files.map(|file| file.path.clone()).chain([model.to_owned()]).collect();
+        let (format, split, existing) = (args.format, args.split.split(), args.force.existing());
+        std::fs::create_dir_all(folder)
+            .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
+        Ok(Saving { folder: folder.to_owned(), format, task: *task, split, existing, read })
     }
 
     fn output(&self, language: &str) -> Result<Output> {
@@ -301,7 +327,9 @@ impl Saving {
                 let (ending, _) = kinds::of(&self.task).submission(&[]);
                 format!("{task}/{split}-{language}.{ending}")
             }
-            FormatName::Xglue => format!("{}/{language}.prediction", task.to_uppercase()),
+            FormatName::Xglue => {
+                format!("{}/{language}.prediction", task.trim_start_matches("xglue-").to_uppercase())
+            }
         };
         let path = self.folder.join(name);
         let folder = path.parent().unwrap_or(&self.folder);

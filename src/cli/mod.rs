@@ -21,6 +21,7 @@ mod recipe;
 mod report;
 mod run;
 mod score;
+mod searched;
 mod task;
 
 use std::io::{self, Write};

@@ -20,12 +20,13 @@ use crate::{
     text::{self, Tokenizer},
     train::{
         exam::Exam,
-        fit::Plan,
+        fit::{Branch, Plan},
         measure::TOKENS_AT_ONCE,
         memory::{self, Bytes, Choice, Subject},
-        objective,
+        methods::Standard,
         recipe::Stage,
         record::{RECORD, Record},
+        sampler::TaskSampler,
         source::Labelled,
         space,
         suited::suited,
@@ -155,18 +156,18 @@ fn forecast(pretrained: &Pretrained, (batch_size, max_length): (usize, usize), c
     let of_example = (0..batch_size).map(|i| i..i + 1).collect();
     let items: Vec<Item> = (0..batch_size).map(item).collect();
     let exam = Exam::of_texts(items.clone());
-    let source = Labelled { items, of_example, n_truncated: 0, share_unknown: 0.0 };
+    let source = Box::new(Labelled { items, of_example, n_truncated: 0, share_unknown: 0.0 });
     let stage = Stage { batch_size, max_length, ..Stage::default() };
     let head = HeadKind::Classify((0..3).map(|i| format!("LABEL_{i}")).collect());
     let (device, depth) = (&chosen.device, config.num_hidden_layers);
-    let subject = Subject { config, head: &head, device, recompute: false, depth };
+    let subject = Subject { config, heads: &[head], device, recompute: false, depth };
+    let branches = [Branch { task: String::new(), objective: Box::new(Standard::default()), source, exam }];
     let plan = Plan {
         name: "fine-tuning",
         stage: &stage,
-        objective: &objective::Standard,
-        source: &source,
+        branches: &branches,
+        sampler: &TaskSampler::default(),
         updates: 1,
-        exam: &exam,
         seed: 0,
         tokens: TOKENS_AT_ONCE,
     };

@@ -198,7 +198,7 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize) -> Re
         if let Some(tokenizer) = &tokenizer {
             row.extend(tokenized(task, loaded, tokenizer, max_length)?);
         }
-        row.extend(loaded.histogram.iter().map(|(_, n)| n.to_string()));
+        row.extend(loaded.histogram().iter().map(|(_, n)| n.to_string()));
         table = table.row(row);
         notes.extend(loaded.notes.iter().cloned());
         notes.extend(

@@ -16,7 +16,8 @@ use crate::{
     rng::Draw,
     tensor::{Device, Tensor},
     train::{
-        objective::{Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
     },
 };
@@ -403,7 +404,7 @@ fn logits_and_gradients(model: &Model, batch: &Batch) -> [Vec<f32>; 2] {
     let logits = model.logits_from(Place::Embedding, &embedded, batch, Pass::evaluation()).to_vec();
     // Scaled as a training step does it in f16, which has no small numbers.
     let scene = Scene { model, words: Words::Table, batch, weight: 1.0 / n_examples(batch) as f32, draw: None };
-    let grads = Standard.loss(&scene).scale(1024.0).gradients(&model.leaves());
+    let grads = Standard::default().loss(&scene).scale(1024.0).gradients(&model.leaves());
     [logits, grads.iter().flat_map(Tensor::to_vec).collect()]
 }
 
@@ -495,7 +496,7 @@ fn training(golden: &Golden, model: &Model, dense: bool, seen: &mut Closeness) {
     for _ in 0..12 {
         let active = optimizer.activate(model, golden.batch.ids.iter().copied());
         let words = active.as_ref().map_or(Words::Table, Words::Active);
-        let loss = Standard.loss(&golden.scene(model, words, None));
+        let loss = Standard::default().loss(&golden.scene(model, words, None));
         let grads = loss.gradients(&optimizer.leaves(model, active.as_ref()));
         losses.push(loss.item());
         optimizer.step(model, active.as_ref(), &grads);
@@ -519,7 +520,16 @@ fn perturbations(golden: &Golden, device: &Device, seen: &mut Closeness) {
     let model = golden.model(device);
     let scene = golden.scene(&model, Words::Table, None);
     for (name, norm, radius, step_size) in [("l2", Norm::L2, 0.5, 0.2), ("linf", Norm::Linf, 0.02, 0.01)] {
-        let pgd = Pgd { norm, radius, step_size, steps: 3, start: Start::Zero, at: Place::Word, clean_weight: 0.0 };
+        let pgd = Adv {
+            norm,
+            radius,
+            step_size,
+            steps: 3,
+            start: Start::Zero,
+            at: Place::Word,
+            clean_weight: 0.0,
+            ..Adv::default()
+        };
         let nudge = pgd.nudge(&scene, &scene.activations(Place::Word)).to_vec();
         let expected = golden.packed(&format!("pgd.{name}.delta"));
         match norm {
@@ -537,14 +547,22 @@ fn identities(golden: &Golden, device: &Device, seen: &mut Closeness) {
     let model = golden.model(device);
     let draw = Draw { seed: 5, step: 1, stream: 0 };
     let scene = golden.scene(&model, Words::Table, Some(draw));
-    let plain = Standard.loss(&scene).item();
+    let plain = Standard::default().loss(&scene).item();
     for at in [Place::Word, Place::Embedding, Place::Encoder] {
-        let pgd =
-            Pgd { norm: Norm::L2, radius: 0.5, step_size: 0.2, steps: 0, start: Start::Zero, at, clean_weight: 0.0 };
+        let pgd = Adv {
+            norm: Norm::L2,
+            radius: 0.5,
+            step_size: 0.2,
+            steps: 0,
+            start: Start::Zero,
+            at,
+            clean_weight: 0.0,
+            ..Adv::default()
+        };
         seen.same(&format!("no steps at {at:?}"), pgd.loss(&scene).item(), plain);
-        let silent = RandomPerturbation { distribution: Distribution::Gaussian, scale: 0.0, samples: 1, at };
+        let silent = RsRp { distribution: Distribution::Gaussian, scale: 0.0, samples: 1, at, ..RsRp::default() };
         seen.same(&format!("no noise at {at:?}"), silent.loss(&scene).item(), plain);
-        let random = Pgd { steps: 2, start: Start::Random, ..pgd };
+        let random = Adv { steps: 2, start: Start::Random, ..pgd.clone() };
         let nudge = random.nudge(&scene, &scene.activations(at)).to_vec();
         let columns = model.config.hidden_size;
         for rows in golden.batch.segments_at(at).ranges() {

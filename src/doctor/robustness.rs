@@ -12,7 +12,8 @@ use crate::{
     rng::Draw,
     tensor::{Device, Tensor},
     train::{
-        objective::{Norm, Objective, Pgd, Scene, Standard, Start},
+        methods::{Adv, Norm, Standard, Start},
+        objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
     },
 };
@@ -106,7 +107,7 @@ fn bad_gradient(device: &Device, fault: Fault) -> Result<Seen> {
     let batch = batch(0);
     let active = optimizer.activate(&model, batch.ids.iter().copied());
     let words = active.as_ref().map_or(Words::Table, Words::Active);
-    let loss = Standard.loss(&Scene { model: &model, words, batch: &batch, weight: 0.5, draw: None });
+    let loss = Standard::default().loss(&Scene { model: &model, words, batch: &batch, weight: 0.5, draw: None });
     let (_, mut grads) = optimizer.gradients(loss, &optimizer.leaves(&model, active.as_ref()));
     let wrong = match fault {
         Fault::Nan => f32::NAN,
@@ -139,7 +140,8 @@ fn clipped(device: &Device) -> Result<Seen> {
             let batch = batch(step);
             let active = optimizer.activate(&model, batch.ids.iter().copied());
             let words = active.as_ref().map_or(Words::Table, Words::Active);
-            let loss = Standard.loss(&Scene { model: &model, words, batch: &batch, weight: 500.0, draw: None });
+            let loss =
+                Standard::default().loss(&Scene { model: &model, words, batch: &batch, weight: 500.0, draw: None });
             let (_, grads) = optimizer.gradients(loss, &optimizer.leaves(&model, active.as_ref()));
             optimizer.step(&model, active.as_ref(), &grads);
         }
@@ -166,7 +168,7 @@ fn steady(device: &Device) -> Result<Seen> {
     let model = small(device)?;
     let mut optimizer = Optimizer::lazy(&model, SETTINGS);
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Pgd { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5 };
+    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5, ..Adv::default() };
     let taken = |device: &Device| match device {
         Device::Gpu(gpu) => Some(gpu.statistics().allocations),
         _ => resident(),

@@ -15,7 +15,8 @@ use crate::{
     tensor::Device,
     text::Tokenizer,
     train::{
-        objective::{Norm, Objective, Pgd, RandomPerturbation, Scene, Standard, Start},
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
         source::Labelled,
     },
@@ -112,7 +113,7 @@ impl Pupil {
 
 /// The objectives that are tried, by name.
 fn objectives() -> [(&'static str, Box<dyn Objective>); 3] {
-    let adv = Pgd {
+    let adv = Adv {
         norm: Norm::L2,
         radius: 0.3,
         step_size: 0.15,
@@ -120,10 +121,11 @@ fn objectives() -> [(&'static str, Box<dyn Objective>); 3] {
         start: Start::Random,
         at: Place::Word,
         clean_weight: 0.0,
+        ..Adv::default()
     };
     let noise =
-        RandomPerturbation { distribution: Distribution::Gaussian, scale: 0.1, samples: 2, at: Place::Embedding };
-    [("standard", Box::new(Standard)), ("adv", Box::new(adv)), ("rs-rp", Box::new(noise))]
+        RsRp { distribution: Distribution::Gaussian, scale: 0.1, samples: 2, at: Place::Embedding, ..RsRp::default() };
+    [("standard", Box::new(Standard::default())), ("adv", Box::new(adv)), ("rs-rp", Box::new(noise))]
 }
 
 fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
@@ -232,7 +234,7 @@ fn in_short(subject: &Subject, updates: usize, findings: &mut Findings) {
             None if cpu::supports(precision) => Device::Cpu(precision),
             None => return Ok(Seen::Skipped("this processor has no AVX512-BF16".into())),
         };
-        let cut = |device: &Device| losses(subject, updates, BATCH, device, &Standard);
+        let cut = |device: &Device| losses(subject, updates, BATCH, device, &Standard::default());
         let (short, exact) = (cut(&device)?, cut(subject.device)?);
         if short == exact {
             return Ok(Seen::Wrong(format!("the losses are those of f32: was {precision} used at all?")));

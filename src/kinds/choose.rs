@@ -76,8 +76,8 @@ impl Kind for Choose {
         ("jsonl", predictions.iter().map(line).collect())
     }
 
-    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
-        right_or_wrong(predictions)
+    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
+        Ok(right_or_wrong(predictions))
     }
 }
 

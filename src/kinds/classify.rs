@@ -69,8 +69,8 @@ impl Kind for OneLabel {
         Ok(vec![Prediction::new(asked.reader.task, asked.language, asked.example, &row)?])
     }
 
-    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
-        right_or_wrong(predictions)
+    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
+        Ok(right_or_wrong(predictions))
     }
 
     fn votes(&self) -> bool {
@@ -122,7 +122,7 @@ impl Kind for SeveralLabels {
         task.labels().iter().map(|label| ((*label).to_owned(), of(label))).collect()
     }
 
-    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
+    fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
         let mark = |one: &Prediction| {
             let set = |names: &Option<Vec<String>>| names.iter().flatten().cloned().collect::<BTreeSet<String>>();
             let (wanted, given) = (set(&one.answers), set(&one.predictions));
@@ -131,7 +131,7 @@ impl Kind for SeveralLabels {
             let marks = vec![f1, (f64::from(u8::from(wanted == given)), 1.0)];
             Marked { id: one.id.clone(), row: one.row, marks }
         };
-        predictions.iter().map(mark).collect()
+        Ok(predictions.iter().map(mark).collect())
     }
 }
 
@@ -159,8 +159,8 @@ impl Kind for Number {
     }
 
     /// Correlations are no ratios of sums: [`super::score`] computes them from the numbers.
-    fn marks(&self, _: &Task, _: &str, _: &[Prediction]) -> Vec<Marked> {
-        Vec::new()
+    fn marks(&self, _: &Task, _: &str, _: &[Prediction]) -> Result<Vec<Marked>> {
+        Ok(Vec::new())
     }
 }
 

@@ -7,6 +7,9 @@
 mod choose;
 mod classify;
 pub mod item;
+pub mod neighbours;
+pub(crate) mod rank;
+pub mod retrieve;
 pub mod score;
 mod span;
 mod tag;
@@ -19,6 +22,7 @@ use crate::{
     text::{Encoded, Tokenizer},
 };
 use item::Item;
+use retrieve::Vectors;
 use std::{collections::BTreeMap, fmt};
 
 /// A kind of task.
@@ -41,7 +45,7 @@ pub trait Kind: Sync + fmt::Debug {
     }
 
     /// The marks of answers in one language, cluster by cluster: what stands in one cluster is not independent.
-    fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Vec<Marked>;
+    fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Result<Vec<Marked>>;
 
     /// Which answers are marked as one, by their places: each by itself, or for example those of a sentence's words.
     fn clusters(&self, predictions: &[Prediction]) -> Vec<Vec<usize>> {
@@ -63,6 +67,11 @@ pub trait Kind: Sync + fmt::Debug {
         ("tsv", predictions.iter().map(|one| format!("{}\n", one.prediction)).collect())
     }
 
+    /// How something is found by vectors, for which nothing is trained; nothing where a model is fine-tuned.
+    fn search(&self) -> Option<&dyn Search> {
+        None
+    }
+
     /// Whether a long text becomes several items, so that how many there are is known only when all are read.
     fn reads_in_windows(&self) -> bool {
         false
@@ -79,6 +88,22 @@ pub trait Kind: Sync + fmt::Debug {
     }
 }
 
+/// What is found by the vectors of texts that an encoder makes.
+pub trait Search: Sync + fmt::Debug {
+    /// Whether candidates look for queries, too.
+    fn looks_both_ways(&self) -> bool {
+        false
+    }
+
+    /// Whether something is chosen by the dev data, such as a threshold.
+    fn is_tuned(&self) -> bool {
+        false
+    }
+
+    /// What is found for each query; tuned by the texts that are measured where no others are given.
+    fn find(&self, vectors: &Vectors, tuning: Option<&Vectors>) -> Result<Vec<Prediction>>;
+}
+
 /// The kind of a task.
 pub fn of(task: &Task) -> &'static dyn Kind {
     match task.kind {
@@ -86,6 +111,8 @@ pub fn of(task: &Task) -> &'static dyn Kind {
         tasks::Kind::Tag => &tag::Tag,
         tasks::Kind::Span => &span::Span,
         tasks::Kind::Choose => &choose::Choose,
+        tasks::Kind::Rank => &rank::Rank,
+        tasks::Kind::Retrieve => retrieve::of(task.search.expect("the definition was checked")),
     }
 }
 

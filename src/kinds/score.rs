@@ -18,7 +18,7 @@ pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result
     if !kind.has_marks() {
         return correlations(language, &kind.metrics(task), predictions);
     }
-    let marked = kind.marks(task, language, predictions);
+    let marked = kind.marks(task, language, predictions)?;
     let by_metric = |(i, metric): (usize, &'static str)| {
         Score::of_marks(language, metric, marked.iter().map(|one: &Marked| one.marks[i]).collect())
     };

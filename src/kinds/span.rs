@@ -139,7 +139,7 @@ impl Kind for Span {
     }
 
     /// The best of the right answers counts, by MLQA's rules where it has some for the language, else by SQuAD 1.1's.
-    fn marks(&self, _: &Task, language: &str, predictions: &[Prediction]) -> Vec<Marked> {
+    fn marks(&self, _: &Task, language: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
         let rules = Language::of(language).map_or(Rules::Squad, Rules::Mlqa);
         let mark = |one: &Prediction| {
             let wanted = || one.answers.iter().flatten().map(String::as_str);
@@ -148,7 +148,7 @@ impl Kind for Span {
             let marks = vec![(f1, 1.0), (f64::from(u8::from(exact)), 1.0)];
             Marked { id: one.id.clone(), row: one.row, marks }
         };
-        predictions.iter().map(mark).collect()
+        Ok(predictions.iter().map(mark).collect())
     }
 
     /// An object from the data's own ids to answers.

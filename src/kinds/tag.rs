@@ -83,7 +83,7 @@ impl Kind for Tag {
         unseen.map(|one| one.prediction.clone_from(&usual)).count()
     }
 
-    fn marks(&self, task: &Task, _: &str, predictions: &[Prediction]) -> Vec<Marked> {
+    fn marks(&self, task: &Task, _: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
         let mark = |words: &[Prediction]| {
             let [wanted, given] = tags(words);
             let right = wanted[0].iter().zip(&given[0]).filter(|(wanted, given)| wanted == given).count();
@@ -98,7 +98,7 @@ impl Kind for Tag {
             };
             Marked { id: sentence_of(&words[0].id).to_owned(), row: words[0].row, marks }
         };
-        sentences(predictions).map(mark).collect()
+        Ok(sentences(predictions).map(mark).collect())
     }
 
     fn clusters(&self, predictions: &[Prediction]) -> Vec<Vec<usize>> {

@@ -26,6 +26,41 @@ pub fn average_precision(wanted: &HashSet<&str>, ranked: &[&str], k: usize) -> f
     sum / wanted.len().min(k) as f64
 }
 
+/// The results of a query: their grades and scores.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Query {
+    /// The place of its first result.
+    pub first: usize,
+    /// How good each result is.
+    pub grades: Vec<f64>,
+    /// What each is ranked by.
+    pub scores: Vec<f64>,
+}
+
+impl Query {
+    /// [`ndcg`], where there is more than one result to rank: scikit-learn has none of one alone, and XGLUE's script
+    /// leaves such queries out.
+    pub fn ndcg(&self) -> Option<f64> {
+        (self.grades.len() > 1).then(|| ndcg(&self.grades, &self.scores))
+    }
+}
+
+/// Results by query, as XGLUE's script parts them: those with the same query one after another are of one, the same query
+/// further down is another, and what follows an empty query is of it.
+pub fn queries<'a>(results: impl IntoIterator<Item = (&'a str, f64, f64)>) -> Vec<Query> {
+    let (mut queries, mut last): (Vec<Query>, &str) = (Vec::new(), "");
+    for (at, (query, grade, score)) in results.into_iter().enumerate() {
+        if queries.is_empty() || (query != last && !last.is_empty()) {
+            queries.push(Query { first: at, ..Query::default() });
+        }
+        last = query;
+        let open = queries.last_mut().expect("one was just begun");
+        open.grades.push(grade);
+        open.scores.push(score);
+    }
+    queries
+}
+
 /// Normalized discounted cumulative gain of results with grades, ranked by scores, as scikit-learn's `ndcg_score`:
 /// the grade itself is the gain, and results with equal scores share their mean grade. 0 where all grades are 0.
 #[track_caller]
@@ -77,6 +112,15 @@ mod tests {
         assert_eq!(average_precision(&wanted, &["a", "a", "c"], 20), (1.0 + 2.0 / 3.0) / 2.0);
         assert_eq!(average_precision(&wanted, &["a", "c"], 1), 1.0);
         assert_eq!(average_precision(&wanted, &[], 20), 0.0);
+    }
+
+    #[test]
+    fn queries_are_parted_where_they_change() {
+        let results = [("q", 1.0, 0.5), ("q", 0.0, 0.2), ("r", 4.0, 0.1), ("", 0.0, 0.3), ("s", 1.0, 0.4)];
+        let parts: Vec<_> = queries(results).into_iter().map(|query| (query.first, query.grades)).collect();
+        assert_eq!(parts, [(0, vec![1.0, 0.0]), (2, vec![4.0]), (3, vec![0.0, 1.0])]);
+        let gains: Vec<_> = queries(results).iter().map(Query::ndcg).collect();
+        assert_eq!((gains[0], gains[1]), (Some(1.0), None));
     }
 
     #[test]

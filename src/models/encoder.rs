@@ -20,7 +20,7 @@ use std::sync::Arc;
 
 /// What turns word embeddings into the layers' input: positions, token types or languages, a norm; of each what the family
 /// has.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Embeddings {
     positions: Option<Tensor>,
     types: Option<Tensor>,
@@ -61,7 +61,7 @@ impl Embeddings {
 }
 
 /// Embeddings and layers, from word embeddings to hidden states.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Encoder {
     /// Whether layers keep only their input for the backward pass, and run again in it.
     pub recompute: bool,

@@ -20,7 +20,7 @@ use std::sync::Arc;
 pub const SITES_PER_LAYER: usize = 3;
 
 /// The angles of rotary positions, for layers that see all and for those that see a window.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Turns {
     global: Angles,
     local: Angles,
@@ -38,7 +38,7 @@ impl Turns {
 }
 
 /// What all layers share of positions, where the family's attention knows of them.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Shared {
     turns: Option<Turns>,
     relative: Option<Arc<RelativePositions>>,
@@ -57,7 +57,7 @@ impl Shared {
 }
 
 /// What makes queries, keys and values.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Maps {
     Apart([Linear; 3]),
     /// (3 h, h) and (3 h)
@@ -98,7 +98,7 @@ impl Maps {
 }
 
 /// What each token gathers from its sequence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct SelfAttention {
     maps: Maps,
     angles: Option<Angles>,
@@ -143,7 +143,7 @@ impl SelfAttention {
 }
 
 /// One layer.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Layer {
     attention: SelfAttention,
     out: Linear,

@@ -140,8 +140,10 @@ pub struct Model {
     pub encoder: Encoder,
     /// What turns hidden states into logits.
     pub head: Head,
-    /// Every parameter but the word table.
+    /// Every parameter but the word table: the encoder's, then the head's.
     pub parameters: Vec<Parameter>,
+    /// How many of them are the encoder's.
+    pub n_shared: usize,
     /// Names of parameters that were initialized, not loaded.
     pub initialized: Vec<String>,
     /// Names of tensors in the checkpoint that this model has no use for.
@@ -179,7 +181,9 @@ impl Model {
     ) -> Result<Model> {
         check_bindings(&config, &head, device)?;
         let mut builder = Builder::new(Work::Build, source, device, seed, config.initializer_range);
-        let (words, encoder, built_head) = assemble(&mut builder, &config, &head, trust);
+        let (words, encoder) = build_encoder(&mut builder, &config);
+        let n_shared = builder.names().len();
+        let built_head = build_head(&mut builder, &config, &head, trust, &encoder);
         let built = builder.finish(&config_of(&config))?;
         Ok(Model {
             config,
@@ -188,11 +192,45 @@ impl Model {
             encoder,
             head: built_head,
             parameters: built.parameters,
+            n_shared,
             initialized: built.initialized,
             unused: built.unused,
             not_finite: built.not_finite,
             carried: Vec::new(),
         })
+    }
+
+    /// Another head on this encoder, whose weights the two models share; it is of a checkpoint that was surveyed, or fresh.
+    pub(super) fn build_beside(
+        &self,
+        head: HeadKind,
+        source: Option<&Source>,
+        trust: Trust,
+        seed: u64,
+    ) -> Result<Model> {
+        check_bindings(&self.config, &head, self.device())?;
+        let mut builder = Builder::new(Work::Build, source, self.device(), seed, self.config.initializer_range);
+        let built_head = build_head(&mut builder, &self.config, &head, trust, &self.encoder);
+        let built = builder.finish(&config_of(&self.config))?;
+        let shared = &self.parameters[..self.n_shared];
+        Ok(Model {
+            config: self.config.clone(),
+            head_kind: head,
+            words: self.words.clone(),
+            encoder: self.encoder.clone(),
+            head: built_head,
+            parameters: [shared, &built.parameters].concat(),
+            n_shared: self.n_shared,
+            initialized: built.initialized,
+            unused: Vec::new(),
+            not_finite: built.not_finite,
+            carried: Vec::new(),
+        })
+    }
+
+    /// Another head with fresh weights on this encoder, whose weights the two models share.
+    pub fn beside(&self, head: HeadKind, seed: u64) -> Result<Model> {
+        self.build_beside(head, None, Trust::Whole, seed)
     }
 
     /// Looks whether a checkpoint has what a model needs, with the right shapes, before anything is made.
@@ -203,7 +241,8 @@ impl Model {
         clipped.num_hidden_layers = wanted.min(found.max(1)); // a number that lies costs no time
         let device = Device::cpu();
         let mut builder = Builder::new(Work::Survey, Some(source), &device, 0, 0.0);
-        assemble(&mut builder, &clipped, head, trust);
+        let (_, encoder) = build_encoder(&mut builder, &clipped);
+        build_head(&mut builder, &clipped, head, trust, &encoder);
         if wanted != found && found > 0 {
             let what = format!("config.json has {} {wanted}, and the file holds {found}", architecture.keys.layers);
             let start = names::layers(architecture).into_iter().next().unwrap_or_default();
@@ -386,17 +425,20 @@ pub(super) enum Trust {
     EncoderOnly,
 }
 
-/// Word table, encoder and head.
-fn assemble(builder: &mut Builder, config: &Config, head: &HeadKind, trust: Trust) -> (WordTable, Encoder, Head) {
-    let (words, encoder) = builder.within(config.architecture.prefix, |builder| {
+/// Word table and encoder.
+fn build_encoder(builder: &mut Builder, config: &Config) -> (WordTable, Encoder) {
+    builder.within(config.architecture.prefix, |builder| {
         let words = WordTable::build(builder, config.architecture.names.words, config.vocab_size, config.hidden_size);
         (words, Encoder::build(builder, config))
-    });
+    })
+}
+
+/// What stands on an encoder.
+fn build_head(builder: &mut Builder, config: &Config, head: &HeadKind, trust: Trust, encoder: &Encoder) -> Head {
     if trust == Trust::EncoderOnly {
         builder.forget_weights_of_head();
     }
-    let head = Head::build(builder, config, head, encoder.sites());
-    (words, encoder, head)
+    Head::build(builder, config, head, encoder.sites())
 }
 
 /// What a file does not fit, where it does not.

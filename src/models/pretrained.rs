@@ -93,6 +93,14 @@ impl Pretrained {
         Ok(model)
     }
 
+    /// Makes a model with another head on the encoder of `model`, whose weights the two share; the head is the folder's where
+    /// that has it, as [`Pretrained::load`] says.
+    pub fn load_beside(self, model: &Model, head: HeadKind, seed: u64) -> Result<Model> {
+        self.check(&head)?;
+        let (head, trust) = self.trusted(head);
+        model.build_beside(head, Some(&self.source()), trust, seed)
+    }
+
     /// Writes the encoder alone, every number rounded to f16, by the names of today.
     pub fn write_encoder_half(&self, config: &Config, folder: &Path) -> Result<()> {
         self.check(&HeadKind::MaskedLm)?;

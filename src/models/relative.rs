@@ -21,7 +21,7 @@ pub struct Relative {
 }
 
 /// The table, its norm and the row of each distance.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct RelativePositions {
     /// The row of each distance.
     pub buckets: Buckets,

@@ -76,7 +76,7 @@ impl Bias {
 }
 
 /// An affine map, `x · weightᵀ + bias`. Where `x` is stored in f16, so is a copy of the weight, for the pass.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Linear {
     /// (out, in)
     pub weight: Tensor,
@@ -107,7 +107,7 @@ impl Linear {
 }
 
 /// Layer normalization.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct LayerNorm {
     gain: Tensor,
     bias: Tensor,

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Word embeddings (v, h), in windows of rows that the device can bind at once.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct WordTable {
     /// The name in the checkpoint.
     pub name: String,

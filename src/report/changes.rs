@@ -153,7 +153,7 @@ fn said(study: &Study, language: &str, cell: &Cell) -> Result<Said> {
         // Nothing wanted and nothing given, such as a sentence without names, is right.
         (one.id, if whole == 0.0 { 1.0 } else { part / whole })
     };
-    let values = kinds::of(study.task).marks(study.task, language, &predictions).into_iter().map(share).collect();
+    let values = kinds::of(study.task).marks(study.task, language, &predictions)?.into_iter().map(share).collect();
     Ok(Said { predictions, values })
 }
 

@@ -265,7 +265,7 @@ impl Study {
                 let own = answers(cell, language)?;
                 same_items(language, (&first, test), (&cell.folder, &own))?;
                 cell.odd.extend(oddities(task, &own));
-                let marked = kinds::of(task).marks(task, language, &own);
+                let marked = kinds::of(task).marks(task, language, &own)?;
                 let is_answer = |one: &Marked| one.marks[0].1 == 1.0 && [0.0, 1.0].contains(&one.marks[0].0);
                 let right =
                     marked.iter().all(is_answer).then(|| marked.iter().map(|one| one.marks[0].0 == 1.0).collect());
@@ -730,7 +730,7 @@ fn pairs(
         for second in languages.iter().filter(|second| *second != first) {
             let language = format!("{first}-{second}");
             let answers = read_answers(&prediction_file(cell, &language))?;
-            for one in kinds::of(task).marks(task, &language, &answers) {
+            for one in kinds::of(task).marks(task, &language, &answers)? {
                 if let Some(i) = place.get(&one.row) {
                     examples[*i] += 1;
                     marks.add(*i, one.marks[0]);

@@ -9,14 +9,19 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
+    kinds::rank::by_query,
     metrics::{
         Marks,
         answers::{Language, Rules},
         chunks::{self, Scheme},
-        labels, mean,
+        labels, mean, numpy_mean, pairs,
+        ranking::Query,
     },
     report::{Column, Table},
-    tasks::predictions::{Prediction, tags},
+    tasks::{
+        Task,
+        predictions::{Prediction, tags},
+    },
 };
 
 /// What was predicted for a task of a benchmark, by language.
@@ -170,6 +175,8 @@ fn metric_of(benchmark: Benchmark, kind: Kind) -> &'static str {
         Kind::WordParts => "precision of runs of a tag",
         Kind::Squad | Kind::Mlqa if benchmark != Benchmark::Xglue => "mean of F1 and EM",
         Kind::Squad | Kind::Mlqa => "F1",
+        Kind::Grades => "nDCG",
+        Kind::Pairs => "F1",
         _ => "accuracy",
     }
 }
@@ -180,27 +187,35 @@ fn score(benchmark: Benchmark, spec: &TaskSpec, language: &str, predictions: &[P
     let of = |name, official_name, share| {
         official(name, if benchmark == Benchmark::Xglue { XGLUE } else { official_name }, percent(share))
     };
-    let right: Vec<&str> = predictions.iter().map(right_of).collect::<Result<_>>()?;
     let given: Vec<&str> = predictions.iter().map(|one| one.prediction.as_str()).collect();
-    let accuracy = || labels::marks(&right, &given).accuracy();
+    let accuracy = || -> Result<f64> {
+        let right: Vec<&str> = predictions.iter().map(right_of).collect::<Result<_>>()?;
+        Ok(labels::marks(&right, &given).accuracy())
+    };
     let values = match spec.kind {
         Kind::Labels | Kind::Choices | Kind::Column | Kind::HeadedColumn => {
-            vec![of("accuracy", "accuracy", accuracy())]
+            vec![of("accuracy", "accuracy", accuracy()?)]
         }
         Kind::Entities | Kind::WordEntities => {
-            vec![of("f1", "f1", entities(predictions).f1()), own("accuracy", percent(accuracy()))]
+            vec![of("f1", "f1", entities(predictions).f1()), own("accuracy", percent(accuracy()?))]
         }
         Kind::Parts => {
-            vec![of("xtreme_f1", "f1", entities(predictions).f1()), own("accuracy", percent(accuracy()))]
+            vec![of("xtreme_f1", "f1", entities(predictions).f1()), own("accuracy", percent(accuracy()?))]
         }
         Kind::WordParts => {
             let precision = entities(predictions).precision();
-            vec![of("xglue_precision", "precision", precision), own("accuracy", percent(accuracy()))]
+            vec![of("xglue_precision", "precision", precision), own("accuracy", percent(accuracy()?))]
         }
         Kind::Squad => answers(benchmark, Rules::Squad, predictions),
         Kind::Mlqa => answers(benchmark, Language::of(language).map_or(Rules::Squad, Rules::Mlqa), predictions),
-        Kind::Pairs | Kind::Grades | Kind::Entity | Kind::Passages => {
-            return Err(Error::Data(format!("{}: rankings and pairs are no predictions of a run", spec.name)));
+        Kind::Grades => vec![of("ndcg", "ndcg", ndcg(spec, language, predictions)?)],
+        Kind::Pairs => {
+            let marks = mined(predictions);
+            let shares = [("f1", marks.f1()), ("precision", marks.precision()), ("recall", marks.recall())];
+            shares.into_iter().map(|(name, share)| of(name, name, share)).collect()
+        }
+        Kind::Entity | Kind::Passages => {
+            return Err(Error::Data(format!("{}: it is no prediction of a run", spec.name)));
         }
     };
     Ok(Scored { values, notes: Vec::new() })
@@ -214,6 +229,26 @@ fn right_of(one: &Prediction) -> Result<&str> {
     one.label
         .as_deref()
         .ok_or_else(|| Error::Data(format!("{}: the prediction has no label; predict it again", one.id)))
+}
+
+/// The marks of mined pairs.
+fn mined(predictions: &[Prediction]) -> Marks {
+    let pairs = |of: fn(&Prediction) -> &Option<Vec<String>>| -> Vec<String> {
+        let of_one = |one| of(one).iter().flatten().map(|found| format!("{}\t{found}", one.id)).collect::<Vec<_>>();
+        predictions.iter().flat_map(of_one).collect()
+    };
+    let (wanted, given) = (pairs(|one| &one.answers), pairs(|one| &one.predictions));
+    let [wanted, given] = [&wanted, &given].map(|pairs| pairs.iter().map(String::as_str).collect::<Vec<_>>());
+    pairs::marks(&wanted, &given)
+}
+
+/// The mean over queries with several results.
+fn ndcg(spec: &TaskSpec, language: &str, predictions: &[Prediction]) -> Result<f64> {
+    let task = Task { name: spec.name, labels: spec.labels, ..Task::UNDESCRIBED };
+    let queries = by_query(&task, language, predictions)?;
+    let gains: Vec<f64> = queries.iter().filter_map(Query::ndcg).collect();
+    let none = || Error::Data(format!("{} {language}: no query has more than one result to rank", spec.name));
+    numpy_mean(&gains).ok_or_else(none)
 }
 
 /// The marks of entities as seqeval finds them by default: sentences apart.
@@ -286,6 +321,18 @@ mod tests {
         assert_eq!(score_of(Benchmark::Xtreme, "udpos", &tags), (1e4 * marks.f1()).round() / 100.0);
         assert_eq!(score_of(Benchmark::Xglue, "POS", &tags), (1e4 * marks.precision()).round() / 100.0);
         assert!(marks.f1() < 0.75);
+        // One pair of two is mined, and another one that is wrong.
+        let pair = |id: &str, wanted: &[&str], given: &[&str]| {
+            let ids = |ids: &[&str]| Some(ids.iter().map(|id| (*id).to_owned()).collect());
+            Prediction { answers: ids(wanted), predictions: ids(given), label: None, ..predicted(id, "", "") }
+        };
+        let pairs = [pair("de-1", &["en-1"], &["en-1"]), pair("de-2", &["en-2"], &[]), pair("de-3", &[], &["en-9"])];
+        assert_eq!(score_of(Benchmark::Xtreme, "bucc2018", &pairs), 50.0);
+        // Two results of one query in the wrong order, and one that is alone.
+        let graded = [("w:1", "4", "0.5"), ("w:2", "0", "1.5"), ("w:3", "2", "1")];
+        let query = |id: &str| Some(if id == "w:3" { "r" } else { "q" }.to_owned());
+        let graded = graded.map(|(id, label, given)| Prediction { a: query(id), ..predicted(id, label, given) });
+        assert_eq!(score_of(Benchmark::Xglue, "WPR", &graded), 63.09);
         // One of two words: F1 2/3 and no exact match; XTREME takes the mean of both, XGLUE F1.
         let answers = [predicted("q:1", "New York", "York")];
         assert_eq!(score_of(Benchmark::Xtreme, "xquad", &answers), 33.33);

@@ -20,7 +20,7 @@ pub use measured::{Answered, Measured};
 pub use report::{Report, TaskReport};
 pub use task::Value;
 pub use trap::Note;
-pub use tuned::{LeftOut, Tuned};
+pub use tuned::{LeftOut, Searched, Tuned};
 
 use crate::error::{Error, Result, did_you_mean};
 

@@ -14,7 +14,8 @@ use crate::{
         Marks,
         answers::{Language, Rules},
         chunks::{self, Scheme},
-        labels, mean, numpy_mean, pairs, ranking,
+        labels, mean, numpy_mean, pairs,
+        ranking::{self, Query},
     },
 };
 
@@ -128,14 +129,11 @@ fn column(cell: &Cell) -> Result<Scored> {
     Ok(scored)
 }
 
-/// Results of one query: grades and scores.
-type Query = (Vec<f64>, Vec<f64>);
-
 fn grades(cell: &Cell) -> Result<Scored> {
     let (given, gold) = (Lines::read(&cell.prediction)?, Lines::read(&cell.gold)?);
     let queries = queries(&given, &gold)?;
-    let (ranked, single): (Vec<&Query>, Vec<&Query>) = queries.iter().partition(|(grades, _)| grades.len() > 1);
-    let gains: Vec<f64> = ranked.iter().map(|(grades, scores)| ranking::ndcg(grades, scores)).collect();
+    let gains: Vec<f64> = queries.iter().filter_map(Query::ndcg).collect();
+    let n_single = queries.len() - gains.len();
     let no_ranking = || Error::Data(format!("{}: no query has more than one result to rank", gold.name()));
     let mut scored = Scored::default();
     scored.values.push(official("ndcg", XGLUE, numpy_mean(&gains).ok_or_else(no_ranking)?));
@@ -147,32 +145,25 @@ fn grades(cell: &Cell) -> Result<Scored> {
         );
         scored.notes.push(Note::odd("lengths_unchecked", text));
     }
-    if !single.is_empty() {
-        let text = format!("{} queries with a single result are left out of the mean", single.len());
+    if n_single > 0 {
+        let text = format!("{n_single} queries with a single result are left out of the mean");
         scored.notes.push(Note::odd("single_results", text));
     }
     Ok(scored)
 }
 
-/// Rows with the same query one after another are one query; the same query further down is another.
+/// The results of gold with their grades and predicted scores, query by query.
 fn queries(given: &Lines, gold: &Lines) -> Result<Vec<Query>> {
-    let mut queries: Vec<Query> = Vec::new();
-    let mut last = "";
+    let mut results = Vec::new();
     for (i, (row, score)) in gold.rows().zip(given.stripped()).enumerate() {
         let query = row.split('\t').next().unwrap_or(row);
         let grade = number(read::strip(row.rsplit('\t').next().unwrap_or(row)), gold, i + 1)?;
         if grade < 0.0 {
             return Err(Error::Data(format!("{}: grade {grade}: expected 0 or more", gold.place(i + 1))));
         }
-        if queries.is_empty() || (query != last && !last.is_empty()) {
-            queries.push(Query::default());
-        }
-        last = query;
-        let open = queries.last_mut().expect("one was just begun");
-        open.0.push(grade);
-        open.1.push(number(score, given, i + 1)?);
+        results.push((query, grade, number(score, given, i + 1)?));
     }
-    Ok(queries)
+    Ok(ranking::queries(results))
 }
 
 fn number(text: &str, lines: &Lines, line: usize) -> Result<f64> {

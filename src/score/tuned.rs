@@ -1,4 +1,4 @@
-//! How the tasks of a benchmark are fine-tuned, as `recipes/benchmarks.toml` has it from the official scripts.
+//! How the tasks of a benchmark are fine-tuned or searched, as `recipes/benchmarks.toml` has it from the official scripts.
 
 use std::sync::LazyLock;
 
@@ -16,6 +16,7 @@ use crate::{
 #[serde(deny_unknown_fields)]
 struct File {
     tuned: Vec<Tuned>,
+    searched: Vec<Searched>,
     left_out: Vec<LeftOut>,
 }
 
@@ -37,7 +38,33 @@ pub struct Tuned {
     stage: Table,
 }
 
-/// A task of a benchmark that is not.
+/// A task of a benchmark that is retrieval: an encoder is measured as it is.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Searched {
+    benchmarks: Vec<String>,
+    /// The name of the task, here and there.
+    pub task: String,
+    /// Whose settings these are.
+    pub settings: String,
+    /// Where its files come from.
+    pub files: String,
+    /// In what it differs from its script, if in anything.
+    pub but: Option<String>,
+    /// The hidden states that the script takes of a model with so many layers.
+    pub layer: Vec<[usize; 2]>,
+    /// The most tokens of a text.
+    pub max_length: usize,
+}
+
+impl Searched {
+    /// The hidden states to take of a model with so many layers: the script's, else the last.
+    pub fn layer_of(&self, layers: usize) -> usize {
+        self.layer.iter().find(|[of, _]| *of == layers).map_or(layers, |[_, layer]| *layer)
+    }
+}
+
+/// A task of a benchmark that is neither.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOut {
@@ -63,7 +90,16 @@ impl Benchmark {
         self.tasks().iter().filter_map(|spec| Some((spec, how(spec)?))).collect()
     }
 
-    /// The tasks that are not, and why.
+    /// The tasks of retrieval, in the official order, and how.
+    pub fn searched(self) -> Vec<(&'static TaskSpec, &'static Searched)> {
+        let name = self.to_string();
+        let how = |spec: &TaskSpec| {
+            FILE.searched.iter().find(|searched| searched.benchmarks.contains(&name) && searched.task == spec.name)
+        };
+        self.tasks().iter().filter_map(|spec| Some((spec, how(spec)?))).collect()
+    }
+
+    /// The tasks that are neither, and why.
     pub fn left_out(self) -> Vec<&'static LeftOut> {
         let name = self.to_string();
         FILE.left_out.iter().filter(|left_out| left_out.benchmarks.contains(&name)).collect()
@@ -109,13 +145,18 @@ mod tests {
     use crate::tasks;
 
     #[test]
-    fn every_task_is_tuned_or_left_out_for_a_reason() {
+    fn every_task_is_run_or_left_out_for_a_reason() {
         for benchmark in [Benchmark::Xtreme, Benchmark::XtremeR, Benchmark::Xglue] {
             let tuned = benchmark.tuned();
             for spec in benchmark.tasks() {
                 let n_tuned = tuned.iter().filter(|(other, _)| other.name == spec.name).count();
                 let n_left_out = benchmark.left_out().iter().filter(|left_out| left_out.name == spec.name).count();
-                assert_eq!(n_tuned + n_left_out, 1, "{benchmark} {}", spec.name);
+                let n_searched = benchmark.searched().iter().filter(|(other, _)| other.name == spec.name).count();
+                assert_eq!(n_tuned + n_searched + n_left_out, 1, "{benchmark} {}", spec.name);
+            }
+            for (spec, how) in benchmark.searched() {
+                assert!(tasks::shipped(&how.task).search.is_some(), "{}", spec.name);
+                assert_eq!([12, 24, 4].map(|layers| how.layer_of(layers)), [7, 13, 4]);
             }
             for (spec, how) in tuned {
                 let task = tasks::shipped(&how.task);

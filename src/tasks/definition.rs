@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, Columns, Kind, Layout, LeftOut, ProblemType, Split, Task,
+    Column, Columns, Kind, Layout, LeftOut, ProblemType, Search, Split, Task,
     codes::{can_be_same, is_code},
     format::{self, Format},
 };
@@ -29,6 +29,9 @@ pub struct Definition {
     /// What a classifier's outputs are, under transformers' names.
     #[serde(default, skip_serializing_if = "is_default")]
     pub problem_type: ProblemType,
+    /// How texts are found, for `kind = "retrieve"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<Search>,
     /// Whether an example is two sentences rather than one.
     #[serde(default)]
     pub pairs: bool,
@@ -118,9 +121,9 @@ pub struct ColumnNames {
     /// The (first) sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentence1: Option<ColumnName>,
-    /// The second sentence of a pair.
+    /// The second sentence of a pair: a column, or several whose texts are joined by a space.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sentence2: Option<ColumnName>,
+    pub sentence2: Option<TextColumns>,
     /// The label.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<ColumnName>,
@@ -145,19 +148,37 @@ pub enum ColumnName {
     Number(usize),
 }
 
+/// A text that stands in one column, or parted into several.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum TextColumns {
+    /// In one.
+    One(ColumnName),
+    /// In several, in this order.
+    Several(Vec<ColumnName>),
+}
+
+impl TextColumns {
+    fn all(&self) -> &[ColumnName] {
+        match self {
+            TextColumns::One(column) => std::slice::from_ref(column),
+            TextColumns::Several(columns) => columns,
+        }
+    }
+}
+
 impl ColumnNames {
-    fn all(&self) -> [(&'static str, &Option<ColumnName>); 5] {
-        [
-            ("sentence1", &self.sentence1),
-            ("sentence2", &self.sentence2),
-            ("label", &self.label),
-            ("language", &self.language),
-            ("id", &self.id),
-        ]
+    /// Every column that is named, under its key.
+    fn all(&self) -> impl Iterator<Item = (&'static str, &ColumnName)> {
+        let single =
+            [("sentence1", &self.sentence1), ("label", &self.label), ("language", &self.language), ("id", &self.id)];
+        let single = single.into_iter().filter_map(|(key, column)| Some((key, column.as_ref()?)));
+        let second = self.sentence2.iter().flat_map(TextColumns::all).map(|column| ("sentence2", column));
+        single.chain(second).chain(self.choices.iter().map(|column| ("choices", column)))
     }
 
     fn is_empty(&self) -> bool {
-        self.all().iter().all(|(_, column)| column.is_none()) && self.choices.is_empty()
+        *self == ColumnNames::default()
     }
 }
 
@@ -192,8 +213,8 @@ impl Definition {
         if self.name.is_empty() || !self.name.chars().all(plain) {
             return Err(format!("name: expected letters, digits, - and _, found \"{}\"", self.name));
         }
-        if ["mlm", super::tatoeba::NAME].contains(&self.name.as_str()) {
-            return Err(format!("name: \"{}\" means something else already; choose another", self.name));
+        if self.name == "mlm" {
+            return Err("name: \"mlm\" means something else already; choose another".to_owned());
         }
         self.check_labels()?;
         if !is_code(&self.source) && !self.languages.contains(&self.source) {
@@ -218,11 +239,17 @@ impl Definition {
         if let Some(alias) = self.aliases.keys().find(|alias| self.labels.contains(alias)) {
             return Err(format!("aliases: \"{alias}\" is a label itself"));
         }
-        if self.kind != Kind::Classify && self.pairs {
-            return Err("pairs: only what is classified comes in pairs of sentences".to_owned());
+        if ![Kind::Classify, Kind::Rank].contains(&self.kind) && self.pairs {
+            return Err("pairs: only what is classified or ranked comes in pairs of sentences".to_owned());
+        }
+        if self.kind == Kind::Rank && !self.pairs {
+            return Err("pairs: what is ranked are pairs of a query and a result; add pairs = true".to_owned());
         }
         if self.kind != Kind::Choose && !self.prompts.is_empty() {
             return Err("prompts: they stand before the alternatives of kind = \"choose\"".to_owned());
+        }
+        if (self.kind == Kind::Retrieve) != self.search.is_some() {
+            return Err("search: \"nearest\" or \"mine\", for kind = \"retrieve\" and for nothing else".to_owned());
         }
         if self.layouts.is_empty() {
             return Err("layouts: expected one or more [[layouts]], each with paths of train, dev or test".to_owned());
@@ -237,9 +264,10 @@ impl Definition {
             return Err("problem_type: it says what is classified, and is for kind = \"classify\"".to_owned());
         }
         let found = &self.labels;
-        let has_none = self.kind == Kind::Span || self.problem_type == ProblemType::Regression;
+        let has_none =
+            [Kind::Span, Kind::Retrieve].contains(&self.kind) || self.problem_type == ProblemType::Regression;
         if has_none {
-            let remedy = "answers stand in texts or are numbers, and have no labels: leave the key out";
+            let remedy = "answers are texts or numbers, and have no labels: leave the key out";
             return if found.is_empty() { Ok(()) } else { Err(format!("labels: found {found:?}; {remedy}")) };
         }
         let may_be_left_out = self.kind == Kind::Choose && found.is_empty();
@@ -269,6 +297,11 @@ impl Definition {
         if let Some(pattern) = patterns.clone().find(outside) {
             return Err(format!("layouts.{i}: expected paths below the data folder, found \"{pattern}\""));
         }
+        if let Some(pattern) = patterns.clone().find(|one| self.kind == Kind::Retrieve && !one.contains("{language}")) {
+            return Err(format!(
+                "layouts.{i}: \"{pattern}\": expected {{language}} in it: a pair of files has one language"
+            ));
+        }
         if let Some(pattern) = patterns.find(|pattern| pattern.replace("{language}", "").contains(['{', '}'])) {
             return Err(format!("layouts.{i}: \"{pattern}\": what stands for the language is {{language}}"));
         }
@@ -287,7 +320,10 @@ impl Definition {
         if self.pairs && files.columns.sentence1.is_some() != files.columns.sentence2.is_some() {
             return Err(format!("layouts.{i}.columns: a pair has two columns; name both sentence1 and sentence2"));
         }
-        let zero = files.columns.all().into_iter().find(|(_, column)| **column == Some(ColumnName::Number(0)));
+        if files.columns.sentence2.as_ref().is_some_and(|second| second.all().is_empty()) {
+            return Err(format!("layouts.{i}.columns.sentence2: expected one or more columns, found []"));
+        }
+        let zero = files.columns.all().find(|(_, column)| **column == ColumnName::Number(0));
         zero.map_or(Ok(()), |(key, _)| Err(format!("layouts.{i}.columns.{key}: columns are counted from 1")))
     }
 
@@ -335,6 +371,7 @@ impl Definition {
             about: text(&self.about),
             kind: self.kind,
             problem_type: self.problem_type,
+            search: self.search,
             labels: list(&labels),
             prompts: prompts.leak(),
             pairs: self.pairs,
@@ -360,9 +397,12 @@ fn columns(names: &ColumnNames) -> Columns {
         ColumnName::Name(name) => Column::Name(text(name)),
         ColumnName::Number(number) => Column::Number(*number),
     };
-    let [a, b, label, language, id] = names.all().map(|(_, name)| name.as_ref().map(column));
+    let [a, label, language, id] =
+        [&names.sentence1, &names.label, &names.language, &names.id].map(|name| name.as_ref().map(column));
+    let mut second = names.sentence2.iter().flat_map(TextColumns::all).map(column);
+    let (b, more) = (second.next(), second.collect::<Vec<_>>().leak());
     let choices = names.choices.iter().map(column).collect::<Vec<_>>().leak();
-    Columns { a, b, label, language, id, choices }
+    Columns { a, b, more, label, language, id, choices }
 }
 
 /// Alternatives of one example, where a task does not name their numbers.
@@ -375,6 +415,8 @@ fn name_of(kind: Kind) -> &'static str {
         Kind::Tag => "tag",
         Kind::Span => "span",
         Kind::Choose => "choose",
+        Kind::Rank => "rank",
+        Kind::Retrieve => "retrieve",
     }
 }
 
@@ -414,6 +456,14 @@ mod tests {
             ("[[layouts]]", "[[layouts]]\nformat = \"tvs\"", "no format \"tvs\"; did you mean \"tsv\"?"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { label = 0 }", "columns.label: columns are counted from 1"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { sentence2 = \"b\" }", "add pairs = true"),
+            ("source", "kind = \"rank\"\nsource", "pairs of a query and a result; add pairs = true"),
+            ("source", "search = \"mine\"\nsource", "for kind = \"retrieve\" and for nothing else"),
+            ("source", "kind = \"tag\"\npairs = true\nsource", "only what is classified or ranked"),
+            (
+                "[[layouts]]",
+                "pairs = true\n[[layouts]]\ncolumns = { sentence1 = 1, sentence2 = [2, 0] }",
+                "columns.sentence2: columns are counted from 1",
+            ),
         ];
         for (from, to, says) in cases {
             let error = Definition::parse(&NEWS.replacen(from, to, 1), "news.toml").unwrap_err();

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::{
-    Columns, Kind, Layout, Row, Task, TextFile, squad,
+    Columns, Kind, Layout, Row, Task, TextFile,
+    retrieval::{self, Retrieval},
+    squad,
     table::{self, Found, Table},
     words, xsid,
 };
@@ -30,16 +32,19 @@ enum Read {
     Words(fn(&TextFile) -> Result<Vec<Row>>),
     /// Questions with the texts that answer them.
     Questions(fn(&TextFile) -> Result<Vec<Row>>),
+    /// Files of two languages, side by side, by the path of one and the code of its language.
+    Sides(fn(&Path, &str) -> Result<Retrieval>),
 }
 
 impl Format {
     /// What can be done with what it holds.
     pub fn kinds(&self) -> &'static [Kind] {
         match self.read {
-            Read::Table(_) => &[Kind::Classify, Kind::Choose],
+            Read::Table(_) => &[Kind::Classify, Kind::Choose, Kind::Rank],
             Read::Rows(_) => &[Kind::Classify],
             Read::Words(_) => &[Kind::Tag],
             Read::Questions(_) => &[Kind::Span],
+            Read::Sides(_) => &[Kind::Retrieve],
         }
     }
 
@@ -58,6 +63,20 @@ impl Format {
         match self.read {
             Read::Table(read) => read(file)?.rows(file, task, layout),
             Read::Rows(read) | Read::Words(read) | Read::Questions(read) => read(file),
+            Read::Sides(_) => Err(Error::Usage(format!(
+                "{}: {} is retrieval, for which nothing is trained: rxlt eval --task {} measures an encoder",
+                file.path.display(),
+                task.name,
+                task.name
+            ))),
+        }
+    }
+
+    /// What is looked for in a file of a language and in the one beside it.
+    pub(super) fn retrieval(&self, path: &Path, code: &str) -> Result<Retrieval> {
+        match self.read {
+            Read::Sides(read) => read(path, code),
+            _ => Err(Error::Usage(format!("{}: in {} files nothing is looked for", path.display(), self.name))),
         }
     }
 
@@ -81,7 +100,8 @@ impl Format {
                 "{place}: expected a header with a column of texts ({single}), or of both sentences ({first}; {second})"
             )));
         };
-        let columns = named.map_or(Columns::default(), |c| Columns { a: c.a, b: c.b, ..Columns::default() });
+        let columns =
+            named.map_or(Columns::default(), |c| Columns { a: c.a, b: c.b, more: c.more, ..Columns::default() });
         let layout = Layout {
             about: "texts",
             files: &[],
@@ -96,7 +116,7 @@ impl Format {
     pub fn columns_of(&self, file: &TextFile) -> Result<Found> {
         match self.read {
             Read::Table(read) => Ok(read(file)?.found()),
-            Read::Rows(_) | Read::Words(_) | Read::Questions(_) => {
+            Read::Rows(_) | Read::Words(_) | Read::Questions(_) | Read::Sides(_) => {
                 Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name)))
             }
         }
@@ -114,6 +134,8 @@ pub const FORMATS: &[Format] = &[
     Format { name: WORDS, endings: &["conll"], read: Read::Words(words::read_lines) },
     Format { name: "conllu", endings: &["conllu"], read: Read::Words(words::read_conllu) },
     Format { name: "squad", endings: &["json"], read: Read::Questions(squad::read) },
+    Format { name: "bitext", endings: &[], read: Read::Sides(retrieval::bitext) },
+    Format { name: "comparable", endings: &[], read: Read::Sides(retrieval::comparable) },
     Format { name: "xsid-blocks", endings: &["conll"], read: Read::Rows(xsid::read_blocks) },
     Format { name: "xsid-lines", endings: &[], read: Read::Rows(xsid::read_lines) },
 ];

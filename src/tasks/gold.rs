@@ -26,7 +26,7 @@ impl Task {
         let place = format!("{path}:{}", row.line);
         let mut example = self.question(id, row);
         match (self.kind, self.problem_type) {
-            (Kind::Classify, ProblemType::SingleLabelClassification) => {
+            (Kind::Classify, ProblemType::SingleLabelClassification) | (Kind::Rank, _) => {
                 example.label = Some(self.label_at(&place, written(row))?);
             }
             (Kind::Classify, ProblemType::MultiLabelClassification) => example.holds = self.holding(&place, row)?,
@@ -38,6 +38,7 @@ impl Task {
             }
             (Kind::Choose, _) => example.label = Some(self.right_choice(&place, row)?),
             (Kind::Span, _) => example.answers = row.answers.clone(),
+            (Kind::Retrieve, _) => {}
         }
         Ok(example)
     }

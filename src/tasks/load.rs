@@ -224,7 +224,7 @@ impl Task {
     }
 
     /// Where the files may lie: the folder's subfolder named like the task, then the folder itself.
-    fn bases(&self, folder: &Path) -> Result<Vec<PathBuf>> {
+    pub(super) fn bases(&self, folder: &Path) -> Result<Vec<PathBuf>> {
         if !folder.is_dir() {
             let remedy = format!("name the folder that holds the files of {}", self.name);
             return Err(Error::Missing(format!("there is no folder {}; {remedy}", folder.display())));
@@ -233,7 +233,7 @@ impl Task {
         Ok(if own.is_dir() { vec![own, folder.to_owned()] } else { vec![folder.to_owned()] })
     }
 
-    fn patterns(&self, split: Split) -> impl Iterator<Item = (&'static Layout, &'static str)> {
+    pub(super) fn patterns(&self, split: Split) -> impl Iterator<Item = (&'static Layout, &'static str)> {
         let layouts = self.layouts.iter();
         layouts
             .flat_map(move |layout| layout.files.iter().filter(move |file| file.0 == split).map(move |f| (layout, f.1)))
@@ -271,7 +271,7 @@ impl Task {
         }
     }
 
-    fn missing(&self, folder: &Path, split: Split, language: &str) -> Error {
+    pub(super) fn missing(&self, folder: &Path, split: Split, language: &str) -> Error {
         if !self.has(split) {
             return Error::Missing(format!("the task {} has no {split} files; name them in its file", self.name));
         }
@@ -286,7 +286,7 @@ impl Task {
     }
 
     /// The languages that the files of one pattern hold.
-    fn languages_of(&self, base: &Path, pattern: &str) -> Result<Vec<String>> {
+    pub(super) fn languages_of(&self, base: &Path, pattern: &str) -> Result<Vec<String>> {
         let Some((before, after)) = pattern.split_once(LANGUAGE) else {
             return self.languages_inside(&base.join(pattern));
         };
@@ -408,7 +408,7 @@ impl Task {
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),
             files: vec![origin],
-            histogram: Vec::new(),
+            labels: self.labels(),
             notes: Vec::new(),
         };
         for row in rows {
@@ -436,7 +436,6 @@ impl Task {
             let dropped = &loaded.dropped;
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
         }
-        loaded.histogram = self.histogram(&loaded.examples);
         let notes = [one_class_note(&path, &loaded), quoting_note(&path, rows), empty_note(&path, &loaded)];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
@@ -453,9 +452,6 @@ impl Loaded {
         self.dropped_rows.extend(other.dropped_rows);
         self.files.extend(other.files);
         self.notes.extend(other.notes);
-        for (ours, theirs) in self.histogram.iter_mut().zip(other.histogram) {
-            ours.1 += theirs.1;
-        }
         self
     }
 }
@@ -492,7 +488,7 @@ fn empty_note(path: &str, loaded: &Loaded) -> Option<String> {
 }
 
 fn one_class_note(path: &str, loaded: &Loaded) -> Option<String> {
-    let mut present = loaded.histogram.iter().filter(|(_, count)| *count > 0);
+    let mut present = loaded.histogram().into_iter().filter(|(_, count)| *count > 0);
     let (label, count) = present.next()?;
     present.next().is_none().then(|| format!("{path}: all {count} examples have the label \"{label}\""))
 }
@@ -528,7 +524,7 @@ mod tests {
         assert_eq!(shown(&loaded), examples);
         let found: Vec<_> = loaded.dropped.iter().map(|(reason, count)| (reason.as_str(), *count)).collect();
         assert_eq!(found, dropped);
-        let counted: usize = loaded.histogram.iter().map(|(_, count)| count).sum();
+        let counted: usize = loaded.histogram().iter().map(|(_, count)| count).sum();
         assert_eq!(counted, loaded.examples.iter().filter(|example| example.label.is_some()).count());
         let rows: usize = loaded.files.iter().map(|file| file.rows).sum();
         assert_eq!(rows, loaded.examples.len() + dropped.iter().map(|(_, count)| count).sum::<usize>());
@@ -680,7 +676,7 @@ mod tests {
         check(shipped("xnli").load_files(&paths, "en"), "a:3 2 p/k 2\nb:1 1 p/h 1", &[dropped]);
         check(shipped("xnli").load_files_unlabelled(&paths[..1], "en"), "a:2 1 p/h -\na:3 2 p/k -", &[]);
         assert_eq!(
-            shipped("xnli").load_files(&paths, "en").unwrap().histogram[1..],
+            shipped("xnli").load_files(&paths, "en").unwrap().histogram()[1..],
             [("entailment", 1), ("neutral", 1)]
         );
         assert!(matches!(shipped("xnli").load_files(&[], "en"), Err(Error::Usage(_))));

@@ -14,9 +14,9 @@ pub mod metrics;
 pub mod overlap;
 pub mod own;
 pub mod predictions;
+pub mod retrieval;
 mod squad;
 mod table;
-pub mod tatoeba;
 mod text_file;
 mod words;
 mod xsid;
@@ -126,6 +126,8 @@ pub struct Task {
     pub kind: Kind,
     /// What a classifier's outputs are.
     pub problem_type: ProblemType,
+    /// How texts are found, where they are.
+    pub search: Option<Search>,
     /// The labels by name; a label's place in the list is its id.
     pub labels: &'static [&'static str],
     /// What stands before alternatives, by what the second column says: a question that is asked in words.
@@ -157,6 +159,20 @@ pub enum Kind {
     Span,
     /// One of several alternatives.
     Choose,
+    /// How good each of the results of a query is, by which they are ranked.
+    Rank,
+    /// Texts that are found by their vectors: [`Search`] says how. Nothing is trained for it.
+    Retrieve,
+}
+
+/// How texts are found among others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Search {
+    /// The nearest is what is found; exactly one is right.
+    Nearest,
+    /// Pairs are mined, of which most texts have none.
+    Mine,
 }
 
 /// What a classifier's outputs are, under transformers' names.
@@ -205,6 +221,8 @@ pub struct Columns {
     pub a: Option<Column>,
     /// The second sentence of a pair.
     pub b: Option<Column>,
+    /// What is joined to the second sentence, in this order.
+    pub more: &'static [Column],
     /// The label.
     pub label: Option<Column>,
     /// The language of the row.
@@ -373,8 +391,8 @@ pub struct Loaded {
     pub dropped_rows: BTreeSet<usize>,
     /// The files read.
     pub files: Vec<Origin>,
-    /// Examples per label, in the order of the task's labels.
-    pub histogram: Vec<(&'static str, usize)>,
+    /// The task's labels.
+    pub labels: &'static [&'static str],
     /// What looks odd without being wrong.
     pub notes: Vec<String>,
 }
@@ -386,6 +404,7 @@ impl Task {
         about: "texts that nobody has described",
         kind: Kind::Classify,
         problem_type: ProblemType::SingleLabelClassification,
+        search: None,
         labels: &[],
         prompts: &[],
         pairs: false,
@@ -417,7 +436,7 @@ impl Task {
         match self.kind {
             Kind::Classify => self.problem_type == ProblemType::SingleLabelClassification,
             Kind::Tag | Kind::Choose => true,
-            Kind::Span => false,
+            Kind::Span | Kind::Rank | Kind::Retrieve => false,
         }
     }
 
@@ -461,17 +480,11 @@ impl Task {
     }
 
     /// The id of a label, or an error that says `place` and the nearest label.
-    fn label_at(&self, place: &str, name: &str) -> Result<usize> {
+    pub(crate) fn label_at(&self, place: &str, name: &str) -> Result<usize> {
         self.label(name).ok_or_else(|| {
             let hint = did_you_mean(name, self.labels().iter().copied());
             Error::Data(format!("{place}: \"{name}\" is no label of {}; {hint}", self.name))
         })
-    }
-
-    /// How many of the examples carry each label.
-    fn histogram(&self, examples: &[Example]) -> Vec<(&'static str, usize)> {
-        let count = |id| examples.iter().flat_map(Example::labels).filter(|label| *label == id).count();
-        self.labels().iter().enumerate().map(|(id, name)| (*name, count(id))).collect()
     }
 }
 
@@ -484,9 +497,16 @@ impl Loaded {
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),
             files: Vec::new(),
-            histogram: Vec::new(),
+            labels: &[],
             notes: Vec::new(),
         }
+    }
+
+    /// How many of the examples carry each label, in the order of the task's labels.
+    pub fn histogram(&self) -> Vec<(&'static str, usize)> {
+        let mut counts = vec![0; self.labels.len()];
+        self.examples.iter().flat_map(Example::labels).for_each(|label| counts[label] += 1);
+        self.labels.iter().copied().zip(counts).collect()
     }
 
     /// The same without these rows, counted under `reason`: for rows known to be wrong.
@@ -494,7 +514,6 @@ impl Loaded {
         let before = self.examples.len();
         for example in self.examples.iter().filter(|example| rows.contains(&example.row)) {
             self.dropped_rows.insert(example.row);
-            example.labels().for_each(|label| self.histogram[label].1 -= 1);
         }
         self.examples.retain(|example| !rows.contains(&example.row));
         if self.examples.len() < before {
@@ -512,8 +531,9 @@ mod tests {
     fn the_files_that_ship_are_consistent() {
         for task in SHIPPED.iter() {
             assert_eq!(find(task.name).unwrap().name, task.name);
-            // XCOPA is trained on COPA, which is English, and has no English of its own.
-            assert!(task.languages.contains(&task.source) || task.name == "xcopa", "{}", task.name);
+            // XCOPA is trained on COPA, which is English, and has no English of its own; what is found translates English.
+            let has_source = task.languages.contains(&task.source);
+            assert!(has_source || task.name == "xcopa" || task.search.is_some(), "{}", task.name);
             assert!(task.labels().is_sorted(), "{}", task.name);
         }
         assert!(FILES.iter().all(|(file, _)| shipped(file).name == *file));

@@ -8,7 +8,7 @@ use std::{
 use super::{
     Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile,
     answers::{self, Answers},
-    definition::{ColumnName, ColumnNames, Definition, Files},
+    definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
     format,
     table::{self, Found},
 };
@@ -115,7 +115,7 @@ fn names(found: &Found, a: &str, b: &Option<String>, label: &str) -> ColumnNames
     let name = |name: &String| ColumnName::Name(name.clone());
     ColumnNames {
         sentence1: Some(ColumnName::Name(a.to_owned())),
-        sentence2: b.as_ref().map(name),
+        sentence2: b.as_ref().map(|b| TextColumns::One(name(b))),
         label: Some(ColumnName::Name(label.to_owned())),
         language: found.language.as_ref().map(name),
         id: found.id.as_ref().map(name),
@@ -130,6 +130,7 @@ fn undescribed(named: &Named) -> Definition {
         about: format!("made of {}", file_name(named.train)),
         kind: Kind::default(),
         problem_type: ProblemType::default(),
+        search: None,
         prompts: BTreeMap::new(),
         pairs: false,
         labels: Vec::new(),
@@ -205,7 +206,7 @@ fn guess_rows(named: &Named, format: &'static Format, file: &TextFile) -> Result
     let what = match kind {
         Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
         Kind::Span => "which part of a text answers a question (SQuAD's JSON)".to_owned(),
-        Kind::Classify | Kind::Choose => format!("one of {} classes", counts.len()),
+        Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
     let assumed =
@@ -302,7 +303,7 @@ fn name_of(train: &Path) -> String {
     let name = if own.starts_with("train") && !parent.is_empty() { parent } else { own };
     let letters = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let name: String = name.chars().map(letters).collect();
-    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || ["", "mlm", "tatoeba"].contains(&&*name);
+    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || ["", "mlm"].contains(&&*name);
     if is_taken { format!("own-{name}") } else { name }
 }
 

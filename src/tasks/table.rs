@@ -166,7 +166,10 @@ impl Table<'_> {
                 row: *count,
                 language,
                 a: record.fields[places.a].to_string(),
-                b: field(places.b).map(str::to_owned),
+                b: field(places.b).map(|first| {
+                    let more = places.more.iter().map(|column| record.fields[*column].as_ref());
+                    [first].into_iter().chain(more).collect::<Vec<_>>().join(" ")
+                }),
                 label: field(places.label).map(str::to_owned),
                 choices: places.choices.iter().map(|column| record.fields[*column].to_string()).collect(),
                 ..Row::default()
@@ -211,6 +214,7 @@ struct Places {
     names: Vec<String>,
     a: usize,
     b: Option<usize>,
+    more: Vec<usize>,
     label: Option<usize>,
     language: Option<usize>,
     row: Option<usize>,
@@ -225,7 +229,7 @@ impl Places {
         let trimmed = || first.fields.iter().map(|name| name.trim().to_owned()).collect();
         let names: Vec<String> = table.names.clone().unwrap_or_else(trimmed);
         let place = file.place(first.line);
-        let Columns { a, b, label, language, id, choices } = &layout.columns;
+        let Columns { a, b, more, label, language, id, choices } = &layout.columns;
         let by_number = [a, b, label, language, id].iter().any(|column| matches!(column, Some(Column::Number(_))));
         if by_number && table.names.is_some() {
             return Err(Error::Data(format!("{place}: its columns have names, and are named by them")));
@@ -260,9 +264,13 @@ impl Places {
                 None => Ok(at),
             }
         };
-        let choices: Vec<usize> = match task.kind {
+        let find_all = |columns: &[Column]| -> Result<Vec<usize>> {
+            columns.iter().filter_map(|column| find(&Some(*column), &[]).transpose()).collect()
+        };
+        let more = find_all(more)?;
+        let choices = match task.kind {
             Kind::Choose if choices.is_empty() => numbered_alternatives(&shown),
-            _ => choices.iter().filter_map(|column| find(&Some(*column), &[]).transpose()).collect::<Result<_>>()?,
+            _ => find_all(choices)?,
         };
         if task.kind == Kind::Choose && choices.len() < 2 {
             return Err(Error::Data(format!(
@@ -279,11 +287,14 @@ impl Places {
         let (found_a, found_b) = (find(a, sentences.0)?, find(b, sentences.1)?);
         let has_both = found_b.is_some() == task.pairs || task.kind == Kind::Choose;
         if let (Some(a), true) = (found_a, has_both) {
-            let (label, language, row) = (find(label, LABEL)?, find(language, LANGUAGE)?, find(id, ROW)?);
+            // Where the last column would be the label, it may be missing: texts to predict have none.
+            let unlabelled = *label == Some(Column::Number(names.len() + 1));
+            let label = if unlabelled { None } else { find(label, LABEL)? };
+            let (language, row) = (find(language, LANGUAGE)?, find(id, ROW)?);
             let has_header = layout.header.unwrap_or(!by_number);
             let header_is_a_record = has_header && table.names.is_none();
             let names = if header_is_a_record || table.names.is_some() { names } else { numbered(names.len()) };
-            return Ok(Places { header_is_a_record, names, a, b: found_b, label, language, row, choices });
+            return Ok(Places { header_is_a_record, names, a, b: found_b, more, label, language, row, choices });
         }
         // Sentence, sentence, label without a header: XTREME's form of XNLI and PAWS-X.
         if task.pairs && table.parted_by == "tabs" && layout.header != Some(true) {
@@ -305,7 +316,7 @@ impl Places {
     /// Columns that nobody asks for may be missing at the end of a record.
     fn check(&self, record: &Record, table: &Table, file: &TextFile) -> Result<()> {
         let named = [Some(self.a), self.b, self.label, self.language, self.row].into_iter().flatten();
-        let needed = named.chain(self.choices.iter().copied()).max();
+        let needed = named.chain(self.more.iter().chain(&self.choices).copied()).max();
         let n = record.fields.len();
         if n <= self.names.len() && Some(n) > needed {
             return Ok(());

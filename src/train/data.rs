@@ -10,7 +10,6 @@ use crate::{
     tasks::{
         self, Loaded, Split, Task, demo,
         overlap::{self, Overlap},
-        tatoeba,
     },
 };
 use std::{
@@ -69,11 +68,11 @@ impl<'a> Data<'a> {
         Ok(Languages { codes, notes })
     }
 
-    /// The training examples of a stage.
+    /// The training examples of a stage in one of its tasks.
     pub fn train(&self, task: &Task, stage: &Stage) -> Result<Loaded> {
         let mut loaded = if self.is_demo() {
             demo::load(Split::Train, task.source, stage.max_train_samples.unwrap_or(DEMO_TRAIN), DEMO_SEED)?
-        } else if stage.train_files.is_empty() {
+        } else if stage.train_files.is_empty() || stage.beside.iter().any(|beside| beside == task.name) {
             task.load(self.folder(), Split::Train, task.source)?
         } else {
             let files: Vec<PathBuf> = stage.train_files.iter().map(PathBuf::from).collect();
@@ -144,7 +143,7 @@ impl<'a> Data<'a> {
     fn leave_out(&self, stage: &Stage, groups: &mut BTreeMap<String, Vec<Text>>) -> Result<BTreeMap<String, usize>> {
         let mut owners: HashMap<String, usize> = HashMap::new();
         for (number, name) in stage.leave_out.iter().enumerate() {
-            for sentence in self.measured(name)? {
+            for sentence in tasks::find(name)?.measured(self.folder())?.texts {
                 owners.entry(folded(&sentence)).or_insert(number);
             }
         }
@@ -166,38 +165,11 @@ impl<'a> Data<'a> {
     pub fn measured_files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
         for name in self.recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
-            if name == tatoeba::NAME {
-                files.extend(tatoeba::all_files(self.folder())?);
-                continue;
-            }
-            let task = tasks::find(name)?;
-            for split in [Split::Dev, Split::Test] {
-                for language in task.languages_in(self.folder(), split)? {
-                    let loaded = task.load_unlabelled(self.folder(), split, &language)?;
-                    files.extend(loaded.files.into_iter().map(|file| file.path));
-                }
-            }
+            files.extend(tasks::find(name)?.measured(self.folder())?.files);
         }
         files.sort();
         files.dedup();
         Ok(files)
-    }
-
-    /// Every sentence by which models are selected or measured in a task.
-    fn measured(&self, name: &str) -> Result<Vec<String>> {
-        if name == tatoeba::NAME {
-            return tatoeba::all_sentences(self.folder());
-        }
-        let task = tasks::find(name)?;
-        let mut sentences = Vec::new();
-        for split in [Split::Dev, Split::Test] {
-            for language in task.languages_in(self.folder(), split)? {
-                let loaded = task.load_unlabelled(self.folder(), split, &language)?;
-                sentences
-                    .extend(loaded.examples.into_iter().flat_map(|example| [Some(example.a), example.b]).flatten());
-            }
-        }
-        Ok(sentences)
     }
 }
 
@@ -358,6 +330,19 @@ mod tests {
         stage.pairs = vec![path("broken.de-en.tsv")];
         let error = Data::new(&recipe).texts(&stage).err().unwrap();
         assert!(error.message().contains("broken.de-en.tsv:1: expected two texts, found 1 fields"), "{error}");
+    }
+
+    #[test]
+    fn labels_are_counted_of_what_is_trained_on() {
+        let mut recipe = Recipe::default();
+        recipe.data.folder = "demo".into();
+        recipe.data.max_eval_samples = Some(30);
+        let task = tasks::find("demo").unwrap();
+        let stage = Stage { max_train_samples: Some(40), ..Stage::default() };
+        let counted = |loaded: Loaded| loaded.histogram().iter().map(|(_, n)| n).sum::<usize>();
+        let data = Data::new(&recipe);
+        assert_eq!(counted(data.train(task, &stage).unwrap()), 40);
+        assert_eq!(counted(data.test(task, "en").unwrap()), 30);
     }
 
     #[test]

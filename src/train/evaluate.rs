@@ -1,6 +1,6 @@
 //! Predictions of a model: class probabilities, and votes under noise.
 
-use super::{objective::RandomPerturbation, stop::Stop};
+use super::{methods::RsRp, stop::Stop};
 use crate::{
     error::Result,
     kinds::{
@@ -51,7 +51,7 @@ pub fn votes(
     model: &Model,
     items: &[Item],
     tokens: usize,
-    noise: &RandomPerturbation,
+    noise: &RsRp,
     samples: u32,
     confidence: f64,
     seed: u64,
@@ -79,12 +79,12 @@ pub fn votes(
     votes.expect("nobody can ask to stop")
 }
 
-fn vote(counts: &[u32], noise: &RandomPerturbation, confidence: f64) -> Vote {
+fn vote(counts: &[u32], noise: &RsRp, confidence: f64) -> Vote {
     let samples: u32 = counts.iter().sum();
     let most = counts.iter().copied().max().unwrap_or(0);
     let lower = lower_bound(most, samples, 1.0 - confidence);
     let certified = noise.distribution == Distribution::Gaussian && lower > 0.5;
-    let radius = certified.then(|| f64::from(noise.scale) * normal_quantile(lower));
+    let radius = certified.then(|| f64::from(noise.scale as f32) * normal_quantile(lower));
     Vote { shares: counts.iter().map(|count| *count as f32 / samples.max(1) as f32).collect(), radius }
 }
 

@@ -9,6 +9,7 @@ use super::{
     optimizer::{Optimizer, Saved},
     progress::{Progress, Step},
     recipe::{Select, Stage},
+    sampler::TaskSampler,
     source::Source,
     stop::Stop,
 };
@@ -22,8 +23,12 @@ use crate::{
     tensor::{Pending, Tensor},
 };
 use serde::{Deserialize, Serialize};
-use serde_json::json;
-use std::{ops::Range, path::Path, time::Instant};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    time::Instant,
+};
 
 /// Randomness leaves this many streams to each micro-batch.
 const STREAMS_PER_MICRO_BATCH: u32 = 1 << 16;
@@ -35,50 +40,84 @@ pub struct Plan<'a> {
     pub name: &'a str,
     /// Its settings.
     pub stage: &'a Stage,
-    /// What a step minimizes.
-    pub objective: &'a dyn Objective,
-    /// The training examples.
-    pub source: &'a dyn Source,
+    /// The tasks that are learned at once, first the one that the stage is for.
+    pub branches: &'a [Branch],
+    /// Which of them each update is of.
+    pub sampler: &'a TaskSampler,
     /// Updates in all.
     pub updates: u64,
-    /// What models are selected by.
-    pub exam: &'a Exam,
     /// Of this all randomness of the stage is made.
     pub seed: u64,
     /// The most tokens that are on the device at once.
     pub tokens: usize,
 }
 
+/// One of the tasks that a stage learns: a head on the encoder, which it shares with the others.
+pub struct Branch {
+    /// The task's name.
+    pub task: String,
+    /// What a step minimizes.
+    pub objective: Box<dyn Objective>,
+    /// The training examples.
+    pub source: Box<dyn Source>,
+    /// What models are measured by, and by the first task's selected.
+    pub exam: Exam,
+}
+
+/// The order of the epoch that each branch is in.
+#[derive(Debug, Default)]
+pub struct Orders(BTreeMap<usize, (u64, Vec<usize>)>);
+
+/// What one update trains on.
+pub struct Turn {
+    /// Which of the branches.
+    pub branch: usize,
+    /// The epoch that it is in.
+    epoch: u64,
+    /// Its examples, and their places in the epoch.
+    examples: Vec<(usize, usize)>,
+}
+
 impl Plan<'_> {
-    /// The optimizer of the stage before its first update.
-    pub fn optimizer(&self, model: &Model) -> Optimizer {
+    /// The optimizer of the stage before its first update, over the models of all branches.
+    pub fn optimizer(&self, models: &[Model]) -> Optimizer {
         let settings = self.stage.optimizer(self.updates as u32);
+        let (model, beside) = models.split_first().expect("a stage has a task");
         if self.stage.freeze_word_embeddings {
-            return Optimizer::frozen(model, settings);
+            return Optimizer::frozen(model, settings).with_beside(beside);
         }
-        if model.head.reads_words() {
-            return Optimizer::dense(model, settings);
+        if models.iter().any(|model| model.head.reads_words()) {
+            return Optimizer::dense(model, settings).with_beside(beside);
         }
-        let mut optimizer = Optimizer::lazy(model, settings);
-        optimizer.expect(model, &self.source.vocabulary().unwrap_or_default());
+        let mut optimizer = Optimizer::lazy(model, settings).with_beside(beside);
+        let known: BTreeSet<u32> = self.branches.iter().filter_map(|b| b.source.vocabulary()).flatten().collect();
+        optimizer.expect(model, &known.into_iter().collect::<Vec<u32>>());
         optimizer
     }
 
-    /// Which places of its epoch the update after `step` updates takes; `order` becomes that epoch's.
-    pub fn places(&self, step: u64, order: &mut (u64, Vec<usize>)) -> Range<usize> {
-        let (n, size) = (self.source.len(), self.stage.batch_size);
-        let per_epoch = n.div_ceil(size) as u64;
-        let (epoch, at) = (step / per_epoch, (step % per_epoch) as usize);
+    /// What the update after `step` updates trains on.
+    pub fn turn(&self, step: u64, orders: &mut Orders) -> Turn {
+        let (branch, nth) = self.sampler.task_of(step);
+        let (source, size) = (&self.branches[branch].source, self.stage.batch_size);
+        let per_epoch = source.len().div_ceil(size) as u64;
+        let (epoch, at) = (nth / per_epoch, (nth % per_epoch) as usize);
+        let order = orders.0.entry(branch).or_insert((u64::MAX, Vec::new()));
         if order.0 != epoch {
-            *order = (epoch, self.source.order(self.seed, epoch));
+            *order = (epoch, source.order(self.seed, epoch));
         }
-        at * size..((at + 1) * size).min(n)
+        let places = at * size..((at + 1) * size).min(source.len());
+        Turn { branch, epoch, examples: places.map(|place| (order.1[place], place)).collect() }
     }
 
-    /// The examples of the update after `step` updates.
-    pub fn items(&self, step: u64, order: &mut (u64, Vec<usize>)) -> Result<Vec<Item>> {
-        let places = self.places(step, order);
-        places.map(|place| self.source.item(order.1[place], order.0, place)).collect()
+    /// The examples of a turn.
+    pub fn items(&self, turn: &Turn) -> Result<Vec<Item>> {
+        let source = &self.branches[turn.branch].source;
+        turn.examples.iter().map(|(example, place)| source.item(*example, turn.epoch, *place)).collect()
+    }
+
+    /// How many tokens each example of a turn has, at most.
+    pub fn lengths(&self, turn: &Turn) -> Vec<usize> {
+        turn.examples.iter().map(|(example, _)| self.branches[turn.branch].source.n_tokens(*example)).collect()
     }
 }
 
@@ -86,11 +125,13 @@ impl Plan<'_> {
 pub fn loss_and_gradients(
     model: &Model,
     plan: &Plan,
+    branch: usize,
     optimizer: &Optimizer,
     items: &[Item],
     active: Option<&ActiveRows>,
     step: u32,
 ) -> (Tensor, Vec<Tensor>) {
+    let objective = &plan.branches[branch].objective;
     let predictions: usize = items.iter().map(Item::n_goals).sum();
     let weight = 1.0 / predictions.max(1) as f32;
     let words = active.map_or(Words::Table, Words::Active);
@@ -99,7 +140,7 @@ pub fn loss_and_gradients(
     for (i, part) in cut(items, plan.tokens).into_iter().enumerate() {
         let draw = Some(Draw { seed: plan.seed, step, stream: i as u32 * STREAMS_PER_MICRO_BATCH });
         let scene = Scene { model, words, batch: &pack(part), weight, draw };
-        let (part_loss, part_grads) = optimizer.gradients(plan.objective.loss(&scene), &leaves);
+        let (part_loss, part_grads) = optimizer.gradients(objective.loss(&scene), &leaves);
         grads = match grads.is_empty() {
             true => part_grads,
             false => grads.into_iter().zip(part_grads).map(|(sum, grad)| sum.add(&grad)).collect(),
@@ -154,10 +195,10 @@ impl State {
     }
 }
 
-/// Trains `model` in place, and leaves it as the selected one. Returns all evaluations.
-pub fn fit(model: &Model, plan: &Plan, desk: &Desk, forecast: &Forecast) -> Result<Vec<Evaluation>> {
-    let mut training = Training::begin(model, plan, desk)?;
-    if let Some(note) = forecast.prepare(model.device()) {
+/// Trains the models of all branches in place, and leaves the first as the selected one. Returns all its evaluations.
+pub fn fit(models: &[Model], plan: &Plan, desk: &Desk, forecast: &Forecast) -> Result<Vec<Evaluation>> {
+    let mut training = Training::begin(models, plan, desk)?;
+    if let Some(note) = forecast.prepare(models[0].device()) {
         desk.progress.note(note);
     }
     let unsaved = desk.stop.hold();
@@ -184,7 +225,10 @@ fn is_due(step: u64, every: u64) -> bool {
 }
 
 struct Training<'a> {
+    /// The model that the stage is for.
     model: &'a Model,
+    /// Those of all branches, this one first.
+    models: &'a [Model],
     plan: &'a Plan<'a>,
     desk: &'a Desk<'a>,
     optimizer: Optimizer,
@@ -195,8 +239,7 @@ struct Training<'a> {
     pending: Option<Update>,
     /// How many updates in a row were skipped because the scaled gradients overflowed.
     skipped: usize,
-    /// The order of the epoch that is under way.
-    order: (u64, Vec<usize>),
+    orders: Orders,
 }
 
 /// Updates without finite gradients in a row that are the scale's fault: by then it has been halved down to 1.
@@ -205,6 +248,7 @@ const MAX_SKIPPED: usize = 24;
 /// An update that was made, whose numbers arrive later.
 struct Update {
     step: u64,
+    branch: usize,
     ids: Vec<String>,
     tokens: usize,
     learning_rate: f32,
@@ -216,12 +260,11 @@ struct Update {
 
 impl<'a> Training<'a> {
     /// From the newest whole checkpoint, or from the start.
-    fn begin(model: &'a Model, plan: &'a Plan<'a>, desk: &'a Desk<'a>) -> Result<Training<'a>> {
-        let optimizer = plan.optimizer(model);
-        let order = (u64::MAX, Vec::new());
+    fn begin(models: &'a [Model], plan: &'a Plan<'a>, desk: &'a Desk<'a>) -> Result<Training<'a>> {
+        let (model, optimizer, orders) = (&models[0], plan.optimizer(models), Orders::default());
         let state = State::default();
         let mut training =
-            Training { model, plan, desk, optimizer, state, sum: None, pending: None, skipped: 0, order };
+            Training { model, models, plan, desk, optimizer, state, sum: None, pending: None, skipped: 0, orders };
         if let Some(saved) = desk.stage_folder.latest(|note| desk.progress.note(note))? {
             training.restore(&saved.path)?;
             desk.progress.note(format_args!("{} goes on after update {}", plan.name, training.state.step));
@@ -236,21 +279,24 @@ impl<'a> Training<'a> {
     /// One update.
     fn step(&mut self) -> Result<()> {
         let started = Instant::now();
-        let items = self.plan.items(self.state.step, &mut self.order)?;
+        let turn = self.plan.turn(self.state.step, &mut self.orders);
+        let (items, branch, model) = (self.plan.items(&turn)?, turn.branch, &self.models[turn.branch]);
         let learning_rate = self.optimizer.learning_rate();
         let tokens = items.iter().map(|item| item.ids.len()).sum();
-        let active = self.optimizer.activate(self.model, items.iter().flat_map(|item| item.ids.iter().copied()));
+        let active = self.optimizer.activate(model, items.iter().flat_map(|item| item.ids.iter().copied()));
         let step = self.state.step as u32;
-        let (loss, grads) = loss_and_gradients(self.model, self.plan, &self.optimizer, &items, active.as_ref(), step);
-        let square = self.optimizer.step(self.model, active.as_ref(), &grads);
+        let (loss, grads) =
+            loss_and_gradients(model, self.plan, branch, &self.optimizer, &items, active.as_ref(), step);
+        let square = self.optimizer.step_head(branch, model, active.as_ref(), &grads);
         let loss = loss.read_later();
         let square = square.read_later();
-        self.model.device().submit();
+        model.device().submit();
         self.settle()?; // the numbers of the update before, while the device works on this one
         self.state.step += 1;
         let ids = items.into_iter().map(|item| item.id).collect();
         let seconds = started.elapsed().as_secs_f64();
-        self.pending = Some(Update { step: self.state.step, ids, tokens, learning_rate, seconds, loss, square });
+        let step = self.state.step;
+        self.pending = Some(Update { step, branch, ids, tokens, learning_rate, seconds, loss, square });
         Ok(())
     }
 
@@ -259,13 +305,17 @@ impl<'a> Training<'a> {
         let Some(update) = self.pending.take() else { return Ok(()) };
         let (loss, square) = (f64::from(update.loss.wait()[0]), f64::from(update.square.wait()[0]));
         let Plan { name: stage, updates: total, .. } = *self.plan;
-        let rest = [
+        let mut rest = vec![
             ("loss", number(loss)),
             ("grad_norm", number(square.sqrt())),
             ("learning_rate", number(f64::from(update.learning_rate))),
             ("tokens", json!(update.tokens)),
             ("seconds", number((update.seconds * 1e6).round() / 1e6)),
         ];
+        let task = &self.plan.branches[update.branch].task;
+        if self.plan.branches.len() > 1 {
+            rest.push(("task", json!(task)));
+        }
         self.desk.write(|| self.desk.folder.log("step", stage, update.step, &rest))?;
         self.skipped = if square.is_finite() { 0 } else { self.skipped + 1 };
         let skipped = self.optimizer.may_skip() && (1..=MAX_SKIPPED).contains(&self.skipped);
@@ -315,16 +365,25 @@ impl<'a> Training<'a> {
     /// Measures the model on the dev examples, and keeps it where the rule of selection wants it.
     fn evaluate(&mut self) -> Result<()> {
         self.settle()?;
-        if self.plan.exam.is_empty() {
+        let exam = &self.plan.branches[0].exam;
+        if exam.is_empty() {
             return Ok(());
         }
         self.optimizer.flush(self.model);
-        let (step, value) = (self.state.step, self.measure()?);
+        let (step, value) = (self.state.step, self.measure(0)?);
         let best = self.state.best().is_none_or(|best| value > best.value);
         self.state.evaluations.push(Evaluation { step, value });
-        let (measure, key) = self.plan.exam.metric();
+        let (measure, key) = exam.metric();
         self.desk.progress.evaluated(self.plan.name, step, &measure, value, best);
-        let rest = [(key.as_str(), number(value))];
+        let mut rest = vec![(key, number(value))];
+        for (branch, Branch { task, exam, .. }) in self.plan.branches.iter().enumerate().skip(1) {
+            if !exam.is_empty() {
+                let (value, (measure, key)) = (self.measure(branch)?, exam.metric());
+                self.desk.progress.evaluated(self.plan.name, step, &format!("{task} {measure}"), value, false);
+                rest.push((format!("{task} {key}"), number(value)));
+            }
+        }
+        let rest: Vec<(&str, Value)> = rest.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
         self.desk.write(|| self.desk.folder.log("evaluation", self.plan.name, step, &rest))?;
         match self.plan.stage.select {
             Select::Best if best && self.state.step < self.plan.updates => {
@@ -339,8 +398,9 @@ impl<'a> Training<'a> {
         }
     }
 
-    fn measure(&self) -> Result<f64> {
-        let measured = self.plan.exam.measure(self.model, self.plan.tokens, self.desk.stop)?;
+    fn measure(&self, branch: usize) -> Result<f64> {
+        let (exam, model) = (&self.plan.branches[branch].exam, &self.models[branch]);
+        let measured = exam.measure(model, self.plan.tokens, self.desk.stop)?;
         measured.or_else(|id| {
             let (step, stage, last) = (self.state.step, self.plan.name, self.last_good()?);
             Err(Error::Diverged(format!(
@@ -373,6 +433,7 @@ impl<'a> Training<'a> {
     fn fill(&mut self, folder: &Path) -> Result<()> {
         self.model.write(folder)?;
         self.optimizer.write(self.model, &folder.join("optimizer.safetensors"))?;
+        self.optimizer.write_beside(&folder.join("beside.safetensors"))?;
         if let Some(sum) = &self.sum {
             checkpoint::write(&folder.join("average.safetensors"), &entries(sum), &[])?;
         }
@@ -388,6 +449,7 @@ impl<'a> Training<'a> {
         self.model.restore(&Weights::open(folder)?)?;
         let saved = Weights::open(&folder.join("optimizer.safetensors"))?;
         self.optimizer.restore(self.model, &saved, self.state.step as u32)?;
+        self.optimizer.restore_beside(&folder.join("beside.safetensors"))?;
         let average = folder.join("average.safetensors");
         if average.exists() {
             let saved = Weights::open(&average)?;

@@ -25,12 +25,15 @@ pub struct FinalLoss {
 impl FinalLoss {
     /// Reads that of a stage from the run's log; none where it holds no update of it. `guessing` is the loss of one who
     /// knows nothing of the texts, where that is known.
-    pub fn read(log: &Path, stage: &str, guessing: Option<f64>) -> Result<Option<FinalLoss>> {
+    ///
+    /// Of a stage that learned several tasks at once, the updates of the one that it is for count, `task`.
+    pub fn read(log: &Path, stage: &str, task: &str, guessing: Option<f64>) -> Result<Option<FinalLoss>> {
         let bytes = std::fs::read(log).map_err(|error| Error::read(log, &error))?;
         let losses: Vec<f64> = bytes
             .split(|byte| *byte == b'\n')
             .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
             .filter(|event| event["event"] == "step" && event["stage"] == stage)
+            .filter(|event| event["task"].as_str().is_none_or(|of| of == task))
             .filter_map(|event| event["loss"].as_f64())
             .collect();
         let updates = losses.len().div_ceil(4).min(LAST);
@@ -91,7 +94,7 @@ mod tests {
         let read = |losses: &[f64]| {
             let own: String = losses.iter().enumerate().map(|(i, loss)| line("2-x", i, *loss)).collect();
             std::fs::write(&log, line("1-x", 1, 9.0) + "{torn\n" + &own + "\u{fffd}").unwrap();
-            FinalLoss::read(&log, "2-x", Some(entropy(&even))).unwrap()
+            FinalLoss::read(&log, "2-x", "x", Some(entropy(&even))).unwrap()
         };
         assert_eq!(read(&[]), None);
         let good = read(&[2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.5]).unwrap();
@@ -99,5 +102,11 @@ mod tests {
         let bad = read(&[0.5, 0.5, 0.5, 1.5]).unwrap();
         assert!(bad.warning().unwrap().contains("the last 1 updates is 1.5000, that of guessing"), "{bad:?}");
         assert_eq!(read(&[1.0; 400]).unwrap().updates, 50);
+        let both = [("x", 1.0), ("other", 9.0), ("x", 3.0), ("other", 9.0), ("x", 2.0)];
+        let both = both.map(|(task, loss)| {
+            json!({ "event": "step", "stage": "2-x", "step": 1, "task": task, "loss": loss }).to_string() + "\n"
+        });
+        std::fs::write(&log, both.concat()).unwrap();
+        assert_eq!(FinalLoss::read(&log, "2-x", "x", None).unwrap().unwrap().mean, 2.0);
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     evaluate::{self, Vote},
-    objective::RandomPerturbation,
+    methods::RsRp,
     record::Record,
     source::Labelled,
     stop::Stop,
@@ -41,7 +41,7 @@ pub struct Examiner<'a> {
 #[derive(Clone, Debug)]
 pub struct Voting {
     /// Where noise enters, and how much.
-    pub noise: RandomPerturbation,
+    pub noise: RsRp,
     /// How many copies of each example vote.
     pub samples: u32,
     /// How sure a certified radius is to hold.

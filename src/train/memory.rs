@@ -2,7 +2,7 @@
 //!
 //! The stage's heaviest update goes through its motions on a planned device: the same code, the same pools, no numbers.
 
-use super::fit::{Plan, loss_and_gradients};
+use super::fit::{Orders, Plan, Turn, loss_and_gradients};
 use crate::{
     cpu::block,
     error::{Error, Result, catch},
@@ -110,14 +110,29 @@ impl Forecast {
 pub struct Subject<'a> {
     /// Sizes.
     pub config: &'a Config,
-    /// What it predicts.
-    pub head: &'a HeadKind,
+    /// What it predicts, first in the task that the stage is for.
+    pub heads: &'a [HeadKind],
     /// Where it will live.
     pub device: &'a Device,
     /// Whether layers keep only their input.
     pub recompute: bool,
     /// How many layers take part.
     pub depth: usize,
+}
+
+impl Subject<'_> {
+    /// The models of all branches, with fresh weights.
+    fn models(&self, device: &Device) -> Result<Vec<Model>> {
+        let (first, beside) = self.heads.split_first().expect("a stage has a task");
+        let mut model = Model::fresh(self.config.clone(), first.clone(), 0, device)?;
+        model.encoder.recompute = self.recompute;
+        model.encoder.depth = self.depth;
+        let mut models = vec![model];
+        for head in beside {
+            models.push(models[0].beside(head.clone(), 0)?);
+        }
+        Ok(models)
+    }
 }
 
 /// Foresees a stage.
@@ -127,23 +142,24 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
     let motions = subject.device.planned();
     let device = Device::Planned(motions.clone());
     catch(|| {
-        let mut model = Model::fresh(subject.config.clone(), subject.head.clone(), 0, &device)?;
-        model.encoder.recompute = subject.recompute;
-        model.encoder.depth = subject.depth;
+        let models = subject.models(&device)?;
         let weights = motions.usage().held;
-        let mut optimizer = plan.optimizer(&model);
+        let mut optimizer = plan.optimizer(&models);
         let (before, state) = (motions.blocks(), motions.usage().held - weights);
         let (mut gradients, mut longest) = (0, 0);
-        for items in heaviest(plan)? {
+        for turn in heaviest(plan) {
+            let (model, items) = (&models[turn.branch], plan.items(&turn)?);
             longest = longest.max(cut(&items, plan.tokens).iter().map(|part| n_tokens(part)).max().unwrap_or(0));
-            let active = optimizer.activate(&model, items.iter().flat_map(|item| item.ids.iter().copied()));
-            let (loss, grads) = loss_and_gradients(&model, plan, &optimizer, &items, active.as_ref(), 0);
+            let active = optimizer.activate(model, items.iter().flat_map(|item| item.ids.iter().copied()));
+            let (loss, grads) = loss_and_gradients(model, plan, turn.branch, &optimizer, &items, active.as_ref(), 0);
             gradients = gradients.max(grads.iter().map(|grad| grad.shape().len() as u64 * 4).sum());
-            optimizer.step(&model, active.as_ref(), &grads);
+            optimizer.step_head(turn.branch, model, active.as_ref(), &grads);
             drop(loss);
         }
         let mut blocks = motions.blocks(); // an evaluation makes its own in place of those that lie idle
-        plan.exam.rehearse(&model, plan.tokens)?;
+        for (branch, model) in plan.branches.iter().zip(&models) {
+            branch.exam.rehearse(model, plan.tokens)?;
+        }
         let total = motions.usage().held_peak;
         let bytes = |bytes: u64| Bytes(bytes);
         let parts = Parts {
@@ -165,21 +181,24 @@ fn n_tokens(items: &[Item]) -> usize {
     items.iter().map(|item| item.ids.len()).sum()
 }
 
-/// The update with the longest micro-batch, and the one with the most of them: sums of gradients take memory too.
-fn heaviest(plan: &Plan) -> Result<Vec<Vec<Item>>> {
-    let (mut longest, mut most) = ((0, 0), (0, 0));
-    let mut order = (u64::MAX, Vec::new());
+/// Of each branch the update with the longest micro-batch, and the one with the most of them: sums of gradients take memory
+/// too.
+fn heaviest(plan: &Plan) -> Vec<Turn> {
+    let mut found = vec![[(0, 0); 2]; plan.branches.len()];
+    let mut orders = Orders::default();
     for step in 0..plan.updates.min(MOST_UPDATES) {
-        let places = plan.places(step, &mut order);
-        let lengths: Vec<usize> = places.map(|place| plan.source.n_tokens(order.1[place])).collect();
+        let turn = plan.turn(step, &mut orders);
+        let lengths = plan.lengths(&turn);
         let parts = runs(lengths.iter().copied(), plan.tokens);
         let tokens = parts.iter().map(|part| lengths[part.clone()].iter().sum::<usize>()).max().unwrap_or(0);
-        longest = longest.max((tokens, u64::MAX - step));
-        most = most.max((parts.len(), u64::MAX - step));
+        let [longest, most] = &mut found[turn.branch];
+        *longest = (*longest).max((tokens, u64::MAX - step));
+        *most = (*most).max((parts.len(), u64::MAX - step));
     }
-    let mut steps = vec![u64::MAX - longest.1, u64::MAX - most.1];
+    let met = found.into_iter().flatten().filter(|(size, _)| *size > 0);
+    let mut steps: Vec<u64> = met.map(|(_, step)| u64::MAX - step).collect();
     steps.dedup();
-    steps.into_iter().map(|step| plan.items(step, &mut order)).collect()
+    steps.into_iter().map(|step| plan.turn(step, &mut orders)).collect()
 }
 
 /// What a stage was found to take and to fit in, for the folder of the run: it goes on with the same micro-batches.
@@ -212,7 +231,8 @@ pub fn choose(subject: &Subject, plan: &Plan, limit: Option<Bytes>) -> Result<(C
         Ok::<_, Error>((choice, forecast))
     };
     let Some(limit) = limit else { return try_with(plan.tokens) };
-    let longest = (0..plan.source.len()).map(|i| plan.source.n_tokens(i)).max().unwrap_or(1);
+    let sources = plan.branches.iter().map(|branch| &branch.source);
+    let longest = sources.flat_map(|source| (0..source.len()).map(|i| source.n_tokens(i))).max().unwrap_or(1);
     let smaller = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 16];
     let smaller = smaller.into_iter().chain([longest]).filter(|tokens| *tokens < plan.tokens && *tokens >= longest);
     let mut least = None;

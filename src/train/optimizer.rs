@@ -6,7 +6,7 @@ use crate::{
     checkpoint::{self, Entry, Values, Weights},
     error::{Error, Result},
     models::Model,
-    nn::{ActiveRows, WordTable, is_undecayed},
+    nn::{ActiveRows, Parameter, WordTable, is_undecayed},
     ops::{AdamW, AdamWRows, CatchUp, Copy, LossScale, sum_squares},
     tensor::{Device, Tensor},
 };
@@ -75,10 +75,29 @@ impl Settings {
 pub struct Optimizer {
     settings: Settings,
     taken: u32,
-    moments: Vec<[Tensor; 2]>,
+    /// The moments of the encoder's parameters.
+    shared: Vec<[Tensor; 2]>,
+    /// The heads: the model's, and those beside it.
+    heads: Vec<OfHead>,
     table: Table,
     /// The state of [`LossScale`], where operands in f16 need it.
     scale: Option<Tensor>,
+}
+
+/// A head's parameters with their moments. It learns in the updates of its task only: between them nothing of it moves, and
+/// its moments are corrected by their number.
+struct OfHead {
+    parameters: Vec<Parameter>,
+    moments: Vec<[Tensor; 2]>,
+    taken: u32,
+}
+
+impl OfHead {
+    fn new(model: &Model) -> OfHead {
+        let parameters = model.parameters[model.n_shared..].to_vec();
+        let moments = parameters.iter().map(|parameter| two_zeros(&parameter.tensor)).collect();
+        OfHead { parameters, moments, taken: 0 }
+    }
 }
 
 /// Good steps after which the loss's scale doubles: PyTorch's `growth_interval`.
@@ -119,7 +138,14 @@ impl Optimizer {
     fn new(model: &Model, settings: Settings, table: Table) -> Optimizer {
         let scaled = model.device().precision() == Precision::F16;
         let scale = scaled.then(|| Tensor::new(&LossScale::START, [4], model.device()));
-        Optimizer { settings, taken: 0, moments: moments(model), table, scale }
+        let shared = model.parameters[..model.n_shared].iter().map(|parameter| two_zeros(&parameter.tensor)).collect();
+        Optimizer { settings, taken: 0, shared, heads: vec![OfHead::new(model)], table, scale }
+    }
+
+    /// The same for further heads on the model's encoder.
+    pub fn with_beside(mut self, beside: &[Model]) -> Optimizer {
+        self.heads.extend(beside.iter().map(OfHead::new));
+        self
     }
 
     /// Whether an update without finite gradients is skipped on purpose: the loss's scale was too large.
@@ -190,14 +216,26 @@ impl Optimizer {
     ///
     /// An update that is skipped for its scale still counts in the schedule, since the host does not wait to know.
     pub fn step(&mut self, model: &Model, active: Option<&ActiveRows>, grads: &[Tensor]) -> Tensor {
+        self.step_head(0, model, active, grads)
+    }
+
+    /// [`Optimizer::step`] with the head of this number; those beside are counted from 1. The others stay as they are.
+    pub fn step_head(&mut self, head: usize, model: &Model, active: Option<&ActiveRows>, grads: &[Tensor]) -> Tensor {
         let zero = Tensor::zeros([1], model.device());
         let total = sum_squares(&grads.iter().collect::<Vec<_>>(), &zero);
         let (factor, total) = self.clip(total);
         let (own, table) = grads.split_at(model.parameters.len());
-        for ((parameter, [m, v]), grad) in model.parameters.iter().zip(&self.moments).zip(own) {
+        let head = &mut self.heads[head];
+        let moments = self.shared.iter().chain(&head.moments);
+        for (i, ((parameter, [m, v]), grad)) in model.parameters.iter().zip(moments).zip(own).enumerate() {
             let decay = if is_undecayed(&parameter.name) { 0.0 } else { self.settings.weight_decay };
-            Tensor::update(&self.settings.adamw(self.taken, decay), &[&parameter.tensor, m, v], &[grad, &factor]);
+            let mut hyper = self.settings.adamw(self.taken, decay);
+            if i >= model.n_shared {
+                hyper.step = head.taken + 1;
+            }
+            Tensor::update(&hyper, &[&parameter.tensor, m, v], &[grad, &factor]);
         }
+        head.taken += 1;
         let hyper = self.settings.adamw(self.taken, self.settings.weight_decay);
         match (&mut self.table, active) {
             (Table::Dense(windows), None) => {
@@ -238,9 +276,9 @@ impl Optimizer {
     fn save(&self, model: &Model) -> State {
         let mut tensors = Vec::new();
         let mut keep = |name: String, tensor: &Tensor| tensors.push((name, tensor.clone()));
-        for (parameter, [m, v]) in model.parameters.iter().zip(&self.moments) {
-            keep(format!("{}.exp_avg", parameter.name), m);
-            keep(format!("{}.exp_avg_sq", parameter.name), v);
+        for (name, [m, v]) in self.named(model) {
+            keep(format!("{name}.exp_avg"), m);
+            keep(format!("{name}.exp_avg_sq"), v);
         }
         if let Some(scale) = &self.scale {
             keep("loss_scale".to_string(), scale);
@@ -264,17 +302,58 @@ impl Optimizer {
             }
             Table::Frozen => {}
         }
+        if self.heads.len() > 1 {
+            places.push((HEADS_TAKEN.to_owned(), self.heads.iter().map(|head| head.taken).collect()));
+        }
         (tensors, places)
+    }
+
+    /// The moments of all parameters but the word table, by name.
+    fn named<'a>(&'a self, model: &'a Model) -> Vec<(String, &'a [Tensor; 2])> {
+        let shared = model.parameters.iter().map(|parameter| parameter.name.clone()).zip(&self.shared);
+        let of_head = |(i, head): (usize, &'a OfHead)| {
+            let names = head.parameters.iter().map(move |parameter| name_of_head(i, &parameter.name));
+            names.zip(&head.moments)
+        };
+        shared.chain(self.heads.iter().enumerate().flat_map(of_head)).collect()
+    }
+
+    /// The weights of the heads beside the model's, by name.
+    fn beside(&self) -> Vec<(String, &Tensor)> {
+        let mut weights = Vec::new();
+        for (i, head) in self.heads.iter().enumerate().skip(1) {
+            weights.extend(head.parameters.iter().map(|p| (name_of_head(i, &p.name), &p.tensor)));
+        }
+        weights
+    }
+
+    /// Writes the weights of the heads beside the model's, where there are any.
+    pub fn write_beside(&self, path: &Path) -> Result<()> {
+        let beside = self.beside();
+        let entries: Vec<Entry> = beside.iter().map(|(name, tensor)| of_tensor(name, tensor)).collect();
+        if entries.is_empty() { Ok(()) } else { checkpoint::write(path, &entries, &[]) }
+    }
+
+    /// Takes up the weights of the heads beside the model's.
+    pub fn restore_beside(&self, path: &Path) -> Result<()> {
+        let beside = self.beside();
+        if beside.is_empty() {
+            return Ok(());
+        }
+        let saved = Weights::open(path)?;
+        for (name, tensor) in beside {
+            if saved.shape(&name).is_none_or(|shape| *shape != tensor.shape()[..]) {
+                return Err(of_another_recipe(&saved, &name));
+            }
+            tensor.refill(|values| saved.read_into(&name, values))?;
+        }
+        Ok(())
     }
 
     /// Writes what a checkpoint has to hold.
     pub fn write(&self, model: &Model, path: &Path) -> Result<()> {
         let (tensors, places) = self.save(model);
-        let moments = tensors.iter().map(|(name, tensor)| Entry {
-            name,
-            shape: tensor.shape(),
-            values: Values::Tensors(std::slice::from_ref(tensor)),
-        });
+        let moments = tensors.iter().map(|(name, tensor)| of_tensor(name, tensor));
         let places = places.iter().map(|(name, values)| (name, [values.len()], values)).collect::<Vec<_>>();
         let places = places.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::U32(values) });
         checkpoint::write(path, &moments.chain(places).collect::<Vec<Entry>>(), &[])
@@ -283,9 +362,22 @@ impl Optimizer {
     /// Takes up a saved state after `taken` updates.
     pub fn restore(&mut self, model: &Model, saved: &Weights, taken: u32) -> Result<()> {
         let device = model.device();
-        for (parameter, [m, v]) in model.parameters.iter().zip(&mut self.moments) {
-            *m = read(saved, &format!("{}.exp_avg", parameter.name), device)?;
-            *v = read(saved, &format!("{}.exp_avg_sq", parameter.name), device)?;
+        let restore = |name: &str, [m, v]: &mut [Tensor; 2]| -> Result<()> {
+            *m = read(saved, &format!("{name}.exp_avg"), device)?;
+            *v = read(saved, &format!("{name}.exp_avg_sq"), device)?;
+            Ok(())
+        };
+        for (parameter, both) in model.parameters.iter().zip(&mut self.shared) {
+            restore(&parameter.name, both)?;
+        }
+        for (i, OfHead { parameters, moments, .. }) in self.heads.iter_mut().enumerate() {
+            for (parameter, both) in parameters.iter().zip(moments) {
+                restore(&name_of_head(i, &parameter.name), both)?;
+            }
+        }
+        let counts = if self.heads.len() > 1 { saved.read_u32(HEADS_TAKEN)? } else { vec![taken] };
+        for (head, taken) in self.heads.iter_mut().zip(counts) {
+            head.taken = taken;
         }
         if let Some(scale) = &mut self.scale {
             *scale = read(saved, "loss_scale", device)?;
@@ -316,8 +408,7 @@ impl Optimizer {
 
 fn read(saved: &Weights, name: &str, device: &Device) -> Result<Tensor> {
     let Some(shape) = saved.shape(name) else {
-        let source = saved.source().display();
-        return Err(Error::Data(format!("{source}: {name} is missing; the checkpoint belongs to another recipe")));
+        return Err(of_another_recipe(saved, name));
     };
     Tensor::filled(shape, device, |values| saved.read_into(name, values))
 }
@@ -326,8 +417,21 @@ fn two_zeros(like: &Tensor) -> [Tensor; 2] {
     [(); 2].map(|()| Tensor::zeros(like.shape().clone(), like.device()))
 }
 
-fn moments(model: &Model) -> Vec<[Tensor; 2]> {
-    model.parameters.iter().map(|parameter| two_zeros(&parameter.tensor)).collect()
+/// The number of updates of each head, in a saved state of several.
+const HEADS_TAKEN: &str = "heads.taken";
+
+/// What a parameter of a head is called in a saved state: heads of two tasks may have the same names.
+fn name_of_head(head: usize, name: &str) -> String {
+    if head == 0 { name.to_owned() } else { format!("beside.{head}.{name}") }
+}
+
+fn of_tensor<'a>(name: &'a str, tensor: &'a Tensor) -> Entry<'a> {
+    Entry { name, shape: tensor.shape(), values: Values::Tensors(std::slice::from_ref(tensor)) }
+}
+
+fn of_another_recipe(saved: &Weights, name: &str) -> Error {
+    let source = saved.source().display();
+    Error::Data(format!("{source}: {name} is missing; the checkpoint belongs to another recipe"))
 }
 
 /// Updates the active rows, window by window: ascending ids make each window's rows a run of the gradient.
@@ -457,5 +561,72 @@ impl Decays {
     /// The factor for a row that has seen `seen` updates; none where nothing decays.
     fn since(&self, seen: u32) -> Option<f32> {
         self.products.get(seen as usize).map(|product| *product as f32)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        array::Segments,
+        models::{Batch, Config, HeadKind, Place, Target, Words},
+        nn::Pass,
+    };
+
+    /// Of two heads on one encoder each learns in its own updates, the encoder in all. AdamW's first update of a parameter is
+    /// the learning rate in size, whenever it comes: a second update's correction would make it 0.74 of that.
+    #[test]
+    fn a_head_learns_in_its_own_updates_alone() {
+        let config = serde_json::json!({
+            "model_type": "xlm-roberta", "vocab_size": 9, "hidden_size": 4, "num_hidden_layers": 1, "pad_token_id": 1,
+            "num_attention_heads": 2, "intermediate_size": 6, "max_position_embeddings": 12, "type_vocab_size": 1,
+            "hidden_dropout_prob": 0.0, "attention_probs_dropout_prob": 0.0, "initializer_range": 0.5,
+        });
+        let config = Config::new(config.as_object().unwrap().clone()).unwrap();
+        let labels = |n: usize| HeadKind::Classify((0..n).map(|i| i.to_string()).collect());
+        let first = Model::fresh(config, labels(2), 7, &Device::cpu()).unwrap();
+        let models = [first.beside(labels(3), 8).unwrap(), first];
+        let [second, first] = &models;
+        let settings = Settings {
+            learning_rate: 1e-2,
+            betas: [0.9, 0.999],
+            epsilon: 1e-12,
+            weight_decay: 0.0,
+            max_grad_norm: f32::INFINITY,
+            warmup_steps: 0,
+            total_steps: 10,
+            decay: Decay::Constant,
+        };
+        let mut optimizer = Optimizer::dense(first, settings).with_beside(&models[..1]);
+        let numbers = |model: &Model, range: std::ops::Range<usize>| -> Vec<f32> {
+            model.parameters[range].iter().flat_map(|parameter| parameter.tensor.to_vec()).collect()
+        };
+        let shared = |model: &Model| numbers(model, 0..model.n_shared);
+        let head = |model: &Model| numbers(model, model.n_shared..model.parameters.len());
+        let segments = Segments::new([3, 2]);
+        for (number, model) in [(0, first), (1, second), (0, first)] {
+            let (positions, types) = (segments.positions(), vec![0; 5].into());
+            let target = Target::labels(&segments, vec![0, 1]);
+            let batch = Batch { ids: vec![0, 5, 2, 0, 7].into(), positions, types, segments: segments.clone(), target };
+            let before = [shared(first), head(first), head(second)];
+            let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
+            let loss = model.loss_from(Place::Word, &words, &batch, 0.5, Pass::evaluation());
+            let (_, grads) = optimizer.gradients(loss, &optimizer.leaves(model, None));
+            optimizer.step_head(number, model, None, &grads);
+            let moved = |after: Vec<f32>, before: &[f32]| -> f32 {
+                after.iter().zip(before).map(|(after, before)| (after - before).abs()).fold(0.0, f32::max)
+            };
+            let moved =
+                [moved(shared(first), &before[0]), moved(head(first), &before[1]), moved(head(second), &before[2])];
+            assert!(
+                moved[0] > 0.0 && (moved[1] > 0.0) == (number == 0) && (moved[2] > 0.0) == (number == 1),
+                "{moved:?}"
+            );
+            if optimizer.taken() < 3 {
+                // In f32, weights of about 0.5 err by 2⁻²⁵.
+                assert!((moved[1 + number] - 1e-2).abs() < 1e-6, "{moved:?}");
+            }
+        }
+        assert_eq!(shared(first), shared(second));
     }
 }

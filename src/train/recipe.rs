@@ -11,18 +11,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 
-use super::{
-    objective::{self, Mixture, Norm, Objective, Pgd, RandomPerturbation, Start},
-    optimizer::{Decay, Settings},
-};
+use super::optimizer::{Decay, Settings};
 use crate::{
     error::{Error, Result},
     gpu,
     hub::{self, What},
     input,
-    models::Place,
     models::shipped as shipped_model,
-    ops::Distribution,
     tasks::{self, Definition, Task},
 };
 
@@ -31,6 +26,8 @@ pub mod own;
 mod parse;
 mod shipped;
 
+pub use super::methods::Method;
+pub use check::Problems;
 pub use shipped::{SHIPPED, find};
 
 /// The version of the keys; a recipe of another one is refused.
@@ -150,16 +147,24 @@ pub struct Data {
 pub struct Stage {
     /// A task, or `mlm`.
     pub task: String,
+    /// Further tasks, or `mlm`, that are learned at the same time, each with a head of its own on the one encoder (Phang et
+    /// al., 2020): an update is of one task. Models are selected and measured by `task`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
+    /// Tasks with n examples each are drawn in proportion to min(n, 2^17) to the power of this: 1, where not given, by size,
+    /// 0 all alike.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub task_alpha: Option<f64>,
     /// How often all examples are seen; either this or `updates`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub epochs: Option<u64>,
     /// How many updates are made.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub updates: Option<u64>,
-    /// The most training examples (or texts per language) to use, from the first on; how many are generated for `demo`.
+    /// The most training examples of a task (or texts per language) to use, from the first on; how many are generated for `demo`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_train_samples: Option<usize>,
-    /// Training files instead of those in the data folder, in the source language.
+    /// Training files of `task` instead of those in the data folder, in the source language.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub train_files: Vec<String>,
     /// Examples per update.
@@ -243,91 +248,6 @@ pub enum Select {
     Average,
 }
 
-/// A method: at most one augmentation of the text, and one or more objectives, summed by their weights.
-///
-/// What is given is in use: `adv = {}` is adversarial training with the defaults, an empty method plain training.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
-pub struct Method {
-    /// What it is called in tables and folder names; not given: its parts joined by `+`.
-    pub name: String,
-    /// The loss as it is.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub standard: Option<Standard>,
-    /// Adversarial training.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub adv: Option<Adv>,
-    /// Randomized smoothing by random perturbation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rs_rp: Option<RsRp>,
-    /// Randomized smoothing by data augmentation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rs_da: Option<RsDa>,
-}
-
-/// Plain training, to be mixed with others.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Standard {
-    /// Weight of its loss; the weights of a method are divided by their sum.
-    pub weight: f64,
-}
-
-/// Adversarial training: the loss at the worst nudge of the embeddings that projected gradient ascent finds.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Adv {
-    /// How the length of a nudge is measured, per example over all its tokens.
-    pub norm: Norm,
-    /// The longest nudge.
-    pub radius: f64,
-    /// The length of one step of ascent.
-    pub step_size: f64,
-    /// Steps of ascent.
-    pub steps: usize,
-    /// Where the ascent begins.
-    pub start: Start,
-    /// What is nudged; the file of each family below `models::families` says what that is in its encoder.
-    pub at: Place,
-    /// The share of the clean loss, at the same dropout masks; the rest is the adversarial loss.
-    pub clean_weight: f64,
-    /// Weight of its loss; the weights of a method are divided by their sum.
-    pub weight: f64,
-}
-
-/// Random perturbation: the mean loss at points drawn around the embeddings.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RsRp {
-    /// How points are drawn.
-    pub distribution: Distribution,
-    /// The standard deviation, or half the width of the cube.
-    pub scale: f64,
-    /// Points per example.
-    pub samples: usize,
-    /// What is perturbed; the file of each family below `models::families` says what that is in its encoder.
-    pub at: Place,
-    /// Points whose votes make a prediction (Cohen et al., 2019); 0: predictions are made without noise.
-    pub vote_samples: usize,
-    /// How sure a certified radius is to hold.
-    pub vote_confidence: f64,
-    /// Weight of its loss; the weights of a method are divided by their sum.
-    pub weight: f64,
-}
-
-/// Data augmentation: copies of the training data in which words gave way to their neighbours.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct RsDa {
-    /// A JSON file from words to lists of words; the generated data need none.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub neighbours: Option<String>,
-    /// Copies per example, which replace it.
-    pub copies: usize,
-    /// Whether as many updates are made as without augmentation.
-    pub compute_matched: bool,
-}
-
 impl Default for Recipe {
     fn default() -> Recipe {
         Recipe {
@@ -377,6 +297,8 @@ impl Default for Stage {
     fn default() -> Stage {
         Stage {
             task: String::new(),
+            beside: Vec::new(),
+            task_alpha: None,
             epochs: None,
             updates: None,
             max_train_samples: None,
@@ -410,50 +332,6 @@ impl Default for Stage {
     }
 }
 
-impl Default for Standard {
-    fn default() -> Standard {
-        Standard { weight: 1.0 }
-    }
-}
-
-/// The PGD settings for MNLI in FreeLB's code (Zhu et al., 2020); the paper's own are not published.
-impl Default for Adv {
-    fn default() -> Adv {
-        Adv {
-            norm: Norm::L2,
-            radius: 0.3,
-            step_size: 0.1,
-            steps: 2,
-            start: Start::Random,
-            at: Place::Word,
-            clean_weight: 0.0,
-            weight: 1.0,
-        }
-    }
-}
-
-/// Distribution, samples and place as in LimJing7/ml-stance-detection, whose scales are 0.01 and 0.1.
-impl Default for RsRp {
-    fn default() -> RsRp {
-        RsRp {
-            distribution: Distribution::Uniform,
-            scale: 0.1,
-            samples: 3,
-            at: Place::Encoder,
-            vote_samples: 0,
-            vote_confidence: 0.999,
-            weight: 1.0,
-        }
-    }
-}
-
-/// Ten copies as for PAWS-X in the public code, which takes three for XNLI.
-impl Default for RsDa {
-    fn default() -> RsDa {
-        RsDa { neighbours: None, copies: 10, compute_matched: false }
-    }
-}
-
 impl Recipe {
     /// The folder of the model to start from; of the one that ships, a copy where it is not here, and of a name that of
     /// the cache.
@@ -484,7 +362,8 @@ impl Recipe {
     pub fn first_with_texts_of(&self, index: usize) -> usize {
         let stage = &self.stages[index];
         let same = |other: &Stage| {
-            other.task == stage.task
+            other.reads_text()
+                && stage.reads_text()
                 && (&other.text, &other.pairs) == (&stage.text, &stage.pairs)
                 && (&other.leave_out, &other.languages) == (&stage.leave_out, &stage.languages)
                 && other.max_train_samples == stage.max_train_samples
@@ -505,6 +384,21 @@ impl Stage {
         self.task == MLM
     }
 
+    /// Whether masked language modelling is this, or beside it.
+    pub fn reads_text(&self) -> bool {
+        self.names().any(|name| name == MLM)
+    }
+
+    /// All that is learned at once by name, first what the stage is for.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.task).chain(&self.beside).map(String::as_str)
+    }
+
+    /// All tasks that are learned at once, first the one that the stage is for; `None` for masked language modelling.
+    pub fn tasks(&self) -> Result<Vec<Option<&'static Task>>> {
+        self.names().map(|name| if name == MLM { Ok(None) } else { tasks::find(name).map(Some) }).collect()
+    }
+
     /// The optimizer's settings for so many updates in all.
     pub fn optimizer(&self, total_steps: u32) -> Settings {
         Settings {
@@ -523,68 +417,6 @@ impl Stage {
     pub fn n_updates(&self, n_examples: usize) -> u64 {
         let per_epoch = n_examples.div_ceil(self.batch_size) as u64;
         self.updates.unwrap_or_else(|| self.epochs.unwrap_or(1) * per_epoch)
-    }
-}
-
-impl Method {
-    /// Its parts by name, the augmentation first.
-    pub fn parts(&self) -> Vec<&'static str> {
-        let given = [
-            ("rs-da", self.rs_da.is_some()),
-            ("standard", self.standard.is_some()),
-            ("adv", self.adv.is_some()),
-            ("rs-rp", self.rs_rp.is_some()),
-        ];
-        given.into_iter().filter(|(_, given)| *given).map(|(name, _)| name).collect()
-    }
-
-    /// What a step minimizes.
-    pub fn objective(&self) -> Box<dyn Objective> {
-        let mut parts: Vec<(f64, Box<dyn Objective>)> = Vec::new();
-        if let Some(standard) = &self.standard {
-            parts.push((standard.weight, Box::new(objective::Standard)));
-        }
-        if let Some(adv) = &self.adv {
-            parts.push((adv.weight, Box::new(adv.objective())));
-        }
-        if let Some(rs_rp) = &self.rs_rp {
-            parts.push((rs_rp.weight, Box::new(rs_rp.objective())));
-        }
-        match parts.len() {
-            0 => Box::new(objective::Standard),
-            1 => parts.remove(0).1,
-            _ => {
-                let sum: f64 = parts.iter().map(|(weight, _)| weight).sum();
-                Box::new(Mixture(parts.into_iter().map(|(weight, part)| ((weight / sum) as f32, part)).collect()))
-            }
-        }
-    }
-}
-
-impl Adv {
-    /// What a step minimizes.
-    pub fn objective(&self) -> Pgd {
-        Pgd {
-            norm: self.norm,
-            radius: self.radius as f32,
-            step_size: self.step_size as f32,
-            steps: self.steps,
-            start: self.start,
-            at: self.at,
-            clean_weight: self.clean_weight as f32,
-        }
-    }
-}
-
-impl RsRp {
-    /// What a step minimizes.
-    pub fn objective(&self) -> RandomPerturbation {
-        RandomPerturbation {
-            distribution: self.distribution,
-            scale: self.scale as f32,
-            samples: self.samples,
-            at: self.at,
-        }
     }
 }
 

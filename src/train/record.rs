@@ -42,6 +42,9 @@ pub struct Record {
     pub rxlt: String,
     /// The task of the last stage: one of ours, or `mlm`.
     pub task: String,
+    /// What was learned beside it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub beside: Vec<String>,
     /// Whether an example is two sentences; not known of masked language modelling.
     pub pairs: Option<bool>,
     /// The labels in the order of the task; none of masked language modelling.
@@ -61,6 +64,7 @@ impl Record {
             rxlt_at_least: READER.into(),
             rxlt: crate::VERSION.into(),
             task: stage.task.clone(),
+            beside: stage.beside.clone(),
             pairs: task.map(|task| task.pairs),
             labels: task.map_or(Vec::new(), |task| task.labels().iter().map(|label| (*label).to_owned()).collect()),
             max_length: stage.max_length,

@@ -1,29 +1,51 @@
-//! Retrieval of translations by sentence vectors: the mean hidden state of a sentence, nearest by cosine.
+//! Retrieval by text vectors: the mean hidden state of a text, nearest by cosine.
 
-use super::{evaluate::by_batches, stop::Stop};
+use super::{
+    evaluate::by_batches,
+    record::{Record, choose_length},
+    stop::Stop,
+    suited::suited,
+};
 use crate::{
     array::Segments,
-    error::Result,
-    kinds::item::{Goal, Item},
-    models::{Batch, Model, Place, Words, ranking::sums},
+    error::{Error, Result},
+    kinds::{
+        Search,
+        item::{Goal, Item},
+        neighbours::nearest,
+        retrieve::Vectors,
+    },
+    models::{Batch, HeadKind, Model, Place, Words, ranking::sums},
     nn::Pass,
-    tasks::{metrics::Score, tatoeba::Bitext},
-    tensor::Tensor,
+    tasks::{
+        metrics::Score,
+        predictions::Prediction,
+        retrieval::{Entry, Retrieval},
+    },
+    tensor::{Device, Tensor},
     text::{Encoded, Tokenizer},
 };
+use std::path::Path;
 
-/// What makes sentence vectors.
-pub struct Retriever<'a> {
-    /// The model; its head is not used.
-    pub model: &'a Model,
-    /// Turns text into tokens.
-    pub tokenizer: &'a Tokenizer,
+/// How vectors are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
     /// The hidden states to average: 0 is the layers' input, then one for each layer; the last where not given.
     pub layer: Option<usize>,
-    /// The most tokens of a sentence.
-    pub max_length: usize,
+    /// The most tokens of a text; what the model was trained with where not given.
+    pub max_length: Option<usize>,
     /// Tokens that are on the device at once.
     pub tokens: usize,
+}
+
+/// What makes text vectors.
+#[derive(Debug)]
+pub struct Retriever {
+    model: Model,
+    tokenizer: Tokenizer,
+    layer: usize,
+    max_length: usize,
+    tokens: usize,
 }
 
 /// How often the right sentence is the nearest.
@@ -37,33 +59,93 @@ pub struct Found {
     pub both: Score,
 }
 
-impl Retriever<'_> {
-    /// Looks for every sentence's translation among all, in both directions.
-    pub fn score(&self, bitext: &Bitext) -> Result<Found> {
-        let (a, b) = (self.vectors(&bitext.sentences)?, self.vectors(&bitext.english)?);
-        let n = a.len();
-        let (to, from) = (n_found(&a, &b), n_found(&b, &a));
-        let language = &bitext.language;
-        let both = Score::new(language, to + from, 2 * n)?;
-        Ok(Found { english: Score::new(language, to, n)?, foreign: Score::new(language, from, n)?, both })
+/// What was found in a language.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// For each query.
+    pub predictions: Vec<Prediction>,
+    /// How often, where candidates look for queries, too.
+    pub found: Option<Found>,
+}
+
+impl Retriever {
+    /// Opens an encoder, whatever head it has, and its tokenizer; `note` takes what is odd about them.
+    pub fn open(
+        folder: &Path,
+        tokenizer: &Path,
+        settings: Settings,
+        device: &Device,
+        mut note: impl FnMut(&str),
+    ) -> Result<Retriever> {
+        let record = Record::load(folder)?;
+        let tokenizer = Tokenizer::load(tokenizer)?;
+        let model = Model::load(folder, HeadKind::MaskedLm, 0, device)?;
+        let tokenizer = suited(&tokenizer, &model.config, &mut note)?;
+        let (max_length, said) = choose_length(settings.max_length, record.as_ref(), folder, &model.config)?;
+        said.iter().for_each(|said| note(said));
+        let layers = model.config.num_hidden_layers;
+        let layer = settings.layer.unwrap_or(layers);
+        if layer > layers {
+            return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
+        }
+        Ok(Retriever { model, tokenizer, layer, max_length, tokens: settings.tokens })
     }
 
-    /// A vector of length 1 for each sentence.
-    fn vectors(&self, sentences: &[String]) -> Result<Vec<Vec<f32>>> {
-        let texts: Vec<(&str, Option<&str>)> = sentences.iter().map(|text| (text.as_str(), None)).collect();
-        let encoded = self.tokenizer.encode_batch(&texts, self.max_length)?;
+    /// Looks for every query among all candidates, and where the search is one of both ways for every candidate; `tuning`
+    /// are the texts by which a threshold is chosen, those that are measured where there are none.
+    pub fn find(
+        &self,
+        search: &dyn Search,
+        texts: &Retrieval,
+        tuning: Option<&Retrieval>,
+        stop: &Stop,
+    ) -> Result<Answers> {
+        let vectors = self.vectors_of(texts, stop)?;
+        let tuning = tuning.map(|texts| self.vectors_of(texts, stop)).transpose()?;
+        let predictions = search.find(&vectors, tuning.as_ref())?;
+        if !search.looks_both_ways() {
+            return Ok(Answers { predictions, found: None });
+        }
+        let Vectors { queries, candidates, .. } = vectors;
+        let turned = Vectors { texts: &texts.turned(), queries: candidates, candidates: queries };
+        let back = search.find(&turned, None)?;
+        let n_right = |all: &[Prediction]| all.iter().filter(|one| one.label.as_ref() == Some(&one.prediction)).count();
+        let (from, to, language) = (n_right(&predictions), n_right(&back), &texts.language);
+        let (n_from, n_to) = (predictions.len(), back.len());
+        let both = Score::new(language, to + from, n_to + n_from)?;
+        let (english, foreign) = (Score::new(language, to, n_to)?, Score::new(language, from, n_from)?);
+        Ok(Answers { predictions, found: Some(Found { english, foreign, both }) })
+    }
+
+    fn vectors_of<'a>(&self, texts: &'a Retrieval, stop: &Stop) -> Result<Vectors<'a>> {
+        let (queries, candidates) = (self.vectors(&texts.queries, stop)?, self.vectors(&texts.candidates, stop)?);
+        Ok(Vectors { texts, queries, candidates })
+    }
+
+    /// A vector of length 1 for each text.
+    fn vectors(&self, texts: &[Entry], stop: &Stop) -> Result<Vec<Vec<f32>>> {
+        let pairs: Vec<(&str, Option<&str>)> = texts.iter().map(|entry| (entry.text.as_str(), None)).collect();
+        let encoded = self.tokenizer.encode_batch(&pairs, self.max_length)?;
         let item = |encoded: Encoded| Item::new("", encoded.ids, encoded.types, vec![0], Goal::Classes(vec![0]));
         let items: Vec<Item> = encoded.into_iter().map(item).collect();
-        by_batches(&items, self.tokens, &Stop::new(), |batch, items| {
+        let found = by_batches(&items, self.tokens, stop, |batch, items| {
             let which: Vec<u32> = (0..items.len() as u32).collect();
             vectors(&self.states(batch), &batch.segments, &which)
-        })
+        })?;
+        match found.iter().position(|vector| vector.iter().any(|x| !x.is_finite())) {
+            None => Ok(found),
+            Some(odd) => Err(Error::Data(format!(
+                "{}: expected a finite vector of the text, found one that is not; the model's weights are damaged, or it \
+                 diverged in training",
+                texts[odd].id
+            ))),
+        }
     }
 
     fn states(&self, batch: &Batch) -> Tensor {
         let embedded = self.model.activations(Place::Embedding, batch, Words::Table, Pass::evaluation());
         let mut states = self.model.encoder.hidden_states(&embedded, &batch.segments, Pass::evaluation());
-        states.swap_remove(self.layer.unwrap_or(states.len() - 1))
+        states.swap_remove(self.layer)
     }
 }
 
@@ -80,15 +162,8 @@ fn unit(row: &[f32]) -> Vec<f32> {
 
 /// For how many of `a` the row of `b` with the same number is the nearest, the first of equals counting.
 pub(super) fn n_found(a: &[Vec<f32>], b: &[Vec<f32>]) -> usize {
-    let cosine = |x: &[f32], y: &[f32]| x.iter().zip(y).map(|(x, y)| x * y).sum::<f32>();
-    let is_found = |(i, x): (usize, &Vec<f32>)| {
-        let right = cosine(x, &b[i]);
-        b.iter().enumerate().all(|(j, y)| {
-            let other = cosine(x, y);
-            other < right || (other == right && j >= i)
-        })
-    };
-    a.iter().enumerate().filter(|pair| is_found(*pair)).count()
+    let found = nearest(a, b, 1);
+    found.iter().enumerate().filter(|(i, found)| found.first().is_some_and(|one| one.place == *i)).count()
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use super::{
     corpus::{Corpus, Layout},
     data::{Data, Texts, overlaps},
     exam::Exam,
-    fit::{Desk, Evaluation, Plan, fit, selection_rule},
+    fit::{Branch, Desk, Evaluation, Plan, fit, selection_rule},
     folder::{RunFolder, StageFolder, Status, number},
     full::{Conditions, OnFull},
     held_out::held_out_accuracies,
@@ -13,9 +13,11 @@ use super::{
     losses::{FinalLoss, entropy, variance},
     measure::{Examiner, TOKENS_AT_ONCE, Voting, head_for, label_map, new_head},
     memory::{self, Choice, Forecast, Subject},
+    methods::{RsDa, Standard},
     progress::Progress,
-    recipe::{Fresh, Method, Recipe, Resolved, RsDa, Select, Stage},
+    recipe::{Fresh, MLM, Method, Recipe, Resolved, Select, Stage},
     record::Record,
+    sampler::TaskSampler,
     source::{Labelled, Masking, Perturbed, Source},
     space::{self, Writing},
     stop::Stop,
@@ -119,6 +121,9 @@ enum Start {
     Fresh(Box<Config>),
 }
 
+/// A task with its training and dev data, by stage and place.
+type Labels = BTreeMap<(usize, usize), (&'static Task, Loaded, Loaded)>;
+
 /// A run under way.
 struct Run<'a> {
     recipe: &'a Recipe,
@@ -132,8 +137,8 @@ struct Run<'a> {
     tokenizer: Tokenizer,
     /// The test data by language, the source first.
     tests: Vec<Loaded>,
-    /// The training and dev data of each stage that has labels.
-    labelled: BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
+    /// The training and dev data of each stage's tasks that have labels, by the stage and the task's place in it.
+    labelled: Labels,
     /// The texts of each stage of masked language modelling.
     texts: BTreeMap<usize, Texts>,
     /// What was said that is said once.
@@ -156,10 +161,12 @@ impl<'a> Run<'a> {
         let (data, task) = (Data::new(recipe), recipe.last_task()?);
         let (mut labelled, mut texts) = (BTreeMap::new(), BTreeMap::new());
         for (i, stage) in recipe.stages.iter().enumerate() {
-            match stage.task()? {
-                Some(task) => _ = labelled.insert(i, (task, data.train(task, stage)?, data.dev(task)?)),
-                None if recipe.first_with_texts_of(i) == i => _ = texts.insert(i, data.texts(stage)?),
-                None => {}
+            for (place, task) in stage.tasks()?.into_iter().enumerate() {
+                match task {
+                    Some(task) => _ = labelled.insert((i, place), (task, data.train(task, stage)?, data.dev(task)?)),
+                    None if recipe.first_with_texts_of(i) == i => _ = texts.insert(i, data.texts(stage)?),
+                    None => {}
+                }
             }
         }
         let tests = match task {
@@ -220,7 +227,7 @@ impl<'a> Run<'a> {
                 "split": split,
                 "language": loaded.language,
                 "examples": loaded.examples.len(),
-                "labels": loaded.histogram.iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
+                "labels": loaded.histogram().iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
                 "dropped": loaded.dropped,
                 "files": files.collect::<Vec<_>>(),
             }));
@@ -244,7 +251,11 @@ impl<'a> Run<'a> {
 
     /// Says which items of the dev and test data are trained on, and writes `overlap.json`.
     fn describe_overlaps(&self) -> Result<()> {
-        let stages = self.labelled.iter().map(|(i, (_, train, dev))| (self.recipe.stage_name(*i, None), train, dev));
+        let name = |(i, place): (usize, usize)| match self.recipe.stages[i].names().nth(place) {
+            Some(task) if place > 0 => format!("{} ({task})", self.recipe.stage_name(i, None)),
+            _ => self.recipe.stage_name(i, None),
+        };
+        let stages = self.labelled.iter().map(|(at, (_, train, dev))| (name(*at), train, dev));
         let stages: Vec<(String, &Loaded, &Loaded)> = stages.collect();
         let found = overlaps(&stages, &self.tests);
         overlap::sentences(&found).iter().for_each(|sentence| self.progress.note(sentence));
@@ -254,7 +265,7 @@ impl<'a> Run<'a> {
 
     /// Refuses `rs-da` that would be plain training, before anything is trained.
     fn check_neighbours(&self) -> Result<()> {
-        let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1)) else { return Ok(()) };
+        let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(()) };
         for rs_da in self.recipe.methods.iter().filter_map(|method| method.rs_da.as_ref()) {
             let name = rs_da.neighbours.as_deref().unwrap_or("the demo's synonyms");
             augment::refuse_without_effect(&train.examples, &neighbours(rs_da)?, name)?;
@@ -266,12 +277,16 @@ impl<'a> Run<'a> {
     fn planned_updates(&self, index: usize, method: &Method) -> Option<u64> {
         let stage = &self.recipe.stages[index];
         let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
-        match self.labelled.get(&index) {
-            Some((task, train, _)) if !kinds::of(task).reads_in_windows() => {
-                Some(stage.n_updates(train.examples.len() * copies))
+        let mut examples = 0;
+        for place in 0..=stage.beside.len() {
+            match self.labelled.get(&(index, place)) {
+                Some((task, train, _)) if !kinds::of(task).reads_in_windows() => {
+                    examples += train.examples.len() * if place == 0 { copies } else { 1 };
+                }
+                _ => return stage.updates,
             }
-            _ => stage.updates,
         }
+        Some(stage.n_updates(examples))
     }
 
     /// Tells how many updates all stages and methods make together, so that progress can be shown over all.
@@ -323,24 +338,25 @@ impl<'a> Run<'a> {
             return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
         }
         let seed = self.stage_seed(index);
-        let mut model = self.model(index, start, seed, &name)?;
-        model.encoder.recompute = self.recipe.recompute;
-        model.encoder.depth = stage.layers.unwrap_or(model.encoder.depth);
-        let (source, exam) = self.source(index, stage, method, &model, seed)?;
-        let objective = method.objective();
-        let updates = stage.n_updates(source.len());
+        let models = self.models(index, stage, start, seed, &name)?;
+        let branches = models.iter().enumerate();
+        let branches = branches.map(|(place, model)| self.branch([index, place], stage, method, model, seed));
+        let branches = branches.collect::<Result<Vec<_>>>()?;
+        let sizes: Vec<usize> = branches.iter().map(|branch| branch.source.len()).collect();
+        let updates = stage.n_updates(sizes.iter().sum());
+        let sampler = TaskSampler::new(&sizes, stage.task_alpha.unwrap_or(1.0), updates, seed);
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let mut plan =
-            Plan { name: &name, stage, objective: &*objective, source: &*source, updates, exam: &exam, seed, tokens };
-        let forecast = self.foresee(&model, &mut plan, &stage_folder, variant)?;
+        let mut plan = Plan { name: &name, stage, branches: &branches, sampler: &sampler, updates, seed, tokens };
+        self.note_turns(&plan);
+        let forecast = self.foresee(&models, &mut plan, &stage_folder, variant)?;
         let on_full = self.conditions.on_full;
         let (progress, stop) = (self.progress, self.stop);
         let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress, stop, on_full };
-        let evaluations = fit(&model, &plan, &desk, &forecast)?;
+        let evaluations = fit(&models, &plan, &desk, &forecast)?;
         let fill = |folder: &Path| {
-            model.write(folder)?;
+            models[0].write(folder)?;
             self.tokenizer.save(folder)?;
-            Record::of(stage, self.labelled.get(&index).map(|(task, ..)| *task)).write(folder)?;
+            Record::of(stage, self.task_at(index, 0)).write(folder)?;
             let evaluations = serde_json::to_vec_pretty(&evaluations).expect("evaluations are plain data");
             checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
         };
@@ -363,13 +379,14 @@ impl<'a> Run<'a> {
     /// That there is room for it, in memory and on the disk, is clear before the choice is recorded.
     fn foresee(
         &self,
-        model: &Model,
+        models: &[Model],
         plan: &mut Plan,
         folder: &StageFolder,
         variant: Option<&Method>,
     ) -> Result<Forecast> {
+        let (model, heads) = (&models[0], models.iter().map(|model| model.head_kind.clone()).collect::<Vec<_>>());
         let (recompute, depth) = (model.encoder.recompute, model.encoder.depth);
-        let subject = Subject { config: &model.config, head: &model.head_kind, device: self.device, recompute, depth };
+        let subject = Subject { config: &model.config, heads: &heads, device: self.device, recompute, depth };
         let recorded = folder.choice()?;
         let limit = recorded.map_or(self.conditions.memory_limit, |recorded| {
             plan.tokens = recorded.tokens_per_micro_batch;
@@ -393,13 +410,53 @@ impl<'a> Run<'a> {
         Ok(forecast)
     }
 
+    /// The task at a place of a stage; none for masked language modelling.
+    fn task_at(&self, index: usize, place: usize) -> Option<&'static Task> {
+        self.labelled.get(&(index, place)).map(|(task, ..)| *task)
+    }
+
+    /// The models that a stage starts with: one for each of its tasks, on one encoder.
+    fn models(&self, index: usize, stage: &Stage, start: &Start, seed: u64, name: &str) -> Result<Vec<Model>> {
+        let mut model = self.model(index, start, seed, name)?;
+        model.encoder.recompute = self.recipe.recompute;
+        model.encoder.depth = stage.layers.unwrap_or(model.encoder.depth);
+        let mut models = vec![model];
+        for place in 1..=stage.beside.len() {
+            let (task, seed) = (self.task_at(index, place), seed ^ (place as u64) << 56);
+            models.push(match start {
+                Start::Folder(path) => {
+                    let pretrained = Pretrained::open(path)?;
+                    let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
+                    pretrained.load_beside(&models[0], head, seed)?
+                }
+                Start::Fresh(_) => models[0].beside(task.map_or(HeadKind::MaskedLm, new_head), seed)?,
+            });
+        }
+        Ok(models)
+    }
+
+    /// Says how often each task is drawn, where there are several.
+    fn note_turns(&self, plan: &Plan) {
+        if plan.branches.len() < 2 {
+            return;
+        }
+        let mut drawn = vec![0_u64; plan.branches.len()];
+        (0..plan.updates).for_each(|step| drawn[plan.sampler.task_of(step).0] += 1);
+        let said = plan.branches.iter().zip(drawn).map(|(branch, n)| {
+            let share = 100.0 * n as f64 / plan.updates as f64;
+            format!("{} {n} ({share:.1} %) of {} examples", branch.task, branch.source.len())
+        });
+        let said = said.collect::<Vec<_>>().join(", ");
+        self.progress.note(format_args!("{}: updates by task: {said}", plan.name));
+    }
+
     /// The model that a stage starts with; says what had to be initialized.
     fn model(&self, index: usize, start: &Start, seed: u64, name: &str) -> Result<Model> {
         if let Start::Folder(path) = start {
             self.inputs.hold_since(&self.stamps)?;
             checkpoint::verify_if_sealed(path)?;
         }
-        let task = self.labelled.get(&index).map(|(task, ..)| *task);
+        let task = self.task_at(index, 0);
         let model = match start {
             Start::Folder(path) => {
                 let pretrained = Pretrained::open(path)?;
@@ -437,21 +494,39 @@ impl<'a> Run<'a> {
         Ok(model)
     }
 
-    /// What a stage trains on, and what its models are selected by.
+    /// One of the tasks that a stage learns. A method changes how labels are learned, and of augmentation only the examples of
+    /// the task that the stage is for.
+    fn branch(
+        &self,
+        [index, place]: [usize; 2],
+        stage: &Stage,
+        method: &Method,
+        model: &Model,
+        seed: u64,
+    ) -> Result<Branch> {
+        let Some(task) = self.task_at(index, place) else {
+            let corpus = self.corpus(index, stage, seed)?;
+            self.note_corpus(&corpus);
+            let exam = Exam::of_texts(corpus.held_out()?);
+            let (task, objective) = (MLM.to_owned(), Box::new(Standard::default()));
+            return Ok(Branch { task, objective, source: Box::new(corpus), exam });
+        };
+        let plain = Method { rs_da: None, ..method.clone() };
+        let text = if place == 0 { method } else { &plain };
+        let (source, exam) = self.source([index, place], stage, text, model, seed)?;
+        Ok(Branch { task: task.name.to_owned(), objective: method.objective(), source, exam })
+    }
+
+    /// What a stage trains on in a task that has labels, and what its models are measured by.
     fn source(
         &self,
-        index: usize,
+        [index, place]: [usize; 2],
         stage: &Stage,
         method: &Method,
         model: &Model,
         seed: u64,
     ) -> Result<(Box<dyn Source>, Exam)> {
-        let Some((task, train, dev)) = self.labelled.get(&index) else {
-            let corpus = self.corpus(index, stage, seed)?;
-            self.note_corpus(&corpus);
-            let exam = Exam::of_texts(corpus.held_out()?);
-            return Ok((Box::new(corpus), exam));
-        };
+        let (task, train, dev) = &self.labelled[&(index, place)];
         let labels = label_map(model, task)?;
         let reader = Reader { task, tokenizer: &self.tokenizer, max_length: stage.max_length, labels: &labels };
         let tokenize = |examples: &[_]| Labelled::new(examples, &reader);
@@ -604,13 +679,13 @@ impl<'a> Run<'a> {
 
     /// The loss at the end of the last stage, from the run's log.
     fn final_loss(&self, folder: &StageFolder) -> Result<Option<FinalLoss>> {
-        let Some((task, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1)) else { return Ok(None) };
+        let Some((task, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(None) };
         let numbers: Vec<f64> = train.examples.iter().filter_map(|example| example.number).collect();
         let guessing = match task.has_one_label() {
-            true => Some(entropy(&train.histogram)),
+            true => Some(entropy(&train.histogram())),
             false => (!numbers.is_empty()).then(|| variance(&numbers)),
         };
-        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), guessing)
+        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), task.name, guessing)
     }
 
     /// Of this all randomness of a stage is made.
@@ -727,7 +802,7 @@ impl Measuring<'_> {
         let tokens = chosen.or(self.stage.tokens_per_micro_batch).unwrap_or(TOKENS_AT_ONCE);
         let (tokenizer, task, max_length) = (&run.tokenizer, self.task, self.stage.max_length);
         let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
-            noise: rs_rp.objective(),
+            noise: rs_rp.clone(),
             samples: rs_rp.vote_samples as u32,
             confidence: rs_rp.vote_confidence,
             seed: run.recipe.seed,
@@ -793,7 +868,7 @@ fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec
 fn tokenizer(
     recipe: &Recipe,
     folder: &RunFolder,
-    labelled: &BTreeMap<usize, (&'static Task, Loaded, Loaded)>,
+    labelled: &Labels,
     texts: &BTreeMap<usize, Texts>,
 ) -> Result<Tokenizer> {
     if let Some(path) = recipe.tokenizer_source()? {

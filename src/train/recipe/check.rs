@@ -2,26 +2,33 @@
 
 use std::fmt::Display;
 
-use super::{Adv, DEMO, MLM, Method, Recipe, RsDa, RsRp, SCHEMA, Stage, Standard};
+use super::{DEMO, MLM, Method, Recipe, SCHEMA, Stage};
 use crate::{
     error::{Error, Result, did_you_mean},
-    kinds::{self, Kind},
+    kinds,
     models::Config,
-    tasks::{self, demo, tatoeba},
+    tasks::{self, demo},
 };
 
 /// What is wrong, by key.
 #[derive(Default)]
-struct Problems(Vec<(String, String)>);
+pub struct Problems(Vec<(String, String)>);
 
 impl Problems {
-    fn unless(&mut self, fine: bool, key: &str, expected: &str, found: &dyn Display) {
+    /// Refuses a number that is not above 0 where it is computed with.
+    pub fn positive(&mut self, key: &str, value: f64) {
+        self.unless(is_positive(value), key, ABOVE, &value);
+    }
+
+    /// Refuses what is not as expected.
+    pub fn unless(&mut self, fine: bool, key: &str, expected: &str, found: &dyn Display) {
         if !fine {
             self.0.push((key.to_owned(), format!("expected {expected}, found {found}")));
         }
     }
 
-    fn say(&mut self, wrong: bool, key: &str, message: impl Into<String>) {
+    /// Refuses what is wrong, in these words.
+    pub fn say(&mut self, wrong: bool, key: &str, message: impl Into<String>) {
         if wrong {
             self.0.push((key.to_owned(), message.into()));
         }
@@ -35,7 +42,10 @@ impl Recipe {
             if stage.epochs.is_none() && stage.updates.is_none() {
                 stage.epochs = Some(1);
             }
-            if stage.is_mlm() {
+            if !stage.beside.is_empty() {
+                stage.task_alpha.get_or_insert(1.0);
+            }
+            if stage.reads_text() {
                 stage.mask_probability.get_or_insert(0.15);
                 stage.alpha.get_or_insert(0.3);
                 stage.pack.get_or_insert(false);
@@ -49,16 +59,7 @@ impl Recipe {
         if self.methods.is_empty() {
             self.methods.push(Method::default());
         }
-        for method in &mut self.methods {
-            if method.adv.is_none() && method.rs_rp.is_none() && method.standard.is_none() {
-                method.standard = Some(Standard::default());
-            }
-            if method.name.is_empty() {
-                let parts = method.parts();
-                let only = if parts == ["rs-da", "standard"] { &parts[..1] } else { &parts[..] };
-                method.name = only.join("+");
-            }
-        }
+        self.methods.iter_mut().for_each(Method::complete);
     }
 
     /// Refuses values that make no sense, all at once, each with its place.
@@ -69,9 +70,11 @@ impl Recipe {
         for (i, stage) in self.stages.iter().enumerate() {
             stage.check(&format!("stages.{i}"), self.data.folder == DEMO, &mut problems);
         }
+        let kind = self.last_task().ok().flatten().map(kinds::of);
         for (i, method) in self.methods.iter().enumerate() {
             let key = format!("methods.{i}");
-            method.check(&key, self.data.folder == DEMO, &mut problems);
+            problems.unless(is_name(&method.name), &format!("{key}.name"), NAME, &quoted(&method.name));
+            method.check(&key, self.data.folder == DEMO, kind, &mut problems);
             let twice = self.methods[..i].iter().any(|other| other.name == method.name);
             problems.say(
                 twice,
@@ -147,19 +150,6 @@ impl Recipe {
             let hint = did_you_mean(language, demo::LANGUAGES.iter().copied());
             problems.say(!known, "languages", format!("the generated data have no language \"{language}\"; {hint}"));
         }
-        let kind = self.last_task().ok().flatten().map(kinds::of);
-        for (i, method) in self.methods.iter().enumerate() {
-            if let (Some(reason), true) = (kind.and_then(Kind::fixed), method.rs_da.is_some()) {
-                problems.say(true, &format!("methods.{i}.rs-da"), format!("not for this task: {reason}"));
-            }
-            let votes = method.rs_rp.as_ref().is_some_and(|rs_rp| rs_rp.vote_samples > 0);
-            let message = "votes are held on single labels of texts and words, and this task has none; leave it out";
-            problems.say(
-                votes && kind.is_some_and(|kind| !kind.votes()),
-                &format!("methods.{i}.rs-rp.vote_samples"),
-                message,
-            );
-        }
         if self.generalized && self.last_task().is_ok_and(|task| task.is_none_or(|task| !task.pairs)) {
             problems.say(true, "generalized", "only tasks of sentence pairs have this setting");
         }
@@ -219,6 +209,8 @@ impl Stage {
     fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
         let key = |name: &str| format!("{key}.{name}");
         self.check_task(&key, demo, problems);
+        self.check_beside(&key, demo, problems);
+        self.check_text(&key, demo, problems);
         let both = self.epochs.is_some() && self.updates.is_some();
         problems.say(both, &key("updates"), "expected either epochs or updates, found both");
         for (name, count) in [("epochs", self.epochs), ("updates", self.updates)] {
@@ -233,8 +225,8 @@ impl Stage {
             problems.unless(size != Some(0), &key(name), POSITIVE, &0);
         }
         problems.unless(self.max_length >= 5, &key("max_length"), "5 or more", &self.max_length);
-        problems.unless(is_positive(self.learning_rate), &key("learning_rate"), ABOVE, &self.learning_rate);
-        problems.unless(is_positive(self.epsilon), &key("epsilon"), ABOVE, &self.epsilon);
+        problems.positive(&key("learning_rate"), self.learning_rate);
+        problems.positive(&key("epsilon"), self.epsilon);
         let betas = format!("{:?}", self.betas);
         problems.unless(self.betas.iter().all(|beta| is_rate(*beta)), &key("betas"), RATE, &betas);
         let (decay, clip) = (self.weight_decay, self.max_grad_norm);
@@ -244,11 +236,41 @@ impl Stage {
     }
 
     fn check_task(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
-        let names = || [MLM].into_iter().chain(tasks::all().into_iter().map(|task| task.name));
         if self.is_mlm() {
+            problems.say(!self.train_files.is_empty(), &key("train_files"), "mlm reads text, not train_files");
+            return;
+        }
+        check_name(&self.task, &key("task"), demo, problems);
+    }
+
+    /// Tasks beside the one that the stage is for.
+    fn check_beside(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
+        let at = key("beside");
+        for (i, name) in self.beside.iter().enumerate() {
+            let twice = self.names().take(i + 1).any(|other| other == name);
+            problems.say(twice, &at, format!("\"{name}\" is learned already; name each task once"));
+            if name != MLM {
+                check_name(name, &at, demo, problems);
+            }
+        }
+        let any = !self.beside.is_empty();
+        let message = "models are selected and measured by task: name a task there, and mlm beside it";
+        problems.say(any && self.is_mlm(), &at, message);
+        problems.say(
+            self.task_alpha.is_some() && !any,
+            &key("task_alpha"),
+            "only a stage with beside has this setting",
+        );
+        let alpha = self.task_alpha.unwrap_or(1.0);
+        problems.unless((0.0..=1.0).contains(&alpha), &key("task_alpha"), "a number from 0 to 1", &alpha);
+        problems.say(any && self.layers.is_some(), &key("layers"), "tasks beside each other take the whole encoder");
+    }
+
+    /// The settings of masked language modelling.
+    fn check_text(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
+        if self.reads_text() {
             let none = self.text.is_empty() && self.pairs.is_empty() && !demo;
             problems.say(none, &key("text"), "mlm needs text: name files or folders");
-            problems.say(!self.train_files.is_empty(), &key("train_files"), "mlm reads text, not train_files");
             let (mask, alpha) = (self.mask_probability.unwrap_or(0.15), self.alpha.unwrap_or(0.3));
             problems.unless(is_rate(mask) && mask > 0.0, &key("mask_probability"), "above 0 and below 1", &mask);
             problems.unless((0.0..=1.0).contains(&alpha), &key("alpha"), "a number from 0 to 1", &alpha);
@@ -259,19 +281,13 @@ impl Stage {
             let decays = self.layers.is_some() && self.weight_decay != 0.0;
             let message = "with layers, expected 0: those that take no part would shrink";
             problems.say(decays, &key("weight_decay"), message);
-            for name in self.leave_out.iter().filter(|name| *name != tatoeba::NAME) {
-                let known = || tasks::all().into_iter().map(|task| task.name).chain([tatoeba::NAME]);
+            for name in &self.leave_out {
+                let known = || tasks::all().into_iter().map(|task| task.name);
                 let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
                 problems.say(tasks::find(name).is_err(), &key("leave_out"), message());
             }
             return;
         }
-        let found = tasks::find(&self.task);
-        let hint = did_you_mean(&self.task, names());
-        problems.say(found.is_err(), &key("task"), format!("no task \"{}\"; {hint}", self.task));
-        let elsewhere = found.is_ok() && demo != (self.task == DEMO);
-        let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
-        problems.say(elsewhere, &key("task"), message);
         let given = [
             ("text", !self.text.is_empty()),
             ("pairs", !self.pairs.is_empty()),
@@ -291,57 +307,18 @@ impl Stage {
     }
 }
 
-impl Method {
-    fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
-        problems.unless(is_name(&self.name), &format!("{key}.name"), NAME, &quoted(&self.name));
-        let weights = [
-            ("standard", self.standard.as_ref().map(|part| part.weight)),
-            ("adv", self.adv.as_ref().map(|part| part.weight)),
-            ("rs-rp", self.rs_rp.as_ref().map(|part| part.weight)),
-        ];
-        for (part, weight) in weights {
-            let weight = weight.unwrap_or(1.0);
-            problems.unless(is_positive(weight), &format!("{key}.{part}.weight"), ABOVE, &weight);
-        }
-        if let Some(adv) = &self.adv {
-            adv.check(&format!("{key}.adv"), problems);
-        }
-        if let Some(rs_rp) = &self.rs_rp {
-            rs_rp.check(&format!("{key}.rs-rp"), problems);
-        }
-        if let Some(rs_da) = &self.rs_da {
-            rs_da.check(&format!("{key}.rs-da"), demo, problems);
-        }
-    }
-}
-
-impl Adv {
-    fn check(&self, key: &str, problems: &mut Problems) {
-        problems.unless(is_positive(self.radius), &format!("{key}.radius"), ABOVE, &self.radius);
-        problems.unless(is_positive(self.step_size), &format!("{key}.step_size"), ABOVE, &self.step_size);
-        let clean = self.clean_weight;
-        problems.unless((0.0..=1.0).contains(&clean), &format!("{key}.clean_weight"), "a number from 0 to 1", &clean);
-    }
-}
-
-impl RsRp {
-    fn check(&self, key: &str, problems: &mut Problems) {
-        problems.unless(is_positive(self.scale), &format!("{key}.scale"), ABOVE, &self.scale);
-        problems.unless(self.samples > 0, &format!("{key}.samples"), POSITIVE, &self.samples);
-        let sure = self.vote_confidence;
-        let key = format!("{key}.vote_confidence");
-        problems.unless(sure > 0.5 && sure < 1.0, &key, "above 0.5 and below 1", &sure);
-    }
-}
-
-impl RsDa {
-    fn check(&self, key: &str, demo: bool, problems: &mut Problems) {
-        problems.unless(self.copies > 0, &format!("{key}.copies"), POSITIVE, &self.copies);
-        let missing = self.neighbours.as_ref().is_none_or(String::is_empty) && !demo;
-        let message =
-            "name the JSON file of synonyms, such as counterfitted_neighbors.json of robinjia/certified-word-sub";
-        problems.say(missing, &format!("{key}.neighbours"), message);
-    }
+/// Whether there is such a task, and it is one of the data.
+fn check_name(name: &str, key: &str, demo: bool, problems: &mut Problems) {
+    let known = || [MLM].into_iter().chain(tasks::all().into_iter().map(|task| task.name));
+    let found = tasks::find(name);
+    let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
+    problems.say(found.is_err(), key, message());
+    let is_untrained = found.as_ref().is_ok_and(|task| kinds::of(task).search().is_some());
+    let message = format!("nothing is trained for {name}: rxlt eval --task {name} measures an encoder");
+    problems.say(is_untrained, key, message);
+    let elsewhere = found.is_ok() && demo != (name == DEMO);
+    let message = "the generated data (data.folder = \"demo\") are those of the task \"demo\", and only of it";
+    problems.say(elsewhere, key, message);
 }
 
 /// No encoder that is trained from nothing has more; a number beyond is a slip, and would exhaust any memory.

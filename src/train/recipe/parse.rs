@@ -163,17 +163,25 @@ pub(super) fn with_tasks(mut given: Table, name: &str, sources: &mut BTreeMap<St
         Some(Value::Array(tasks)) => tasks,
         _ => Vec::new(),
     };
+    let mut named: Vec<(String, &mut String)> = Vec::new();
     for (i, stage) in stages.iter_mut().enumerate() {
-        let Some(Value::String(task)) = stage.get_mut("task") else { continue };
-        if !task.ends_with(".toml") {
-            continue;
+        let Value::Table(stage) = stage else { continue };
+        for (key, value) in stage.iter_mut().filter(|(key, _)| ["task", "beside"].contains(&key.as_str())) {
+            let names = match value {
+                Value::String(name) => vec![name],
+                Value::Array(names) => names.iter_mut().filter_map(string).collect(),
+                _ => Vec::new(),
+            };
+            named.extend(names.into_iter().map(|name| (format!("stages.{i}.{key}"), name)));
         }
+    }
+    for (key, task) in named.into_iter().filter(|(_, task)| task.ends_with(".toml")) {
         let beside = Path::new(name).with_file_name(&*task);
         let path = if beside.is_file() { beside } else { Path::new(&*task).to_path_buf() };
         let file = path.display().to_string();
         let definition = input::read_text(&path).and_then(|text| Definition::parse(&text, &file)).map_err(|error| {
-            let place = place(sources, name, &format!("stages.{i}.task"));
-            Error::Config(format!("{place}: task: {}", error.message()))
+            let place = place(sources, name, &key);
+            Error::Config(format!("{place}: {}: {}", last_part(&key), error.message()))
         })?;
         *task = definition.name.clone();
         let value = Value::try_from(&definition).expect("a definition is plain data");
@@ -188,6 +196,17 @@ pub(super) fn with_tasks(mut given: Table, name: &str, sources: &mut BTreeMap<St
         given.insert("tasks".to_owned(), Value::Array(tasks));
     }
     Ok(given)
+}
+
+fn string(value: &mut Value) -> Option<&mut String> {
+    match value {
+        Value::String(text) => Some(text),
+        _ => None,
+    }
+}
+
+fn last_part(key: &str) -> &str {
+    key.rsplit('.').next().unwrap_or(key)
 }
 
 /// The table with all settings, each checked by itself, and their sources.

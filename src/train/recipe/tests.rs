@@ -1,6 +1,7 @@
 //! Recipes that are right, and what is said of those that are not.
 
 use super::*;
+use crate::train::methods::Norm;
 
 const BASE: &str = "name = \"t\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnli\"\n";
 
@@ -123,15 +124,23 @@ fn parts_of_a_method_are_mixed() {
     let method = parse(&mixed, &[]).unwrap().recipe.methods.remove(0);
     assert_eq!(method.name, "rs-da+adv+rs-rp");
     let shown = format!("{:?}", method.objective());
-    assert!(shown.starts_with("Mixture([(0.75, Pgd") && shown.contains("(0.25, RandomPerturbation"), "{shown}");
+    assert!(shown.starts_with("Mixture([(0.75, Adv") && shown.contains("(0.25, RsRp"), "{shown}");
     let augmented = format!("{BASE}[[methods]]\nrs-da = {{ neighbours = \"n\" }}\n");
     let method = parse(&augmented, &[]).unwrap().recipe.methods.remove(0);
-    assert_eq!((method.name.as_str(), format!("{:?}", method.objective()).as_str()), ("rs-da", "Standard"));
+    assert_eq!(
+        (method.name.as_str(), format!("{:?}", method.objective()).as_str()),
+        ("rs-da", "Standard { weight: 1.0 }")
+    );
 }
 
 #[test]
 fn wrong_recipes_are_refused_with_place_and_remedy() {
     let cases: &[(&str, &[&str])] = &[
+        ("beside = [\"xnlj\"]", &["t.toml:6: stages.0.beside: no task \"xnlj\"; did you mean \"xnli\"?"]),
+        ("beside = [\"udpos\", \"udpos\"]", &["stages.0.beside: \"udpos\" is learned already"]),
+        ("beside = [\"mlm\"]", &["stages.0.text: mlm needs text"]),
+        ("task_alpha = 0.5", &["stages.0.task_alpha: only a stage with beside has this setting"]),
+        ("beside = [\"udpos\"]\ntask_alpha = 2.0", &["stages.0.task_alpha: expected a number from 0 to 1, found 2"]),
         ("lerning_rate = 1", &["t.toml:6: unknown key \"lerning_rate\"; did you mean \"learning_rate\"?"]),
         (
             "learning_rate = -1",
