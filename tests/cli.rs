@@ -118,6 +118,8 @@ fn wrong_words_are_refused_with_the_nearest_right_one() {
         ),
         (&["eval", "--model", "m", "--task", "demo", "--data", "demo", "--languages", "sw,sw"], 2, &["named twice"]),
         (&["eval", "--model", "m", "--task", "tatoeba", "--data", "d", "--languages", "de,deu"], 2, &["named twice"]),
+        (&["run", "--set", "seed=tow"], 78, &["--set seed=tow: expected a whole number, such as 3, found \"tow\""]),
+        (&["eval", "--model", "./m", "--task", "tatoba", "--data", "d"], 2, &["did you mean \"tatoeba\"?"]),
         (&["run", "--set", "languages=dd"], 78, &["no language \"dd\"; did you mean"]),
         (&["run", "--set", "stages.0.batch_size=0"], 78, &["--set: stages.0.batch_size: expected 1 or more, found 0"]),
         (&["run", "--set", "generalised=true"], 78, &["did you mean \"generalized\"?"]),
@@ -487,10 +489,9 @@ fn data_of_ones_own_are_learned_by_one_line_and_by_a_file() {
     let output = rxlt(path, &[&run[..], &shared].concat()).output().expect("the binary runs");
     let (out, err) = (text(&output.stdout), text(&output.stderr));
     assert!(output.status.success(), "{err}");
-    for part in [
-        "assumed: task \"things\": single texts (column text) in one of 2 classes (column label)",
-        "animal 32, tool 32",
-    ] {
+    for part in
+        ["assumed: task \"things\": single texts (column text): one of 2 classes (column label)", "animal 32, tool 32"]
+    {
         assert!(err.contains(part), "expected \"{part}\" in {err}");
     }
     assert!(out.contains("things-adv") || out.contains("adv"), "{out}");

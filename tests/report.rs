@@ -111,8 +111,10 @@ impl Run {
     /// Predictions of which a part are right; an item that is hard is hard in every language and for every method.
     fn predict(&self, stage: &Path, language: &str, chance: f64) -> usize {
         let (mut lines, mut right) = (String::new(), 0);
-        let stream =
-            language.bytes().chain(self.method.bytes()).fold(self.seed, |sum, byte| sum * 31 + u64::from(byte));
+        let stream = language
+            .bytes()
+            .chain(self.method.bytes())
+            .fold(self.seed, |sum, byte| sum.wrapping_mul(31).wrapping_add(u64::from(byte)));
         let (mut hard, mut own) = (Rng::new(0, 0), Rng::new(1, stream));
         for row in 1..=self.items {
             let (difficulty, luck) = (f64::from(hard.uniform()), f64::from(own.uniform()));

@@ -25,6 +25,7 @@ use crate::{
 #[command(after_help = "Examples:
   rxlt compare runs/demo-s7-1a2b3c4d/2-demo-standard runs/demo-s7-1a2b3c4d/2-demo-adv
   rxlt compare --methods standard,adv runs/demo-s*
+  rxlt compare --methods standard,adv runs/demo-s* --items 10 --items-to items.tsv
   rxlt compare ours/test-de.jsonl theirs/test-de.jsonl --task xnli
   rxlt compare runs/a runs/b --format json")]
 pub struct Args {

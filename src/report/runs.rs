@@ -8,7 +8,7 @@ use crate::{
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
     tasks::{
-        self, Example, Task,
+        self, Task,
         overlap::{self, Overlap},
         predictions::{self, Prediction},
         sha256,
@@ -23,7 +23,6 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
-    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
@@ -142,22 +141,6 @@ pub struct DataFile {
     pub path: String,
     /// Its hash.
     pub sha256: String,
-}
-
-/// One line of a file of predictions, as far as it matters here.
-#[derive(Deserialize)]
-struct Line<'a> {
-    #[serde(borrow)]
-    id: Cow<'a, str>,
-    row: usize,
-    #[serde(borrow)]
-    a: Option<Cow<'a, str>>,
-    #[serde(borrow)]
-    label: Option<Cow<'a, str>>,
-    answers: Option<Vec<String>>,
-    #[serde(borrow)]
-    prediction: Cow<'a, str>,
-    predictions: Option<Vec<String>>,
 }
 
 /// Predictions by language.
@@ -716,19 +699,24 @@ pub(super) fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
     if let Some(given) = &cell.given {
         return Ok(given.get(language).cloned().unwrap_or_default());
     }
-    read_answers(&prediction_file(cell, language), language)
+    read_answers(&prediction_file(cell, language))
 }
 
-fn read_answers(path: &Path, language: &str) -> Result<Vec<Prediction>> {
-    let mut answers = Vec::new();
-    each_line(path, |line| {
-        let Line { id, row, a, label, answers: all, prediction, predictions } = line;
-        let example = Example { id: id.into_owned(), row, ..Example::default() };
-        let prediction = Prediction::of(language, &example, prediction.into_owned());
-        let (a, label) = (a.map(Cow::into_owned), label.map(Cow::into_owned));
-        answers.push(Prediction { a, label, answers: all, predictions, ..prediction });
-    })?;
-    Ok(answers)
+/// A file of predictions that a run wrote; each must say what is right, and how probable it was is not kept.
+fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
+    if !path.is_file() {
+        let path = path.display();
+        let remedy = "run the recipe again: what is missing is predicted";
+        return Err(Error::Missing(format!("there is no {path}, though its scores are there; {remedy}")));
+    }
+    let answer = |(i, one): (usize, Prediction)| match (&one.label, &one.answers) {
+        (None, None) => {
+            let (path, line, id) = (path.display(), i + 1, &one.id);
+            Err(Error::Data(format!("{path}:{line}: \"{id}\" has no label to score against")))
+        }
+        _ => Ok(Prediction { probabilities: None, ..one }),
+    };
+    predictions::read(path)?.into_iter().enumerate().map(answer).collect()
 }
 
 /// By cluster, how many answers all ordered pairs of two languages have, and their marks.
@@ -742,7 +730,7 @@ fn pairs(
     for first in languages {
         for second in languages.iter().filter(|second| *second != first) {
             let language = format!("{first}-{second}");
-            let answers = read_answers(&prediction_file(cell, &language), &language)?;
+            let answers = read_answers(&prediction_file(cell, &language))?;
             for one in kinds::of(task).marks(task, &language, &answers)? {
                 if let Some(i) = place.get(&one.row) {
                     examples[*i] += 1;
@@ -759,27 +747,6 @@ fn column(place: &BTreeMap<usize, usize>, marked: &[Marked]) -> Column {
     let mut column = Column::of(place.len());
     marked.iter().for_each(|one| column.add(place[&one.row], one.marks[0]));
     column
-}
-
-/// Calls `each` with every line of a file of predictions, which must say what is right.
-fn each_line(path: &Path, mut each: impl FnMut(Line)) -> Result<()> {
-    let text = match fs::read_to_string(path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let path = path.display();
-            let remedy = "run the recipe again: what is missing is predicted";
-            return Err(Error::Missing(format!("there is no {path}, though its scores are there; {remedy}")));
-        }
-        read => read.map_err(|error| Error::read(path, &error))?,
-    };
-    for (number, line) in text.lines().enumerate() {
-        let place = || format!("{}:{}", path.display(), number + 1);
-        let line: Line = serde_json::from_str(line).map_err(|error| Error::Data(format!("{}: {error}", place())))?;
-        if line.label.is_none() && line.answers.is_none() {
-            return Err(Error::Data(format!("{}: \"{}\" has no label to score against", place(), line.id)));
-        }
-        each(line);
-    }
-    Ok(())
 }
 
 fn count(place: &BTreeMap<usize, usize>, answers: &[Prediction]) -> Vec<usize> {

@@ -6,7 +6,8 @@ use std::{
 };
 
 use super::{
-    Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile, answers,
+    Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile,
+    answers::{self, Answers},
     definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
     format,
     table::{self, Found},
@@ -52,72 +53,94 @@ pub fn guess(named: &Named) -> Result<Guess> {
     if !format.has_columns() || matches!(kind, Kind::Tag | Kind::Span) {
         return guess_rows(named, format, kind, &file);
     }
-    let found = format.columns_of(&file)?;
-    let remedy = "name the columns so, or describe the task in a file: rxlt task new";
-    let label = found.label.as_ref().ok_or_else(|| {
-        let (known, names) = (table::LABEL.join(", "), found.names.join(", "));
-        Error::Data(format!("{shown}: expected a column of labels ({known}), found {names}{}; {remedy}", found.hint))
-    });
-    let (a, b) = texts(&found).ok_or_else(|| {
-        let (first, second, single) = (table::FIRST.join(", "), table::SECOND.join(", "), table::SINGLE.join(", "));
-        let names = found.names.join(", ");
-        Error::Data(format!(
-            "{shown}: expected a header with a column of texts ({single}), or of the two sentences of a pair ({first}; \
-             {second}), found {names}{}; {remedy}",
-            found.hint
-        ))
-    })?;
-    let label = label?.clone();
-    let named_column = |name: &String| ColumnName::Name(name.clone());
-    let columns = ColumnNames {
-        sentence1: Some(named_column(&a)),
-        sentence2: b.as_ref().map(|b| TextColumns::One(named_column(b))),
-        label: Some(named_column(&label)),
-        language: found.language.as_ref().map(named_column),
-        id: found.id.as_ref().map(named_column),
-        choices: found.choices.iter().map(named_column).collect(),
-    };
-    let files = Files { format: Some(format.name.to_owned()), columns, ..Files::default() };
+    guess_table(named, format, &file)
+}
+
+/// The same of a table.
+fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Result<Guess> {
+    let shown = named.train.display().to_string();
+    let found = format.columns_of(file)?;
+    let (a, b, label) = columns(&found, &shown)?;
+    let files =
+        Files { format: Some(format.name.to_owned()), columns: names(&found, &a, &b, &label), ..Files::default() };
     let is_choice = !found.choices.is_empty();
     let mut definition = Definition {
-        about: format!("made of {}", file_name(named.train)),
-        name: name_of(named.train),
         kind: if is_choice { Kind::Choose } else { Kind::Classify },
-        // Until the rows are read; several labels may stand in one field.
+        // Until the rows are read: several labels may stand in one field.
         problem_type: if is_choice { ProblemType::default() } else { ProblemType::MultiLabelClassification },
-        search: None,
-        prompts: BTreeMap::new(),
-        pairs: b.is_some(),
         labels: vec!["a".into(), "b".into()],
-        source: named.source.to_owned(),
-        languages: Vec::new(),
-        aliases: BTreeMap::new(),
-        left_out: Vec::new(),
-        layouts: Vec::new(),
+        pairs: b.is_some(),
+        ..undescribed(named)
     };
-    let (rows, others) = rows_of(&file, format, &definition, &files)?;
+    let (rows, others) = rows_of(file, format, &definition, &files)?;
     let counts = counts(&rows);
     if !answers::are_several(&counts) {
-        refuse_empty(&file, &rows)?;
+        refuse_empty(file, &rows)?;
     }
-    let answers = answers::of(&counts, &found.choices, &label, &shown.to_string())?;
-    (definition.kind, definition.problem_type, definition.labels) =
-        (answers.kind, answers.problem_type, answers.labels);
-    definition.prompts = prompts(&rows, definition.kind);
+    let Answers { kind, problem_type, labels, asked, held } = answers::of(&counts, &found.choices, &label, &shown)?;
     let (folder, layouts) = lay_out(named, files)?;
-    definition.layouts = layouts;
+    definition = Definition { kind, problem_type, labels, prompts: prompts(&rows, kind), layouts, ..definition };
     definition.check().map_err(|problem| Error::Config(format!("{shown}: {problem}")))?;
-    let sentences = b.map_or(format!("single texts (column {a})"), |b| format!("pairs (columns {a} and {b})"));
+    let texts = b.map_or(format!("single texts (column {a})"), |b| format!("pairs (columns {a} and {b})"));
     let (name, n, source) = (&definition.name, rows.len(), named.source);
     let assumed = [
-        format!("task \"{name}\": {sentences}: {}", answers.asked),
-        format!("{n} rows to train on, in \"{source}\" (--source): {}", answers.held),
+        format!("task \"{name}\": {texts}: {asked}"),
+        format!("{n} rows to train on, in \"{source}\" (--source): {held}"),
     ];
     let of_language = found.language.map(|column| {
         format!("column {column} says the language of a row: {others} rows of others than \"{source}\" are left out")
     });
     let assumed = assumed.into_iter().chain(said_of_splits(named, of_language.is_some())).chain(of_language).collect();
     Ok(Guess { definition, folder, rows: n, assumed })
+}
+
+/// The columns of the texts and of what is right, or what is expected of a header.
+fn columns(found: &Found, shown: &str) -> Result<(String, Option<String>, String)> {
+    let (names, hint) = (found.names.join(", "), found.hint);
+    let remedy = "name the columns so, or describe the task in a file: rxlt task new";
+    let (a, b) = texts(found).ok_or_else(|| {
+        let (first, second, single) = (table::FIRST.join(", "), table::SECOND.join(", "), table::SINGLE.join(", "));
+        Error::Data(format!(
+            "{shown}: expected a header with a column of texts ({single}), or of the two sentences of a pair ({first}; \
+             {second}), found {names}{hint}; {remedy}"
+        ))
+    })?;
+    let label = found.label.clone().ok_or_else(|| {
+        let known = table::LABEL.join(", ");
+        Error::Data(format!("{shown}: expected a column of labels ({known}), found {names}; {remedy}"))
+    })?;
+    Ok((a, b, label))
+}
+
+fn names(found: &Found, a: &str, b: &Option<String>, label: &str) -> ColumnNames {
+    let name = |name: &String| ColumnName::Name(name.clone());
+    ColumnNames {
+        sentence1: Some(ColumnName::Name(a.to_owned())),
+        sentence2: b.as_ref().map(|b| TextColumns::One(name(b))),
+        label: Some(ColumnName::Name(label.to_owned())),
+        language: found.language.as_ref().map(name),
+        id: found.id.as_ref().map(name),
+        choices: found.choices.iter().map(name).collect(),
+    }
+}
+
+/// A definition of which nothing is known but the files' names.
+fn undescribed(named: &Named) -> Definition {
+    Definition {
+        name: name_of(named.train),
+        about: format!("made of {}", file_name(named.train)),
+        kind: Kind::default(),
+        problem_type: ProblemType::default(),
+        search: None,
+        prompts: BTreeMap::new(),
+        pairs: false,
+        labels: Vec::new(),
+        source: named.source.to_owned(),
+        languages: Vec::new(),
+        aliases: BTreeMap::new(),
+        left_out: Vec::new(),
+        layouts: Vec::new(),
+    }
 }
 
 /// The columns of texts: of the text that alternatives belong to, or of a sentence or a pair.
@@ -173,21 +196,8 @@ fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFil
     let shown = named.train.display();
     let files = Files { format: Some(format.name.to_owned()), ..Files::default() };
     let (folder, layouts) = lay_out(named, files)?;
-    let definition = Definition {
-        name: name_of(named.train),
-        about: format!("made of {}", file_name(named.train)),
-        kind,
-        problem_type: ProblemType::default(),
-        search: None,
-        prompts: BTreeMap::new(),
-        pairs: false,
-        labels: answers::in_order(counts.keys().cloned().collect()),
-        source: named.source.to_owned(),
-        languages: Vec::new(),
-        aliases: BTreeMap::new(),
-        left_out: Vec::new(),
-        layouts,
-    };
+    let labels = answers::in_order(counts.keys().cloned().collect());
+    let definition = Definition { kind, labels, layouts, ..undescribed(named) };
     definition.check().map_err(|problem| Error::Config(format!("{shown}: {problem}")))?;
     let (name, n, source) = (&definition.name, rows.len(), named.source);
     let what = match kind {

@@ -94,9 +94,19 @@ pub(super) fn refuse(name: &str, place: &str, error: &toml::de::Error) -> Error 
             "{}; \\ begins an escape inside double quotes: write a Windows path in 'single quotes' or with /",
             message.replace('\n', "; ")
         ),
-        None => message.replace('\n', "; "),
+        None => no_number(message).unwrap_or_else(|| message.replace('\n', "; ")),
     };
     Error::Config(format!("{name}{place}: {message}"))
+}
+
+/// What is said of a text where a number is expected.
+fn no_number(message: &str) -> Option<String> {
+    let (found, kind) = message.strip_prefix("invalid type: string ")?.split_once(", expected ")?;
+    match kind {
+        "u32" | "u64" | "usize" => Some(format!("expected a whole number, such as 3, found {found}")),
+        "f32" | "f64" => Some(format!("expected a number, such as 0.5 or 2e-5, found {found}")),
+        _ => None,
+    }
 }
 
 fn line_at(text: &str, at: usize) -> usize {
