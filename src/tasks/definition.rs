@@ -306,6 +306,10 @@ impl Definition {
         if !files.columns.is_empty() && !format.has_columns() {
             return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
         }
+        self.check_columns(i, files)
+    }
+
+    fn check_columns(&self, i: usize, files: &Files) -> Result<(), String> {
         if files.columns.sentence2.is_some() && !self.pairs {
             return Err(format!("layouts.{i}.columns.sentence2: the task has no pairs; add pairs = true"));
         }
