@@ -120,16 +120,7 @@ impl Sought {
         stop: &Stop,
     ) -> Result<Answered> {
         let (name, texts) = (self.spec.name, self.texts()?);
-        let config = Config::load(model)?;
-        let max_length = self.how.max_length.min(config.longest_input());
-        if max_length < self.how.max_length {
-            progress.note(format_args!("{name}: texts are cut at {max_length} tokens: the model takes no more"));
-        }
-        let settings = Settings {
-            layer: Some(self.how.layer_of(config.num_hidden_layers)),
-            max_length: Some(max_length),
-            tokens: TOKENS_AT_ONCE,
-        };
+        let settings = self.settings(model, progress)?;
         let record = self.record(model, settings, &texts)?;
         let path = output.join("searched.json");
         if input::is_there(&path) {
@@ -153,6 +144,23 @@ impl Sought {
         // Last, so that what it stands beside is whole.
         Output::new(&path, Existing::Replaced, &[])?.write(format!("{record:#}\n").as_bytes())?;
         Ok(Answered { spec: self.spec, languages })
+    }
+
+    /// How vectors are made by this model.
+    fn settings(&self, model: &Path, progress: &Progress) -> Result<Settings> {
+        let config = Config::load(model)?;
+        let max_length = self.how.max_length.min(config.longest_input());
+        if max_length < self.how.max_length {
+            progress.note(format_args!(
+                "{}: texts are cut at {max_length} tokens: the model takes no more",
+                self.spec.name
+            ));
+        }
+        Ok(Settings {
+            layer: Some(self.how.layer_of(config.num_hidden_layers)),
+            max_length: Some(max_length),
+            tokens: TOKENS_AT_ONCE,
+        })
     }
 
     fn read(&self, output: &Path) -> Result<Answered> {

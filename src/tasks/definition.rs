@@ -314,6 +314,10 @@ impl Definition {
         if !files.columns.is_empty() && !format.has_columns() {
             return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
         }
+        self.check_columns(i, files)
+    }
+
+    fn check_columns(&self, i: usize, files: &Files) -> Result<(), String> {
         if !files.columns.is_empty() && self.kind == Kind::Span {
             return Err(format!(
                 "layouts.{i}.columns: those of questions are called id, question, context and answers"
