@@ -2,7 +2,7 @@
 //!
 //! A task says which labels there are, where its files lie and in which format; `load` finds, reads and checks them.
 
-mod codes;
+pub(crate) mod codes;
 pub mod definition;
 pub mod demo;
 pub mod format;
@@ -364,6 +364,8 @@ pub struct Origin {
 pub struct Loaded {
     /// The language, or two joined by a hyphen in the generalized setting.
     pub language: String,
+    /// In the generalized setting, the languages of first and of second sentences.
+    pub mixed: Option<[String; 2]>,
     /// The examples in the order of the files.
     pub examples: Vec<Example>,
     /// How many rows were left out, by reason.
@@ -479,6 +481,7 @@ impl Loaded {
     pub fn none(language: &str) -> Loaded {
         Loaded {
             language: language.to_owned(),
+            mixed: None,
             examples: Vec::new(),
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),

@@ -35,9 +35,10 @@ use guard::guarded;
 use moses::Moses;
 use rules::{Rules, Settings};
 use xlm::Xlm;
+pub use xlm::{MERGES, VOCABULARY};
 
 /// What a model folder may hold, in the order of preference.
-pub const FILES: [&str; 5] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model", xlm::VOCABULARY];
+pub const FILES: [&str; 5] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model", VOCABULARY];
 
 /// One encoded sequence or pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -135,7 +136,9 @@ impl Tokenizer {
         let is_xlm = file.file_name().is_some_and(|name| name == xlm::VOCABULARY);
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let (expected, remedy) = match kind {
-            "json" if is_xlm => ("XLM's vocab.json with merges.txt beside it", "fetch both again, or use a tokenizer.json"),
+            "json" if is_xlm => {
+                ("XLM's vocab.json with merges.txt beside it", "fetch both again, or use a tokenizer.json")
+            }
             "json" => ("a tokenizer.json of the tokenizers library", "export the tokenizer again with save_pretrained"),
             "model" => (
                 "a SentencePiece Unigram model in XLM-R's or DeBERTa's layout",
@@ -162,7 +165,13 @@ impl Tokenizer {
                 return Tokenizer::new(engine, None, Some(xlm), &specials, source.clone(), notes);
             }
             let (mut engine, settings) = engine()?;
-            let notes = engine::follow_config(&mut engine, &config)?;
+            let mut notes = engine::follow_config(&mut engine, &config)?;
+            if xlm::is_meant(&config) {
+                notes.push(format!(
+                    "{CONFIG} beside it is of XLM's own tokenizer, whose {} is not here: it is followed as it is",
+                    xlm::VOCABULARY
+                ));
+            }
             Tokenizer::new(engine, settings, None, &config, source.clone(), notes)
         });
         built
@@ -512,15 +521,20 @@ impl fmt::Debug for Tokenizer {
 /// The settings file beside a tokenizer.
 const CONFIG: &str = "tokenizer_config.json";
 
+/// [`FILES`] in the order in which they are looked for in a folder.
+pub fn order(folder: &Path) -> [&'static str; 5] {
+    let mut files = FILES;
+    if read_config(&folder.join(CONFIG)).is_ok_and(|config| xlm::is_meant(&config)) {
+        files.rotate_right(1);
+    }
+    files
+}
+
 fn find_file(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_path_buf());
     }
-    let own = path.join(xlm::VOCABULARY);
-    if own.exists() && xlm::is_meant(&read_config(&own)?) {
-        return Ok(own);
-    }
-    FILES.iter().map(|name| path.join(name)).find(|file| file.exists()).ok_or_else(|| {
+    order(path).iter().map(|name| path.join(name)).find(|file| file.exists()).ok_or_else(|| {
         let (folder, names) = (path.display(), FILES.join(", "));
         Error::Missing(format!("{folder}: no tokenizer here (looked for {names}); copy one of them from the model"))
     })

@@ -262,9 +262,7 @@ fn apostrophes(language: &str) -> Vec<Rule> {
             (&inside, joins_next),
             (&decade, joins_next),
         ]),
-        "fr" | "it" => {
-            rules(&[(&alone, apart), (&opening_or_number, apart), (&closing, apart), (&inside, joins_last)])
-        }
+        "fr" | "it" => rules(&[(&alone, apart), (&opening_or_number, apart), (&closing, apart), (&inside, joins_last)]),
         _ => rules(&[("'", " ' ")]),
     }
 }

@@ -16,10 +16,10 @@ use unicode_normalization_alignments::UnicodeNormalization;
 use super::engine::{Engine, Names, Subwords, finish};
 use super::moses::{Moses, Prefixes};
 
-/// The file of pieces and their ids.
-pub(super) const VOCABULARY: &str = "vocab.json";
-/// The file of pairs that are joined, the first ones first.
-pub(super) const MERGES: &str = "merges.txt";
+/// XLM's file of pieces and their ids.
+pub const VOCABULARY: &str = "vocab.json";
+/// XLM's file of pairs of pieces that are joined, the first ones first.
+pub const MERGES: &str = "merges.txt";
 /// What files with abbreviations are called, but for their language.
 const PREFIXES: &str = "nonbreaking_prefix.";
 /// The language whose rules a text has that nobody has named one for, as in transformers.
@@ -99,7 +99,6 @@ impl Pairs {
     pub fn get_vocab_size(&self) -> usize {
         self.n_ids as usize
     }
-
 }
 
 /// What is done with text before its words fall into pieces, and the files that it was read from.
@@ -178,7 +177,8 @@ pub(super) fn load(file: &Path, vocabulary: &[u8], config: &Value) -> Result<(En
     }
     let merges = read(folder.join(MERGES))?;
     let text = str::from_utf8(&merges).map_err(|error| format!("{MERGES} beside it is not UTF-8 ({error})"))?;
-    let extra: Vec<String> = (0..10).map(|i| format!("<special{i}>")).filter(|name| pieces.contains_key(name)).collect();
+    let extra: Vec<String> =
+        (0..10).map(|i| format!("<special{i}>")).filter(|name| pieces.contains_key(name)).collect();
     let mut engine = Engine::new(Subwords::Pairs(Pairs::new(pieces, text, names[3])?));
     engine.with_decoder(Some(BPEDecoder::new(LAST.to_owned())));
     let [first, last] = [names[0], names[2]];
@@ -210,7 +210,8 @@ fn read(path: PathBuf) -> Result<Vec<u8>, String> {
 /// The files with abbreviations in a folder, by language.
 fn prefix_files(folder: &Path) -> Result<BTreeMap<String, PathBuf>, String> {
     let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
-    let entries = std::fs::read_dir(folder).map_err(|error| format!("{} cannot be read ({error})", folder.display()))?;
+    let entries =
+        std::fs::read_dir(folder).map_err(|error| format!("{} cannot be read ({error})", folder.display()))?;
     let paths = entries.flatten().map(|entry| entry.path());
     let named = |path: PathBuf| {
         let language = path.file_name()?.to_str()?.strip_prefix(PREFIXES)?.to_owned();

@@ -241,6 +241,8 @@ pub struct HeadNames {
     pub choice_dense: Option<Dense>,
     /// That score.
     pub choice: &'static str,
+    /// What makes the score of a number for each label, where `choice` gives those.
+    pub choice_last: Option<&'static str>,
     /// The language model's layer before the words, if it has one.
     pub transform: Option<Dense>,
     /// The bias of each word.
@@ -458,6 +460,7 @@ mod tests {
             ("modernbert", "global_attn_every_n_layers", json!(0), "must be positive"),
             ("xlm", "summary_type", json!("mean"), "\"summary_type\" must be \"first\""),
             ("xlm", "asm", json!(true), "adaptive softmax"),
+            ("xlm", "lang2id", json!({"de": 0, "sw": 3}), "must give \"sw\" a number below n_langs 3, found 3"),
             ("xlm", "emb_dim", json!(9), "emb_dim 9 must be a multiple of n_heads, found 2"),
         ] {
             let mut raw = small(model_type);
