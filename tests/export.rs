@@ -1,6 +1,6 @@
-//! What is exported loads in Hugging Face transformers: models of every family with every head, each with a tokenizer of
-//! our own, and an XLM with its own one that tells languages apart, are written to `target/export-probe` with the logits and
-//! ids that we get.
+//! What is exported loads in Hugging Face transformers: models of every family with every head, each with a tokenizer
+//! of our own, and an XLM with its own one that tells languages apart, are written to `target/export-probe` with the
+//! logits and ids that we get.
 //!
 //! Where `RXLT_PYTHON` names a Python with torch, transformers and sacremoses, scripts/check_transformers.py compares them:
 //!
@@ -129,8 +129,8 @@ fn config(family: &str, vocab_size: usize, n_languages: usize) -> Config {
         "position_buckets": 16, "norm_rel_ebd": "layer_norm", "share_att_key": true, "pos_att_type": "p2c|c2p",
         "position_biased_input": false,
         "initializer_range": 0.2, "init_std": 0.2, "bos_token_id": 0, "pad_token_id": 1, "eos_token_id": 2,
-        "tie_word_embeddings": true, "local_attention": 12, "classifier_pooling": "mean", "n_langs": n_languages,
-        "lang2id": {"de": 0, "en": 1, "sw": 2},
+        "tie_word_embeddings": true, "local_attention": 12, "classifier_pooling": "mean", "num_labels": 5,
+        "n_langs": n_languages, "lang2id": {"de": 0, "en": 1, "sw": 2},
     });
     Config::new(raw.as_object().expect("an object").clone()).expect("a configuration")
 }
@@ -144,8 +144,8 @@ fn unsettle(model: &Model) {
     model.assign(&tensors);
 }
 
-/// Ids, mask and languages padded to a rectangle, and the logits of sequences (b, k), of which all are alternatives of one
-/// choice, or of every token (b, t, v).
+/// Ids, mask and languages padded to a rectangle, and the logits of sequences (b, k), of alternatives (1, b), or of every
+/// token (b, t, v).
 fn write_probe(path: &Path, model: &Model, encoded: &[Encoded], pad: u32) {
     let (n, longest) = (encoded.len(), encoded.iter().map(|one| one.ids.len()).max().unwrap_or(0));
     let row = |i: usize, j: usize| encoded[i].ids.get(j).copied();

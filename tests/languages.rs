@@ -132,7 +132,7 @@ fn texts_have_the_language_of_their_file() {
 
     // Before anything is trained it is clear that a language is lacking.
     fs::write(path.join("test-fi.csv"), rows(8, ["koira", "vasara"])).expect("written");
-    let anew: Vec<&str> = run.iter().map(|word| if *word == "out" { "anew" } else { word }).collect();
+    let anew: Vec<&str> = run.iter().map(|word| if *word == "out" { "anew" } else { *word }).collect();
     fails(path, &anew, "no embedding of the language \"fi\"");
     fails(path, &[&anew[..], &["--dry-run"]].concat(), "no embedding of the language \"fi\"");
 }

@@ -305,6 +305,7 @@ impl Config {
     /// The content of config.json for this encoder with a head, as transformers reads it.
     pub fn to_json(&self, head: &HeadKind) -> Value {
         let mut raw = self.raw.clone();
+        raw.shift_remove("num_labels"); // older files have it, and transformers 5 believes it rather than id2label
         if let Some(labels) = head.labels() {
             let id2label = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label)));
             let label2id = labels.iter().enumerate().map(|(i, label)| (label.clone(), json!(i)));

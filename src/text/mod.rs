@@ -35,7 +35,7 @@ use guard::guarded;
 use moses::Moses;
 use rules::{Rules, Settings};
 use xlm::Xlm;
-pub use xlm::{MERGES, VOCABULARY};
+pub use xlm::{MERGES, PREFIXES, VOCABULARY};
 
 /// What a model folder may hold, in the order of preference.
 pub const FILES: [&str; 5] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model", VOCABULARY];
@@ -424,7 +424,9 @@ impl Tokenizer {
             let rules = rules.map_err(|reason| Error::Data(format!("{}: {reason}", self.inner.source)))?;
             Ok(Side { number, rules })
         };
-        Ok(Tokenizer { sides: [side(first)?, side(second)?], ..self.clone() })
+        let of_first = side(first)?;
+        let of_second = if second == first { of_first.clone() } else { side(second)? };
+        Ok(Tokenizer { sides: [of_first, of_second], ..self.clone() })
     }
 
     /// The same tokenizer for pairs whose sides are exchanged: what it reads alone is in the language of seconds.

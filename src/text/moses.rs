@@ -1,9 +1,8 @@
 //! Words as Moses's scripts part them (Koehn et al., 2007): punctuation is made uniform, then parted from words. XLM was
 //! pre-trained on such text, each language by rules of its own.
 //!
-//! What comes out is what transformers' XLM tokenizer gets from sacremoses 0.2, but for letters that are younger than the
-//! tables there. Its rules are those of single languages only where [`Moses::new`] says so; a language that is none of
-//! them has the general ones.
+//! What comes out is what transformers' XLM tokenizer gets from sacremoses 0.2 for the language, but for letters that are
+//! younger than the tables there.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +13,13 @@ type Rule = (Regex, &'static str);
 
 /// Letters as sacremoses has them: of the basic plane, without Han and Hangul, but with the signs that join (virama) or
 /// alter (nukta) consonants of Indic scripts.
-const LETTER: &str = r"[[\p{Alphabetic}\x{135F}\x{25CC}\x{93C}\x{94D}\x{9BC}\x{9CD}\x{A3C}\x{A4D}\x{ABC}\x{ACD}\x{AFD}-\x{AFF}\x{B3C}\x{B4D}\x{BCD}\x{C4D}\x{CBC}\x{CCD}\x{D3B}\x{D3C}\x{D4D}\x{DCA}\x{EBA}\x{1039}\x{1714}\x{1BAB}\x{1C37}\x{A8C4}\x{A8F3}\x{A8F4}\x{A953}\x{AAF6}]&&[\x{0}-\x{FFFF}]--[\p{Han}\x{AC00}-\x{D7A3}]]";
+const LETTER: &str = concat!(
+    r"[[\p{Alphabetic}\x{135F}\x{25CC}",
+    r"\x{93C}\x{94D}\x{9BC}\x{9CD}\x{A3C}\x{A4D}\x{ABC}\x{ACD}\x{AFD}-\x{AFF}\x{B3C}\x{B4D}\x{BCD}",
+    r"\x{C4D}\x{CBC}\x{CCD}\x{D3B}\x{D3C}\x{D4D}\x{DCA}\x{EBA}\x{1039}\x{1714}\x{1BAB}\x{1C37}",
+    r"\x{A8C4}\x{A8F3}\x{A8F4}\x{A953}\x{AAF6}",
+    r"]&&[\x{0}-\x{FFFF}]--[\p{Han}\x{AC00}-\x{D7A3}]]",
+);
 /// Digits and other numbers.
 const NUMBER: &str = r"[\p{N}&&[\x{0}-\x{FFFF}]]";
 /// Lower case, which Georgian's letters were not counted among.

@@ -20,8 +20,8 @@ use super::moses::{Moses, Prefixes};
 pub const VOCABULARY: &str = "vocab.json";
 /// XLM's file of pairs of pieces that are joined, the first ones first.
 pub const MERGES: &str = "merges.txt";
-/// What files with abbreviations are called, but for their language.
-const PREFIXES: &str = "nonbreaking_prefix.";
+/// What Moses's files of abbreviations are called, but for their language.
+pub const PREFIXES: &str = "nonbreaking_prefix.";
 /// The language whose rules a text has that nobody has named one for, as in transformers.
 pub(super) const ENGLISH: &str = "en";
 /// Marks the last piece of a word.

@@ -448,6 +448,21 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_a_task_before_do_not_count_for_the_next() {
+        let mut raw = small("bert");
+        raw.extend([
+            ("num_labels".to_owned(), json!(2)),
+            ("id2label".to_owned(), json!({"0": "a", "1": "b", "2": "c"})),
+        ]);
+        let config = Config::new(raw).unwrap();
+        let written = |head: HeadKind| config.to_json(&head);
+        let classifier = written(HeadKind::Classify(["c", "b", "a"].map(str::to_owned).to_vec()));
+        assert_eq!(classifier["id2label"], json!({"0": "c", "1": "b", "2": "a"}));
+        assert!(classifier.get("num_labels").is_none());
+        assert!(["id2label", "num_labels"].iter().all(|key| written(HeadKind::Span).get(*key).is_none()));
+    }
+
+    #[test]
     fn what_a_family_lacks_is_said() {
         for (model_type, key, value, says) in [
             ("distilbert", "activation", json!("relu"), "\"activation\" must be \"gelu\""),
