@@ -1,6 +1,6 @@
 //! Retrieval of translations by sentence vectors: the mean hidden state of a sentence, nearest by cosine.
 
-use super::{evaluate::by_batches, languages::in_language, stop::Stop};
+use super::{evaluate::by_batches, stop::Stop};
 use crate::{
     array::Segments,
     error::Result,
@@ -40,8 +40,7 @@ pub struct Found {
 impl Retriever<'_> {
     /// Looks for every sentence's translation among all, in both directions.
     pub fn score(&self, bitext: &Bitext) -> Result<Found> {
-        let a = self.vectors(&bitext.sentences, &bitext.language)?;
-        let b = self.vectors(&bitext.english, "en")?;
+        let (a, b) = (self.vectors(&bitext.sentences)?, self.vectors(&bitext.english)?);
         let n = a.len();
         let (to, from) = (n_found(&a, &b), n_found(&b, &a));
         let language = &bitext.language;
@@ -50,9 +49,9 @@ impl Retriever<'_> {
     }
 
     /// A vector of length 1 for each sentence.
-    fn vectors(&self, sentences: &[String], language: &str) -> Result<Vec<Vec<f32>>> {
+    fn vectors(&self, sentences: &[String]) -> Result<Vec<Vec<f32>>> {
         let texts: Vec<(&str, Option<&str>)> = sentences.iter().map(|text| (text.as_str(), None)).collect();
-        let encoded = in_language(self.tokenizer, language)?.encode_batch(&texts, self.max_length)?;
+        let encoded = self.tokenizer.encode_batch(&texts, self.max_length)?;
         let item = |encoded: Encoded| Item::new("", encoded.ids, encoded.types, vec![0], Goal::Classes(vec![0]));
         let items: Vec<Item> = encoded.into_iter().map(item).collect();
         by_batches(&items, self.tokens, &Stop::new(), |batch, items| {
