@@ -4,14 +4,14 @@
 
 MODEL_FOLDER  config.json, model.safetensors and, if tokenization is to be checked, the tokenizer's files.
 PROBE         a folder with one or both of
-                probe.safetensors  input_ids [b, t], attention_mask [b, t], optional token_type_ids [b, t],
-                                   and rxlt's logits, [b, k] (classification), [b, t, k] (tagging) or [b, t, v]
-                                   (masked language model)
+                probe.safetensors  input_ids [b, t], attention_mask [b, t], optional token_type_ids or langs [b, t],
+                                   and rxlt's logits, [b, k] (classification), [b, t, k] (tagging), [b, t, 2] (answers in
+                                   texts) or [b, t, v] (masked language model); inputs [b, c, t] and logits [b, c] (choice)
                 probe.jsonl        lines {"a": TEXT, "b": TEXT or "" or null, "ids": [rxlt's ids]}
               or the path of a probe.safetensors; a probe.jsonl beside it is then checked too.
 
 Prints the largest differences; logits at padding are left out. Exit status: 0 all agree, 1 a difference of 1e-4 or
-more in a logit, or other ids, 2 nothing to check. Needs torch, transformers, safetensors.
+more in a logit, or other ids, 2 nothing to check. Needs torch, transformers, safetensors; for XLM sacremoses.
 """
 import json, os, sys
 from pathlib import Path
@@ -30,6 +30,9 @@ def load(folder):
     (name,) = json.loads((folder / "config.json").read_text())["architectures"]
     auto = {"ForSequenceClassification": transformers.AutoModelForSequenceClassification,
             "ForTokenClassification": transformers.AutoModelForTokenClassification,
+            "ForQuestionAnswering": transformers.AutoModelForQuestionAnswering,
+            "ForQuestionAnsweringSimple": transformers.AutoModelForQuestionAnswering,
+            "ForMultipleChoice": transformers.AutoModelForMultipleChoice,
             "ForMaskedLM": transformers.AutoModelForMaskedLM,
             "XLMWithLMHeadModel": transformers.AutoModelForMaskedLM}
     cls = next((cls for ending, cls in auto.items() if name.endswith(ending)), None)
@@ -47,7 +50,9 @@ def check_logits(folder, probe):
     ours = tensors.pop("logits").float()
     inputs = {name: tensor.long() for name, tensor in tensors.items()}
     with torch.no_grad():
-        theirs = load(folder)(**inputs).logits
+        theirs = load(folder)(**inputs)
+    both = ("start_logits", "end_logits")
+    theirs = torch.stack([theirs[name] for name in both], -1) if both[0] in theirs else theirs.logits
     if ours.shape != theirs.shape:
         print(f"logits: expected shape {list(theirs.shape)}, found {list(ours.shape)}")
         return False

@@ -1,9 +1,11 @@
-//! Token ids against those of SentencePiece (XLM-R) and of transformers (mBERT), row by row.
+//! Token ids against those of SentencePiece (XLM-R) and of transformers (mBERT, XLM), row by row.
 //!
-//! `RXLT_GOLDEN_TOKENS` names another file of rows, `RXLT_TOKENIZERS` another folder of tokenizers.
+//! `RXLT_GOLDEN_TOKENS` names another file of rows, `RXLT_TOKENIZERS` another folder of tokenizers, and `RXLT_XLM_TOKENS`
+//! another one that scripts/make_xlm_tokens.py wrote.
 
 mod harness;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Instant;
 use std::{env, fs};
@@ -16,11 +18,56 @@ fn main() {
     harness::run(vec![
         Test::new("tokens::xlmr", || check("xlm-roberta-base/sentencepiece.bpe.model", "xlmr")),
         Test::new("tokens::mbert", || check("bert-base-multilingual-cased/vocab.txt", "mbert")),
+        Test::new("tokens::xlm", xlm),
         Test::new("tokens::added", || published("07/model", "07/tokens.json")),
         Test::new("tokens::metaspace", || published("15/model", "15/tokens.json")),
         Test::new("tokens::user_defined", || published("16/model", "16/pieces-model.json")),
         Test::new("tokens::identity", || published("16/model-identity", "16/pieces-model-identity.json")),
     ]);
+}
+
+/// Texts in many languages, with lower case and without, before and after the files are written anew.
+fn xlm() -> Outcome {
+    let ours = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/xlm");
+    let folder = env::var_os("RXLT_XLM_TOKENS").map_or(ours, PathBuf::from);
+    let text = fs::read_to_string(folder.join("ids.jsonl")).expect("the rows can be read");
+    let rows: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect();
+    assert!(!rows.is_empty(), "no rows");
+    let [first, second] = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder can be made"));
+    for plain in [false, true] {
+        for file in fs::read_dir(&folder).expect("the folder can be read").flatten() {
+            fs::copy(file.path(), first.path().join(file.file_name())).expect("a file can be copied");
+        }
+        let config = format!("{{\"do_lowercase_and_remove_accent\": {plain}}}");
+        fs::write(first.path().join("tokenizer_config.json"), config).expect("a file can be written");
+        let tokenizer = Tokenizer::load(first.path()).expect("the tokenizer loads");
+        tokenizer.save(second.path()).expect("the tokenizer can be saved");
+        let again = Tokenizer::load(second.path()).expect("the saved tokenizer loads");
+        let languages: BTreeSet<&str> = rows.iter().filter_map(|row| row["language"].as_str()).collect();
+        let in_language = |language| {
+            let spoken = |tokenizer: &Tokenizer| tokenizer.in_languages(language, language).expect("it has rules");
+            (language, [spoken(&tokenizer), spoken(&again)])
+        };
+        let spoken: BTreeMap<&str, [Tokenizer; 2]> = languages.into_iter().map(in_language).collect();
+        let of = |row: &Value| &spoken[row["language"].as_str().expect("a row has a language")];
+        let n_wrong = rows.iter().filter(|row| row["plain"] == plain && !same_ids(of(row), row)).count();
+        assert_eq!(n_wrong, 0, "of {} rows", rows.len());
+    }
+    Outcome::Passed
+}
+
+fn same_ids(tokenizers: &[Tokenizer; 2], row: &Value) -> bool {
+    let text = row["a"].as_str().expect("a row has a text");
+    let expected = row["ids"].as_array().into_iter().flatten().filter_map(Value::as_u64);
+    let expected: Vec<u32> = expected.map(|id| id as u32).collect();
+    tokenizers.iter().all(|tokenizer| {
+        let ids = tokenizer.encode(text, row["b"].as_str(), usize::MAX).expect("the text can be encoded").ids;
+        if ids != expected {
+            let pieces = |ids: &[u32]| ids.iter().filter_map(|id| tokenizer.piece(*id)).collect::<Vec<_>>().join(" ");
+            println!("{} {text:?}: expected {}, got {}", row["language"], pieces(&expected), pieces(&ids));
+        }
+        ids == expected
+    })
 }
 
 /// Texts with their tokens by the library that a model's tokenizer was made for.

@@ -16,6 +16,7 @@ use crate::{
         data::{Data, overlaps},
         exam::Exam,
         fit::{Branch, Plan},
+        languages::for_examples,
         measure::{TOKENS_AT_ONCE, head_for, new_head},
         memory::{self, Bytes, Subject},
         methods::RsDa,
@@ -62,7 +63,7 @@ pub fn dry_run(resolved: &Resolved, chosen: &Chosen, memory_limit: Option<Bytes>
             describe_memory(recipe, i, &tasks, &data, tokenizer, &config, chosen, memory_limit, &mut out)?;
         }
     }
-    describe_tests(recipe, &data, &mut out)?;
+    describe_tests(recipe, &data, tokenizer.as_ref(), &mut out)?;
     line(&mut out, format_args!("\neverything is in order; nothing was trained or written"));
     print(&out)
 }
@@ -124,7 +125,7 @@ fn describe_task(
         }
     }
     if let Some(tokenizer) = tokenizer {
-        describe_tokens(&train, stage, tokenizer, out)?;
+        describe_tokens(&train, stage, &for_examples(tokenizer, &train)?, out)?;
     }
     let is_last = index + 1 == recipe.stages.len() && place == 0;
     let rs_da = recipe.methods.iter().filter(|_| is_last).find_map(|method| method.rs_da.as_ref());
@@ -182,8 +183,10 @@ fn describe_memory(
     let subject = Subject { config, heads: &heads, device, recompute: recipe.recompute, depth };
     let branch = |task: &'static Task, method: &Method| -> Result<Branch> {
         let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
+        let train = data.train(task, stage)?;
+        let tokenizer = &for_examples(tokenizer, &train)?;
         let reader = Reader { task, tokenizer, max_length: stage.max_length, labels: &labels };
-        let source = Box::new(Labelled::new(&data.train(task, stage)?.examples, &reader)?);
+        let source = Box::new(Labelled::new(&train.examples, &reader)?);
         let exam = Exam::of_examples(data.dev(task)?.examples, task, &reader)?;
         Ok(Branch { task: task.name.to_owned(), objective: method.objective(), source, exam })
     };
@@ -268,12 +271,13 @@ fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<usize> 
     Ok(groups.values().map(Vec::len).sum())
 }
 
-fn describe_tests(recipe: &Recipe, data: &Data, out: &mut String) -> Result<()> {
+fn describe_tests(recipe: &Recipe, data: &Data, tokenizer: Option<&Tokenizer>, out: &mut String) -> Result<()> {
     let Some(task) = recipe.last_task()? else { return Ok(()) };
     let mut table = Table::new([Column::words("test"), Column::numbers("examples"), Column::numbers("left out")]);
     let languages = data.languages(task)?;
     let tests = languages.codes.iter().map(|code| data.test(task, code)).collect::<Result<Vec<_>>>()?;
     for loaded in &tests {
+        tokenizer.map(|tokenizer| for_examples(tokenizer, loaded)).transpose()?;
         let dropped: usize = loaded.dropped.values().sum();
         table = table.row([loaded.language.clone(), loaded.examples.len().to_string(), dropped.to_string()]);
     }

@@ -234,7 +234,7 @@ impl Shown<'_> {
     }
 
     fn tokenizer_file(&self) -> &'static str {
-        text::FILES.into_iter().find(|name| self.folder.join(name).is_file()).unwrap_or_default()
+        text::order(&self.folder).into_iter().find(|name| self.folder.join(name).is_file()).unwrap_or_default()
     }
 
     /// What a file is read for, or why it is not.
@@ -245,6 +245,7 @@ impl Shown<'_> {
             "tokenizer_config.json" => ("tokenizer", true),
             RECORD => ("what it was trained on", true),
             _ if name == self.tokenizer_file() => ("tokenizer", true),
+            text::MERGES if self.tokenizer_file() == text::VOCABULARY => ("tokenizer", true),
             _ if text::FILES.contains(&name) => ("tokenizer; another comes first", false),
             _ if self.pretrained.weight_files().iter().any(is_weight) => ("weights", true),
             _ if WEIGHTS.contains(&name) => ("weights; others come first", false),

@@ -28,6 +28,7 @@ use crate::{
     text::Tokenizer,
     train::{
         evaluate::probabilities,
+        languages::{UNNAMED, in_language},
         measure::{Examiner, Opened, open_trained},
         record::{RECORD, Record, choose_length},
         source::Labelled,
@@ -52,8 +53,8 @@ pub struct Args {
     /// The texts.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
-    /// The language to write beside each prediction.
-    #[arg(long, default_value = "unknown")]
+    /// The language of the texts, to write beside each prediction; a model that tells languages apart wants to know it.
+    #[arg(long, default_value = UNNAMED)]
     language: String,
     /// The file to write; stdout where not given.
     #[arg(long, value_name = "FILE")]
@@ -228,6 +229,7 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
     let model = pretrained.load(HeadKind::Classify(labels.clone()), 0, device)?;
     let tokenizer = Tokenizer::load(folder)?;
     let tokenizer = suited(&tokenizer, &model.config, note)?;
+    let tokenizer = in_language(&tokenizer, &args.language)?;
     let reader = Reader { task: &Task::UNDESCRIBED, tokenizer: &tokenizer, max_length, labels: &[] };
     let data = Labelled::new(examples, &reader)?;
     if data.n_truncated > 0 {

@@ -17,7 +17,7 @@ use crate::{
     report::{Column, Table},
     tasks::{self, Loaded, Split, Task, overlap, own},
     text::Tokenizer,
-    train::{data::overlaps, source::Labelled},
+    train::{data::overlaps, languages::for_examples, source::Labelled},
 };
 
 /// List, show, describe or check tasks: what is asked, in which languages, and where the files lie.
@@ -238,6 +238,7 @@ fn twice(loaded: &Loaded) -> usize {
 /// Tokens of an example on average, and percentages of examples that are cut and of tokens that are unknown.
 fn tokenized(task: &Task, loaded: &Loaded, tokenizer: &Tokenizer, max_length: usize) -> Result<[String; 3]> {
     let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
+    let tokenizer = &for_examples(tokenizer, loaded)?;
     let data = Labelled::new(&loaded.examples, &Reader { task, tokenizer, max_length, labels: &labels })?;
     let tokens: usize = data.items.iter().map(|item| item.ids.len()).sum();
     let n = loaded.examples.len().max(1) as f64;

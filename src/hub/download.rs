@@ -7,7 +7,7 @@ use super::{
     cache::{Folder, State},
     groups,
     http::{Answer, Client, Failure, Meta, pause},
-    shards, snapshot, there,
+    order, shards, snapshot, there,
     transfer::Transfer,
 };
 use crate::error::{Error, Result};
@@ -97,7 +97,7 @@ impl Download<'_> {
 
     /// Fetches the first file of a group that the hub has.
     fn first(&mut self, group: &Group) -> Result<Option<&'static str>> {
-        for file in group.files.iter().copied() {
+        for file in order(self.found, self.commit.as_deref(), group) {
             let known = self.commit.as_deref().map(|commit| self.found.state(commit, file));
             if known == Some(State::Absent) {
                 continue;

@@ -182,14 +182,23 @@ fn unknown(found: &Folder, commit: &str, what: What) -> Result<Vec<String>> {
 
 /// The file of a group that is read.
 fn there(found: &Folder, commit: &str, group: &Group) -> Option<&'static str> {
-    group.files.iter().copied().find(|file| found.state(commit, file) == State::There)
+    order(found, Some(commit), group).into_iter().find(|file| found.state(commit, file) == State::There)
 }
 
-/// The shards that a file names, if it is an index of such.
+/// The files of a group, the one to read first. Which tokenizer that is depends on its settings, which are fetched before.
+fn order(found: &Folder, commit: Option<&str>, group: &Group) -> Vec<&'static str> {
+    match commit.filter(|_| group.files.contains(&text::VOCABULARY)) {
+        Some(commit) => text::order(&found.snapshot(commit)).to_vec(),
+        None => group.files.to_vec(),
+    }
+}
+
+/// What belongs to a file: the shards that it names, if it is an index of such, or the merges of XLM's vocabulary.
 fn shards(found: &Folder, commit: &str, file: &str) -> Result<Vec<String>> {
-    match file.ends_with(".index.json") {
-        true => crate::checkpoint::shards(&found.snapshot(commit).join(file)),
-        false => Ok(Vec::new()),
+    match file {
+        text::VOCABULARY => Ok(vec![text::MERGES.to_owned()]),
+        _ if file.ends_with(".index.json") => crate::checkpoint::shards(&found.snapshot(commit).join(file)),
+        _ => Ok(Vec::new()),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
     nn::Bias,
 };
 use serde_json::{Map, Value, json};
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 /// What stands on top of the encoder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -150,6 +150,8 @@ pub struct Config {
     pub layer_norm_eps: f32,
     /// Languages that the encoder tells apart, if it does.
     pub n_languages: usize,
+    /// The numbers of these languages by their names.
+    pub languages: BTreeMap<String, u32>,
     /// Dropout of embeddings.
     pub hidden_dropout_prob: f32,
     /// Dropout of attention probabilities.
@@ -241,6 +243,7 @@ impl Config {
             type_vocab_size: 1,
             layer_norm_eps: 0.0,
             n_languages: 0,
+            languages: BTreeMap::new(),
             hidden_dropout_prob: 0.0,
             attention_probs_dropout_prob: 0.0,
             attention_output_dropout: 0.0,
@@ -302,6 +305,7 @@ impl Config {
     /// The content of config.json for this encoder with a head, as transformers reads it.
     pub fn to_json(&self, head: &HeadKind) -> Value {
         let mut raw = self.raw.clone();
+        raw.shift_remove("num_labels"); // older files have it, and transformers 5 believes it rather than id2label
         if let Some(labels) = head.labels() {
             let id2label = labels.iter().enumerate().map(|(i, label)| (i.to_string(), json!(label)));
             let label2id = labels.iter().enumerate().map(|(i, label)| (label.clone(), json!(i)));
@@ -323,7 +327,12 @@ impl Config {
                 raw.extend(self.of_masked_lm.map(|(key, flag)| (key.to_string(), json!(flag))));
                 None
             }
-            HeadKind::Tag(_) | HeadKind::Span | HeadKind::Choose => None,
+            HeadKind::Span => {
+                // Labels of a task before would be taken for the number of logits, which are two.
+                raw.retain(|key, _| !["id2label", "label2id"].contains(&key.as_str()));
+                None
+            }
+            HeadKind::Tag(_) | HeadKind::Choose => None,
         };
         if let Some(problem) = problem {
             raw.insert("problem_type".into(), json!(problem));

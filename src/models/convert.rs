@@ -31,6 +31,9 @@ const BESIDE: [&str; 12] = [
     "rxlt.json",
 ];
 
+/// What the names of Moses's lists of abbreviations begin with, which may lie beside XLM's tokenizer.
+const ABBREVIATIONS: &str = "nonbreaking_prefix.";
+
 /// What a conversion did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converted {
@@ -62,12 +65,13 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
     notes.extend(metadata.iter().map(|(name, twin)| format!("{name} is the same numbers as {twin}, and written once")));
     let metadata: Vec<(&str, &str)> = metadata.into_iter().collect();
     checkpoint::write(&to.join(WEIGHTS[0]), &entries, &metadata)?;
-    for name in BESIDE {
-        let path = from.join(name);
+    let lists = files(from)?.into_iter().map(|(name, _)| name).filter(|name| name.starts_with(ABBREVIATIONS));
+    for name in BESIDE.map(str::to_owned).into_iter().chain(lists) {
+        let path = from.join(&name);
         if path.is_file() {
             let bytes = input::read(&path)?;
             let bytes = if name == "config.json" { config_for(&path, bytes, float)? } else { bytes };
-            write_file(&to.join(name), &bytes)?;
+            write_file(&to.join(&name), &bytes)?;
         }
     }
     Ok(Converted { source: weights.source().to_owned(), tensors: entries.len(), notes })
@@ -165,6 +169,7 @@ mod tests {
     #[test]
     fn every_tokenizer_that_is_read_is_copied() {
         assert!(crate::text::FILES.iter().all(|name| BESIDE.contains(name)));
+        assert!(BESIDE.contains(&crate::text::MERGES) && ABBREVIATIONS == crate::text::PREFIXES);
     }
 
     #[test]

@@ -59,6 +59,8 @@ pub enum Head {
         dense: Option<Hidden>,
         /// h → k
         out: Linear,
+        /// k → 1, in XLM's score of an alternative.
+        last: Option<Linear>,
         /// Dropout before `dense` in RoBERTa; after it in all.
         dropout: f32,
         /// Whether there is dropout before `dense`.
@@ -97,7 +99,7 @@ impl Head {
         let classifier = |builder: &mut Builder, dense: Option<Dense>, name, k, drops_first| {
             let dense = dense.map(|dense| Hidden::build(builder, config, dense));
             let (out, dropout) = (projection(builder, name, k), config.classifier_dropout);
-            Head::Classify { dense, out, dropout, drops_first, site }
+            Head::Classify { dense, out, last: None, dropout, drops_first, site }
         };
         let tokens = |builder: &mut Builder, name, k| {
             let dense = names.tag_dense.map(|dense| Hidden::build(builder, config, dense));
@@ -108,7 +110,15 @@ impl Head {
                 classifier(builder, names.dense, names.out, labels.len(), names.drops_first)
             }
             HeadKind::Number => classifier(builder, names.dense, names.out, 1, names.drops_first),
-            HeadKind::Choose => classifier(builder, names.choice_dense, names.choice, 1, false),
+            HeadKind::Choose => {
+                let k = names.choice_last.map_or(1, |_| config.labels.as_ref().map_or(2, Vec::len)); // transformers' 2
+                let drops_first = names.choice_dense.is_none();
+                let mut head = classifier(builder, names.choice_dense, names.choice, k, drops_first);
+                if let (Head::Classify { last, .. }, Some(name)) = (&mut head, names.choice_last) {
+                    *last = Some(builder.head(|builder| Linear::build(builder, name, k, 1, Bias::Learned)));
+                }
+                head
+            }
             HeadKind::Tag(labels) => tokens(builder, names.tags, labels.len()),
             HeadKind::Span => tokens(builder, names.span, 2),
             HeadKind::MaskedLm => builder.head(|builder| Head::MaskedLm {
@@ -137,10 +147,11 @@ impl Head {
     /// masked ones for a language model.
     pub fn logits(&self, x: &Tensor, words: &WordTable, pass: Pass) -> Tensor {
         match self {
-            Head::Classify { dense, out, dropout, drops_first, site } => {
+            Head::Classify { dense, out, last, dropout, drops_first, site } => {
                 let x = if *drops_first { pass.dropout(x, *site, *dropout) } else { x.clone() };
                 let hidden = dense.as_ref().map(|dense| pass.dropout(&dense.forward(&x), site + 1, *dropout));
-                out.forward(&hidden.unwrap_or(x))
+                let logits = out.forward(&hidden.unwrap_or(x));
+                last.as_ref().map_or_else(|| logits.clone(), |last| last.forward(&logits))
             }
             Head::Tokens { dense, out, dropout, site } => {
                 let hidden = dense.as_ref().map(|dense| dense.forward(x));

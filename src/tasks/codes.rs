@@ -136,6 +136,13 @@ const SAME: &[&[&str]] = &[
     &["zu", "zul"],
 ];
 
+/// A language's code of two letters (ISO 639-1), or what it is called where it has none.
+pub fn two_letters(code: &str) -> &str {
+    let language = code.split(['-', '_']).next().unwrap_or(code);
+    let group = SAME.iter().find(|group| group.contains(&language));
+    group.and_then(|group| group.first()).filter(|first| first.len() == 2).copied().unwrap_or(language)
+}
+
 /// Scripts that data sets write in lower case.
 const SCRIPTS: [&str; 8] = ["arab", "cyrl", "deva", "grek", "hans", "hant", "hebr", "latn"];
 
@@ -228,6 +235,13 @@ mod tests {
         }
         for (a, b) in [("sw", "swe_Latn"), ("zh-Hant", "zho_Hans"), ("de", "dee"), ("de", ""), ("nn", "nob")] {
             assert!(!can_be_same(a, b) && !can_be_same(b, a), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn the_code_of_two_letters_is_the_usual_one() {
+        for (code, two) in [("swh_Latn", "sw"), ("zh-Hant", "zh"), ("deu", "de"), ("en", "en"), ("gsw", "gsw")] {
+            assert_eq!(two_letters(code), two);
         }
     }
 

@@ -16,6 +16,7 @@ pub fn generalized(a: &Loaded, b: &Loaded) -> Result<Loaded> {
         a.dropped_rows.iter().chain(&b.dropped_rows).chain(rows_a.symmetric_difference(&rows_b)).copied().collect();
     let mut mixed = Loaded {
         language: format!("{}-{}", a.language, b.language),
+        mixed: Some([a.language.clone(), b.language.clone()]),
         examples: Vec::new(),
         dropped: BTreeMap::new(),
         files: origins(a, b),

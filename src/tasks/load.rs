@@ -404,6 +404,7 @@ impl Task {
         let path = origin.path.display().to_string();
         let mut loaded = Loaded {
             language: language.to_owned(),
+            mixed: None,
             examples: Vec::with_capacity(rows.len()),
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),

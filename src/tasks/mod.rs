@@ -3,7 +3,7 @@
 //! A task says which labels there are, where its files lie and in which format; `load` finds, reads and checks them.
 
 mod answers;
-mod codes;
+pub(crate) mod codes;
 pub mod definition;
 pub mod demo;
 pub mod format;
@@ -387,6 +387,8 @@ pub struct Origin {
 pub struct Loaded {
     /// The language, or two joined by a hyphen in the generalized setting.
     pub language: String,
+    /// In the generalized setting, the languages of first and of second sentences.
+    pub mixed: Option<[String; 2]>,
     /// The examples in the order of the files.
     pub examples: Vec<Example>,
     /// How many rows were left out, by reason.
@@ -497,6 +499,7 @@ impl Loaded {
     pub fn none(language: &str) -> Loaded {
         Loaded {
             language: language.to_owned(),
+            mixed: None,
             examples: Vec::new(),
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),

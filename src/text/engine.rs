@@ -21,6 +21,7 @@ use super::charsmap::{Charsmap, SPACE};
 use super::rules::Settings;
 use super::sentencepiece::{self, Proto};
 use super::unigram::Unigram;
+use super::xlm::{self, Pairs};
 
 /// Normalizer, splitter, model, template and decoder as a tokenizer.json describes them.
 pub(super) type Engine =
@@ -37,6 +38,7 @@ pub(super) const BERT: Names = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"];
 /// A vocabulary and how words fall into it.
 pub(super) enum Subwords {
     Unigram(Unigram),
+    Pairs(Pairs),
     Other(Box<ModelWrapper>),
 }
 
@@ -46,6 +48,7 @@ impl Model for Subwords {
     fn tokenize(&self, text: &str) -> tokenizers::Result<Vec<Token>> {
         match self {
             Subwords::Unigram(model) => model.tokenize(text),
+            Subwords::Pairs(model) => model.tokenize(text),
             Subwords::Other(model) => model.tokenize(text),
         }
     }
@@ -53,6 +56,7 @@ impl Model for Subwords {
     fn token_to_id(&self, token: &str) -> Option<u32> {
         match self {
             Subwords::Unigram(model) => model.token_to_id(token),
+            Subwords::Pairs(model) => model.token_to_id(token),
             Subwords::Other(model) => model.token_to_id(token),
         }
     }
@@ -60,6 +64,7 @@ impl Model for Subwords {
     fn id_to_token(&self, id: u32) -> Option<String> {
         match self {
             Subwords::Unigram(model) => model.id_to_token(id),
+            Subwords::Pairs(model) => model.id_to_token(id),
             Subwords::Other(model) => model.id_to_token(id),
         }
     }
@@ -67,6 +72,7 @@ impl Model for Subwords {
     fn get_vocab(&self) -> HashMap<String, u32> {
         match self {
             Subwords::Unigram(model) => model.get_vocab(),
+            Subwords::Pairs(model) => model.get_vocab(),
             Subwords::Other(model) => model.get_vocab(),
         }
     }
@@ -74,6 +80,7 @@ impl Model for Subwords {
     fn get_vocab_size(&self) -> usize {
         match self {
             Subwords::Unigram(model) => model.get_vocab_size(),
+            Subwords::Pairs(model) => model.get_vocab_size(),
             Subwords::Other(model) => model.get_vocab_size(),
         }
     }
@@ -81,6 +88,7 @@ impl Model for Subwords {
     fn save(&self, folder: &Path, prefix: Option<&str>) -> tokenizers::Result<Vec<PathBuf>> {
         match self {
             Subwords::Unigram(model) => model.save(folder, prefix),
+            Subwords::Pairs(_) => Err(xlm::NOT_JSON.into()),
             Subwords::Other(model) => model.save(folder, prefix),
         }
     }
@@ -94,6 +102,7 @@ impl Serialize for Subwords {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Subwords::Unigram(model) => model.serialize(serializer),
+            Subwords::Pairs(_) => Err(serde::ser::Error::custom(xlm::NOT_JSON)),
             Subwords::Other(model) => model.serialize(serializer),
         }
     }
@@ -319,7 +328,7 @@ pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
 }
 
 /// Adds the template and the special tokens.
-fn finish(mut engine: Engine, names: Names, single: &str, pair: &str) -> Result<Engine, String> {
+pub(super) fn finish(mut engine: Engine, names: Names, single: &str, pair: &str) -> Result<Engine, String> {
     let id = |name: &str| engine.token_to_id(name).ok_or_else(|| format!("it lacks \"{name}\""));
     let framing = vec![(names[0], id(names[0])?), (names[2], id(names[2])?)];
     let mut template = TemplateProcessing::builder();

@@ -3,15 +3,19 @@
 //! The pipeline is the `tokenizers` crate's. Unigram models are segmented by our own code, and where a file is a
 //! SentencePiece model in disguise, text is normalized as SentencePiece does it too: the ids are those the model
 //! was pre-trained with, from `sentencepiece.bpe.model` or `spm.model` and from a `tokenizer.json` made of it alike.
+//! XLM's `vocab.json` and `merges.txt` come without a `tokenizer.json`: its words are Moses's, which are ours too.
 
 mod charsmap;
 mod engine;
 mod guard;
+mod moses;
 mod rules;
 mod sentencepiece;
 mod train;
 mod unigram;
+mod xlm;
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -28,10 +32,13 @@ use crate::error::{Error, Result};
 use crate::input;
 use engine::{BERT, Engine, Subwords, XLMR};
 pub(crate) use guard::guarded;
+use moses::Moses;
 use rules::{Rules, Settings};
+use xlm::Xlm;
+pub use xlm::{MERGES, PREFIXES, VOCABULARY};
 
 /// What a model folder may hold, in the order of preference.
-pub const FILES: [&str; 4] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model"];
+pub const FILES: [&str; 5] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model", VOCABULARY];
 
 /// One encoded sequence or pair.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -68,6 +75,19 @@ pub struct Specials {
 pub struct Tokenizer {
     inner: Arc<Inner>,
     frames: Frames,
+    /// The languages that the model tells apart, and their numbers.
+    languages: Arc<BTreeMap<String, u32>>,
+    /// How a first and a second sequence are read.
+    sides: [Side; 2],
+}
+
+/// The language of a sequence.
+#[derive(Clone, Default)]
+struct Side {
+    /// Its number in the model, where that tells languages apart.
+    number: Option<u32>,
+    /// The rules of its words, where the tokenizer has such.
+    rules: Option<Arc<Moses>>,
 }
 
 /// How a sequence and a pair are framed by special tokens.
@@ -81,6 +101,8 @@ struct Inner {
     engine: Engine,
     /// SentencePiece's normalization, where the file came from there.
     rules: Option<Rules>,
+    /// What comes before pieces, where the files are XLM's.
+    xlm: Option<Xlm>,
     specials: Specials,
     special_ids: Vec<u32>,
     n_ids: usize,
@@ -101,7 +123,8 @@ enum Slot {
 }
 
 impl Tokenizer {
-    /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, vocab.txt or spm.model) or one such file.
+    /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, vocab.txt, spm.model or XLM's vocab.json, which
+    /// comes first where tokenizer_config.json is XLM's) or one such file.
     ///
     /// A vocab.txt is cased unless the tokenizer_config.json beside it says `do_lower_case`. Where that file and a BERT
     /// tokenizer.json disagree, it is followed, as in transformers, and [`Tokenizer::notes`] says so.
@@ -110,8 +133,12 @@ impl Tokenizer {
         let bytes = input::read(&file)?;
         let config = read_config(&file)?;
         let source = file.display().to_string();
+        let is_xlm = file.file_name().is_some_and(|name| name == xlm::VOCABULARY);
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let (expected, remedy) = match kind {
+            "json" if is_xlm => {
+                ("XLM's vocab.json with merges.txt beside it", "fetch both again, or use a tokenizer.json")
+            }
             "json" => ("a tokenizer.json of the tokenizers library", "export the tokenizer again with save_pretrained"),
             "model" => (
                 "a SentencePiece Unigram model in XLM-R's or DeBERTa's layout",
@@ -132,9 +159,20 @@ impl Tokenizer {
             _ => Err(format!("its name ends in \"{kind}\"")),
         };
         let built = guarded(|| {
+            if is_xlm && !bytes.is_empty() {
+                let (engine, xlm, specials) = xlm::load(&file, &bytes, &config)?;
+                let notes = xlm.notes();
+                return Tokenizer::new(engine, None, Some(xlm), &specials, source.clone(), notes);
+            }
             let (mut engine, settings) = engine()?;
-            let notes = engine::follow_config(&mut engine, &config)?;
-            Tokenizer::new(engine, settings, &config, source.clone(), notes)
+            let mut notes = engine::follow_config(&mut engine, &config)?;
+            if xlm::is_meant(&config) {
+                notes.push(format!(
+                    "{CONFIG} beside it is of XLM's own tokenizer, whose {} is not here: it is followed as it is",
+                    xlm::VOCABULARY
+                ));
+            }
+            Tokenizer::new(engine, settings, None, &config, source.clone(), notes)
         });
         built
             .unwrap_or_else(|panic| Err(format!("reading it failed ({panic})")))
@@ -151,13 +189,15 @@ impl Tokenizer {
         do_lower_case: bool,
     ) -> Result<Tokenizer> {
         let engine = train::unigram(texts, vocab_size, do_lower_case)?;
-        let tokenizer = Tokenizer::new(engine, None, &Value::Null, "the trained tokenizer".to_string(), Vec::new());
+        let source = "the trained tokenizer".to_string();
+        let tokenizer = Tokenizer::new(engine, None, None, &Value::Null, source, Vec::new());
         tokenizer.map_err(|reason| Error::Data(format!("the trained tokenizer is not usable: {reason}")))
     }
 
     fn new(
         mut engine: Engine,
         settings: Option<Settings>,
+        xlm: Option<Xlm>,
         config: &Value,
         source: String,
         notes: Vec<String>,
@@ -171,6 +211,7 @@ impl Tokenizer {
         special_ids.dedup();
         let largest = match engine.get_model() {
             Subwords::Unigram(model) => tokenizers::Model::get_vocab_size(model).saturating_sub(1) as u32,
+            Subwords::Pairs(model) => model.get_vocab_size().saturating_sub(1) as u32,
             Subwords::Other(model) => tokenizers::Model::get_vocab(&**model).into_values().max().unwrap_or(0),
         };
         let n_ids = added.keys().copied().fold(largest, u32::max) as usize + 1;
@@ -178,8 +219,11 @@ impl Tokenizer {
         engine = with_kinds_of_pieces(engine, &special_ids, rules.as_ref().map_or(&[], Rules::whole));
         let frames = Frames { single: template(&engine, Form::Single)?, pair: template(&engine, Form::Pair)? };
         frames.check(specials, n_ids)?;
-        let inner = Inner { engine, rules, specials, special_ids, n_ids, spaced: false, source, notes };
-        let mut tokenizer = Tokenizer { inner: Arc::new(inner), frames };
+        let rules_of_words = xlm.as_ref().map(|xlm| xlm.rules(xlm::ENGLISH)).transpose()?;
+        let side = Side { number: None, rules: rules_of_words };
+        let inner = Inner { engine, rules, xlm, specials, special_ids, n_ids, spaced: false, source, notes };
+        let (languages, sides) = (Arc::default(), [side.clone(), side]);
+        let mut tokenizer = Tokenizer { inner: Arc::new(inner), frames, languages, sides };
         let [text, bare, spaced] = ["A first text", "text", " text"].map(|text| tokenizer.split(text));
         let (text, bare, spaced) = (text?, bare?, spaced?);
         let needs_space = text.ends_with(&spaced) && !text.ends_with(&bare);
@@ -192,7 +236,7 @@ impl Tokenizer {
     /// What is too long loses its last tokens one by one from the longer sequence, on a tie from the second. So do
     /// BERT's and XTREME's scripts and transformers in Python; its Rust tokenizers differ by one token on a tie.
     pub fn encode(&self, a: &str, b: Option<&str>, max_length: usize) -> Result<Encoded> {
-        let (a, b) = (self.tokens(a)?, b.map(|b| self.tokens(b)).transpose()?);
+        let (a, b) = (self.tokens(a)?, b.map(|b| self.turned().tokens(b)).transpose()?);
         self.assemble(&a, b.as_deref(), max_length)
     }
 
@@ -238,6 +282,9 @@ impl Tokenizer {
 
     fn place(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, String> {
         let engine = &self.inner.engine;
+        if self.inner.xlm.is_some() {
+            return Err("XLM's tokenizer rewrites texts; take another model for answers that stand in them".to_owned());
+        }
         let (Some(rules), Subwords::Unigram(model)) = (&self.inner.rules, engine.get_model()) else {
             let encoding = engine.encode(text, false).map_err(|error| error.to_string())?;
             let bytes = encoding.get_offsets().iter().map(|(start, end)| *start..*end);
@@ -248,6 +295,9 @@ impl Tokenizer {
 
     fn split(&self, text: &str) -> Result<Vec<u32>, String> {
         let engine = &self.inner.engine;
+        if let (Some(xlm), Some(rules)) = (&self.inner.xlm, &self.sides[0].rules) {
+            return xlm.ids(text, rules, engine);
+        }
         let (Some(rules), Subwords::Unigram(model)) = (&self.inner.rules, engine.get_model()) else {
             let encoding = engine.encode_fast(text, false).map_err(|error| error.to_string())?;
             return Ok(encoding.get_ids().to_vec());
@@ -268,6 +318,7 @@ impl Tokenizer {
             let reason = format!("max_length is {max_length}, but a {what} has {n_special} special tokens");
             Error::Config(format!("{reason} (of {}); set it higher", self.inner.source))
         })?;
+        let (a_number, b_number) = self.numbers()?;
         let b = b.unwrap_or_default();
         let (n_a, n_b) = longest_first(a.len(), b.len(), room);
         let mut encoded = Encoded { n_truncated: a.len() - n_a + b.len() - n_b, ..Encoded::default() };
@@ -286,6 +337,11 @@ impl Tokenizer {
             };
             encoded.ids.extend_from_slice(ids);
             encoded.types.resize(encoded.ids.len(), *kind);
+        }
+        if let (Some(a_number), Some(b_number)) = (a_number, b_number) {
+            // What stands between the two belongs to the second, as XLM was pre-trained.
+            let of_b = if slots.len() > 3 { first + n_a } else { encoded.ids.len() };
+            encoded.types = (0..encoded.ids.len()).map(|i| if i < of_b { a_number } else { b_number }).collect();
         }
         encoded.n_unknown = encoded.ids.iter().filter(|id| **id == self.inner.specials.unknown).count();
         Ok(encoded)
@@ -327,10 +383,66 @@ impl Tokenizer {
             _ => self.frames.clone(),
         };
         match frames.highest_type() {
-            highest if (highest as usize) < n_types => Ok(Tokenizer { inner: self.inner.clone(), frames }),
+            highest if (highest as usize) < n_types => Ok(Tokenizer { frames, ..self.clone() }),
             highest => Err(Error::Data(format!(
                 "{}: its template gives the token type {highest}, and the model's config.json has a type_vocab_size of \
                  {n_types}; take tokenizer and model from one folder",
+                self.inner.source
+            ))),
+        }
+    }
+
+    /// The same tokenizer for a model that tells these languages apart, by their numbers: token types are languages then,
+    /// and nothing is framed before [`Tokenizer::in_languages`] names them.
+    pub fn with_languages(&self, languages: BTreeMap<String, u32>) -> Tokenizer {
+        Tokenizer { languages: Arc::new(languages), ..self.clone() }
+    }
+
+    /// The languages that the model tells apart, if it does.
+    pub fn languages(&self) -> impl Iterator<Item = &str> {
+        self.languages.keys().map(String::as_str)
+    }
+
+    /// Whether ids or types depend on the language of a text.
+    pub fn minds_languages(&self) -> bool {
+        self.inner.xlm.is_some() || !self.languages.is_empty()
+    }
+
+    /// The same tokenizer for sequences in the first language, and seconds of pairs in the second: by the names of
+    /// [`Tokenizer::languages`], or where there are none by codes of ISO 639-1.
+    pub fn in_languages(&self, first: &str, second: &str) -> Result<Tokenizer> {
+        let side = |language: &str| {
+            let number = self.languages.get(language).copied();
+            if number.is_none() && !self.languages.is_empty() {
+                let (source, known) = (&self.inner.source, self.languages().collect::<Vec<_>>().join(", "));
+                return Err(Error::Data(format!(
+                    "{source}: the model has no embedding of the language \"{language}\"; it has those of {known} (lang2id in \
+                     config.json): name languages among them, or take another model"
+                )));
+            }
+            let rules = self.inner.xlm.as_ref().map(|xlm| xlm.rules(language)).transpose();
+            let rules = rules.map_err(|reason| Error::Data(format!("{}: {reason}", self.inner.source)))?;
+            Ok(Side { number, rules })
+        };
+        let of_first = side(first)?;
+        let of_second = if second == first { of_first.clone() } else { side(second)? };
+        Ok(Tokenizer { sides: [of_first, of_second], ..self.clone() })
+    }
+
+    /// The same tokenizer for pairs whose sides are exchanged: what it reads alone is in the language of seconds.
+    pub fn turned(&self) -> Tokenizer {
+        let [first, second] = self.sides.clone();
+        Tokenizer { sides: [second, first], ..self.clone() }
+    }
+
+    /// The numbers of the languages of both sides, where the model tells languages apart.
+    fn numbers(&self) -> Result<(Option<u32>, Option<u32>)> {
+        let numbers = (self.sides[0].number, self.sides[1].number);
+        match self.languages.is_empty() || numbers.0.is_some() {
+            true => Ok(numbers),
+            false => Err(Error::Data(format!(
+                "{}: the model adds an embedding of the language to each token, and nothing says in which language the text \
+                 is; name it (rxlt predict --language)",
                 self.inner.source
             ))),
         }
@@ -346,17 +458,22 @@ impl Tokenizer {
         self.inner.special_ids.binary_search(&id).is_ok()
     }
 
-    /// Writes tokenizer.json and tokenizer_config.json, which transformers' `AutoTokenizer` loads.
+    /// Writes tokenizer.json, or XLM's own files, and tokenizer_config.json, which transformers' `AutoTokenizer` loads.
     pub fn save(&self, folder: &Path) -> Result<()> {
-        let failed = |reason| Error::Output(format!("cannot write {} as tokenizer.json: {reason}", self.inner.source));
-        let json = guarded(|| self.inner.engine.to_string(false)).map_err(failed)?;
-        let json = json.map_err(|error| failed(error.to_string()))?;
-        let config = serde_json::to_string_pretty(&self.config()).map_err(|error| failed(error.to_string()))?;
-        for (name, content) in [(FILES[0], json), (CONFIG, config)] {
+        let write = |name: &str, content: &[u8]| {
             let path = folder.join(name);
-            fs::write(&path, content + "\n").map_err(|error| Error::write(&path, &error))?;
+            fs::write(&path, content).map_err(|error| Error::write(&path, &error))
+        };
+        let failed = |reason| Error::Output(format!("cannot write {} as tokenizer.json: {reason}", self.inner.source));
+        let config = serde_json::to_string_pretty(&self.config()).map_err(|error| failed(error.to_string()))?;
+        if let Some(xlm) = &self.inner.xlm {
+            xlm.files().iter().try_for_each(|(name, content)| write(name, content))?;
+        } else {
+            let json = guarded(|| self.inner.engine.to_string(false)).map_err(failed)?;
+            let json = json.map_err(|error| failed(error.to_string()))?;
+            write(FILES[0], (json + "\n").as_bytes())?;
         }
-        Ok(())
+        write(CONFIG, (config + "\n").as_bytes())
     }
 
     fn config(&self) -> Value {
@@ -369,6 +486,9 @@ impl Tokenizer {
             "clean_up_tokenization_spaces": false,
             "model_input_names": ["input_ids", "attention_mask"],
         });
+        for (key, value) in self.inner.xlm.iter().flat_map(Xlm::settings) {
+            config[key] = value;
+        }
         if let Some(rules) = &self.inner.rules {
             // Under another class's name than the general one, transformers would lay out XLM-R's specials.
             if name(first).as_deref() != Some(BERT[0]) {
@@ -403,11 +523,20 @@ impl fmt::Debug for Tokenizer {
 /// The settings file beside a tokenizer.
 const CONFIG: &str = "tokenizer_config.json";
 
+/// [`FILES`] in the order in which they are looked for in a folder.
+pub fn order(folder: &Path) -> [&'static str; 5] {
+    let mut files = FILES;
+    if read_config(&folder.join(CONFIG)).is_ok_and(|config| xlm::is_meant(&config)) {
+        files.rotate_right(1);
+    }
+    files
+}
+
 fn find_file(path: &Path) -> Result<PathBuf> {
     if !path.is_dir() {
         return Ok(path.to_path_buf());
     }
-    FILES.iter().map(|name| path.join(name)).find(|file| file.exists()).ok_or_else(|| {
+    order(path).iter().map(|name| path.join(name)).find(|file| file.exists()).ok_or_else(|| {
         let (folder, names) = (path.display(), FILES.join(", "));
         Error::Missing(format!("{folder}: no tokenizer here (looked for {names}); copy one of them from the model"))
     })

@@ -381,3 +381,42 @@ fn a_missing_tokenizer_names_what_was_looked_for() {
     write(folder.path(), CONFIG, "{");
     assert!(matches!(Tokenizer::load(folder.path()), Err(Error::Data(m)) if m.contains(CONFIG)));
 }
+
+#[test]
+fn files_of_xlm_that_are_not_whole_are_refused() {
+    let whole = r#"{"<s>": 0, "</s>": 1, "<pad>": 2, "<unk>": 3, "<special1>": 4, "a": 5, "b</w>": 6, "ab</w>": 7}"#;
+    let folder = folder();
+    let [beyond, twice] = ["8}", "6}"].map(|id| whole.replace("7}", id));
+    for (vocabulary, merges, says) in [
+        (whole, None, "merges.txt"),
+        (whole, Some("a b</w> 9\na\n"), "line 2 of merges.txt beside it is \"a\", not two pieces"),
+        (
+            r#"{"<s>": 0, "<pad>": 1}"#,
+            Some("a b</w> 9\n"),
+            "it lacks \"</s>\", as RoBERTa's files of the same names do",
+        ),
+        (beyond.as_str(), Some("a b</w> 9\n"), "the id 8 of \"ab</w>\" is not one of 0 to 7, once each"),
+        (twice.as_str(), Some("a b</w> 9\n"), "the id 6 of \"ab</w>\" is not one of 0 to 7, once each"),
+        ("[]", Some("a b</w> 9\n"), "it is not a JSON object"),
+        ("", Some("a b</w> 9\n"), "it is empty"),
+    ] {
+        _ = fs::remove_file(folder.path().join(MERGES));
+        if let Some(merges) = merges {
+            write(folder.path(), MERGES, merges);
+        }
+        let error = Tokenizer::load(&write(folder.path(), VOCABULARY, vocabulary)).unwrap_err();
+        assert!(error.message().contains(says) && error.message().contains("expected XLM's vocab.json"), "{error}");
+    }
+    write(folder.path(), VOCABULARY, whole);
+    let tokenizer = Tokenizer::load(folder.path()).unwrap();
+    // c is no piece, and what no merge makes is unknown; <special1> is the mask.
+    let encoded = tokenizer.encode("ab AC<special1>", Some("b"), 20).unwrap();
+    assert_eq!((&encoded.ids[..], encoded.n_unknown), (&[0, 7, 5, 3, 4, 1, 6, 1][..], 1));
+    assert_eq!((tokenizer.n_ids(), tokenizer.specials().mask), (8, 4));
+    assert_eq!(tokenizer.decode(&[7, 6]), "ab b");
+    assert!(tokenizer.notes()[0].contains("there is no nonbreaking_prefix.en"), "{:?}", tokenizer.notes());
+    // Where tokenizer_config.json is XLM's, its own files come before a tokenizer.json.
+    write(folder.path(), FILES[0], "{}");
+    write(folder.path(), CONFIG, r#"{"tokenizer_class": "XLMTokenizer"}"#);
+    assert_eq!(Tokenizer::load(folder.path()).unwrap().n_ids(), 8);
+}

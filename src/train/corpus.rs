@@ -6,6 +6,7 @@
 
 use super::{
     augment::stream_of,
+    languages::for_group,
     source::{Masking, Source},
 };
 use crate::{
@@ -13,7 +14,7 @@ use crate::{
     error::{Error, Result},
     kinds::item::{Goal, Item},
     rng::{Purpose, Rng},
-    text::Tokenizer,
+    text::{Encoded, Tokenizer},
 };
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -105,6 +106,8 @@ pub struct Corpus {
     /// Where each sequence starts in the file of ids, and the end of the last.
     starts: Vec<u64>,
     tokenizer: Tokenizer,
+    /// The tokenizer for the languages of each group.
+    of_groups: Vec<Tokenizer>,
     layout: Layout,
     masking: Masking,
     seed: u64,
@@ -148,7 +151,9 @@ impl Corpus {
         }
         let path = folder.join(IDS);
         let ids = File::open(&path).map_err(|error| Error::read(&path, &error))?;
-        let corpus = Corpus { groups, ids, starts, tokenizer, layout, masking, seed };
+        let of_group = |group: &Group| for_group(&tokenizer, &group.name, group.pairs);
+        let of_groups = groups.iter().map(of_group).collect::<Result<_>>()?;
+        let corpus = Corpus { groups, ids, starts, tokenizer, of_groups, layout, masking, seed };
         match corpus.is_empty() {
             false => Ok(corpus),
             true => Err(Error::Data("mlm: no text is longer than its special tokens".into())),
@@ -192,11 +197,11 @@ impl Corpus {
         let only_ranked = self.layout.ranked_share >= 1.0 && self.pair_share() >= 1.0;
         let ranked_share = if only_ranked { 1.0 } else { 0.0 };
         let (mut items, mut first) = (Vec::new(), 0);
-        for group in &self.groups {
+        for (group, tokenizer) in self.groups.iter().zip(&self.of_groups) {
             for i in (0..group.held_out).filter(|_| group.pairs || !only_ranked) {
                 let mut rng = Rng::for_purpose(self.seed, Purpose::Mask, u64::MAX - (first + i) as u64);
                 let id = format!("{}:held-out:{}", group.name, i + 1);
-                items.push(self.read(id, first + group.sequences + i, ranked_share, &mut rng)?);
+                items.push(self.read(id, tokenizer, first + group.sequences + i, ranked_share, &mut rng)?);
             }
             first += group.sequences + group.held_out;
         }
@@ -205,23 +210,37 @@ impl Corpus {
 
     /// Reads a sequence and masks it. A pair is turned round half of the time; it becomes one sequence, or two that are
     /// not masked but told from others.
-    fn read(&self, id: String, record: usize, ranked_share: f64, rng: &mut Rng) -> Result<Item> {
+    fn read(&self, id: String, tokenizer: &Tokenizer, record: usize, ranked_share: f64, rng: &mut Rng) -> Result<Item> {
         let ids = self.record(record)?;
         let longest = self.layout.max_length;
         let Some(at) = ids.iter().position(|id| *id == BETWEEN) else {
-            return Ok(self.masking.apply(id, &self.tokenizer.assemble(&ids, None, longest)?.ids, rng));
+            return Ok(self.masked(id, &tokenizer.assemble(&ids, None, longest)?, rng));
         };
         let (a, b) = (&ids[..at], &ids[at + 1..]);
-        let (a, b) = if rng.below(2) == 0 { (a, b) } else { (b, a) };
+        let turned = tokenizer.turned();
+        let (a, b, of_a, of_b) =
+            if rng.below(2) == 0 { (a, b, tokenizer, &turned) } else { (b, a, &turned, tokenizer) };
         if f64::from(rng.uniform()) >= ranked_share {
-            let joined = self.tokenizer.assemble(a, Some(b), longest)?;
+            let joined = of_a.assemble(a, Some(b), longest)?;
             let restart = self.layout.restart_positions.then_some(joined.second);
-            return Ok(Item { restart, ..self.masking.apply(id, &joined.ids, rng) });
+            return Ok(Item { restart, ..self.masked(id, &joined, rng) });
         }
-        let (a, b) = (self.tokenizer.assemble(a, None, longest)?.ids, self.tokenizer.assemble(b, None, longest)?.ids);
-        let ids = [&a[..], &b].concat();
-        let item = Item::new(id, ids, vec![0; a.len() + b.len()], Vec::new(), Goal::Ranked);
-        Ok(Item { sequences: vec![a.len(), b.len()], ..item })
+        let (a, b) = (of_a.assemble(a, None, longest)?, of_b.assemble(b, None, longest)?);
+        let (ids, types) = ([&a.ids[..], &b.ids].concat(), [self.types(&a), self.types(&b)].concat());
+        let item = Item::new(id, ids, types, Vec::new(), Goal::Ranked);
+        Ok(Item { sequences: vec![a.ids.len(), b.ids.len()], ..item })
+    }
+
+    fn masked(&self, id: String, encoded: &Encoded, rng: &mut Rng) -> Item {
+        Item { types: self.types(encoded), ..self.masking.apply(id, &encoded.ids, rng) }
+    }
+
+    /// The languages of tokens, where the model tells them apart; the sides of a pair are of one type.
+    fn types(&self, encoded: &Encoded) -> Vec<u32> {
+        match self.tokenizer.languages().next() {
+            Some(_) => encoded.types.clone(),
+            None => vec![0; encoded.ids.len()],
+        }
     }
 
     fn record(&self, record: usize) -> Result<Vec<u32>> {
@@ -263,15 +282,13 @@ impl Source for Corpus {
 
     fn item(&self, record: usize, epoch: u64, place: usize) -> Result<Item> {
         let mut rng = Rng::for_purpose(self.seed, Purpose::Mask, epoch << 32 | place as u64);
-        let (mut first, mut name) = (0, "");
-        for group in &self.groups {
-            if record < first + group.sequences {
-                name = &group.name;
-                break;
-            }
-            first += group.sequences + group.held_out;
+        let (mut first, mut number) = (0, 0);
+        while record >= first + self.groups[number].sequences {
+            first += self.groups[number].sequences + self.groups[number].held_out;
+            number += 1;
         }
-        self.read(format!("{name}:{}", record - first + 1), record, self.layout.ranked_share, &mut rng)
+        let id = format!("{}:{}", self.groups[number].name, record - first + 1);
+        self.read(id, &self.of_groups[number], record, self.layout.ranked_share, &mut rng)
     }
 
     fn n_tokens(&self, record: usize) -> usize {
@@ -286,21 +303,23 @@ struct Writer<'a> {
     folder: &'a Path,
     ids: BufWriter<File>,
     starts: Vec<u64>,
-    tokenizer: &'a Tokenizer,
+    /// That of the group being written.
+    tokenizer: Tokenizer,
     layout: &'a Layout,
 }
 
 impl Writer<'_> {
-    fn new<'a>(folder: &'a Path, tokenizer: &'a Tokenizer, layout: &'a Layout) -> Result<Writer<'a>> {
+    fn new<'a>(folder: &'a Path, tokenizer: &Tokenizer, layout: &'a Layout) -> Result<Writer<'a>> {
         let path = folder.join(IDS);
         let file = File::create(&path).map_err(|error| Error::write(&path, &error))?;
-        Ok(Writer { folder, ids: BufWriter::new(file), starts: vec![0], tokenizer, layout })
+        Ok(Writer { folder, ids: BufWriter::new(file), starts: vec![0], tokenizer: tokenizer.clone(), layout })
     }
 
     /// Writes the sequences to train on, then those held out.
     fn group(&mut self, name: &str, texts: &[Text]) -> Result<Group> {
         let (held_out, training): (Vec<&Text>, Vec<&Text>) = texts.iter().partition(|text| text.is_held_out());
         let pairs = texts.first().is_some_and(|text| text.b.is_some());
+        self.tokenizer = for_group(&self.tokenizer, name, pairs)?;
         let (before, start) = (self.starts.len(), self.end());
         for part in training.chunks(AT_ONCE) {
             self.sequences(part, self.layout.pack && !pairs)?;
@@ -337,10 +356,11 @@ impl Writer<'_> {
     }
 
     fn tokenize(&self, texts: &[&Text]) -> Result<Vec<Vec<u32>>> {
+        let of_b = self.tokenizer.turned();
         let tokenize = |text: &&Text| -> Result<Vec<u32>> {
             let mut ids = self.tokenizer.tokens(&text.a)?;
             let Some(b) = &text.b else { return Ok(ids) };
-            let b = self.tokenizer.tokens(b)?;
+            let b = of_b.tokens(b)?;
             if ids.is_empty() || b.is_empty() {
                 return Ok(Vec::new());
             }

@@ -20,6 +20,7 @@ use crate::{
     checkpoint::{sha256_file, write_file},
     error::{Error, Result},
     tasks::Loaded,
+    text,
 };
 
 /// The record's name in the run's folder.
@@ -199,7 +200,8 @@ fn model_files(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     let is_read = |name: &str| {
         let endings = [".safetensors", ".bin", ".json", ".model"];
-        name == "vocab.txt" || name == "merges.txt" || endings.iter().any(|ending| name.ends_with(ending))
+        let is_text = name == "vocab.txt" || name == text::MERGES || name.starts_with(text::PREFIXES);
+        is_text || endings.iter().any(|ending| name.ends_with(ending))
     };
     let entries = fs::read_dir(folder).map_err(|error| Error::read(folder, &error))?;
     let paths = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file());

@@ -2,6 +2,7 @@
 
 use super::{
     evaluate::{self, Vote},
+    languages::for_examples,
     methods::RsRp,
     record::Record,
     source::Labelled,
@@ -167,7 +168,8 @@ impl Examiner<'_> {
     /// Predicts every example, whether it has a label or not.
     pub fn predict(&self, loaded: &Loaded, voting: Option<&Voting>) -> Result<Measured> {
         let labels = label_map(self.model, self.task)?;
-        let reader = self.reader(&labels);
+        let tokenizer = &for_examples(self.tokenizer, loaded)?;
+        let reader = Reader { task: self.task, tokenizer, max_length: self.max_length, labels: &labels };
         let data = Labelled::new(&loaded.examples, &reader)?;
         let (outputs, radii) = match voting {
             None => (evaluate::outputs(self.model, &data.items, self.tokens, &Stop::new())?, None),
@@ -182,10 +184,6 @@ impl Examiner<'_> {
             answers(&reader, &loaded.language, &loaded.examples, &data, &outputs, radii.is_some())?;
         let Labelled { n_truncated, share_unknown, .. } = data;
         Ok(Measured { predictions, n_truncated, n_unseen, share_unknown, radii })
-    }
-
-    fn reader<'a>(&'a self, labels: &'a [u32]) -> Reader<'a> {
-        Reader { task: self.task, tokenizer: self.tokenizer, max_length: self.max_length, labels }
     }
 }
 

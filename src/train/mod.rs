@@ -10,6 +10,7 @@ pub mod full;
 pub mod folder;
 pub mod held_out;
 pub mod inputs;
+pub mod languages;
 pub mod losses;
 pub mod measure;
 pub mod memory;

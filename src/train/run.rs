@@ -10,6 +10,7 @@ use super::{
     full::{Conditions, OnFull},
     held_out::held_out_accuracies,
     inputs::{self, Inputs},
+    languages::for_examples,
     losses::{FinalLoss, entropy, variance},
     measure::{Examiner, TOKENS_AT_ONCE, Voting, head_for, label_map, new_head},
     memory::{self, Choice, Forecast, Subject},
@@ -317,6 +318,7 @@ impl<'a> Run<'a> {
             (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
         };
         self.tokenizer = suited(&self.tokenizer, &config, |note| self.progress.note(note))?;
+        self.loaded().into_iter().try_for_each(|(_, loaded)| for_examples(&self.tokenizer, loaded).map(drop))?;
         self.recipe.check_sizes(&config)?;
         Ok(start)
     }
@@ -528,7 +530,8 @@ impl<'a> Run<'a> {
     ) -> Result<(Box<dyn Source>, Exam)> {
         let (task, train, dev) = &self.labelled[&(index, place)];
         let labels = label_map(model, task)?;
-        let reader = Reader { task, tokenizer: &self.tokenizer, max_length: stage.max_length, labels: &labels };
+        let tokenizer = for_examples(&self.tokenizer, train)?;
+        let reader = Reader { task, tokenizer: &tokenizer, max_length: stage.max_length, labels: &labels };
         let tokenize = |examples: &[_]| Labelled::new(examples, &reader);
         let exam = Exam::of_examples(dev.examples.clone(), task, &reader)?;
         let Some(rs_da) = &method.rs_da else {
@@ -538,7 +541,7 @@ impl<'a> Run<'a> {
         };
         let neighbours = neighbours(rs_da)?;
         if rs_da.compute_matched {
-            let (examples, tokenizer) = (train.examples.clone(), self.tokenizer.clone());
+            let (examples, tokenizer) = (train.examples.clone(), tokenizer.clone());
             let (task, max_length) = (*task, stage.max_length);
             let source = Perturbed { examples, neighbours, tokenizer, max_length, task, labels, seed };
             return Ok((Box::new(source), exam));

@@ -13,25 +13,23 @@ const SPARE_ROWS: usize = 128;
 /// Of mDeBERTa's 251,000 rows, 0.4 % have no token: the most that is known of a published model.
 const SPARE_SHARE: usize = 100; // one in so many
 
-/// The tokenizer as the model needs it: with no token types that the model does not know. Refuses one that is not the
+/// The tokenizer as the model needs it: with no token types that the model does not know, and with the numbers of the
+/// languages that it tells apart. Refuses one that is not the
 /// model's; `note` takes what is odd but may be right.
 pub fn suited(tokenizer: &Tokenizer, config: &Config, mut note: impl FnMut(&str)) -> Result<Tokenizer> {
     tokenizer.notes().iter().for_each(|known| note(&format!("{}: {known}", tokenizer.source())));
-    check_languages(tokenizer, config)?;
     check_size(tokenizer, config, &mut note)?;
     check_specials(tokenizer, config)?;
-    tokenizer.with_types(config.type_vocab_size)
-}
-
-/// Refuses a model that wants to be told the language of each token: texts come without.
-fn check_languages(tokenizer: &Tokenizer, config: &Config) -> Result<()> {
-    match config.n_languages > 1 {
-        true => Err(Error::Data(format!(
-            "{}: the model has embeddings of {} languages (use_lang_emb), and texts do not say which one to add; take a model              without, such as xlm-mlm-17-1280 or xlm-mlm-100-1280",
+    let tokenizer = tokenizer.with_types(config.type_vocab_size)?;
+    match (config.n_languages > 1, config.languages.is_empty()) {
+        (false, _) => Ok(tokenizer),
+        (true, false) => Ok(tokenizer.with_languages(config.languages.clone())),
+        (true, true) => Err(Error::Data(format!(
+            "{}: the model has embeddings of {} languages (use_lang_emb), and its config.json does not say which is which; \
+             add lang2id, an object of names and numbers, from the model's page",
             tokenizer.source(),
             config.n_languages
         ))),
-        false => Ok(()),
     }
 }
 
@@ -163,17 +161,18 @@ mod tests {
     }
 
     #[test]
-    fn texts_do_not_say_the_language_of_an_embedding() {
+    fn embeddings_of_languages_are_found_by_their_names() {
         let (_folder, tokenizer) = tokenizer(0);
-        let of = |n_languages: usize| {
+        let of = |n_languages: usize, lang2id: Value| {
             let raw = json!({
                 "model_type": "xlm", "vocab_size": 7, "emb_dim": 4, "n_layers": 1, "n_heads": 2,
-                "max_position_embeddings": 12, "n_langs": n_languages,
+                "max_position_embeddings": 12, "n_langs": n_languages, "lang2id": lang2id,
             });
             suited(&tokenizer, &Config::new(raw.as_object().unwrap().clone()).unwrap(), |_| ())
         };
-        assert!(of(1).is_ok());
-        let error = of(15).map(drop).unwrap_err();
+        assert!(!of(1, json!({"en": 0})).unwrap().minds_languages());
+        assert!(of(15, json!({"en": 4})).unwrap().languages().eq(["en"]));
+        let error = of(15, Value::Null).map(drop).unwrap_err();
         assert!(error.message().contains("embeddings of 15 languages"), "{error}");
     }
 }

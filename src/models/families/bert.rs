@@ -28,6 +28,7 @@ pub(super) const BERT: Architecture = Architecture {
         span: "qa_outputs",
         choice_dense: Some(POOLER),
         choice: "classifier",
+        choice_last: None,
         transform: Some(Dense {
             name: "cls.predictions.transform.dense",
             activation: Activation::Gelu,

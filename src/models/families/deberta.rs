@@ -55,6 +55,7 @@ pub(super) const DEBERTA_V2: Architecture = Architecture {
         span: "qa_outputs",
         choice_dense: Some(POOLER),
         choice: "classifier",
+        choice_last: None,
         // As the published files have it; transformers looks for it where config.json says that it is not "legacy".
         transform: Some(Dense {
             name: "lm_predictions.lm_head.dense",

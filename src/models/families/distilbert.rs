@@ -58,6 +58,7 @@ pub(super) const DISTILBERT: Architecture = Architecture {
         span: "qa_outputs",
         choice_dense: Some(PRE_CLASSIFIER),
         choice: "classifier",
+        choice_last: None,
         transform: Some(Dense {
             name: "vocab_transform",
             activation: Activation::Gelu,

@@ -241,6 +241,8 @@ pub struct HeadNames {
     pub choice_dense: Option<Dense>,
     /// That score.
     pub choice: &'static str,
+    /// What makes the score of a number for each label, where `choice` gives those.
+    pub choice_last: Option<&'static str>,
     /// The language model's layer before the words, if it has one.
     pub transform: Option<Dense>,
     /// The bias of each word.
@@ -446,6 +448,21 @@ mod tests {
     }
 
     #[test]
+    fn labels_of_a_task_before_do_not_count_for_the_next() {
+        let mut raw = small("bert");
+        raw.extend([
+            ("num_labels".to_owned(), json!(2)),
+            ("id2label".to_owned(), json!({"0": "a", "1": "b", "2": "c"})),
+        ]);
+        let config = Config::new(raw).unwrap();
+        let written = |head: HeadKind| config.to_json(&head);
+        let classifier = written(HeadKind::Classify(["c", "b", "a"].map(str::to_owned).to_vec()));
+        assert_eq!(classifier["id2label"], json!({"0": "c", "1": "b", "2": "a"}));
+        assert!(classifier.get("num_labels").is_none());
+        assert!(["id2label", "num_labels"].iter().all(|key| written(HeadKind::Span).get(*key).is_none()));
+    }
+
+    #[test]
     fn what_a_family_lacks_is_said() {
         for (model_type, key, value, says) in [
             ("distilbert", "activation", json!("relu"), "\"activation\" must be \"gelu\""),
@@ -458,6 +475,7 @@ mod tests {
             ("modernbert", "global_attn_every_n_layers", json!(0), "must be positive"),
             ("xlm", "summary_type", json!("mean"), "\"summary_type\" must be \"first\""),
             ("xlm", "asm", json!(true), "adaptive softmax"),
+            ("xlm", "lang2id", json!({"de": 0, "sw": 3}), "must give \"sw\" a number below n_langs 3, found 3"),
             ("xlm", "emb_dim", json!(9), "emb_dim 9 must be a multiple of n_heads, found 2"),
         ] {
             let mut raw = small(model_type);

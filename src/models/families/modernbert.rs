@@ -62,6 +62,7 @@ pub(super) const MODERNBERT: Architecture = Architecture {
         span: "classifier",
         choice_dense: Some(HEAD),
         choice: "classifier",
+        choice_last: None,
         transform: Some(HEAD),
         bias: "decoder.bias",
         decoder: "decoder",

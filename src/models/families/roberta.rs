@@ -65,6 +65,7 @@ pub(super) const HEADS: HeadNames = HeadNames {
     span: "qa_outputs",
     choice_dense: Some(POOLER),
     choice: "classifier",
+    choice_last: None,
     transform: Some(Dense {
         name: "lm_head.dense",
         activation: Activation::Gelu,

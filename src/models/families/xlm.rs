@@ -5,6 +5,10 @@
 //! `at = "word"` perturbs the word table's output; `"embedding"` the sum of words, positions and languages, normed; and
 //! `"encoder"` the states of the last layer that the head sees.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
 use super::{
     Architecture, Config, EncoderNames, Fields, HeadNames, Keys, LayerNames, MapNames, Norms, Positions, Unit,
 };
@@ -65,6 +69,7 @@ pub(super) const XLM: Architecture = Architecture {
         span: "qa_outputs",
         choice_dense: None,
         choice: "sequence_summary.summary",
+        choice_last: Some("logits_proj"),
         transform: None,
         bias: "pred_layer.proj.bias",
         decoder: "pred_layer.proj",
@@ -75,6 +80,7 @@ fn read(fields: &Fields, common: Config) -> Result<Config, String> {
     must_be_usual(fields)?;
     let dropout = fields.rate("dropout", 0.1)?;
     let (h, n_languages) = (fields.size("emb_dim")?, fields.id("n_langs", 1)?);
+    let n_languages = if fields.flag("use_lang_emb", true)? { n_languages } else { 0 };
     // Files from before transformers 3 have other keys for two things.
     let older = |name, old| if fields.get(name).is_none() && fields.get(old).is_some() { old } else { name };
     Ok(Config {
@@ -84,7 +90,8 @@ fn read(fields: &Fields, common: Config) -> Result<Config, String> {
         num_attention_heads: fields.size("n_heads")?,
         intermediate_size: 4 * h,
         max_position_embeddings: fields.size("max_position_embeddings")?,
-        n_languages: if fields.flag("use_lang_emb", true)? { n_languages } else { 0 },
+        n_languages,
+        languages: languages(fields, n_languages)?,
         layer_norm_eps: fields.number("layer_norm_eps", 1e-12)?,
         hidden_dropout_prob: dropout,
         attention_probs_dropout_prob: fields.rate("attention_dropout", 0.1)?,
@@ -96,6 +103,17 @@ fn read(fields: &Fields, common: Config) -> Result<Config, String> {
         pad_token_id: fields.id(older("pad_token_id", "pad_index"), 2)?,
         ..common
     })
+}
+
+/// The numbers of languages, where the encoder tells some apart; a file that does not name them has none.
+fn languages(fields: &Fields, n_languages: usize) -> Result<BTreeMap<String, u32>, String> {
+    let Some(names) = fields.get("lang2id").filter(|_| n_languages > 1) else { return Ok(BTreeMap::new()) };
+    let names = names.as_object().ok_or_else(|| format!("\"lang2id\" must be an object, found {names}"))?;
+    let number = |(name, number): (&String, &Value)| match number.as_u64().filter(|id| (*id as usize) < n_languages) {
+        Some(id) => Ok((name.clone(), id as u32)),
+        None => Err(format!("\"lang2id\" must give \"{name}\" a number below n_langs {n_languages}, found {number}")),
+    };
+    names.iter().map(number).collect()
 }
 
 /// Refuses what no multilingual XLM has.

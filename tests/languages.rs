@@ -1,0 +1,154 @@
+//! An XLM that tells languages apart: each text has the language of its file, in training, measuring and predicting.
+
+use rxlt::{
+    array::Segments,
+    kinds::softmax,
+    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
+    nn::Pass,
+    tensor::Device,
+    text::Tokenizer,
+};
+use serde_json::{Value, json};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::Output,
+};
+
+mod harness;
+
+const LABELS: [&str; 2] = ["animal", "tool"];
+
+/// A small encoder with fresh weights, and XLM's own tokenizer beside it.
+fn write_model(folder: &Path) {
+    fs::create_dir_all(folder).expect("a folder can be made");
+    let tokenizer = Tokenizer::load(&PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/xlm")).expect("it loads");
+    tokenizer.save(folder).expect("it is saved");
+    let config = json!({
+        "model_type": "xlm", "vocab_size": tokenizer.n_ids(), "emb_dim": 16, "n_layers": 1, "n_heads": 2,
+        "max_position_embeddings": 64, "n_langs": 3, "lang2id": {"de": 0, "en": 1, "sw": 2}, "init_std": 0.3,
+    });
+    let config = Config::new(config.as_object().expect("an object").clone()).expect("a configuration");
+    let model = Model::fresh(config, HeadKind::MaskedLm, 5, &Device::cpu()).expect("a model");
+    model.write(folder).expect("it is written");
+}
+
+/// Which of two things a sentence is about.
+fn rows(n: usize, words: [&str; 2]) -> String {
+    let row = |i: usize| format!("\"the {}, number {i}\",{}\n", words[i % 2], LABELS[i % 2]);
+    "text,label\n".to_owned() + &(0..n).map(row).collect::<String>()
+}
+
+fn rxlt(folder: &Path, args: &[&str]) -> Output {
+    harness::rxlt(folder, args).output().expect("the binary runs")
+}
+
+#[track_caller]
+fn succeeds(folder: &Path, args: &[&str]) {
+    let output = rxlt(folder, args);
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+}
+
+#[track_caller]
+fn fails(folder: &Path, args: &[&str], says: &str) {
+    let output = rxlt(folder, args);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.code() == Some(65) && said.contains(says), "{args:?}: {:?}: {said}", output.status);
+}
+
+/// The probability of the first label for a text whose tokens all have the language of this number.
+fn probability(folder: &Path, text: &str, language: &str, number: u32) -> f64 {
+    let head = HeadKind::Classify(LABELS.map(str::to_owned).to_vec());
+    let model = Model::load(folder, head, 0, &Device::cpu()).expect("the model loads");
+    let tokenizer = Tokenizer::load(folder).and_then(|it| it.in_languages(language, language)).expect("it loads");
+    let ids = tokenizer.encode(text, None, 64).expect("the text is encoded").ids;
+    let segments = Segments::new([ids.len()]);
+    let batch = Batch {
+        types: vec![number; ids.len()].into(),
+        ids: ids.into(),
+        positions: segments.positions(),
+        target: Target::labels(&segments, vec![0]),
+        segments,
+    };
+    let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
+    let logits = model.logits_from(Place::Word, &words, &batch, Pass::evaluation());
+    f64::from(softmax(&logits.to_vec())[0])
+}
+
+/// The probability of the first label in a file of predictions, for its first line.
+fn predicted(file: &Path) -> f64 {
+    let lines = fs::read_to_string(file).expect("predictions were written");
+    let line: Value = serde_json::from_str(lines.lines().next().expect("there is one")).expect("a line is JSON");
+    line["probabilities"][LABELS[0]].as_f64().expect("a probability")
+}
+
+#[test]
+fn texts_have_the_language_of_their_file() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    write_model(&path.join("xlm"));
+    for (name, text) in [
+        ("things.csv", rows(48, ["dog", "hammer"])),
+        ("test-en.csv", rows(10, ["dog", "hammer"])),
+        ("test-deu.csv", rows(12, ["Hund", "Hammer"])),
+    ] {
+        fs::write(path.join(name), text).expect("written");
+    }
+    let run = ["run", "--train", "things.csv", "--test", "test-{language}.csv", "--model", "xlm", "--output", "out"];
+    let run = [&run[..], &["--set", "stages.0.epochs=1", "--set", "stages.0.max_length=40"]].concat();
+    succeeds(path, &run);
+    let stage = path.join("out/1-things-standard");
+    let model = stage.join("model");
+    let german = "the Hund, number 0";
+    let expected = probability(&model, german, "de", 0);
+    let found = predicted(&stage.join("predictions/test-deu.jsonl"));
+    assert!((found - expected).abs() < 1e-5, "{found} {expected}");
+    assert!((probability(&model, german, "de", 2) - expected).abs() > 1e-4, "the language makes no difference");
+
+    let stage = stage.to_str().expect("a plain path");
+    let eval = ["eval", "--model", stage, "--task", "things", "--data", ".", "--output", "measured"];
+    succeeds(path, &eval);
+    assert!((predicted(&path.join("measured/test-deu.jsonl")) - expected).abs() < 1e-5);
+
+    fs::write(path.join("texts.txt"), format!("{german}\n")).expect("written");
+    let predict = ["predict", "--model", stage, "--input", "texts.txt", "--output", "said.jsonl", "--force"];
+    for (language, number) in [("deu", 0), ("sw", 2)] {
+        succeeds(path, &[&predict[..], &["--language", language]].concat());
+        let expected = probability(&model, german, if number == 0 { "de" } else { "sw" }, number);
+        assert!((predicted(&path.join("said.jsonl")) - expected).abs() < 1e-5, "{language}");
+    }
+    fails(path, &predict, "nothing says in which language the text is");
+    fails(
+        path,
+        &[&predict[..], &["--language", "fi"]].concat(),
+        "no embedding of the language \"fi\"; it has those of de, en, sw",
+    );
+
+    let exported = ["export", "--model", stage, "--output", "half"];
+    succeeds(path, &exported);
+    let half = probability(&path.join("half"), german, "de", 0);
+    assert!((half - expected).abs() < 1e-2, "{half} {expected}");
+    assert!(path.join("half/merges.txt").is_file() && !path.join("half/tokenizer.json").exists());
+
+    // Before anything is trained it is clear that a language is lacking.
+    fs::write(path.join("test-fi.csv"), rows(8, ["koira", "vasara"])).expect("written");
+    let anew: Vec<&str> = run.iter().map(|word| if *word == "out" { "anew" } else { *word }).collect();
+    fails(path, &anew, "no embedding of the language \"fi\"");
+    fails(path, &[&anew[..], &["--dry-run"]].concat(), "no embedding of the language \"fi\"");
+}
+
+/// Rules of words, where the model tells no languages apart: those of English, unless another language is named.
+#[test]
+fn languages_that_want_other_tools_are_refused() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_model(folder.path());
+    let tokenizer = Tokenizer::load(folder.path()).expect("it loads");
+    let ids = |tokenizer: &Tokenizer| tokenizer.encode("it's a dog", None, 30).expect("it is encoded").ids;
+    let [english, german] = ["en", "de"].map(|code| tokenizer.in_languages(code, code).expect("it has rules"));
+    assert_eq!(ids(&tokenizer), ids(&english));
+    assert_ne!(ids(&tokenizer), ids(&german));
+    let error = tokenizer.in_languages("th", "th").map(drop).expect_err("it is refused");
+    assert!(error.message().contains("parted by PyThaiNLP, which is not here"), "{error}");
+    let error = tokenizer.placed_tokens("a dog").expect_err("it is refused");
+    assert!(error.message().contains("XLM's tokenizer rewrites texts"), "{error}");
+}
