@@ -64,7 +64,7 @@ fn what_is_missing_is_named_with_where_it_comes_from() {
     assert!(!folder.path().join("out").exists(), "something was written");
     let (code, out, said) = ran(folder.path(), &["--dry-run"]);
     assert!(
-        code == Some(66) && out.contains("XTREME would run:") && said.contains("--available runs the rest"),
+        code == Some(66) && out.contains("xtreme would run:") && said.contains("--available runs the rest"),
         "{said}"
     );
     let (code, out, _) = ran(folder.path(), &["--available", "--dry-run", "--method", "adv", "--seed", "3"]);
