@@ -49,7 +49,14 @@ pub fn run(args: &Args) -> Result<()> {
     let outputs = args.form.outputs(&args.runs, &args.analysis)?;
     let task = args.task.as_deref().map(tasks::find).transpose()?;
     let study = match (&args.methods[..], &args.runs[..]) {
-        ([], [a, b]) if is_predictions(a) || is_predictions(b) => Study::of_predictions(a, b, task)?,
+        ([], [a, b]) if is_predictions(a) || is_predictions(b) => {
+            if task.is_none() {
+                tell(
+                    "note: without --task answers are right or wrong one by one: F1 and intervals by sentence want the task",
+                );
+            }
+            Study::of_predictions(a, b, task)?
+        }
         _ if task.is_some() => {
             return Err(Error::Usage("--task is for two sides of predictions; runs name their own".into()));
         }

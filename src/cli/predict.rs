@@ -117,6 +117,9 @@ fn by_task(args: &Args, model: &Path, task: &Task, record: Option<&Record>, outp
         true => Loaded { examples: read(&args.input, Some(task))?, ..Loaded::none(&args.language) },
         false => task.load_files_unlabelled(std::slice::from_ref(&args.input), &args.language)?,
     };
+    if task.classifies() {
+        check_kind(&args.input, model, &loaded.examples, record)?;
+    }
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     let measured = error::catch(|| {
@@ -127,6 +130,10 @@ fn by_task(args: &Args, model: &Path, task: &Task, record: Option<&Record>, outp
         let measured = examiner.predict(&loaded, None)?;
         if measured.n_truncated > 0 {
             tell(&format!("{} of {} examples cut to {max_length} tokens", measured.n_truncated, loaded.examples.len()));
+        }
+        if measured.n_unseen > 0 {
+            let n = measured.n_unseen;
+            tell(&format!("{n} words lie beyond that, and are predicted O, or the most usual"));
         }
         Ok(measured)
     })?;

@@ -57,6 +57,11 @@ pub trait Kind: Sync + fmt::Debug {
         if task.has_one_label() { labels(predictions) } else { BTreeMap::new() }
     }
 
+    /// What is odd about answers in one language, beside what their labels tell.
+    fn oddities(&self, _task: &Task, _predictions: &[Prediction]) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Whether answers have marks, whose sums make the metrics: nothing else can be resampled.
     fn has_marks(&self) -> bool {
         true

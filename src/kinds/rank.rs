@@ -10,6 +10,7 @@ use crate::{
     models::HeadKind,
     tasks::{Example, Task, gold::number, predictions::Prediction},
 };
+use std::collections::BTreeMap;
 
 /// A query with one of its results.
 #[derive(Debug)]
@@ -45,6 +46,32 @@ impl Kind for Rank {
         let mut at = 0..predictions.len();
         let results = predictions.iter().map(|one| (one.a.as_deref().unwrap_or_default(), 0.0, 0.0));
         queries(results).iter().map(|query| at.by_ref().take(query.grades.len()).collect()).collect()
+    }
+
+    /// Queries that stand in several places, each of which is ranked by itself; those with one result, which do not count; and
+    /// those without a good result, whose nDCG is 0 whatever their order.
+    fn oddities(&self, task: &Task, predictions: &[Prediction]) -> Vec<String> {
+        let Some(first) = predictions.first() else { return Vec::new() };
+        let clusters = self.clusters(predictions);
+        let text = |cluster: &Vec<usize>| predictions[cluster[0]].a.as_deref().unwrap_or_default();
+        let mut places: BTreeMap<&str, usize> = BTreeMap::new();
+        clusters.iter().for_each(|cluster| *places.entry(text(cluster)).or_default() += 1);
+        let scattered = places.values().filter(|n| **n > 1).count();
+        let single = clusters.iter().filter(|cluster| cluster.len() == 1).count();
+        let worst = task.labels().first().copied();
+        let is_worst = |at: &usize| predictions[*at].label.as_deref().map(str::trim) == worst;
+        let hopeless = clusters.iter().filter(|cluster| cluster.len() > 1 && cluster.iter().all(is_worst)).count();
+        let said = [
+            (
+                scattered,
+                "stand in several places, each of which is ranked by itself: put the results of a query together",
+            ),
+            (single, "have a single result there and do not count"),
+            (hopeless, "have no result above the worst grade and count as nDCG 0"),
+        ];
+        let (language, n) = (&first.language, clusters.len());
+        let said = said.into_iter().filter(|(count, _)| *count > 0);
+        said.map(|(count, what)| format!("{language}: of {n} runs of results, {count} {what}")).collect()
     }
 
     /// A query with several results is a cluster.
@@ -86,6 +113,26 @@ mod tests {
         let example = Example { id: format!("t:{id}"), row: id, ..Example::default() };
         let prediction = Prediction::of("de", &example, prediction.to_owned());
         Prediction { a: Some(query.to_owned()), label: Some(grade.to_owned()), ..prediction }
+    }
+
+    #[test]
+    fn what_is_odd_about_queries_is_said() {
+        let all = [
+            predicted(1, "q1", "Bad", "1"),
+            predicted(2, "q1", "Bad", "2"),
+            predicted(3, "q2", "Good", "1"),
+            predicted(4, "q1", "Good", "1"),
+        ];
+        let said = Rank.oddities(shipped("xglue-wpr"), &all);
+        let starts = [
+            "of 3 runs of results, 1 stand",
+            "of 3 runs of results, 2 have a single",
+            "of 3 runs of results, 1 have no",
+        ];
+        assert_eq!(said.len(), 3);
+        for (said, start) in said.iter().zip(starts) {
+            assert!(said.starts_with(&format!("de: {start}")), "{said}");
+        }
     }
 
     #[test]

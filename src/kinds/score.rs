@@ -62,10 +62,12 @@ pub fn summaries(source: &str, by_language: Vec<Vec<Score>>) -> Result<Vec<Summa
 
 /// What is odd about predictions of a task, by language.
 pub fn oddities(task: &Task, predictions: &[Prediction]) -> Vec<String> {
-    match task.has_one_label() {
+    let mut odd = match task.has_one_label() {
         true => predictions::oddities(predictions),
         false => constants(predictions).into_iter().collect(),
-    }
+    };
+    odd.extend(kinds::of(task).oddities(task, predictions));
+    odd
 }
 
 /// That answers which have no labels are all the same.

@@ -490,7 +490,9 @@ fn items(analysis: &Analysis, document: &mut Document) {
         let Changes { method, baseline, languages, notes } = changes;
         document.heading(format!("Items that {method} gains and loses"));
         document.text(format!(
-            "Items of which {method} makes more (gained) or less (lost) than {baseline}, by their share of {} as a mean over              seeds; in all seeds: each seed of one above each of the other. Up to {} are listed for each language, the              largest differences first.",
+            "Items of which {method} makes more (gained) or less (lost) than {baseline}, by their share of {} as a mean over \
+             seeds; in all seeds: each seed of one above each of the other. Up to {} are listed for each language, the \
+             largest differences first.",
             analysis.metric, analysis.listed
         ));
         for LanguageChanges { language, gained, lost } in languages {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
+    Column, Columns, Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional},
     format,
     table::looks_quoted,
@@ -339,7 +339,7 @@ impl Task {
         let file = found.layout.format.open(&found.path)?;
         let rows = match labels {
             Labels::Required => found.layout.format.rows(&file, self, found.layout)?,
-            Labels::Ignored => self.without_tags(&file, found.layout)?,
+            Labels::Ignored => self.without_tags(&file, &found.layout.for_prediction(&file))?,
         };
         let all = rows.len();
         let rows = of_language(rows, &file, language)?;
@@ -440,6 +440,20 @@ impl Task {
         let notes = [one_class_note(&path, &loaded), quoting_note(&path, rows), empty_note(&path, &loaded)];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
+    }
+}
+
+impl Layout {
+    /// The same without a column of labels that a file does not have: what is predicted needs none.
+    fn for_prediction(&self, file: &TextFile) -> Layout {
+        let names = self.format.columns_of(file).map_or(Vec::new(), |found| found.names);
+        let is_there = match self.columns.label {
+            Some(Column::Name(label)) => names.iter().any(|name| name == label),
+            Some(Column::Number(number)) => number <= names.len(),
+            None => true,
+        };
+        let label = self.columns.label.filter(|_| is_there);
+        Layout { columns: Columns { label, ..self.columns }, ..*self }
     }
 }
 
