@@ -12,6 +12,7 @@ pub(super) const BERT: Architecture = Architecture {
     classifier: "BertForSequenceClassification",
     tagger: "BertForTokenClassification",
     masked_lm: "BertForMaskedLM",
+    span: "QuestionAnswering",
     keys: KEYS,
     read: read_as_bert,
     padding: 0,

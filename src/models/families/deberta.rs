@@ -19,6 +19,7 @@ pub(super) const DEBERTA_V2: Architecture = Architecture {
     classifier: "DebertaV2ForSequenceClassification",
     tagger: "DebertaV2ForTokenClassification",
     masked_lm: "DebertaV2ForMaskedLM",
+    span: "QuestionAnswering",
     keys: KEYS,
     read,
     padding: 0,

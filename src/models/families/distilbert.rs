@@ -17,6 +17,7 @@ pub(super) const DISTILBERT: Architecture = Architecture {
     classifier: "DistilBertForSequenceClassification",
     tagger: "DistilBertForTokenClassification",
     masked_lm: "DistilBertForMaskedLM",
+    span: "QuestionAnswering",
     keys: Keys {
         hidden_size: "dim",
         layers: "n_layers",

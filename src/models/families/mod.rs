@@ -75,6 +75,8 @@ pub struct Architecture {
     pub tagger: &'static str,
     /// The class that loads a masked language model.
     pub masked_lm: &'static str,
+    /// What the class of answers in texts ends in.
+    pub span: &'static str,
     /// What the keys of config.json are called that messages name or runs change.
     pub keys: Keys,
     /// How config.json is read: what all families share comes in, and the sizes and settings are filled in.
@@ -100,7 +102,7 @@ impl Architecture {
         match head {
             HeadKind::Classify(_) | HeadKind::AnyOf(_) | HeadKind::Number => self.classifier.to_owned(),
             HeadKind::Tag(_) => self.tagger.to_owned(),
-            HeadKind::Span => of("QuestionAnswering"),
+            HeadKind::Span => of(self.span),
             HeadKind::Choose => of("MultipleChoice"),
             HeadKind::MaskedLm => self.masked_lm.to_owned(),
         }

@@ -25,6 +25,7 @@ pub(super) const MODERNBERT: Architecture = Architecture {
     classifier: "ModernBertForSequenceClassification",
     tagger: "ModernBertForTokenClassification",
     masked_lm: "ModernBertForMaskedLM",
+    span: "QuestionAnswering",
     keys: Keys {
         hidden_size: "hidden_size",
         layers: "num_hidden_layers",

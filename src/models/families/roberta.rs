@@ -44,6 +44,7 @@ const fn roberta(
         classifier,
         tagger,
         masked_lm,
+        span: "QuestionAnswering",
         keys: KEYS,
         read: read_as_bert,
         padding: 1,

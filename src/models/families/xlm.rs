@@ -20,6 +20,7 @@ pub(super) const XLM: Architecture = Architecture {
     classifier: "XLMForSequenceClassification",
     tagger: "XLMForTokenClassification",
     masked_lm: "XLMWithLMHeadModel",
+    span: "QuestionAnsweringSimple",
     keys: Keys {
         hidden_size: "emb_dim",
         layers: "n_layers",

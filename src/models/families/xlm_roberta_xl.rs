@@ -17,6 +17,7 @@ pub(super) const XLM_ROBERTA_XL: Architecture = Architecture {
     classifier: "XLMRobertaXLForSequenceClassification",
     tagger: "XLMRobertaXLForTokenClassification",
     masked_lm: "XLMRobertaXLForMaskedLM",
+    span: "QuestionAnswering",
     keys: KEYS,
     read,
     padding: 1,
