@@ -66,7 +66,7 @@ pub fn oddities(task: &Task, predictions: &[Prediction]) -> Vec<String> {
         true => predictions::oddities(predictions),
         false => constants(predictions).into_iter().collect(),
     };
-    odd.extend(kinds::of(task).oddities(task, predictions));
+    odd.extend(super::of(task).oddities(task, predictions));
     odd
 }
 
