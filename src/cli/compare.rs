@@ -46,7 +46,6 @@ pub struct Args {
 
 /// `rxlt compare`
 pub fn run(args: &Args) -> Result<()> {
-    let outputs = args.form.outputs(&args.runs, &args.analysis)?;
     let task = args.task.as_deref().map(tasks::find).transpose()?;
     let study = match (&args.methods[..], &args.runs[..]) {
         ([], [a, b]) if is_predictions(a) || is_predictions(b) => {
@@ -65,6 +64,7 @@ pub fn run(args: &Args) -> Result<()> {
         ([], _) => return Err(Error::Usage("expected two runs, or --methods A,B and all runs of these".into())),
         _ => return Err(Error::Usage("--methods: expected two methods such as standard,adv".into())),
     };
+    let outputs = args.form.outputs(&args.runs, &args.analysis, &study)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let first = study.cells.first().map(|cell| cell.label.clone());
     let options = args.analysis.options(&study)?;

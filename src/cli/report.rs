@@ -123,8 +123,8 @@ impl AnalysisArgs {
 
 /// `rxlt report`
 pub fn run(args: &Args) -> Result<()> {
-    let outputs = args.form.outputs(&args.runs, &args.analysis)?;
     let study = Study::read(&args.runs)?;
+    let outputs = args.form.outputs(&args.runs, &args.analysis, &study)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let analysis = analyze(&study, &args.analysis.options(&study)?)?;
     args.form.show(&analysis, &full(&analysis), &outputs)
@@ -141,8 +141,13 @@ type Lines = fn(&[Changes]) -> String;
 
 impl Form {
     /// Where to, checked before anything is computed; nothing of what is read may be written.
-    pub(super) fn outputs(&self, runs: &[PathBuf], analysis: &AnalysisArgs) -> Result<Outputs> {
-        let read: Vec<&Path> = runs.iter().chain(analysis.files()).map(PathBuf::as_path).collect();
+    pub(super) fn outputs(&self, runs: &[PathBuf], analysis: &AnalysisArgs, study: &Study) -> Result<Outputs> {
+        if let (Some(report), true) = (&self.output, self.output == analysis.items_to) {
+            let shown = report.display();
+            return Err(Error::Usage(format!("--output and --items-to are both {shown}: name two files")));
+        }
+        let data = study.data_folders(analysis.data.as_deref());
+        let read: Vec<&Path> = runs.iter().chain(analysis.files()).chain(&data).map(PathBuf::as_path).collect();
         let output = |path: &PathBuf| Output::new(path, self.force.existing(), &read);
         let report = self.output.as_ref().map(output).transpose()?;
         let items = analysis.items_to.as_ref().map(|path| Ok((output(path)?, lines_of(path)?)));

@@ -128,6 +128,14 @@ impl Cell {
     }
 }
 
+impl Study {
+    /// The folders of the data that were measured, or the one where they lie now.
+    pub fn data_folders(&self, data: Option<&Path>) -> Vec<PathBuf> {
+        let folders = self.cells.iter().filter_map(|cell| Some(PathBuf::from(cell.recipe_on(data)?.data.folder)));
+        folders.collect::<BTreeSet<PathBuf>>().into_iter().collect()
+    }
+}
+
 /// A file that a run read.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 pub struct DataFile {

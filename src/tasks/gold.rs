@@ -2,6 +2,7 @@
 
 use super::{Example, Kind, ProblemType, Row, Tagged, Task, Word};
 use crate::error::{Error, Result};
+use serde_json::Value;
 
 /// What parts several labels in one field.
 const BETWEEN: [char; 3] = [',', '|', ';'];
@@ -53,6 +54,13 @@ impl Task {
 
     /// The labels of a field; none where it is empty.
     fn holding(&self, place: &str, row: &Row) -> Result<Vec<usize>> {
+        let is_none = |item: &Value| item.is_null() || item.is_array() || item.is_object();
+        if serde_json::from_str::<Vec<Value>>(written(row)).is_ok_and(|items| items.iter().any(is_none)) {
+            return Err(Error::Data(format!(
+                "{place}: expected a list of labels, found {}; mend that row",
+                written(row)
+            )));
+        }
         let mut holds = parts(written(row)).map(|name| self.label_at(place, name)).collect::<Result<Vec<usize>>>()?;
         holds.sort_unstable();
         match holds.windows(2).find(|pair| pair[0] == pair[1]) {

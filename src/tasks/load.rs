@@ -81,7 +81,16 @@ impl Task {
     /// Reads one split in one language from `folder` (or its subfolder named like the task).
     pub fn load(&self, folder: &Path, split: Split, language: &str) -> Result<Loaded> {
         let found = self.locate(folder, split, language)?;
-        self.read(&found, language, Labels::Required)
+        let loaded = self.read(&found, language, Labels::Required)?;
+        let ranks_none = || loaded.examples.windows(2).all(|pair| pair[0].a != pair[1].a);
+        if self.kind == Kind::Rank && split != Split::Train && ranks_none() {
+            return Err(Error::Data(format!(
+                "{}: no query has more than one result to rank; put the results of a query one below the other, or leave \
+                 {language} out",
+                found.path.display()
+            )));
+        }
+        Ok(loaded)
     }
 
     /// Reads one split in one language for prediction: every row in order, labels not looked at.

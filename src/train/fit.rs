@@ -370,15 +370,21 @@ impl<'a> Training<'a> {
             return Ok(());
         }
         self.optimizer.flush(self.model);
-        let (step, value) = (self.state.step, self.measure(0)?);
+        // All are measured before anything is kept of it: a stop between two leaves an evaluation that is still to be made.
+        let measure = |branch: usize, of: &Branch| match of.exam.is_empty() {
+            true => Ok(None),
+            false => self.measure(branch).map(Some),
+        };
+        let measured = self.plan.branches.iter().enumerate().map(|(branch, of)| measure(branch, of));
+        let measured = measured.collect::<Result<Vec<Option<f64>>>>()?;
+        let (step, value) = (self.state.step, measured[0].unwrap_or_default());
         let best = self.state.best().is_none_or(|best| value > best.value);
         self.state.evaluations.push(Evaluation { step, value });
         let (measure, key) = exam.metric();
         self.desk.progress.evaluated(self.plan.name, step, &measure, value, best);
         let mut rest = vec![(key, number(value))];
-        for (branch, Branch { task, exam, .. }) in self.plan.branches.iter().enumerate().skip(1) {
-            if !exam.is_empty() {
-                let (value, (measure, key)) = (self.measure(branch)?, exam.metric());
+        for (Branch { task, exam, .. }, value) in self.plan.branches.iter().zip(measured).skip(1) {
+            if let (Some(value), (measure, key)) = (value, exam.metric()) {
                 self.desk.progress.evaluated(self.plan.name, step, &format!("{task} {measure}"), value, false);
                 rest.push((format!("{task} {key}"), number(value)));
             }

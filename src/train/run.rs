@@ -349,7 +349,7 @@ impl<'a> Run<'a> {
         let sampler = TaskSampler::new(&sizes, stage.task_alpha.unwrap_or(1.0), updates, seed);
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
         let mut plan = Plan { name: &name, stage, branches: &branches, sampler: &sampler, updates, seed, tokens };
-        self.note_turns(&plan);
+        self.note_turns(&plan)?;
         let forecast = self.foresee(&models, &mut plan, &stage_folder, variant)?;
         let on_full = self.conditions.on_full;
         let (progress, stop) = (self.progress, self.stop);
@@ -438,18 +438,27 @@ impl<'a> Run<'a> {
     }
 
     /// Says how often each task is drawn, where there are several.
-    fn note_turns(&self, plan: &Plan) {
+    ///
+    /// Refuses a stage in which the task that it is for never has its turn.
+    fn note_turns(&self, plan: &Plan) -> Result<()> {
         if plan.branches.len() < 2 {
-            return;
+            return Ok(());
         }
         let mut drawn = vec![0_u64; plan.branches.len()];
         (0..plan.updates).for_each(|step| drawn[plan.sampler.task_of(step).0] += 1);
+        if drawn[0] == 0 {
+            let (name, task, n) = (plan.name, &plan.branches[0].task, plan.updates);
+            return Err(Error::Config(format!(
+                "{name}: none of {n} updates is of {task}, which is measured: set more updates, or a lower task_alpha"
+            )));
+        }
         let said = plan.branches.iter().zip(drawn).map(|(branch, n)| {
             let share = 100.0 * n as f64 / plan.updates as f64;
             format!("{} {n} ({share:.1} %) of {} examples", branch.task, branch.source.len())
         });
         let said = said.collect::<Vec<_>>().join(", ");
         self.progress.note(format_args!("{}: updates by task: {said}", plan.name));
+        Ok(())
     }
 
     /// The model that a stage starts with; says what had to be initialized.
@@ -578,6 +587,7 @@ impl<'a> Run<'a> {
         let first = self.recipe.first_with_texts_of(index);
         let folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().join("corpus");
         Corpus::write(&folder, &self.texts[&first].groups, &self.tokenizer, &layout)?;
+        checkpoint::verify_if_sealed(&folder)?;
         Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)
     }
 
