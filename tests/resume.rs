@@ -115,10 +115,11 @@ fn main() {
         Test::new("resume::spans: cpu", || check_kind("span")),
         Test::new("resume::alternatives: cpu", || check_kind("choose")),
         Test::new("resume::tags, spans and masked words at once: cpu", || {
-            check_kinds(&["tag", "span"], "beside = [\"span\", \"mlm\"]\ntask_alpha = 0.5\npairs = [\"PAIRS\"]")
+            check_kinds(&["tag", "span"], "beside = [\"span\", \"mlm\"]\ntask_alpha = 0.0\npairs = [\"PAIRS\"]")
         }),
         Test::new("resume::ranked results: cpu", || check_kind("rank")),
         Test::new("resume::stopped while a model is measured", stopped_while_measuring),
+        Test::new("resume::stopped while a model is measured by a task beside", stopped_while_measuring_another),
         Test::new("resume::a full disk, waiting", || on_a_full_disk("wait")),
         Test::new("resume::a full disk, stopping", || on_a_full_disk("stop")),
         Test::new("resume::wgpu", || harness::on_gpu(|_| check("wgpu", "f32", 3))),
@@ -188,10 +189,10 @@ fn of_kind(kind: &str) -> (&'static str, &'static str, fn(usize) -> String) {
     }
 }
 
-/// Writes data of a kind, and gives the task that says how they lie.
-fn write_kind(folder: &Path, kind: &str) -> String {
+/// Writes data of a kind, with so many examples in the dev data, and gives the task that says how they lie.
+fn write_kind(folder: &Path, kind: &str, n_dev: usize) -> String {
     let (definition, format, line) = of_kind(kind);
-    for (split, n) in [("train", 30), ("dev", 12), ("test", 24)] {
+    for (split, n) in [("train", 30), ("dev", n_dev), ("test", 24)] {
         for language in ["en", "fi"] {
             let lines: String = (0..n).map(line).collect();
             let lines = if language == "fi" && format != "squad" { lines.replace("the", "se") } else { lines };
@@ -217,7 +218,7 @@ fn check_kind(kind: &str) -> Outcome {
 /// The same of several kinds, of which the first is measured; `more` says what else the stage has.
 fn check_kinds(kinds: &[&str], more: &str) -> Outcome {
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
-    let tasks: String = kinds.iter().map(|kind| write_kind(folder.path(), kind)).collect();
+    let tasks: String = kinds.iter().map(|kind| write_kind(folder.path(), kind, 12)).collect();
     let (head, _) = RECIPE.split_once("[data]").expect("it names data");
     let data = folder.path().display().to_string().replace('\\', "/");
     let first = kinds[0];
@@ -294,13 +295,29 @@ fn undisturbed(
 
 /// An evaluation that takes most of the time is stopped in the middle, and made when the run goes on.
 fn stopped_while_measuring() -> Outcome {
-    const TRIES: usize = 20;
-    let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let text = last_stage()
         .replace("max_eval_samples = 40", "max_eval_samples = 1500")
         .replace("updates = 20", "updates = 3")
         .replace("evaluate_every = 7", "evaluate_every = 1");
-    let (recipe, expected) = undisturbed(folder.path(), &text, "cpu", "f32");
+    stop_while_measuring(&text)
+}
+
+/// The same where the model was just measured by the first task, and the second takes most of the time.
+fn stopped_while_measuring_another() -> Outcome {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let tasks = write_kind(folder.path(), "tag", 12) + &write_kind(folder.path(), "several", 4000);
+    let (head, _) = RECIPE.split_once("[data]").expect("it names data");
+    let data = folder.path().display().to_string().replace('\\', "/");
+    stop_while_measuring(&format!(
+        "{head}{tasks}[data]\nfolder = \"{data}\"\n[[stages]]\ntask = \"tag\"\nbeside = [\"several\"]\nupdates = 4\n\
+         max_length = 24\nbatch_size = 6\nlearning_rate = 1e-2\nevaluate_every = 1\nselect = \"best\"\n"
+    ))
+}
+
+fn stop_while_measuring(text: &str) -> Outcome {
+    const TRIES: usize = 20;
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let (recipe, expected) = undisturbed(folder.path(), text, "cpu", "f32");
     // What stopped too early or too late is begun anew: its evaluations are over.
     let stopped = (0..TRIES).map(|i| folder.path().join(format!("broken-{i}"))).find(|broken| {
         let mut run = command(&recipe, broken, "cpu", "f32").stderr(Stdio::piped()).spawn().expect("it starts");

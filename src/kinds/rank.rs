@@ -58,8 +58,7 @@ impl Kind for Rank {
         clusters.iter().for_each(|cluster| *places.entry(text(cluster)).or_default() += 1);
         let scattered = places.values().filter(|n| **n > 1).count();
         let single = clusters.iter().filter(|cluster| cluster.len() == 1).count();
-        let worst = task.labels().first().copied();
-        let is_worst = |at: &usize| predictions[*at].label.as_deref().map(str::trim) == worst;
+        let is_worst = |at: &usize| predictions[*at].label.as_deref().is_some_and(|label| task.label(label) == Some(0));
         let hopeless = clusters.iter().filter(|cluster| cluster.len() > 1 && cluster.iter().all(is_worst)).count();
         let said = [
             (

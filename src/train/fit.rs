@@ -370,14 +370,8 @@ impl<'a> Training<'a> {
             return Ok(());
         }
         self.optimizer.flush(self.model);
-        // All are measured before anything is kept of it: a stop between two leaves an evaluation that is still to be made.
-        let measure = |branch: usize, of: &Branch| match of.exam.is_empty() {
-            true => Ok(None),
-            false => self.measure(branch).map(Some),
-        };
-        let measured = self.plan.branches.iter().enumerate().map(|(branch, of)| measure(branch, of));
-        let measured = measured.collect::<Result<Vec<Option<f64>>>>()?;
-        let (step, value) = (self.state.step, measured[0].unwrap_or_default());
+        let (step, measured) = (self.state.step, self.measure_all()?);
+        let value = measured[0].unwrap_or_default();
         let best = self.state.best().is_none_or(|best| value > best.value);
         self.state.evaluations.push(Evaluation { step, value });
         let (measure, key) = exam.metric();
@@ -402,6 +396,16 @@ impl<'a> Training<'a> {
             }
             _ => Ok(()),
         }
+    }
+
+    /// The values of all branches that have something to be measured by: nothing is kept of any before all are there, since
+    /// a stop between two leaves an evaluation that is still to be made.
+    fn measure_all(&self) -> Result<Vec<Option<f64>>> {
+        let measure = |(branch, of): (usize, &Branch)| match of.exam.is_empty() {
+            true => Ok(None),
+            false => self.measure(branch).map(Some),
+        };
+        self.plan.branches.iter().enumerate().map(measure).collect()
     }
 
     fn measure(&self, branch: usize) -> Result<f64> {
