@@ -165,8 +165,21 @@ fn ranked_results_score_alike_in_runs_and_submissions() {
     let eval = ["eval", "--model", "out/WPR/1-xglue-wpr-standard/model", "--task", "xglue-wpr", "--data", "XGLUE/WPR"];
     let own = out_of(folder.path(), &[&eval[..], &["--output", "p", "--format", "xglue"]].concat());
     assert!(own.contains("nDCG") && own.lines().any(|line| line.starts_with("de ") && line.contains("  4  ")), "{own}");
-    let score =
-        ["score", "--benchmark", "xglue", "--predictions", "p", "--gold", "XGLUE", "--task", "WPR", "--json", "s.json"];
+    let score = [
+        "score",
+        "--benchmark",
+        "xglue",
+        "--predictions",
+        "p",
+        "--gold",
+        "XGLUE",
+        "--task",
+        "WPR",
+        "--language",
+        "de,en",
+        "--json",
+        "s.json",
+    ];
     let said = out_of(folder.path(), &score);
     assert!(said.contains("1 queries with a single result"), "{said}");
     let scored: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("s.json")).unwrap()).unwrap();
