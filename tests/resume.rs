@@ -222,12 +222,13 @@ fn check_kinds(kinds: &[&str], more: &str) -> Outcome {
     let (head, _) = RECIPE.split_once("[data]").expect("it names data");
     let data = folder.path().display().to_string().replace('\\', "/");
     let first = kinds[0];
-    let stage = "updates = 8\nmax_length = 24\nbatch_size = 6\ntokens_per_micro_batch = 90\n\
+    let stage = "max_length = 24\nbatch_size = 6\ntokens_per_micro_batch = 90\n\
                  learning_rate = 1e-3\ncheckpoint_every = 2\nevaluate_every = 3\nselect = \"best\"\n\
                  [[methods]]\nname = \"both\"\n\
                  adv = { norm = \"l2\", radius = 0.3, step_size = 0.1, steps = 2, start = \"random\", at = \"word\" }\n\
                  rs-rp = { distribution = \"gaussian\", scale = 0.1, samples = 2, at = \"embedding\" }\n";
-    let stage = format!("[[stages]]\ntask = \"{first}\"\n{more}\n{stage}");
+    let updates = 8 * kinds.len(); // so that each has its turn
+    let stage = format!("[[stages]]\ntask = \"{first}\"\nupdates = {updates}\n{more}\n{stage}");
     check_recipe(&format!("{head}{tasks}[data]\nfolder = \"{data}\"\n{stage}"), "cpu", "f32", 2)
 }
 
