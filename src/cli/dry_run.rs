@@ -9,19 +9,18 @@ use crate::{
     models::{Config, HeadKind, Pretrained},
     report::{Column, Table},
     rng::{Purpose, Rng},
-    tasks::{Example, Loaded, Task, demo, overlap},
+    tasks::{Example, Loaded, Task, overlap},
     text::Tokenizer,
     train::{
-        augment::{Neighbours, perturb, refuse_without_effect, stream_of},
+        augment::{Neighbours, perturb, stream_of},
         data::{Data, overlaps},
         exam::Exam,
-        fit::{Branch, Plan},
+        fit::{Branch, Plan, schedule},
         languages::for_examples,
         measure::{TOKENS_AT_ONCE, head_for, new_head},
         memory::{self, Bytes, Subject},
         methods::RsDa,
         recipe::{Method, Recipe, Resolved, Stage},
-        sampler::TaskSampler,
         source::Labelled,
         suited::suited,
     },
@@ -129,10 +128,9 @@ fn describe_task(
     }
     let is_last = index + 1 == recipe.stages.len() && place == 0;
     let rs_da = recipe.methods.iter().filter(|_| is_last).find_map(|method| method.rs_da.as_ref());
-    let neighbours = rs_da.map(neighbours).transpose()?;
+    let neighbours = rs_da.map(RsDa::neighbours).transpose()?;
     for rs_da in recipe.methods.iter().filter(|_| is_last).filter_map(|method| method.rs_da.as_ref()) {
-        let name = rs_da.neighbours.as_deref().unwrap_or("the demo's synonyms");
-        refuse_without_effect(&train.examples, &self::neighbours(rs_da)?, name)?;
+        rs_da.refuse_without_effect(&train.examples)?;
     }
     for example in train.examples.iter().take(3) {
         describe_example(task, example, neighbours.as_ref(), recipe.seed, out);
@@ -158,8 +156,7 @@ fn describe_updates(recipe: &Recipe, index: usize, tasks: &[Option<&Task>], n_ex
         return line(out, format_args!("  {bound}{updates} updates of {size} examples"));
     }
     for method in &recipe.methods {
-        let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
-        let updates = stage.n_updates(n_examples[0] * copies + others);
+        let updates = stage.n_updates(n_examples[0] * method.copies() + others);
         line(out, format_args!("  {}: {bound}{updates} updates of {size} examples", method.name));
     }
 }
@@ -181,28 +178,28 @@ fn describe_memory(
     let heads: Vec<HeadKind> = tasks.iter().map(|task| new_head(task)).collect();
     let (device, depth) = (&chosen.device, config.num_hidden_layers);
     let subject = Subject { config, heads: &heads, device, recompute: recipe.recompute, depth };
-    let branch = |task: &'static Task, method: &Method| -> Result<Branch> {
+    let branch = |task: &&'static Task| -> Result<Branch> {
         let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
         let train = data.train(task, stage)?;
         let tokenizer = &for_examples(tokenizer, &train)?;
         let reader = Reader { task, tokenizer, max_length: stage.max_length, labels: &labels };
         let source = Box::new(Labelled::new(&train.examples, &reader)?);
         let exam = Exam::of_examples(data.dev(task)?.examples, task, &reader)?;
-        Ok(Branch { task: task.name.to_owned(), objective: method.objective(), source, exam })
+        Ok(Branch { task: task.name.to_owned(), objective: Method::default().objective(), source, exam })
     };
+    let mut branches = tasks.iter().map(branch).collect::<Result<Vec<_>>>()?;
     let plain = [Method::default()];
     let methods = if index + 1 == recipe.stages.len() { &recipe.methods[..] } else { &plain };
     for method in methods {
         let name = recipe.stage_name(index, Some(method));
-        let branches = tasks.iter().map(|task| branch(task, method)).collect::<Result<Vec<_>>>()?;
-        let sizes: Vec<usize> = branches.iter().map(|branch| branch.source.len()).collect();
-        let updates = stage.n_updates(sizes.iter().sum());
+        branches.iter_mut().for_each(|branch| branch.objective = method.objective());
         let seed = recipe.seed ^ (index as u64 + 1) << 40;
+        let (updates, sampler) = schedule(stage, &branches, seed);
         let plan = Plan {
             name: &name,
             stage,
             branches: &branches,
-            sampler: &TaskSampler::new(&sizes, stage.task_alpha.unwrap_or(1.0), updates, seed),
+            sampler: &sampler,
             updates,
             seed,
             tokens: stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE),
@@ -236,23 +233,13 @@ fn describe_tokens(train: &Loaded, stage: &Stage, tokenizer: &Tokenizer, out: &m
     Ok(())
 }
 
-fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
-    match &rs_da.neighbours {
-        Some(path) => Neighbours::load(Path::new(path)),
-        None => Neighbours::new(demo::neighbours()),
-    }
-}
-
 fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbours>, seed: u64, out: &mut String) {
     let right = task.right(example);
-    let texts = |e: &Example| {
-        let parts = [Some(&e.a), e.b.as_ref()].into_iter().flatten().chain(&e.choices);
-        parts.map(String::as_str).collect::<Vec<_>>().join(" | ")
-    };
-    line(out, format_args!("  {} [{right}] {}", example.id, texts(example)));
+    line(out, format_args!("  {} [{right}] {}", example.id, example.text()));
     if let Some(neighbours) = neighbours {
         let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream_of(&example.id));
-        line(out, format_args!("    as rs-da may see it: {}", texts(&perturb(example, neighbours, |n| rng.below(n)))));
+        let perturbed = perturb(example, neighbours, |n| rng.below(n));
+        line(out, format_args!("    as rs-da may see it: {}", perturbed.text()));
     }
 }
 
@@ -292,9 +279,7 @@ fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut S
     let mut stages = Vec::new();
     for (i, stage) in recipe.stages.iter().enumerate() {
         for task in stage.tasks()?.into_iter().flatten() {
-            let name = recipe.stage_name(i, None);
-            let name = if task.name == stage.task { name } else { format!("{name} ({})", task.name) };
-            stages.push((name, data.train(task, stage)?, data.dev(task)?));
+            stages.push((recipe.data_name(i, task), data.train(task, stage)?, data.dev(task)?));
         }
     }
     let stages: Vec<_> = stages.iter().map(|(name, train, dev)| (name.clone(), train, dev)).collect();

@@ -14,7 +14,7 @@ use crate::{
         predictions::{Prediction, Probabilities},
     },
 };
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 pub(super) fn of(problem_type: ProblemType) -> &'static dyn Kind {
     match problem_type {
@@ -124,8 +124,7 @@ impl Kind for SeveralLabels {
 
     fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
         let mark = |one: &Prediction| {
-            let set = |names: &Option<Vec<String>>| names.iter().flatten().cloned().collect::<BTreeSet<String>>();
-            let (wanted, given) = (set(&one.answers), set(&one.predictions));
+            let [wanted, given] = one.sets();
             let right = wanted.intersection(&given).count() as f64;
             let f1 = (2.0 * right, (wanted.len() + given.len()) as f64);
             let marks = vec![f1, (f64::from(u8::from(wanted == given)), 1.0)];

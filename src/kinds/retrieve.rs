@@ -11,7 +11,7 @@ use crate::{
     models::HeadKind,
     tasks::{self, Example, Task, predictions::Prediction, retrieval::Retrieval},
 };
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
 pub(super) fn of(search: tasks::Search) -> &'static dyn Kind {
     match search {
@@ -130,8 +130,7 @@ impl Kind for Mine {
     /// A query is a cluster: most have no pair, and count nothing.
     fn marks(&self, _: &Task, _: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
         let mark = |one: &Prediction| {
-            let set = |ids: &Option<Vec<String>>| ids.iter().flatten().cloned().collect::<BTreeSet<String>>();
-            let (wanted, given) = (set(&one.answers), set(&one.predictions));
+            let [wanted, given] = one.sets();
             let right = wanted.intersection(&given).count() as f64;
             let (wanted, given) = (wanted.len() as f64, given.len() as f64);
             let marks = vec![(2.0 * right, wanted + given), (right, given), (right, wanted)];

@@ -188,7 +188,7 @@ fn change(all: &[Said], n_before: usize, cluster: &[usize], examples: &HashMap<S
         expected: told(&|at| right(&all[0].predictions[at])),
         before: Side { values: before.to_vec(), answers },
         after: Side { values: after.to_vec(), answers: after_answers },
-        text: example.map(text_of).or_else(|| own_text(first)),
+        text: example.map(Example::text).or_else(|| own_text(first)),
     })
 }
 
@@ -214,11 +214,6 @@ fn right(one: &Prediction) -> String {
         Some(answers) if answers.join(", ") != label => answers.join(" | "),
         _ => label,
     }
-}
-
-fn text_of(example: &Example) -> String {
-    let parts = [Some(&example.a), example.b.as_ref()].into_iter().flatten().chain(&example.choices);
-    parts.map(String::as_str).collect::<Vec<_>>().join(" | ")
 }
 
 /// The text that a file of predictions holds itself.

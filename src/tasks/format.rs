@@ -73,15 +73,12 @@ impl Format {
 
     /// The rows of a file.
     pub fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
+        if let Some(table) = self.table(file, task.kind) {
+            return table?.rows(file, task, layout);
+        }
         match self.read {
-            Read::Table(read) => read(file)?.rows(file, task, layout),
-            Read::Records => match task.kind {
-                Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => {
-                    table::jsonl(file)?.rows(file, task, layout)
-                }
-                Kind::Tag => records::words(file, layout),
-                Kind::Span => records::questions(file),
-            },
+            Read::Records if task.kind == Kind::Tag => records::words(file, layout),
+            Read::Records | Read::Table(_) => records::questions(file),
             Read::Rows(read) | Read::Words(read) | Read::Questions(read) => read(file),
             Read::Sides(_) => Err(Error::Usage(format!(
                 "{}: {} is retrieval, for which nothing is trained: rxlt eval --task {} measures an encoder",
@@ -100,11 +97,21 @@ impl Format {
         }
     }
 
-    /// The same, where words need no tags.
-    pub(super) fn rows_without_tags(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
-        match self.name {
-            WORDS => words::read_words(file),
-            _ => self.rows(file, task, layout),
+    /// The same, where words need no tags and tables no labels.
+    pub(super) fn rows_unlabelled(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
+        match self.table(file, task.kind) {
+            Some(table) => table?.rows_unlabelled(file, task, layout),
+            None if self.name == WORDS => words::read_words(file),
+            None => self.rows(file, task, layout),
+        }
+    }
+
+    /// The file as a table, where a kind of task reads it so.
+    fn table<'a>(&self, file: &'a TextFile, kind: Kind) -> Option<Result<Table<'a>>> {
+        match self.read {
+            Read::Table(read) => Some(read(file)),
+            Read::Records => (![Kind::Tag, Kind::Span].contains(&kind)).then(|| table::jsonl(file)),
+            _ => None,
         }
     }
 
@@ -134,12 +141,9 @@ impl Format {
 
     /// What a file's first line says of its columns.
     pub fn columns_of(&self, file: &TextFile) -> Result<Found> {
-        match self.read {
-            Read::Table(read) => Ok(read(file)?.found()),
-            Read::Records => Ok(table::jsonl(file)?.found()),
-            Read::Rows(_) | Read::Words(_) | Read::Questions(_) | Read::Sides(_) => {
-                Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name)))
-            }
+        match self.table(file, Kind::Classify) {
+            Some(table) => Ok(table?.found()),
+            None => Err(Error::Usage(format!("{}: {} files have no columns", file.path.display(), self.name))),
         }
     }
 }

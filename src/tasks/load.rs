@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Column, Columns, Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
+    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional},
     format,
     table::looks_quoted,
@@ -348,7 +348,7 @@ impl Task {
         let file = found.layout.format.open(&found.path)?;
         let rows = match labels {
             Labels::Required => found.layout.format.rows(&file, self, found.layout)?,
-            Labels::Ignored => self.without_tags(&file, &found.layout.for_prediction(&file))?,
+            Labels::Ignored => self.without_tags(&file, found.layout)?,
         };
         let all = rows.len();
         let rows = of_language(rows, &file, language)?;
@@ -368,9 +368,9 @@ impl Task {
         Ok(loaded)
     }
 
-    /// Rows for prediction, in which words may stand without tags.
+    /// Rows for prediction, in which words may stand without tags, and texts without labels.
     fn without_tags(&self, file: &TextFile, layout: &Layout) -> Result<Vec<Row>> {
-        let rows = layout.format.rows_without_tags(file, self, layout)?;
+        let rows = layout.format.rows_unlabelled(file, self, layout)?;
         // A sentence on one line would be read as a word with its tag.
         let is_none = |tag: &str| !tag.contains(char::is_alphanumeric) || self.label(tag).is_some();
         match rows.iter().flat_map(|row| &row.words).find(|word| !is_none(&word.tag)) {
@@ -449,20 +449,6 @@ impl Task {
         let notes = [one_class_note(&path, &loaded), quoting_note(&path, rows), empty_note(&path, &loaded)];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
-    }
-}
-
-impl Layout {
-    /// The same without a column of labels that a file does not have: what is predicted needs none.
-    fn for_prediction(&self, file: &TextFile) -> Layout {
-        let names = self.format.columns_of(file).map_or(Vec::new(), |found| found.names);
-        let is_there = match self.columns.label {
-            Some(Column::Name(label)) => names.iter().any(|name| name == label),
-            Some(Column::Number(number)) => number <= names.len(),
-            None => true,
-        };
-        let label = self.columns.label.filter(|_| is_there);
-        Layout { columns: Columns { label, ..self.columns }, ..*self }
     }
 }
 

@@ -349,6 +349,12 @@ pub struct Tagged {
 }
 
 impl Example {
+    /// Its texts for people: one or two, and alternatives.
+    pub fn text(&self) -> String {
+        let parts = [Some(&self.a), self.b.as_ref()].into_iter().flatten().chain(&self.choices);
+        parts.map(String::as_str).collect::<Vec<_>>().join(" | ")
+    }
+
     /// What is answered: the example itself, or each of its words as one, `test-de:17.3` for the third.
     pub fn answered(&self) -> Vec<Example> {
         if self.words.is_empty() {

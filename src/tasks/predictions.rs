@@ -71,6 +71,11 @@ pub enum Probabilities {
 }
 
 impl Prediction {
+    /// What is right, and what was predicted, where that is several.
+    pub fn sets(&self) -> [BTreeSet<&str>; 2] {
+        [&self.answers, &self.predictions].map(|names| names.iter().flatten().map(String::as_str).collect())
+    }
+
     /// The prediction for an example from its probabilities, in the order of the task's labels; the first of the
     /// highest wins.
     pub fn new(task: &Task, language: &str, example: &Example, probabilities: &[f32]) -> Result<Prediction> {

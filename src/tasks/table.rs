@@ -189,6 +189,17 @@ impl Table<'_> {
         }
         Ok(rows)
     }
+
+    /// The same, where the column of labels may be missing: texts to predict have none.
+    pub(super) fn rows_unlabelled(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
+        let names = self.found().names;
+        let is_there = |label: &Column| match label {
+            Column::Name(label) => names.iter().any(|name| name == label),
+            Column::Number(number) => *number <= names.len(),
+        };
+        let columns = Columns { label: layout.columns.label.filter(is_there), ..layout.columns };
+        self.rows(file, task, &Layout { columns, ..*layout })
+    }
 }
 
 /// Where a first line says that the sentences are: the column of the first, and of the second where it names pairs.
@@ -287,10 +298,7 @@ impl Places {
         let (found_a, found_b) = (find(a, sentences.0)?, find(b, sentences.1)?);
         let has_both = found_b.is_some() == task.pairs || task.kind == Kind::Choose;
         if let (Some(a), true) = (found_a, has_both) {
-            // Where the last column would be the label, it may be missing: texts to predict have none.
-            let unlabelled = *label == Some(Column::Number(names.len() + 1));
-            let label = if unlabelled { None } else { find(label, LABEL)? };
-            let (language, row) = (find(language, LANGUAGE)?, find(id, ROW)?);
+            let (label, language, row) = (find(label, LABEL)?, find(language, LANGUAGE)?, find(id, ROW)?);
             let has_header = layout.header.unwrap_or(!by_number);
             let header_is_a_record = has_header && table.names.is_none();
             let names = if header_is_a_record || table.names.is_some() { names } else { numbered(names.len()) };

@@ -64,6 +64,13 @@ pub struct Branch {
     pub exam: Exam,
 }
 
+/// How many updates a stage makes of its branches, and which of them is of which.
+pub fn schedule(stage: &Stage, branches: &[Branch], seed: u64) -> (u64, TaskSampler) {
+    let sizes: Vec<usize> = branches.iter().map(|branch| branch.source.len()).collect();
+    let updates = stage.n_updates(sizes.iter().sum());
+    (updates, TaskSampler::new(&sizes, stage.task_alpha.unwrap_or(1.0), updates, seed))
+}
+
 /// The order of the epoch that each branch is in.
 #[derive(Debug, Default)]
 pub struct Orders(BTreeMap<usize, (u64, Vec<usize>)>);

@@ -427,6 +427,12 @@ impl Recipe {
         method.map_or(name.clone(), |method| format!("{name}-{}", method.name))
     }
 
+    /// What the data of a stage's task are called: as the stage, and those of a task beside by their own name, too.
+    pub fn data_name(&self, stage_idx: usize, task: &Task) -> String {
+        let (name, stage) = (self.stage_name(stage_idx, None), &self.stages[stage_idx]);
+        if task.name == stage.task { name } else { format!("{name} ({})", task.name) }
+    }
+
     /// The task of the last stage, by which methods are compared; none where that is masked language modelling.
     pub fn last_task(&self) -> Result<Option<&'static Task>> {
         let last = self.stages.last().ok_or_else(|| Error::Config(format!("{}: stages is empty", self.name)))?;

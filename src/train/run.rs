@@ -1,11 +1,11 @@
 //! A whole recipe: its stages one after the other, the last with every method, and the measurements.
 
 use super::{
-    augment::{self, Neighbours},
+    augment,
     corpus::{Corpus, Layout},
     data::{Data, Texts, overlaps},
     exam::Exam,
-    fit::{Branch, Desk, Evaluation, Plan, fit, selection_rule},
+    fit::{Branch, Desk, Evaluation, Plan, fit, schedule, selection_rule},
     folder::{RunFolder, StageFolder, Status, number},
     full::{Conditions, OnFull},
     held_out::held_out_accuracies,
@@ -18,7 +18,6 @@ use super::{
     progress::Progress,
     recipe::{Fresh, MLM, Method, Recipe, Resolved, Select, Stage},
     record::Record,
-    sampler::TaskSampler,
     source::{Labelled, Masking, Perturbed, Source},
     space::{self, Writing},
     stop::Stop,
@@ -34,7 +33,7 @@ use crate::{
     models::{Config, HeadKind, Model, Pretrained},
     rng::{Purpose, Rng},
     tasks::{
-        Loaded, Task, demo, generalized,
+        Loaded, Task, generalized,
         metrics::{ACCURACY, Grid, Score, Summary},
         overlap::{self, Overlap},
         predictions::{self, Prediction},
@@ -252,11 +251,8 @@ impl<'a> Run<'a> {
 
     /// Says which items of the dev and test data are trained on, and writes `overlap.json`.
     fn describe_overlaps(&self) -> Result<()> {
-        let name = |(i, place): (usize, usize)| match self.recipe.stages[i].names().nth(place) {
-            Some(task) if place > 0 => format!("{} ({task})", self.recipe.stage_name(i, None)),
-            _ => self.recipe.stage_name(i, None),
-        };
-        let stages = self.labelled.iter().map(|(at, (_, train, dev))| (name(*at), train, dev));
+        let labelled = self.labelled.iter();
+        let stages = labelled.map(|((i, _), (task, train, dev))| (self.recipe.data_name(*i, task), train, dev));
         let stages: Vec<(String, &Loaded, &Loaded)> = stages.collect();
         let found = overlaps(&stages, &self.tests);
         overlap::sentences(&found).iter().for_each(|sentence| self.progress.note(sentence));
@@ -267,22 +263,18 @@ impl<'a> Run<'a> {
     /// Refuses `rs-da` that would be plain training, before anything is trained.
     fn check_neighbours(&self) -> Result<()> {
         let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(()) };
-        for rs_da in self.recipe.methods.iter().filter_map(|method| method.rs_da.as_ref()) {
-            let name = rs_da.neighbours.as_deref().unwrap_or("the demo's synonyms");
-            augment::refuse_without_effect(&train.examples, &neighbours(rs_da)?, name)?;
-        }
-        Ok(())
+        let mut augmented = self.recipe.methods.iter().filter_map(|method| method.rs_da.as_ref());
+        augmented.try_for_each(|rs_da| rs_da.refuse_without_effect(&train.examples))
     }
 
     /// How many updates a stage makes with a method; not known of texts, unless the recipe says it.
     fn planned_updates(&self, index: usize, method: &Method) -> Option<u64> {
         let stage = &self.recipe.stages[index];
-        let copies = method.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies);
         let mut examples = 0;
         for place in 0..=stage.beside.len() {
             match self.labelled.get(&(index, place)) {
                 Some((task, train, _)) if !kinds::of(task).reads_in_windows() => {
-                    examples += train.examples.len() * if place == 0 { copies } else { 1 };
+                    examples += train.examples.len() * if place == 0 { method.copies() } else { 1 };
                 }
                 _ => return stage.updates,
             }
@@ -344,9 +336,7 @@ impl<'a> Run<'a> {
         let branches = models.iter().enumerate();
         let branches = branches.map(|(place, model)| self.branch([index, place], stage, method, model, seed));
         let branches = branches.collect::<Result<Vec<_>>>()?;
-        let sizes: Vec<usize> = branches.iter().map(|branch| branch.source.len()).collect();
-        let updates = stage.n_updates(sizes.iter().sum());
-        let sampler = TaskSampler::new(&sizes, stage.task_alpha.unwrap_or(1.0), updates, seed);
+        let (updates, sampler) = schedule(stage, &branches, seed);
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
         let mut plan = Plan { name: &name, stage, branches: &branches, sampler: &sampler, updates, seed, tokens };
         self.note_turns(&plan)?;
@@ -522,9 +512,8 @@ impl<'a> Run<'a> {
             let (task, objective) = (MLM.to_owned(), Box::new(Standard::default()));
             return Ok(Branch { task, objective, source: Box::new(corpus), exam });
         };
-        let plain = Method { rs_da: None, ..method.clone() };
-        let text = if place == 0 { method } else { &plain };
-        let (source, exam) = self.source([index, place], stage, text, model, seed)?;
+        let rs_da = method.rs_da.as_ref().filter(|_| place == 0);
+        let (source, exam) = self.source([index, place], stage, rs_da, model, seed)?;
         Ok(Branch { task: task.name.to_owned(), objective: method.objective(), source, exam })
     }
 
@@ -533,7 +522,7 @@ impl<'a> Run<'a> {
         &self,
         [index, place]: [usize; 2],
         stage: &Stage,
-        method: &Method,
+        rs_da: Option<&RsDa>,
         model: &Model,
         seed: u64,
     ) -> Result<(Box<dyn Source>, Exam)> {
@@ -543,12 +532,12 @@ impl<'a> Run<'a> {
         let reader = Reader { task, tokenizer: &tokenizer, max_length: stage.max_length, labels: &labels };
         let tokenize = |examples: &[_]| Labelled::new(examples, &reader);
         let exam = Exam::of_examples(dev.examples.clone(), task, &reader)?;
-        let Some(rs_da) = &method.rs_da else {
+        let Some(rs_da) = rs_da else {
             let data = tokenize(&train.examples)?;
             self.note_text(&format!("train {}", train.language), data.n_truncated, data.share_unknown, stage);
             return Ok((Box::new(data), exam));
         };
-        let neighbours = neighbours(rs_da)?;
+        let neighbours = rs_da.neighbours()?;
         if rs_da.compute_matched {
             let (examples, tokenizer) = (train.examples.clone(), tokenizer.clone());
             let (task, max_length) = (*task, stage.max_length);
@@ -713,14 +702,6 @@ pub const OVERLAP: &str = "overlap.json";
 /// What a stage is called: the name of its folder.
 fn name_of(folder: &StageFolder) -> String {
     folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
-}
-
-/// The synonyms of a method.
-fn neighbours(rs_da: &RsDa) -> Result<Neighbours> {
-    match &rs_da.neighbours {
-        Some(path) => Neighbours::load(Path::new(path)),
-        None => Neighbours::new(demo::neighbours()),
-    }
 }
 
 /// The language against which the others are held where there is no task to say it.

@@ -101,6 +101,11 @@ impl Method {
         }
     }
 
+    /// How many training examples it makes of each: an augmentation may put copies in its place.
+    pub fn copies(&self) -> usize {
+        self.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies)
+    }
+
     /// Fills in what follows from the rest.
     pub(super) fn complete(&mut self) {
         if self.given().iter().all(|(_, part)| part.objective().is_none()) {

@@ -1,9 +1,19 @@
 //! `rs-da`: randomized smoothing by data augmentation; [`augment`](crate::train::augment) does the work.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Part, Scope};
-use crate::train::{objective::Objective, recipe::Problems};
+use crate::{
+    error::Result,
+    tasks::{Example, demo},
+    train::{
+        augment::{self, Neighbours},
+        objective::Objective,
+        recipe::Problems,
+    },
+};
 
 /// Data augmentation: copies of the training data in which words gave way to their neighbours.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -16,6 +26,22 @@ pub struct RsDa {
     pub copies: usize,
     /// Whether as many updates are made as without augmentation.
     pub compute_matched: bool,
+}
+
+impl RsDa {
+    /// What words may become.
+    pub fn neighbours(&self) -> Result<Neighbours> {
+        match &self.neighbours {
+            Some(path) => Neighbours::load(Path::new(path)),
+            None => Neighbours::new(demo::neighbours()),
+        }
+    }
+
+    /// Refuses examples that it would leave as they are, which would be plain training.
+    pub fn refuse_without_effect(&self, examples: &[Example]) -> Result<()> {
+        let name = self.neighbours.as_deref().unwrap_or("the demo's synonyms");
+        augment::refuse_without_effect(examples, &self.neighbours()?, name)
+    }
 }
 
 /// Ten copies as for PAWS-X in the public code, which takes three for XNLI.
