@@ -19,16 +19,16 @@
 //! ```
 //!
 //! A batch has no padding: sequences lie end to end, and [`array::Segments`] says where each starts. An encoder is
-//! loaded from a Hugging Face folder, or made afresh as here, and trained by a [`train::objective`]:
+//! loaded from a Hugging Face folder, or made afresh as here, and trained by a [`learn::objective`]:
 //!
 //! ```
 //! use rxlt::array::Segments;
 //! use rxlt::models::{Batch, Config, HeadKind, Model, Place, Target, Words};
 //! use rxlt::rng::Draw;
 //! use rxlt::tensor::Device;
-//! use rxlt::train::methods::{Adv, Norm, Start};
-//! use rxlt::train::objective::{Objective, Scene};
-//! use rxlt::train::optimizer::{Decay, Optimizer, Settings};
+//! use rxlt::learn::methods::{Adv, Norm, Start};
+//! use rxlt::learn::objective::{Objective, Scene};
+//! use rxlt::learn::optimizer::{Decay, Optimizer, Settings};
 //!
 //! let config = serde_json::json!({
 //!     "model_type": "xlm-roberta", "vocab_size": 50, "hidden_size": 16, "num_hidden_layers": 1,
@@ -78,6 +78,7 @@ pub const VERSION: &str = env!("RXLT_VERSION");
 
 pub mod error;
 pub mod input;
+pub mod stop;
 pub mod rng;
 // What a number is and where it lives.
 pub mod array;
@@ -100,7 +101,11 @@ pub mod hub;
 pub mod metrics;
 pub mod tasks;
 pub mod kinds;
-pub mod train;
+pub mod learn;
+pub mod recipe;
+pub mod data;
+pub mod measure;
+pub mod run;
 pub mod report;
 pub mod score;
 pub mod bench;

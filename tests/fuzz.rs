@@ -16,15 +16,13 @@ use std::{env, panic};
 use harness::{Outcome, Test};
 use rxlt::{
     checkpoint::{self, Entry, Values, Weights},
+    learn::augment::Neighbours,
     models::Config,
+    recipe::Resolved,
     rng::Rng,
+    run::folder::{Environment, RunFolder},
     tasks::{Definition, own, shipped},
     text::Tokenizer,
-    train::{
-        augment::Neighbours,
-        folder::{Environment, RunFolder},
-        recipe::Resolved,
-    },
 };
 
 /// A reader: its name, the file that it reads, and what a process does with the folder that holds it.
@@ -270,7 +268,7 @@ fn write_run(folder: &Path) {
         run.log("step", "1-xnli", step, &[("loss", serde_json::json!(0.5))]).expect("a line can be logged");
     }
     run.write_metrics(&serde_json::json!({"a": [1, 2.5]})).expect("metrics can be written");
-    run.set_status(rxlt::train::folder::Status::Paused, "stopped").expect("a status can be written");
+    run.set_status(rxlt::run::folder::Status::Paused, "stopped").expect("a status can be written");
 }
 
 /// A field of a protocol buffer that holds bytes.

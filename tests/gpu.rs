@@ -7,19 +7,21 @@ use rxlt::{
     array::{Array, Format, Precision, Segments},
     error::{Error, catch},
     gpu::{Autotune, Checks, Gpu, Kernel, Kernels, Kind, Opening, Product},
-    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
-    ops::{ALL, Case, InF16, Layout, LossScale, matmul},
-    rng::{Draw, Rng},
-    tensor::{Device, Tensor},
-    train::{
-        folder::{Environment, RunFolder},
+    learn::{
         methods::{Adv, Norm, Start},
         objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
-        progress::{Mode, Progress},
-        recipe::Resolved,
-        stop::Stop,
     },
+    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
+    ops::{ALL, Case, InF16, Layout, LossScale, matmul},
+    recipe::Resolved,
+    rng::{Draw, Rng},
+    run::{
+        folder::{Environment, RunFolder},
+        progress::{Mode, Progress},
+    },
+    stop::Stop,
+    tensor::{Device, Tensor},
 };
 use std::sync::Arc;
 
@@ -169,8 +171,7 @@ fn lost_run(device: &Device) {
         std::time::Instant::now()
     });
     let progress = Progress::new(Mode::Silent);
-    let ended =
-        rxlt::train::run(&resolved, &Device::Gpu(own), &run_folder, &progress, &Stop::new(), Default::default());
+    let ended = rxlt::run::run(&resolved, &Device::Gpu(own), &run_folder, &progress, &Stop::new(), Default::default());
     let destroyed = waiting.join().expect("the log was written");
     assert!(destroyed.elapsed().as_secs() < 20, "it was waited for");
     match ended {

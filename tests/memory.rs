@@ -6,24 +6,27 @@ use harness::{Outcome, Test};
 use rxlt::{
     array::{Precision, Segments},
     cpu::block,
+    data::source::Labelled,
     error::Error,
     gpu::{Gpu, Opening},
     kinds::item::{Goal, Item},
-    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
-    ops::Distribution,
-    rng::{Draw, Rng},
-    tensor::Device,
-    train::{
-        exam::Exam,
-        fit::{Branch, Orders, Plan, loss_and_gradients},
-        memory::{self, Bytes, Forecast, Subject},
+    learn::{
         methods::{Adv, Norm, RsRp, Standard, Start},
         objective::{Mixture, Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
-        recipe::Stage,
         sampler::TaskSampler,
-        source::Labelled,
     },
+    measure::exam::Exam,
+    models::{Batch, Config, HeadKind, Model, Place, Target, Words},
+    ops::Distribution,
+    recipe::Stage,
+    rng::{Draw, Rng},
+    run::{
+        budget::Bytes,
+        memory::{self, Forecast, Subject},
+        plan::{Branch, Orders, Plan},
+    },
+    tensor::Device,
 };
 
 fn main() {
@@ -146,10 +149,8 @@ fn train(models: &[Model], plan: &Plan, forecast: &Forecast, mut after: impl FnM
     for step in 0..plan.updates {
         let turn = plan.turn(step, &mut orders);
         let (model, items) = (&models[turn.branch], plan.items(&turn).expect("the examples are there"));
-        let active = optimizer.activate(model, items.iter().flat_map(|item| item.ids.iter().copied()));
-        let (loss, grads) =
-            loss_and_gradients(model, plan, turn.branch, &optimizer, &items, active.as_ref(), step as u32);
-        optimizer.step_head(turn.branch, model, active.as_ref(), &grads);
+        let update = plan.update(turn.branch, model, &items, step as u32);
+        let (loss, _) = update.make(&mut optimizer, &plan.batches(&items));
         let pending = loss.read_later();
         model.device().submit();
         if let Some(loss) = late.replace(pending) {

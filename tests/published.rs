@@ -5,10 +5,10 @@ use rxlt::{
     array::{Ids, Segments},
     checkpoint::{self, Entry, Values, Weights},
     error::Error,
+    learn::optimizer::{Decay, Optimizer, Settings},
     models::{Batch, Config, HeadKind, Model, Named, Outputs, Place, Pretrained, Target, Words},
     nn::Pass,
     tensor::Device,
-    train::optimizer::{Decay, Optimizer, Settings},
 };
 use serde_json::{Map, Value, json};
 use std::{fs, path::Path};

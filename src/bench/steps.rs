@@ -6,17 +6,18 @@ use super::{
 };
 use crate::{
     error::Result,
+    learn::{
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::Objective,
+        optimizer::{Decay, Optimizer, Settings},
+        update::Update,
+    },
     models::{Batch, HeadKind, Model, Place, Words},
     nn::Pass,
     ops::Distribution,
     profile::{self, Work},
     rng::Draw,
     tensor::{Device, without_graph},
-    train::{
-        methods::{Adv, Norm, RsRp, Standard, Start},
-        objective::{Objective, Scene},
-        optimizer::{Decay, Optimizer, Settings},
-    },
 };
 
 /// What a step does.
@@ -169,18 +170,15 @@ impl Steps {
         let optimizer = self
             .optimizer
             .get_or_insert_with(|| Optimizer::lazy(&self.models[0], SETTINGS).with_beside(&self.models[1..]));
-        let active = optimizer.activate(model, batch.ids.iter().copied());
-        let words = active.as_ref().map_or(Words::Table, Words::Active);
         let draw = Some(Draw { seed: 7, step: self.taken, stream: 0 });
-        let weight = 1.0 / batch.target.rows.len() as f32;
-        let loss = step.objective().loss(&Scene { model, words, batch, weight, draw });
-        let (loss, grads) = optimizer.gradients(loss, &optimizer.leaves(model, active.as_ref()));
+        let (objective, weight) = (&*step.objective(), 1.0 / batch.target.rows.len() as f32);
+        let gradients =
+            Update { model, head, objective, weight, draw }.gradients(optimizer, std::slice::from_ref(batch));
         if step != Step::Backward {
-            optimizer.step_head(head, model, active.as_ref(), &grads);
+            gradients.step(optimizer);
         }
         self.taken += 1;
-        drop(grads);
-        let _ = loss.item();
+        let _ = gradients.loss.item();
     }
 }
 

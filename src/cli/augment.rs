@@ -7,9 +7,9 @@ use crate::{
     checkpoint::Output,
     error::{Error, Result},
     kinds,
+    learn::augment::{Neighbours, augment, refuse_without_effect},
     rng::{Purpose, Rng},
     tasks::{self, Example, Task},
-    train::augment::{Neighbours, augment, refuse_without_effect},
 };
 
 /// Write perturbed copies of training data: randomized smoothing over synonyms (RS-DA; Huang et al., 2021).

@@ -14,22 +14,22 @@ use super::{
 };
 use crate::{
     checkpoint::{Existing, Output},
+    data::Data,
     error::{Error, Result},
     models::Config,
+    recipe::{Resolved, Setting},
     report::{Column, Table},
-    score::{Answered, Benchmark, Measured, TaskSpec, Tuned},
-    tasks::{self, Split, Task, predictions},
-    tensor::Device,
-    train::{
+    run::{
         Outcome,
-        data::Data,
+        budget::Bytes,
         folder::Status,
         full::{Conditions, OnFull},
-        memory::Bytes,
         progress::Progress,
-        recipe::{Resolved, Setting},
-        stop::Stop,
     },
+    score::{Answered, Benchmark, Measured, TaskSpec, Tuned},
+    stop::Stop,
+    tasks::{self, Split, Task, predictions},
+    tensor::Device,
 };
 
 /// Fine-tune and measure every task of a benchmark that is trained here, by its scripts' settings, measure the encoder as

@@ -4,26 +4,25 @@ use std::{fmt::Write, path::Path};
 
 use super::{device::Chosen, print};
 use crate::{
+    data::{Data, languages::for_examples, overlaps, source::Labelled, suited::suited},
     error::Result,
     kinds::{self, Reader},
+    learn::{
+        augment::{Neighbours, perturb, stream_of},
+        methods::RsDa,
+    },
+    measure::{TOKENS_AT_ONCE, exam::Exam, head_for, new_head},
     models::{Config, HeadKind, Pretrained},
+    recipe::{Method, Recipe, Resolved, Stage},
     report::{Column, Table},
     rng::{Purpose, Rng},
+    run::{
+        budget::Bytes,
+        memory::{self, Subject},
+        plan::{Branch, Plan, schedule},
+    },
     tasks::{Example, Loaded, Task, overlap},
     text::Tokenizer,
-    train::{
-        augment::{Neighbours, perturb, stream_of},
-        data::{Data, overlaps},
-        exam::Exam,
-        fit::{Branch, Plan, schedule},
-        languages::for_examples,
-        measure::{TOKENS_AT_ONCE, head_for, new_head},
-        memory::{self, Bytes, Subject},
-        methods::RsDa,
-        recipe::{Method, Recipe, Resolved, Stage},
-        source::Labelled,
-        suited::suited,
-    },
 };
 
 /// Examples that are tokenized to learn their length.

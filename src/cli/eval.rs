@@ -20,19 +20,19 @@ use crate::{
         self, Search,
         score::{oddities, score_judged, scores, summaries},
     },
+    measure::{
+        Examiner, Opened, TOKENS_AT_ONCE, open_trained,
+        record::{Record, choose_length},
+        retrieve::{Retriever, Settings},
+    },
     metrics::Marks,
+    recipe::DEMO,
     report::results,
+    stop::Stop,
     tasks::{
         self, Loaded, Origin, Split, Task, demo, generalized,
         metrics::{Grid, Score, Summary},
         predictions::{self, Prediction},
-    },
-    train::{
-        measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
-        recipe::DEMO,
-        record::{Record, choose_length},
-        retrieve::{Retriever, Settings},
-        stop::Stop,
     },
 };
 

@@ -9,11 +9,12 @@ use super::{
 };
 use crate::{
     checkpoint,
+    data::suited::suited,
     error::{self, Error, Result},
+    measure::record::Record,
     models::Pretrained,
     tensor::Device,
     text::Tokenizer,
-    train::{record::Record, suited::suited},
 };
 
 /// Write a model with its tokenizer as f16 safetensors, which transformers loads and `rxlt` goes on from.

@@ -12,17 +12,14 @@ use super::{
 };
 use crate::{
     checkpoint::Output,
+    data::DEMO_SEED,
     error::{self, Error, Result},
     kinds,
+    learn::augment::{Augmented, Neighbours, augment, refuse_without_effect},
+    measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained, record::choose_length},
+    recipe::DEMO,
     rng::{Purpose, Rng},
     tasks::{self, Loaded, Split, Task, demo, predictions::Prediction},
-    train::{
-        augment::{Augmented, Neighbours, augment, refuse_without_effect},
-        data::DEMO_SEED,
-        measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
-        recipe::DEMO,
-        record::choose_length,
-    },
 };
 
 /// Find the test items that a model gets right in the source language, but not in every copy with synonyms.

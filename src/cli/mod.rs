@@ -1,6 +1,6 @@
 //! The command line: what can be asked for, and who answers.
 //!
-//! Results go to stdout, everything else to stderr. Only this module, `main` and `train::progress` print.
+//! Results go to stdout, everything else to stderr. Only this module, `main` and `run::progress` print.
 
 mod augment;
 mod bench;

@@ -12,25 +12,26 @@ use super::{
 };
 use crate::{
     checkpoint::{self, Float, WEIGHTS},
+    data::{source::Labelled, suited::suited},
     error::{self, Error, Result},
     hub,
     kinds::item::{Goal, Item},
-    models::{self, HeadKind, Parts, Pretrained},
-    report::{Column, Table},
-    text::{self, Tokenizer},
-    train::{
+    learn::{methods::Standard, sampler::TaskSampler},
+    measure::{
+        TOKENS_AT_ONCE,
         exam::Exam,
-        fit::{Branch, Plan},
-        measure::TOKENS_AT_ONCE,
-        memory::{self, Bytes, Choice, Subject},
-        methods::Standard,
-        recipe::Stage,
         record::{RECORD, Record},
-        sampler::TaskSampler,
-        source::Labelled,
-        space,
-        suited::suited,
     },
+    models::{self, HeadKind, Parts, Pretrained},
+    recipe::Stage,
+    report::{Column, Table},
+    run::{
+        budget::{Bytes, Choice},
+        memory::{self, Subject},
+        plan::{Branch, Plan},
+        space,
+    },
+    text::{self, Tokenizer},
 };
 
 /// Show what a model is, or convert its weights.

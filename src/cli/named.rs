@@ -12,9 +12,11 @@ use super::tell;
 use crate::{
     error::{Error, Result},
     hub::{DataSet, Event, Name, Settings, Snapshot, What},
+    measure::record::model_folder,
     models::shipped,
+    recipe::Recipe,
+    run::{budget::Bytes, progress::Mode},
     tasks::{self, Split, Task, Wanted},
-    train::{memory::Bytes, progress::Mode, recipe::Recipe, record::model_folder},
 };
 
 /// Time between two plain lines.

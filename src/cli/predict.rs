@@ -15,10 +15,22 @@ use super::{
 };
 use crate::{
     checkpoint::{Output, verify_if_sealed},
+    data::{
+        languages::{UNNAMED, in_language},
+        source::Labelled,
+        suited::suited,
+    },
     error::{self, Error, Result},
     input,
     kinds::{self, Reader, largest},
+    measure::{
+        Examiner, Opened,
+        evaluate::probabilities,
+        open_trained,
+        record::{RECORD, Record, choose_length},
+    },
     models::{Config, HeadKind, Outputs, Pretrained, Problem},
+    stop::Stop,
     tasks::{
         self, Example, Loaded, Row, Task, TextFile, format,
         predictions::{self, Prediction, Probabilities},
@@ -26,15 +38,6 @@ use crate::{
     },
     tensor::Device,
     text::Tokenizer,
-    train::{
-        evaluate::probabilities,
-        languages::{UNNAMED, in_language},
-        measure::{Examiner, Opened, open_trained},
-        record::{RECORD, Record, choose_length},
-        source::Labelled,
-        stop::Stop,
-        suited::suited,
-    },
 };
 
 /// Label texts with a trained model, as JSON Lines.

@@ -6,8 +6,8 @@ use super::{Force, print};
 use crate::{
     checkpoint::Output,
     error::Result,
+    recipe::{Resolved, SHIPPED, find},
     report::{Column, Table},
-    train::recipe::{Resolved, SHIPPED, find},
 };
 
 /// List, show or copy the recipes that ship.

@@ -21,18 +21,18 @@ use crate::{
     hub::What,
     kinds,
     models::shipped,
+    recipe::{self, Recipe, Resolved, Setting},
     report::{self, percent, results},
-    tasks::{self, own, sha256},
-    tensor::Device,
-    train::{
-        self, Outcome,
+    run::{
+        Outcome,
+        budget::Bytes,
         folder::{Environment, RunFolder, Status, pause},
         full::{Conditions, OnFull},
-        memory::Bytes,
         progress::{Mode, Progress},
-        recipe::{self, Recipe, Resolved, Setting},
-        stop::Stop,
     },
+    stop::Stop,
+    tasks::{self, own, sha256},
+    tensor::Device,
 };
 
 /// Run a recipe: train its stages and methods, and measure them in every language.
@@ -222,7 +222,7 @@ pub(super) fn work(
     stop: &Stop,
     conditions: Conditions,
 ) -> Result<Outcome> {
-    let outcome = train::run(resolved, &chosen.device, folder, progress, stop, conditions);
+    let outcome = crate::run::run(resolved, &chosen.device, folder, progress, stop, conditions);
     progress.finish();
     chosen.notes().iter().for_each(|note| progress.note(note));
     match &outcome {

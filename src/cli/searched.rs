@@ -13,18 +13,18 @@ use crate::{
     error::{self, Error, Result},
     input,
     kinds::{self, Search},
+    measure::{
+        TOKENS_AT_ONCE,
+        retrieve::{Retriever, Settings},
+    },
     models::Config,
+    run::progress::Progress,
     score::{Answered, Searched, TaskSpec},
+    stop::Stop,
     tasks::{
         self, Origin, Split, Task,
         predictions::{self, Prediction},
         retrieval::{Retrieval, named_twice},
-    },
-    train::{
-        measure::TOKENS_AT_ONCE,
-        progress::Progress,
-        retrieve::{Retriever, Settings},
-        stop::Stop,
     },
 };
 

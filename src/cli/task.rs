@@ -12,12 +12,12 @@ use super::{
 };
 use crate::{
     checkpoint::Output,
+    data::{languages::for_examples, overlaps, source::Labelled},
     error::{Error, Result},
     kinds::Reader,
     report::{Column, Table},
     tasks::{self, Loaded, Split, Task, overlap, own},
     text::Tokenizer,
-    train::{data::overlaps, languages::for_examples, source::Labelled},
 };
 
 /// List, show, describe or check tasks: what is asked, in which languages, and where the files lie.

@@ -10,16 +10,17 @@ use crate::{
     cpu,
     error::{Error, Result as Checked},
     gpu::{Kernels, Opening},
+    learn::{
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::{Objective, Scene},
+        optimizer::{Decay, Optimizer, Settings},
+        update::Update,
+    },
     models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
     tensor::{Device, Tensor},
-    train::{
-        methods::{Adv, Norm, RsRp, Standard, Start},
-        objective::{Objective, Scene},
-        optimizer::{Decay, Optimizer, Settings},
-    },
 };
 use std::{
     fs,
@@ -265,7 +266,12 @@ impl Golden {
     }
 
     fn scene<'a>(&'a self, model: &'a Model, words: Words<'a>, draw: Option<Draw>) -> Scene<'a> {
-        Scene { model, words, batch: &self.batch, weight: 1.0 / n_examples(&self.batch) as f32, draw }
+        Scene { model, words, batch: &self.batch, weight: self.weight(), draw }
+    }
+
+    /// 1 / examples.
+    fn weight(&self) -> f32 {
+        1.0 / n_examples(&self.batch) as f32
     }
 }
 
@@ -494,12 +500,9 @@ fn training(golden: &Golden, model: &Model, dense: bool, seen: &mut Closeness) {
     let mut optimizer = if dense { Optimizer::dense(model, settings) } else { Optimizer::lazy(model, settings) };
     let mut losses = Vec::new();
     for _ in 0..12 {
-        let active = optimizer.activate(model, golden.batch.ids.iter().copied());
-        let words = active.as_ref().map_or(Words::Table, Words::Active);
-        let loss = Standard::default().loss(&golden.scene(model, words, None));
-        let grads = loss.gradients(&optimizer.leaves(model, active.as_ref()));
+        let update = Update { model, head: 0, objective: &Standard::default(), weight: golden.weight(), draw: None };
+        let (loss, _) = update.make(&mut optimizer, std::slice::from_ref(&golden.batch));
         losses.push(loss.item());
-        optimizer.step(model, active.as_ref(), &grads);
         model.device().submit();
     }
     // Rounding grows from step to step: 2e-5 at the first becomes up to 2e-4 at the twelfth.

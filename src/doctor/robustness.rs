@@ -3,19 +3,18 @@
 
 use super::{Findings, Group, Seen, Subject};
 use crate::{
-    array::Format,
-    array::Segments,
+    array::{Format, Segments},
     error::{Error, Result, catch},
     gpu::{Gpu, Opening},
+    learn::{
+        methods::{Adv, Norm, Standard, Start},
+        optimizer::{Decay, Optimizer, Settings},
+        update::Update,
+    },
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     nn::Pass,
     rng::Draw,
     tensor::{Device, Tensor},
-    train::{
-        methods::{Adv, Norm, Standard, Start},
-        objective::{Objective, Scene},
-        optimizer::{Decay, Optimizer, Settings},
-    },
 };
 use std::sync::Arc;
 
@@ -104,11 +103,9 @@ enum Fault {
 fn bad_gradient(device: &Device, fault: Fault) -> Result<Seen> {
     let model = small(device)?;
     let mut optimizer = Optimizer::lazy(&model, SETTINGS);
-    let batch = batch(0);
-    let active = optimizer.activate(&model, batch.ids.iter().copied());
-    let words = active.as_ref().map_or(Words::Table, Words::Active);
-    let loss = Standard::default().loss(&Scene { model: &model, words, batch: &batch, weight: 0.5, draw: None });
-    let (_, mut grads) = optimizer.gradients(loss, &optimizer.leaves(&model, active.as_ref()));
+    let update = Update { model: &model, head: 0, objective: &Standard::default(), weight: 0.5, draw: None };
+    let mut gradients = update.gradients(&mut optimizer, &[batch(0)]);
+    let grads = &mut gradients.grads;
     let wrong = match fault {
         Fault::Nan => f32::NAN,
         Fault::Large => 1e30,
@@ -117,7 +114,7 @@ fn bad_gradient(device: &Device, fault: Fault) -> Result<Seen> {
     values[3] = wrong;
     grads[0] = grads[0].add(&Tensor::new(&values, grads[0].shape().clone(), device));
     let before = model.tensors();
-    let square = optimizer.step(&model, active.as_ref(), &grads).item();
+    let square = gradients.step(&mut optimizer).item();
     Ok(match (square.is_finite(), bits(&before) == bits(&model.tensors())) {
         (false, true) => Seen::Right("the norm tells, and no weight is touched".into()),
         (true, _) => Seen::Wrong(format!("the sum of squares is {square}")),
@@ -136,14 +133,9 @@ fn clipped(device: &Device) -> Result<Seen> {
     let weights = |device: &Device| -> Result<Vec<f32>> {
         let model = small(device)?;
         let mut optimizer = Optimizer::lazy(&model, settings);
+        let update = Update { model: &model, head: 0, objective: &Standard::default(), weight: 500.0, draw: None };
         for step in 0..3 {
-            let batch = batch(step);
-            let active = optimizer.activate(&model, batch.ids.iter().copied());
-            let words = active.as_ref().map_or(Words::Table, Words::Active);
-            let loss =
-                Standard::default().loss(&Scene { model: &model, words, batch: &batch, weight: 500.0, draw: None });
-            let (_, grads) = optimizer.gradients(loss, &optimizer.leaves(&model, active.as_ref()));
-            optimizer.step(&model, active.as_ref(), &grads);
+            update.make(&mut optimizer, &[batch(step)]);
         }
         optimizer.flush(&model);
         Ok(model.tensors().into_iter().flat_map(|(_, _, values)| values).collect())
@@ -178,13 +170,9 @@ fn steady(device: &Device) -> Result<Seen> {
         if step == FIRST {
             before = taken(device);
         }
-        let batch = batch(step);
-        let active = optimizer.activate(&model, batch.ids.iter().copied());
-        let words = active.as_ref().map_or(Words::Table, Words::Active);
         let draw = Some(Draw { seed: 1, step, stream: 0 });
-        let loss = adv.loss(&Scene { model: &model, words, batch: &batch, weight: 0.5, draw });
-        let (loss, grads) = optimizer.gradients(loss, &optimizer.leaves(&model, active.as_ref()));
-        optimizer.step(&model, active.as_ref(), &grads);
+        let update = Update { model: &model, head: 0, objective: &adv, weight: 0.5, draw };
+        let (loss, _) = update.make(&mut optimizer, &[batch(step)]);
         device.submit();
         if !loss.item().is_finite() {
             return Ok(Seen::Wrong(format!("the loss of update {step} is {}", loss.item())));

@@ -5,21 +5,22 @@ use crate::{
     array::Precision,
     checkpoint::Weights,
     cpu,
+    data::source::Labelled,
     error::{Error, Result},
     gpu::Opening,
     kinds::{Reader, item::pack},
-    models::{Batch, HeadKind, Model, Place, Words, shipped},
+    learn::{
+        methods::{Adv, Norm, RsRp, Standard, Start},
+        objective::Objective,
+        optimizer::{Decay, Optimizer, Settings},
+        update::Update,
+    },
+    models::{Batch, HeadKind, Model, Place, shipped},
     ops::Distribution,
     rng::Draw,
     tasks::{Split, demo},
     tensor::Device,
     text::Tokenizer,
-    train::{
-        methods::{Adv, Norm, RsRp, Standard, Start},
-        objective::{Objective, Scene},
-        optimizer::{Decay, Optimizer, Settings},
-        source::Labelled,
-    },
 };
 use std::path::{Path, PathBuf};
 
@@ -93,12 +94,9 @@ impl Pupil {
         for batch in batches {
             let (model, optimizer) = (&self.model, &mut self.optimizer);
             let step = optimizer.taken();
-            let active = optimizer.activate(model, batch.ids.iter().copied());
-            let words = active.as_ref().map_or(Words::Table, Words::Active);
             let (weight, draw) = (1.0 / batch.segments.count() as f32, Some(Draw { seed: 7, step, stream: 0 }));
-            let loss = objective.loss(&Scene { model, words, batch, weight, draw });
-            let (loss, grads) = optimizer.gradients(loss, &optimizer.leaves(model, active.as_ref()));
-            optimizer.step(model, active.as_ref(), &grads);
+            let update = Update { model, head: 0, objective, weight, draw };
+            let (loss, _) = update.make(optimizer, std::slice::from_ref(batch));
             model.device().submit();
             self.losses.push(loss.item());
         }

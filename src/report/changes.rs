@@ -8,13 +8,13 @@ use super::{
     statistics::mean,
 };
 use crate::{
+    data::Data,
     error::{Error, Result},
     kinds::{self, Marked},
     tasks::{
         Example,
         predictions::{Prediction, sentence_of},
     },
-    train::data::Data,
 };
 use rayon::prelude::*;
 use serde::Serialize;

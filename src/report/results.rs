@@ -2,9 +2,9 @@
 
 use super::{Column, Table, percent};
 use crate::{
+    measure::retrieve::Found,
     metrics::Marks,
     tasks::metrics::{Confusion, Grid, Score, Summary},
-    train::retrieve::Found,
 };
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -7,16 +7,16 @@ use super::statistics::mean;
 use crate::{
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
+    recipe::{DEMO, Method, Recipe, Resolved},
+    run::{
+        OVERLAP,
+        folder::{Environment, Status},
+    },
     tasks::{
         self, Task,
         overlap::{self, Overlap},
         predictions::{self, Prediction},
         sha256,
-    },
-    train::{
-        OVERLAP,
-        folder::{Environment, Status},
-        recipe::{DEMO, Method, Recipe, Resolved},
     },
 };
 use rayon::prelude::*;

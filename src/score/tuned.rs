@@ -8,7 +8,7 @@ use toml::{Table, Value};
 use super::{Benchmark, TaskSpec};
 use crate::{
     error::Result,
-    train::recipe::{Resolved, Setting},
+    recipe::{Resolved, Setting},
 };
 
 /// What `recipes/benchmarks.toml` holds.

@@ -1,0 +1,9 @@
+//! Learning: methods of training and what a step minimizes, augmentation, the optimizer, and turns of tasks.
+
+pub mod augment;
+pub mod methods;
+pub mod objective;
+pub mod optimizer;
+pub mod problems;
+pub mod sampler;
+pub mod update;

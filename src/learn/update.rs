@@ -1,0 +1,78 @@
+//! One update, whoever asks for it: the loop of a stage, its rehearsal on a planned device, benchmarks and the doctor.
+
+use super::{
+    objective::{Objective, Scene},
+    optimizer::Optimizer,
+};
+use crate::{
+    models::{Batch, Model, Words},
+    nn::ActiveRows,
+    rng::Draw,
+    tensor::Tensor,
+};
+
+/// Randomness leaves this many streams to each micro-batch.
+const STREAMS_PER_MICRO_BATCH: u32 = 1 << 16;
+
+/// What an update is of.
+#[derive(Clone, Copy)]
+pub struct Update<'a> {
+    /// The model.
+    pub model: &'a Model,
+    /// The place of its head among those of the optimizer.
+    pub head: usize,
+    /// What is minimized.
+    pub objective: &'a dyn Objective,
+    /// What the loss of each prediction is multiplied by: 1 / predictions of all micro-batches.
+    pub weight: f32,
+    /// The randomness of the first micro-batch; none turns dropout off.
+    pub draw: Option<Draw>,
+}
+
+/// The loss of an update and its gradients, before AdamW's step.
+pub struct Gradients<'a> {
+    update: Update<'a>,
+    active: Option<ActiveRows>,
+    /// The sum over the micro-batches.
+    pub loss: Tensor,
+    /// Of the leaves of the optimizer, in their order; on a GPU in f16 scaled as the optimizer scales losses.
+    pub grads: Vec<Tensor>,
+}
+
+impl<'a> Update<'a> {
+    /// Lifts the words, and takes the loss and its gradients of one micro-batch after the other.
+    pub fn gradients(self, optimizer: &mut Optimizer, batches: &[Batch]) -> Gradients<'a> {
+        let active = optimizer.activate(self.model, batches.iter().flat_map(|batch| batch.ids.iter().copied()));
+        let leaves = optimizer.leaves(self.model, active.as_ref());
+        let parts = batches.iter().enumerate().map(|(i, batch)| {
+            let scene = self.scene(i, batch, active.as_ref());
+            optimizer.gradients(self.objective.loss(&scene), &leaves)
+        });
+        let sum = |(loss, grads): (Tensor, Vec<Tensor>), (part, part_grads): (Tensor, Vec<Tensor>)| {
+            let grads = grads.into_iter().zip(part_grads).map(|(sum, grad)| sum.add(&grad)).collect();
+            (loss.add(&part), grads)
+        };
+        let (loss, grads) = parts.reduce(sum).expect("an update has examples");
+        Gradients { update: self, active, loss, grads }
+    }
+
+    /// The whole update: the loss, and the sum of squares of the gradient before it was clipped, both on the device.
+    pub fn make(self, optimizer: &mut Optimizer, batches: &[Batch]) -> (Tensor, Tensor) {
+        let gradients = self.gradients(optimizer, batches);
+        let square = gradients.step(optimizer);
+        (gradients.loss, square)
+    }
+
+    fn scene<'s>(&'s self, i: usize, batch: &'s Batch, active: Option<&'s ActiveRows>) -> Scene<'s> {
+        let stream = i as u32 * STREAMS_PER_MICRO_BATCH;
+        let draw = self.draw.map(|draw| Draw { stream: draw.stream + stream, ..draw });
+        Scene { model: self.model, words: active.map_or(Words::Table, Words::Active), batch, weight: self.weight, draw }
+    }
+}
+
+impl Gradients<'_> {
+    /// AdamW's step by these gradients, unless they are not finite. Returns the sum of their squares.
+    pub fn step(&self, optimizer: &mut Optimizer) -> Tensor {
+        optimizer.step_head(self.update.head, self.update.model, self.active.as_ref(), &self.grads)
+    }
+}

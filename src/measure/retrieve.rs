@@ -1,0 +1,185 @@
+//! Retrieval by text vectors: the mean hidden state of a text, nearest by cosine.
+
+use super::{
+    evaluate::by_batches,
+    record::{Record, choose_length},
+};
+use crate::{
+    array::Segments,
+    data::suited::suited,
+    error::{Error, Result},
+    kinds::{
+        Search,
+        item::{Goal, Item},
+        neighbours::nearest,
+        retrieve::Vectors,
+    },
+    models::{Batch, HeadKind, Model, Place, Words, ranking::sums},
+    nn::Pass,
+    stop::Stop,
+    tasks::{
+        metrics::Score,
+        predictions::Prediction,
+        retrieval::{Entry, Retrieval},
+    },
+    tensor::{Device, Tensor},
+    text::{Encoded, Tokenizer},
+};
+use std::path::Path;
+
+/// How vectors are made.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// The hidden states to average: 0 is the layers' input, then one for each layer; the last where not given.
+    pub layer: Option<usize>,
+    /// The most tokens of a text; what the model was trained with where not given.
+    pub max_length: Option<usize>,
+    /// Tokens that are on the device at once.
+    pub tokens: usize,
+}
+
+/// What makes text vectors.
+#[derive(Debug)]
+pub struct Retriever {
+    model: Model,
+    tokenizer: Tokenizer,
+    layer: usize,
+    max_length: usize,
+    tokens: usize,
+}
+
+/// How often the right sentence is the nearest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Found {
+    /// The English sentence for one in the language.
+    pub english: Score,
+    /// The sentence in the language for an English one.
+    pub foreign: Score,
+    /// Both directions together; its interval takes them for independent.
+    pub both: Score,
+}
+
+/// What was found in a language.
+#[derive(Clone, Debug)]
+pub struct Answers {
+    /// For each query.
+    pub predictions: Vec<Prediction>,
+    /// How often, where candidates look for queries, too.
+    pub found: Option<Found>,
+}
+
+impl Retriever {
+    /// Opens an encoder, whatever head it has, and its tokenizer; `note` takes what is odd about them.
+    pub fn open(
+        folder: &Path,
+        tokenizer: &Path,
+        settings: Settings,
+        device: &Device,
+        mut note: impl FnMut(&str),
+    ) -> Result<Retriever> {
+        let record = Record::load(folder)?;
+        let tokenizer = Tokenizer::load(tokenizer)?;
+        let model = Model::load(folder, HeadKind::MaskedLm, 0, device)?;
+        let tokenizer = suited(&tokenizer, &model.config, &mut note)?;
+        let (max_length, said) = choose_length(settings.max_length, record.as_ref(), folder, &model.config)?;
+        said.iter().for_each(|said| note(said));
+        let layers = model.config.num_hidden_layers;
+        let layer = settings.layer.unwrap_or(layers);
+        if layer > layers {
+            return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
+        }
+        Ok(Retriever { model, tokenizer, layer, max_length, tokens: settings.tokens })
+    }
+
+    /// Looks for every query among all candidates, and where the search is one of both ways for every candidate; `tuning`
+    /// are the texts by which a threshold is chosen, those that are measured where there are none.
+    pub fn find(
+        &self,
+        search: &dyn Search,
+        texts: &Retrieval,
+        tuning: Option<&Retrieval>,
+        stop: &Stop,
+    ) -> Result<Answers> {
+        let vectors = self.vectors_of(texts, stop)?;
+        let tuning = tuning.map(|texts| self.vectors_of(texts, stop)).transpose()?;
+        let predictions = search.find(&vectors, tuning.as_ref())?;
+        if !search.looks_both_ways() {
+            return Ok(Answers { predictions, found: None });
+        }
+        let Vectors { queries, candidates, .. } = vectors;
+        let turned = Vectors { texts: &texts.turned(), queries: candidates, candidates: queries };
+        let back = search.find(&turned, None)?;
+        let n_right = |all: &[Prediction]| all.iter().filter(|one| one.label.as_ref() == Some(&one.prediction)).count();
+        let (from, to, language) = (n_right(&predictions), n_right(&back), &texts.language);
+        let (n_from, n_to) = (predictions.len(), back.len());
+        let both = Score::new(language, to + from, n_to + n_from)?;
+        let (english, foreign) = (Score::new(language, to, n_to)?, Score::new(language, from, n_from)?);
+        Ok(Answers { predictions, found: Some(Found { english, foreign, both }) })
+    }
+
+    fn vectors_of<'a>(&self, texts: &'a Retrieval, stop: &Stop) -> Result<Vectors<'a>> {
+        let (queries, candidates) = (self.vectors(&texts.queries, stop)?, self.vectors(&texts.candidates, stop)?);
+        Ok(Vectors { texts, queries, candidates })
+    }
+
+    /// A vector of length 1 for each text.
+    fn vectors(&self, texts: &[Entry], stop: &Stop) -> Result<Vec<Vec<f32>>> {
+        let pairs: Vec<(&str, Option<&str>)> = texts.iter().map(|entry| (entry.text.as_str(), None)).collect();
+        let encoded = self.tokenizer.encode_batch(&pairs, self.max_length)?;
+        let item = |encoded: Encoded| Item::new("", encoded.ids, encoded.types, vec![0], Goal::Classes(vec![0]));
+        let items: Vec<Item> = encoded.into_iter().map(item).collect();
+        let found = by_batches(&items, self.tokens, stop, |batch, items| {
+            let which: Vec<u32> = (0..items.len() as u32).collect();
+            vectors(&self.states(batch), &batch.segments, &which)
+        })?;
+        match found.iter().position(|vector| vector.iter().any(|x| !x.is_finite())) {
+            None => Ok(found),
+            Some(odd) => Err(Error::Data(format!(
+                "{}: expected a finite vector of the text, found one that is not; the model's weights are damaged, or it \
+                 diverged in training",
+                texts[odd].id
+            ))),
+        }
+    }
+
+    fn states(&self, batch: &Batch) -> Tensor {
+        let embedded = self.model.activations(Place::Embedding, batch, Words::Table, Pass::evaluation());
+        let mut states = self.model.encoder.hidden_states(&embedded, &batch.segments, Pass::evaluation());
+        states.swap_remove(self.layer)
+    }
+}
+
+/// Hidden states (t, h) → the vectors of some of the sequences.
+pub(super) fn vectors(hidden: &Tensor, segments: &Segments, which: &[u32]) -> Vec<Vec<f32>> {
+    let sums = sums(hidden, segments, which).to_vec();
+    sums.chunks(sums.len() / which.len()).map(unit).collect() // of length 1 they are equal to means
+}
+
+fn unit(row: &[f32]) -> Vec<f32> {
+    let norm = row.iter().map(|x| x * x).sum::<f32>().sqrt().max(f32::MIN_POSITIVE);
+    row.iter().map(|x| x / norm).collect()
+}
+
+/// For how many of `a` the row of `b` with the same number is the nearest, the first of equals counting.
+pub(super) fn n_found(a: &[Vec<f32>], b: &[Vec<f32>]) -> usize {
+    let found = nearest(a, b, 1);
+    found.iter().enumerate().filter(|(i, found)| found.first().is_some_and(|one| one.place == *i)).count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_counts_and_ties_go_to_the_first() {
+        let rows = |rows: &[[f32; 2]]| rows.iter().map(|row| unit(row)).collect::<Vec<_>>();
+        let a = rows(&[[1.0, 0.1], [0.1, 1.0], [-1.0, 0.0]]);
+        assert_eq!(n_found(&a, &a), 3);
+        let swapped = rows(&[[0.1, 1.0], [1.0, 0.1], [-2.0, 0.0]]);
+        assert_eq!(n_found(&a, &swapped), 1);
+        let equal = rows(&[[1.0, 0.0], [1.0, 0.0], [1.0, 0.0]]);
+        assert_eq!(n_found(&equal, &equal), 1);
+        // A row of NaN finds nothing, nor is it found.
+        assert_eq!(n_found(&[vec![f32::NAN; 2]], &[vec![1.0, 0.0]]), 0);
+    }
+}

@@ -1,0 +1,254 @@
+//! Recipes that are right, and what is said of those that are not.
+
+use super::*;
+use crate::learn::methods::Norm;
+
+const BASE: &str = "name = \"t\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnli\"\n";
+
+fn parse(text: &str, settings: &[&str]) -> Result<Resolved> {
+    let settings: Vec<Setting> = settings.iter().map(|setting| Setting::parse(setting).unwrap()).collect();
+    Resolved::parse(text, "t.toml", &settings)
+}
+
+#[test]
+fn defaults_are_the_published_ones() {
+    let recipe = parse(BASE, &[]).unwrap().recipe;
+    let stage = &recipe.stages[0];
+    assert_eq!((recipe.seed, stage.epochs, stage.batch_size, stage.max_length), (7, Some(1), 32, 128));
+    assert_eq!((stage.learning_rate, stage.betas, stage.epsilon), (2e-5, [0.9, 0.999], 1e-8));
+    assert_eq!((stage.weight_decay, stage.warmup_steps, stage.max_grad_norm), (0.0, 0, 1.0));
+    assert_eq!((stage.schedule, stage.select), (Decay::Linear, Select::Best));
+    assert_eq!((recipe.methods.len(), recipe.methods[0].name.as_str()), (1, "standard"));
+    assert_eq!(recipe.stage_name(0, recipe.methods.first()), "1-xnli-standard");
+    assert_eq!((stage.n_updates(64), stage.n_updates(65)), (2, 3));
+}
+
+#[test]
+fn what_was_resolved_is_a_recipe_again() {
+    for (name, text) in SHIPPED {
+        let resolved = Resolved::parse(text, name, &[]).unwrap();
+        assert_eq!(resolved.recipe.name, *name);
+        assert!(!resolved.recipe.about.is_empty());
+        let again = Resolved::parse(&resolved.to_toml(), "again", &[]).unwrap();
+        assert_eq!(again.recipe, resolved.recipe);
+        assert_eq!(again.to_toml(), resolved.to_toml());
+        assert_eq!(resolved.differences(&again.to_toml()), Ok(vec![]));
+    }
+}
+
+#[test]
+fn every_value_has_its_source() {
+    let text = format!("{BASE}batch_size = 16\n[[methods]]\nadv = {{ radius = 1 }}\n");
+    let resolved = parse(&text, &["seed=3", "methods.0.adv.steps=4"]).unwrap();
+    for (key, source) in [
+        ("name", "t.toml:1"),
+        ("stages.0.batch_size", "t.toml:6"),
+        ("methods.0.adv.radius", "t.toml:8"),
+        ("methods.0.adv.steps", "--set"),
+        ("methods.0.adv.norm", "default"),
+        ("methods.0.name", "default"),
+        ("seed", "--set"),
+    ] {
+        assert_eq!(resolved.sources.get(key).map(String::as_str), Some(source), "{key}");
+    }
+}
+
+#[test]
+fn a_recipe_extends_another() {
+    let text = "name = \"mine\"\nextends = \"open-sib200\"\nseeds = [4]\n[data]\nmax_eval_samples = 9\n[[methods]]\nadv = {}\n";
+    let mine = parse(text, &["stages.0.epochs=2"]).unwrap();
+    let base = Resolved::parse(find("open-sib200").unwrap(), "open-sib200", &[]).unwrap().recipe;
+    assert_eq!((mine.recipe.name.as_str(), mine.recipe.about.as_str(), &mine.recipe.seeds[..]), ("mine", "", &[4][..]));
+    assert_eq!((&mine.recipe.languages, &mine.recipe.model), (&base.languages, &base.model));
+    assert_eq!(mine.recipe.data, Data { max_eval_samples: Some(9), ..base.data });
+    assert_eq!(mine.recipe.stages, [Stage { epochs: Some(2), ..base.stages[0].clone() }]);
+    assert_eq!(mine.recipe.methods.iter().map(|method| method.name.as_str()).collect::<Vec<_>>(), ["adv"]);
+    let source = |key: &str| mine.sources[key].split(':').next().unwrap().to_owned();
+    assert_eq!(
+        ["seeds", "model.path", "stages.0.batch_size", "stages.0.epochs"].map(source),
+        ["t.toml", "open-sib200", "open-sib200", "--set"]
+    );
+
+    let folder = tempfile::tempdir().unwrap();
+    let beside = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        Resolved::load(&path, &[])
+    };
+    beside("base.toml", BASE).unwrap();
+    let own = beside("own.toml", "name = \"own\"\nextends = \"base.toml\"\nseed = 1\n").unwrap();
+    assert!(own.sources["stages.0.task"].ends_with("base.toml:5"), "{:?}", own.sources);
+    for (text, expected) in [
+        ("extends = \"own.toml\"", "own.toml extends another itself"),
+        ("extends = \"none.toml\"", "none.toml"),
+        ("extends = \"open-sib\"", "no recipe \"open-sib\""),
+        ("extends = \"base.toml\"", "name: expected"),
+        ("extends = 3", "expected a string"),
+    ] {
+        let error = beside("wrong.toml", text).unwrap_err();
+        assert!(error.message().contains(expected), "{text}: {}", error.message());
+    }
+    assert!(parse(BASE, &["extends=open-sib200"]).unwrap_err().message().contains("only a recipe's file"));
+}
+
+#[test]
+fn settings_reach_every_value() {
+    type Look = fn(&Recipe) -> bool;
+    let cases: &[(&str, Look)] = &[
+        ("seed=9", |r| r.seed == 9),
+        ("stages.0.learning_rate=1e-4", |r| r.stages[0].learning_rate == 1e-4),
+        ("stages.0.weight_decay=0", |r| r.stages[0].weight_decay == 0.0),
+        ("stages.0.betas=[0.8, 0.9]", |r| r.stages[0].betas == [0.8, 0.9]),
+        ("stages.0.select=average", |r| r.stages[0].select == Select::Average),
+        ("stages.0.updates=7", |r| (r.stages[0].updates, r.stages[0].epochs) == (Some(7), None)),
+        ("stages.0.max_grad_norm=inf", |r| r.stages[0].max_grad_norm == f64::INFINITY),
+        ("languages=de,sw", |r| r.languages == ["de", "sw"]),
+        ("languages=de", |r| r.languages == ["de"]),
+        ("languages=[\"de\"]", |r| r.languages == ["de"]),
+        ("model.path=a/b c", |r| r.model.path.as_deref() == Some("a/b c")),
+        ("data.folder=2024", |r| r.data.folder == "2024"),
+        ("methods.0.adv.norm=linf", |r| r.methods[0].adv.as_ref().is_some_and(|adv| adv.norm == Norm::Linf)),
+        ("methods.0.rs-rp={samples=2}", |r| r.methods[0].rs_rp.as_ref().is_some_and(|part| part.samples == 2)),
+        ("generalized=true", |r| r.generalized),
+    ];
+    let text = format!("{BASE}epochs = 2\n");
+    for (setting, look) in cases {
+        let resolved = parse(&text, &[setting]).unwrap();
+        assert!(look(&resolved.recipe), "{setting}: {}", resolved.to_toml());
+    }
+}
+
+#[test]
+fn parts_of_a_method_are_mixed() {
+    let mixed = format!("{BASE}[[methods]]\nrs-da = {{ neighbours = \"n\" }}\nadv = {{ weight = 3 }}\nrs-rp = {{}}\n");
+    let method = parse(&mixed, &[]).unwrap().recipe.methods.remove(0);
+    assert_eq!(method.name, "rs-da+adv+rs-rp");
+    let shown = format!("{:?}", method.objective());
+    assert!(shown.starts_with("Mixture([(0.75, Adv") && shown.contains("(0.25, RsRp"), "{shown}");
+    let augmented = format!("{BASE}[[methods]]\nrs-da = {{ neighbours = \"n\" }}\n");
+    let method = parse(&augmented, &[]).unwrap().recipe.methods.remove(0);
+    assert_eq!(
+        (method.name.as_str(), format!("{:?}", method.objective()).as_str()),
+        ("rs-da", "Standard { weight: 1.0 }")
+    );
+}
+
+#[test]
+fn wrong_recipes_are_refused_with_place_and_remedy() {
+    let cases: &[(&str, &[&str])] = &[
+        ("beside = [\"xnlj\"]", &["t.toml:6: stages.0.beside: no task \"xnlj\"; did you mean \"xnli\"?"]),
+        ("beside = [\"udpos\", \"udpos\"]", &["stages.0.beside: \"udpos\" is learned already"]),
+        ("beside = [\"mlm\"]", &["stages.0.text: mlm needs text"]),
+        ("task_alpha = 0.5", &["stages.0.task_alpha: only a stage with beside has this setting"]),
+        ("beside = [\"udpos\"]\ntask_alpha = 2.0", &["stages.0.task_alpha: expected a number from 0 to 1, found 2"]),
+        ("lerning_rate = 1", &["t.toml:6: unknown key \"lerning_rate\"; did you mean \"learning_rate\"?"]),
+        (
+            "learning_rate = -1",
+            &["t.toml:6: stages.0.learning_rate: expected a number above 0 that f32 can hold, found -1"],
+        ),
+        ("learning_rate = \"x\"", &["t.toml:6: expected a number, such as 0.5 or 2e-5, found \"x\""]),
+        ("batch_size = 0", &["t.toml:6: stages.0.batch_size: expected 1 or more, found 0"]),
+        ("batch_size = -3", &["t.toml:6: ", "-3"]),
+        ("betas = [0.9, 1.0]", &["t.toml:6: stages.0.betas: expected 0 or more and below 1, found [0.9, 1.0]"]),
+        ("betas = [0.9]", &["t.toml:6: ", "2"]),
+        ("epochs = 1\nupdates = 2", &["t.toml:7: stages.0.updates: expected either epochs or updates, found both"]),
+        ("select = \"bset\"", &["t.toml:6: unknown value \"bset\"; did you mean \"best\"?"]),
+        ("alpha = 0.5", &["t.toml:6: stages.0.alpha: only mlm has this setting"]),
+        ("epochs = ", &["t.toml:6: "]),
+        ("[[stages]]\ntask = \"xnil\"", &["t.toml:7: stages.1.task: no task \"xnil\"; did you mean \"xnli\"?"]),
+        ("[[stages]]\ntask = \"mlm\"", &["t.toml:7: stages.1.text: mlm needs text"]),
+        ("[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\n[[methods]]\nadv = {}", &["methods are compared by a task"]),
+        ("[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\npair_share = 2", &["pair_share: expected a number from 0 to 1"]),
+        ("layers = 1", &["t.toml:6: stages.0.layers: only mlm has this setting"]),
+        (
+            "[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nlayers = 0\nweight_decay = 0.1",
+            &["weight_decay: with layers, expected 0: those that take no part would shrink"],
+        ),
+        (
+            "[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nleave_out = [\"xnil\"]",
+            &["no task \"xnil\"; did you mean \"xnli\"?"],
+        ),
+        ("[[methods]]\nrsda = {}", &["t.toml:7: unknown key \"rsda\"; did you mean \"rs-da\"?"]),
+        ("[[methods]]\nrs-da = {}", &["methods.0.rs-da.neighbours: name the JSON file"]),
+        (
+            "[[methods]]\nadv = { radius = 0 }",
+            &["t.toml:7: methods.0.adv.radius: expected a number above 0 that f32 can hold, found 0"],
+        ),
+        ("[[methods]]\nadv = { at = \"word\", norm = \"l3\" }", &["t.toml:7: unknown value \"l3\"; did you mean"]),
+        ("[[methods]]\nrs-rp = { vote_confidence = 1 }", &["above 0.5 and below 1, found 1"]),
+        ("[[methods]]\n[[methods]]", &["methods.1.name: there are two methods \"standard\""]),
+        ("[model.fresh]\nnum_attention_heads = 3", &["expected either model.path or [model.fresh]", "a multiple of"]),
+        ("[data]\nfolder = \"\"", &["t.toml:7: data.folder"]),
+    ];
+    for (extra, expected) in cases {
+        let error = parse(&format!("{BASE}{extra}\n"), &[]).expect_err(extra);
+        assert_eq!(error.exit_code(), 78, "{error}");
+        for part in *expected {
+            assert!(error.message().contains(part), "{extra}: expected \"{part}\" in: {error}");
+        }
+    }
+    for (text, expected) in [
+        ("", "t.toml: name: expected letters"),
+        ("schema = 2\nname = \"t\"", "t.toml:1: schema: expected 1, found 2"),
+        ("name = \"../x\"", "t.toml:1: name: expected letters, digits"),
+        ("name = \"t\"\n[model]\n", "expected model.path"),
+        (
+            "name = \"t\"\n[model]\ntokenizer = \"t\"\nfresh = { do_lower_case = true }\n[[stages]]\ntask = \"xsid\"",
+            "model.fresh.do_lower_case: this is of a tokenizer to be trained, and model.tokenizer names one",
+        ),
+        (
+            "name = \"t\"\n[model]\nfresh = { num_hidden_layers = 2 }\n[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nlayers = 3",
+            "t.toml:7: stages.0.layers: expected at most 2, found 3",
+        ),
+        ("name = \"t\"\nseed = -1", "t.toml:2: "),
+        ("name = \"t\"\ngeneralized = true\n[[stages]]\ntask = \"xsid\"", "t.toml:2: generalized: only tasks of"),
+    ] {
+        let error = parse(text, &[]).expect_err(text);
+        assert!(error.message().contains(expected), "{text}: expected \"{expected}\" in: {error}");
+    }
+}
+
+#[test]
+fn wrong_settings_are_refused_by_their_flag() {
+    for (setting, expected) in [
+        ("sed=3", "--set sed=3: unknown key \"sed\"; did you mean \"seed\"?"),
+        ("stages.0.lr=1", "--set stages.0.lr=1: unknown key \"lr\"; "),
+        ("stages.2.epochs=1", "stages has no entry \"2\" (it has 0 to 0)"),
+        ("stages.x.epochs=1", "stages has no entry \"x\""),
+        ("stages.0=1", "stages.0 is a table"),
+        ("name.x=1", "\"name\" is a value and has no keys"),
+        ("seed=x", "--set seed=x: expected a whole number, such as 3, found \"x\""),
+        (
+            "stages.0.learning_rate=-1",
+            "--set: stages.0.learning_rate: expected a number above 0 that f32 can hold, found -1",
+        ),
+        ("methods.0.ad.radius=1", "unknown key \"ad\"; did you mean \"adv\"?"),
+    ] {
+        let error = parse(BASE, &[setting]).expect_err(setting);
+        assert_eq!(error.exit_code(), 78, "{error}");
+        assert!(error.message().contains(expected), "{setting}: expected \"{expected}\" in: {error}");
+    }
+    assert_eq!(Setting::parse("seed").unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn unknown_recipes_are_named() {
+    let error = find("xnli-avd").unwrap_err();
+    assert!(error.message().starts_with("no recipe \"xnli-avd\"; did you mean \"xnli-adv\"?"), "{error}");
+}
+
+#[test]
+fn positions_that_are_distances_begin_anew_nowhere() {
+    let mut recipe = parse(BASE, &[]).unwrap().recipe;
+    recipe.stages[0].restart_positions = Some(true);
+    let config = |model_type: &str| {
+        let raw = serde_json::json!({
+            "model_type": model_type, "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "type_vocab_size": 1,
+            "num_attention_heads": 2, "intermediate_size": 16, "max_position_embeddings": 140,
+        });
+        crate::models::Config::new(raw.as_object().unwrap().clone()).unwrap()
+    };
+    assert!(recipe.check_sizes(&config("bert")).is_ok());
+    let error = recipe.check_sizes(&config("modernbert")).unwrap_err();
+    assert!(error.message().starts_with("stages.0.restart_positions: "), "{error}");
+}

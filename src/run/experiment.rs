@@ -1,0 +1,998 @@
+//! A whole recipe: its stages one after the other, the last with every method, and the measurements.
+
+use super::{
+    budget::Choice,
+    fit::{Desk, Evaluation, fit, selection_rule},
+    folder::{RunFolder, StageFolder, Status, number},
+    full::{Conditions, OnFull},
+    losses::{FinalLoss, entropy, variance},
+    memory::{self, Forecast, Subject},
+    plan::{Branch, Plan, schedule},
+    progress::Progress,
+    space::{self, Writing},
+};
+use crate::{
+    checkpoint,
+    data::{
+        Data, Texts,
+        corpus::{Corpus, Layout},
+        inputs::{self, Inputs},
+        languages::for_examples,
+        overlaps,
+        source::{Labelled, Masking, Perturbed, Source},
+        suited::suited,
+    },
+    error::{Error, Result},
+    kinds::{
+        self, Reader,
+        score::{key, oddities, scores, summaries},
+    },
+    learn::{
+        augment,
+        methods::{RsDa, Standard},
+    },
+    measure::{
+        Examiner, TOKENS_AT_ONCE, Voting, exam::Exam, head_for, held_out::held_out_accuracies, label_map, new_head,
+        record::Record,
+    },
+    models::{Config, HeadKind, Model, Pretrained},
+    recipe::{Fresh, MLM, Method, Recipe, Resolved, Select, Stage},
+    rng::{Purpose, Rng},
+    stop::Stop,
+    tasks::{
+        Loaded, Task, generalized,
+        metrics::{ACCURACY, Grid, Score, Summary},
+        overlap::{self, Overlap},
+        predictions::{self, Prediction},
+        sha256,
+    },
+    tensor::Device,
+    text::Tokenizer,
+};
+use serde_json::{Map, Value, json};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+/// What a run found out.
+pub struct Outcome {
+    /// The task of the last stage.
+    pub task: String,
+    /// One for each method.
+    pub methods: Vec<MethodResult>,
+}
+
+/// How one method did.
+pub struct MethodResult {
+    /// Its name.
+    pub name: String,
+    /// By the first metric of the task's kind; accuracy of what is found in held-out texts where the last stage is masked
+    /// language modelling.
+    pub summary: Summary,
+    /// By the other metrics.
+    pub others: Vec<Summary>,
+    /// By pair of languages, in the generalized setting.
+    pub grid: Option<Grid>,
+    /// By which rule the model was selected.
+    pub rule: String,
+    /// Where the model and predictions lie.
+    pub folder: PathBuf,
+    /// The loss at the end of training, where the last stage has labels.
+    pub training: Option<FinalLoss>,
+    /// What makes these results doubtful.
+    pub warnings: Vec<String>,
+}
+
+/// Runs a recipe in its folder, from where it was left. Under a limit of memory, micro-batches are as small as they
+/// have to be; where the disk is full, what would be lost waits for room if it is to.
+pub fn run(
+    resolved: &Resolved,
+    device: &Device,
+    folder: &RunFolder,
+    progress: &Progress,
+    stop: &Stop,
+    conditions: Conditions,
+) -> Result<Outcome> {
+    crate::error::catch(|| {
+        let mut run = Run::prepare(&resolved.recipe, device, folder, progress, stop)?;
+        run.conditions = conditions;
+        run.expect_updates();
+        let mut start = run.start()?;
+        folder.set_status(Status::Running, "")?;
+        let (last, first) = run.recipe.stages.split_last().ok_or_else(|| Error::Config("stages is empty".into()))?;
+        for (i, stage) in first.iter().enumerate() {
+            let plain = Method::default();
+            let (stage_folder, _) = run.train(i, stage, &plain, None, &start)?;
+            start = Start::Folder(stage_folder.model());
+        }
+        let mut methods = Vec::new();
+        for method in &run.recipe.methods {
+            let variant = run.task.map(|_| method);
+            let (stage_folder, evaluations) = run.train(first.len(), last, method, variant, &start)?;
+            methods.extend(match run.task {
+                Some(task) => Some(run.measure(task, last, method, &stage_folder, &evaluations)?),
+                None => run.measure_masked(first.len(), last, method, &stage_folder, &evaluations)?,
+            });
+        }
+        let outcome = Outcome { task: last.task.clone(), methods };
+        folder.write_metrics(&outcome.to_json())?;
+        Ok(outcome)
+    })
+}
+
+/// What a stage starts from.
+enum Start {
+    Folder(PathBuf),
+    Fresh(Box<Config>),
+}
+
+/// A task with its training and dev data, by stage and place.
+type Labels = BTreeMap<(usize, usize), (&'static Task, Loaded, Loaded)>;
+
+/// A run under way.
+struct Run<'a> {
+    recipe: &'a Recipe,
+    device: &'a Device,
+    folder: &'a RunFolder,
+    progress: &'a Progress,
+    stop: &'a Stop,
+    conditions: Conditions,
+    /// The task of the last stage; none where that is masked language modelling.
+    task: Option<&'static Task>,
+    tokenizer: Tokenizer,
+    /// The test data by language, the source first.
+    tests: Vec<Loaded>,
+    /// The training and dev data of each stage's tasks that have labels, by the stage and the task's place in it.
+    labelled: Labels,
+    /// The texts of each stage of masked language modelling.
+    texts: BTreeMap<usize, Texts>,
+    /// What was said that is said once.
+    said: RefCell<BTreeSet<String>>,
+    /// All files that it is made of.
+    inputs: Inputs,
+    /// How these looked when they were hashed.
+    stamps: BTreeMap<String, inputs::Stamp>,
+}
+
+impl<'a> Run<'a> {
+    /// Reads everything first, so that what is wrong with the data is said before anything is trained.
+    fn prepare(
+        recipe: &'a Recipe,
+        device: &'a Device,
+        folder: &'a RunFolder,
+        progress: &'a Progress,
+        stop: &'a Stop,
+    ) -> Result<Run<'a>> {
+        let (data, task) = (Data::new(recipe), recipe.last_task()?);
+        let (mut labelled, mut texts) = (BTreeMap::new(), BTreeMap::new());
+        for (i, stage) in recipe.stages.iter().enumerate() {
+            for (place, task) in stage.tasks()?.into_iter().enumerate() {
+                match task {
+                    Some(task) => _ = labelled.insert((i, place), (task, data.train(task, stage)?, data.dev(task)?)),
+                    None if recipe.first_with_texts_of(i) == i => _ = texts.insert(i, data.texts(stage)?),
+                    None => {}
+                }
+            }
+        }
+        let tests = match task {
+            Some(task) => {
+                let languages = data.languages(task)?;
+                languages.notes.iter().for_each(|note| progress.note(format_args!("test: {note}")));
+                languages.codes.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?
+            }
+            None => Vec::new(),
+        };
+        let tokenizer = tokenizer(recipe, folder, &labelled, &texts)?;
+        let conditions = Conditions::default();
+        let (inputs, stamps, said) = (Inputs::default(), BTreeMap::new(), RefCell::default());
+        let mut run = Run {
+            recipe,
+            device,
+            folder,
+            progress,
+            stop,
+            conditions,
+            task,
+            tokenizer,
+            tests,
+            labelled,
+            texts,
+            said,
+            inputs,
+            stamps,
+        };
+        run.inputs = Inputs::of(recipe, &run.loaded(), &data.measured_files()?)?;
+        run.stamps = run.inputs.stamps();
+        run.inputs.hold(folder.path())?;
+        run.describe_data()?;
+        run.describe_overlaps()?;
+        run.check_neighbours()?;
+        Ok(run)
+    }
+
+    /// All labelled data that were read.
+    fn loaded(&self) -> Vec<(&'static str, &Loaded)> {
+        let stages = self.labelled.values().flat_map(|(_, train, dev)| [("train", train), ("dev", dev)]);
+        stages.chain(self.tests.iter().map(|test| ("test", test))).collect()
+    }
+
+    /// Says what was read, and writes `data.lock.json`.
+    fn describe_data(&self) -> Result<()> {
+        let mut lock = Vec::new();
+        for (split, loaded) in self.loaded() {
+            for (reason, n) in &loaded.dropped {
+                self.progress.note(format_args!("{split} {}: {n} rows left out: {reason}", loaded.language));
+            }
+            for note in &loaded.notes {
+                self.progress.note(format_args!("{split} {}: {note}", loaded.language));
+            }
+            let files =
+                loaded.files.iter().map(|file| json!({ "path": file.path, "sha256": file.sha256, "rows": file.rows }));
+            lock.push(json!({
+                "split": split,
+                "language": loaded.language,
+                "examples": loaded.examples.len(),
+                "labels": loaded.histogram().iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
+                "dropped": loaded.dropped,
+                "files": files.collect::<Vec<_>>(),
+            }));
+        }
+        for texts in self.texts.values() {
+            for (task, n) in &texts.left_out {
+                self.progress.note(format_args!("mlm: {n} texts left out: {task} measures by them"));
+            }
+            let groups = texts.groups.iter().map(|(name, texts)| (name.clone(), json!(texts.len())));
+            lock.push(json!({
+                "split": "mlm", "texts": groups.collect::<Map<_, _>>(), "left_out": texts.left_out,
+            }));
+        }
+        let path = self.folder.path().join("data.lock.json");
+        if path.exists() {
+            return Ok(()); // the files are the same, and what was said of them stays as it was said
+        }
+        let text = serde_json::to_vec_pretty(&lock).expect("a record is plain data");
+        checkpoint::write_file(&path, &text)
+    }
+
+    /// Says which items of the dev and test data are trained on, and writes `overlap.json`.
+    fn describe_overlaps(&self) -> Result<()> {
+        let labelled = self.labelled.iter();
+        let stages = labelled.map(|((i, _), (task, train, dev))| (self.recipe.data_name(*i, task), train, dev));
+        let stages: Vec<(String, &Loaded, &Loaded)> = stages.collect();
+        let found = overlaps(&stages, &self.tests);
+        overlap::sentences(&found).iter().for_each(|sentence| self.progress.note(sentence));
+        let text = serde_json::to_vec_pretty(&found).expect("a record is plain data");
+        checkpoint::write_file(&self.folder.path().join(OVERLAP), &text)
+    }
+
+    /// Refuses `rs-da` that would be plain training, before anything is trained.
+    fn check_neighbours(&self) -> Result<()> {
+        let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(()) };
+        let mut augmented = self.recipe.methods.iter().filter_map(|method| method.rs_da.as_ref());
+        augmented.try_for_each(|rs_da| rs_da.refuse_without_effect(&train.examples))
+    }
+
+    /// How many updates a stage makes with a method; not known of texts, unless the recipe says it.
+    fn planned_updates(&self, index: usize, method: &Method) -> Option<u64> {
+        let stage = &self.recipe.stages[index];
+        let mut examples = 0;
+        for place in 0..=stage.beside.len() {
+            match self.labelled.get(&(index, place)) {
+                Some((task, train, _)) if !kinds::of(task).reads_in_windows() => {
+                    examples += train.examples.len() * if place == 0 { method.copies() } else { 1 };
+                }
+                _ => return stage.updates,
+            }
+        }
+        Some(stage.n_updates(examples))
+    }
+
+    /// Tells how many updates all stages and methods make together, so that progress can be shown over all.
+    fn expect_updates(&self) {
+        let (last, plain) = (self.recipe.stages.len() - 1, Method::default());
+        let first = (0..last).map(|index| self.planned_updates(index, &plain));
+        let methods = self.recipe.methods.iter().map(|method| self.planned_updates(last, method));
+        if let Some(all) = first.chain(methods).sum() {
+            self.progress.expect(all);
+        }
+    }
+
+    /// Says something that does not change between methods once, and not again when a run goes on.
+    fn note_once(&self, name: &str, text: String) {
+        if !self.folder.is_resumed() && self.said.borrow_mut().insert(text.clone()) {
+            self.progress.note(format_args!("{name}: {text}"));
+        }
+    }
+
+    /// What the first stage starts from; that its sizes suit the tokenizer and all stages is clear before it is read.
+    fn start(&mut self) -> Result<Start> {
+        let (start, config) = match (self.recipe.model_folder()?, &self.recipe.model.fresh) {
+            (Some(path), _) => (Start::Folder(path.clone()), Config::load(&path)?),
+            (None, Some(fresh)) => {
+                let config = fresh_config(fresh, &self.tokenizer)?;
+                (Start::Fresh(Box::new(config.clone())), config)
+            }
+            (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
+        };
+        self.tokenizer = suited(&self.tokenizer, &config, |note| self.progress.note(note))?;
+        self.loaded().into_iter().try_for_each(|(_, loaded)| for_examples(&self.tokenizer, loaded).map(drop))?;
+        self.recipe.check_sizes(&config)?;
+        Ok(start)
+    }
+
+    /// Trains a stage, or finds that it is done. Leaves its model in its folder.
+    fn train(
+        &self,
+        index: usize,
+        stage: &Stage,
+        method: &Method,
+        variant: Option<&Method>,
+        start: &Start,
+    ) -> Result<(StageFolder, Vec<Evaluation>)> {
+        let name = self.recipe.stage_name(index, variant);
+        let stage_folder = self.folder.stage(&name)?;
+        if stage_folder.has_model()? {
+            self.progress.note(format_args!("{name} is done already"));
+            self.progress.skip(self.planned_updates(index, method).unwrap_or(0));
+            return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
+        }
+        let seed = self.stage_seed(index);
+        let models = self.models(index, stage, start, seed, &name)?;
+        let branches = models.iter().enumerate();
+        let branches = branches.map(|(place, model)| self.branch([index, place], stage, method, model, seed));
+        let branches = branches.collect::<Result<Vec<_>>>()?;
+        let (updates, sampler) = schedule(stage, &branches, seed);
+        let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
+        let mut plan = Plan { name: &name, stage, branches: &branches, sampler: &sampler, updates, seed, tokens };
+        self.note_turns(&plan)?;
+        let forecast = self.foresee(&models, &mut plan, &stage_folder, variant)?;
+        let on_full = self.conditions.on_full;
+        let (progress, stop) = (self.progress, self.stop);
+        let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress, stop, on_full };
+        let evaluations = fit(&models, &plan, &desk, &forecast)?;
+        let fill = |folder: &Path| {
+            models[0].write(folder)?;
+            self.tokenizer.save(folder)?;
+            Record::of(stage, self.task_at(index, 0)).write(folder)?;
+            let evaluations = serde_json::to_vec_pretty(&evaluations).expect("evaluations are plain data");
+            checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
+        };
+        desk.write(|| checkpoint::commit_folder(&stage_folder.model(), fill))?;
+        Ok((stage_folder, evaluations))
+    }
+
+    /// What this stage and the methods after it will write.
+    fn writing(&self, choice: &Choice, stage: &Stage, variant: Option<&Method>) -> Writing {
+        let place =
+            variant.and_then(|variant| self.recipe.methods.iter().position(|method| method.name == variant.name));
+        let methods = place.map_or(1, |place| (self.recipe.methods.len() - place) as u64);
+        let tests: usize = self.tests.iter().map(|test| test.examples.len()).sum();
+        let more_weights = u64::from(stage.select != Select::Last);
+        let (weights, optimizer) = (choice.predicted.weights, choice.predicted.optimizer);
+        Writing { weights, optimizer, more_weights, methods, predictions: tests as u64 }
+    }
+
+    /// What the stage takes, which is said; its micro-batches are those that were recorded, else as large as fit.
+    /// That there is room for it, in memory and on the disk, is clear before the choice is recorded.
+    fn foresee(
+        &self,
+        models: &[Model],
+        plan: &mut Plan,
+        folder: &StageFolder,
+        variant: Option<&Method>,
+    ) -> Result<Forecast> {
+        let (model, heads) = (&models[0], models.iter().map(|model| model.head_kind.clone()).collect::<Vec<_>>());
+        let (recompute, depth) = (model.encoder.recompute, model.encoder.depth);
+        let subject = Subject { config: &model.config, heads: &heads, device: self.device, recompute, depth };
+        let recorded = folder.choice()?;
+        let limit = recorded.map_or(self.conditions.memory_limit, |recorded| {
+            plan.tokens = recorded.tokens_per_micro_batch;
+            None
+        });
+        let (choice, forecast) = memory::choose(&subject, plan, limit)?;
+        self.progress.note(format_args!("{}: memory: {choice}", plan.name));
+        if choice.tokens_per_micro_batch < plan.tokens {
+            let tokens = choice.tokens_per_micro_batch;
+            self.progress.note(format_args!("{}: micro-batches of up to {tokens} tokens fit the limit", plan.name));
+        }
+        plan.tokens = choice.tokens_per_micro_batch;
+        space::check_memory(plan.name, &choice, self.device)?;
+        match space::check_disk(&self.writing(&choice, plan.stage, variant), folder.path()) {
+            Err(error) if self.conditions.on_full == OnFull::Wait => self.note_once(plan.name, format!("{error}")),
+            checked => checked?,
+        }
+        if recorded.is_none() {
+            folder.set_choice(&choice)?;
+        }
+        Ok(forecast)
+    }
+
+    /// The task at a place of a stage; none for masked language modelling.
+    fn task_at(&self, index: usize, place: usize) -> Option<&'static Task> {
+        self.labelled.get(&(index, place)).map(|(task, ..)| *task)
+    }
+
+    /// The models that a stage starts with: one for each of its tasks, on one encoder.
+    fn models(&self, index: usize, stage: &Stage, start: &Start, seed: u64, name: &str) -> Result<Vec<Model>> {
+        let mut model = self.model(index, start, seed, name)?;
+        model.encoder.recompute = self.recipe.recompute;
+        model.encoder.depth = stage.layers.unwrap_or(model.encoder.depth);
+        let mut models = vec![model];
+        for place in 1..=stage.beside.len() {
+            let (task, seed) = (self.task_at(index, place), seed ^ (place as u64) << 56);
+            models.push(match start {
+                Start::Folder(path) => {
+                    let pretrained = Pretrained::open(path)?;
+                    let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
+                    pretrained.load_beside(&models[0], head, seed)?
+                }
+                Start::Fresh(_) => models[0].beside(task.map_or(HeadKind::MaskedLm, new_head), seed)?,
+            });
+        }
+        Ok(models)
+    }
+
+    /// Says how often each task is drawn, where there are several.
+    ///
+    /// Refuses a stage in which the task that it is for never has its turn.
+    fn note_turns(&self, plan: &Plan) -> Result<()> {
+        if plan.branches.len() < 2 {
+            return Ok(());
+        }
+        let mut drawn = vec![0_u64; plan.branches.len()];
+        (0..plan.updates).for_each(|step| drawn[plan.sampler.task_of(step).0] += 1);
+        if drawn[0] == 0 {
+            let (name, task, n) = (plan.name, &plan.branches[0].task, plan.updates);
+            return Err(Error::Config(format!(
+                "{name}: none of {n} updates is of {task}, which is measured: set more updates, or a lower task_alpha"
+            )));
+        }
+        let said = plan.branches.iter().zip(drawn).map(|(branch, n)| {
+            let share = 100.0 * n as f64 / plan.updates as f64;
+            format!("{} {n} ({share:.1} %) of {} examples", branch.task, branch.source.len())
+        });
+        let said = said.collect::<Vec<_>>().join(", ");
+        self.progress.note(format_args!("{}: updates by task: {said}", plan.name));
+        Ok(())
+    }
+
+    /// The model that a stage starts with; says what had to be initialized.
+    fn model(&self, index: usize, start: &Start, seed: u64, name: &str) -> Result<Model> {
+        if let Start::Folder(path) = start {
+            self.inputs.hold_since(&self.stamps)?;
+            checkpoint::verify_if_sealed(path)?;
+        }
+        let task = self.task_at(index, 0);
+        let model = match start {
+            Start::Folder(path) => {
+                let pretrained = Pretrained::open(path)?;
+                let head = task.map_or(Ok(HeadKind::MaskedLm), |task| head_for(&pretrained, task))?;
+                if let (Some(task), Some(labels)) = (task, &pretrained.config.labels)
+                    && head.labels() != Some(labels)
+                {
+                    let (found, task) = (labels.join(", "), task.name);
+                    self.progress.note(format_args!(
+                        "{name}: the checkpoint's classifier says {found}; {task} begins with a new one"
+                    ));
+                }
+                pretrained.load(head, seed, self.device)?
+            }
+            Start::Fresh(config) => {
+                let head = task.map_or(HeadKind::MaskedLm, new_head);
+                Model::fresh(Config::clone(config), head, seed, self.device)?
+            }
+        };
+        if matches!(start, Start::Folder(_)) {
+            let prefix = model.config.architecture.prefix;
+            if !model.initialized.is_empty() {
+                self.note_once(name, format!("initialized: {}", tops(&model.initialized, prefix)));
+            }
+            if !model.unused.is_empty() {
+                self.note_once(name, format!("not used of the checkpoint: {}", tops(&model.unused, prefix)));
+            }
+        }
+        if !model.not_finite.is_empty() {
+            self.progress.note(format_args!(
+                "{name}: NaN or infinity in {}",
+                some(&model.not_finite, model.config.architecture.prefix)
+            ));
+        }
+        Ok(model)
+    }
+
+    /// One of the tasks that a stage learns. A method changes how labels are learned, and of augmentation only the examples of
+    /// the task that the stage is for.
+    fn branch(
+        &self,
+        [index, place]: [usize; 2],
+        stage: &Stage,
+        method: &Method,
+        model: &Model,
+        seed: u64,
+    ) -> Result<Branch> {
+        let Some(task) = self.task_at(index, place) else {
+            let corpus = self.corpus(index, stage, seed)?;
+            self.note_corpus(&corpus);
+            let exam = Exam::of_texts(corpus.held_out()?);
+            let (task, objective) = (MLM.to_owned(), Box::new(Standard::default()));
+            return Ok(Branch { task, objective, source: Box::new(corpus), exam });
+        };
+        let rs_da = method.rs_da.as_ref().filter(|_| place == 0);
+        let (source, exam) = self.source([index, place], stage, rs_da, model, seed)?;
+        Ok(Branch { task: task.name.to_owned(), objective: method.objective(), source, exam })
+    }
+
+    /// What a stage trains on in a task that has labels, and what its models are measured by.
+    fn source(
+        &self,
+        [index, place]: [usize; 2],
+        stage: &Stage,
+        rs_da: Option<&RsDa>,
+        model: &Model,
+        seed: u64,
+    ) -> Result<(Box<dyn Source>, Exam)> {
+        let (task, train, dev) = &self.labelled[&(index, place)];
+        let labels = label_map(model, task)?;
+        let tokenizer = for_examples(&self.tokenizer, train)?;
+        let reader = Reader { task, tokenizer: &tokenizer, max_length: stage.max_length, labels: &labels };
+        let tokenize = |examples: &[_]| Labelled::new(examples, &reader);
+        let exam = Exam::of_examples(dev.examples.clone(), task, &reader)?;
+        let Some(rs_da) = rs_da else {
+            let data = tokenize(&train.examples)?;
+            self.note_text(&format!("train {}", train.language), data.n_truncated, data.share_unknown, stage);
+            return Ok((Box::new(data), exam));
+        };
+        let neighbours = rs_da.neighbours()?;
+        if rs_da.compute_matched {
+            let (examples, tokenizer) = (train.examples.clone(), tokenizer.clone());
+            let (task, max_length) = (*task, stage.max_length);
+            let source = Perturbed { examples, neighbours, tokenizer, max_length, task, labels, seed };
+            return Ok((Box::new(source), exam));
+        }
+        let augmented = augment::augment(&train.examples, &neighbours, rs_da.copies, |stream| {
+            let mut rng = Rng::for_purpose(self.recipe.seed, Purpose::Augment, stream); // as `rxlt augment` does
+            move |n| rng.below(n)
+        });
+        let share = 100.0 * augmented.statistics.share_replaced();
+        self.progress
+            .note(format_args!("rs-da: {} examples, {share:.1} % of words replaced", augmented.examples.len()));
+        let data = tokenize(&augmented.examples)?;
+        self.note_text("rs-da", data.n_truncated, data.share_unknown, stage);
+        Ok((Box::new(data), exam))
+    }
+
+    /// The corpus of a stage of masked language modelling, tokenized into the folder of the first stage that has it.
+    fn corpus(&self, index: usize, stage: &Stage, seed: u64) -> Result<Corpus> {
+        let special = (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id));
+        let masking = Masking {
+            probability: stage.mask_probability.unwrap_or(0.15),
+            mask: self.tokenizer.specials().mask,
+            special: special.collect(),
+            n_ids: self.tokenizer.n_ids() as u32,
+        };
+        let layout = Layout {
+            max_length: stage.max_length,
+            pack: stage.pack.unwrap_or(false),
+            alpha: stage.alpha.unwrap_or(0.3),
+            pair_share: stage.pair_share.unwrap_or(0.5),
+            ranked_share: stage.ranked_share.unwrap_or(0.0),
+            restart_positions: stage.restart_positions.unwrap_or(false),
+        };
+        let first = self.recipe.first_with_texts_of(index);
+        let folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().join("corpus");
+        Corpus::write(&folder, &self.texts[&first].groups, &self.tokenizer, &layout)?;
+        checkpoint::verify_if_sealed(&folder)?;
+        Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)
+    }
+
+    /// Says how often each language is drawn.
+    fn note_corpus(&self, corpus: &Corpus) {
+        let n = corpus.len() as f64;
+        let shares = corpus.groups().iter().zip(corpus.quotas());
+        let shares: Vec<String> =
+            shares.map(|(group, quota)| format!("{} {:.1} %", group.name, 100.0 * quota as f64 / n)).collect();
+        let tokens: usize = corpus.groups().iter().map(|group| group.tokens).sum();
+        self.progress.note(format_args!(
+            "mlm: an epoch has {} sequences of {tokens} tokens; drawn: {}",
+            corpus.len(),
+            shares.join(", ")
+        ));
+    }
+
+    fn note_text(&self, what: &str, n_truncated: usize, share_unknown: f64, stage: &Stage) {
+        if n_truncated > 0 {
+            self.progress.note(format_args!("{what}: {n_truncated} examples cut to {} tokens", stage.max_length));
+        }
+        if share_unknown > 0.001 {
+            self.progress
+                .note(format_args!("{what}: {:.1} % of tokens unknown to the tokenizer", 100.0 * share_unknown));
+        }
+    }
+
+    /// Predicts every language (and pair of languages) that has not been predicted yet, and scores them all.
+    fn measure(
+        &self,
+        task: &'static Task,
+        stage: &Stage,
+        method: &Method,
+        folder: &StageFolder,
+        evaluations: &[Evaluation],
+    ) -> Result<MethodResult> {
+        let (text, odd) = (Map::new(), Vec::new());
+        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text, odd };
+        let (mut scores, n) = (Vec::new(), self.tests.len() as u64);
+        for test in &self.tests {
+            scores.push(desk.scores(test)?);
+            self.progress.measured(&name_of(folder), scores.len() as u64, n);
+        }
+        let mut warnings = std::mem::take(&mut desk.odd);
+        let overlaps: Vec<Overlap> = read_json(&self.folder.path().join(OVERLAP))?;
+        let is_leak = |overlap: &Overlap| overlap.split == "test" && overlap.with.starts_with("train");
+        warnings.extend(overlap::sentences(&overlaps.into_iter().filter(is_leak).collect::<Vec<_>>()));
+        let mut others = summaries(task.source, scores)?;
+        if others.is_empty() {
+            return Err(Error::Data(format!("{}: there is no language to measure", task.name)));
+        }
+        let summary = others.remove(0);
+        let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
+        let rule = selection_rule(stage.select, task.source, summary.metric(), evaluations);
+        let training = self.final_loss(folder)?;
+        warnings.extend(training.and_then(|training| training.warning()));
+        let (name, folder_path) = (method.name.clone(), folder.path().to_path_buf());
+        let result = MethodResult { name, summary, others, grid, rule, folder: folder_path, training, warnings };
+        let mut json = result.to_json();
+        json["text"] = Value::Object(desk.text);
+        folder.write_metrics(&json)?;
+        Ok(result)
+    }
+
+    /// Scores the model of a last stage of masked language modelling by what it finds in held-out texts, if there are any.
+    fn measure_masked(
+        &self,
+        index: usize,
+        stage: &Stage,
+        method: &Method,
+        folder: &StageFolder,
+        evaluations: &[Evaluation],
+    ) -> Result<Option<MethodResult>> {
+        let items = self.corpus(index, stage, self.stage_seed(index))?.held_out()?;
+        if items.is_empty() {
+            self.progress.note(format_args!(
+                "mlm: a hundredth of the texts is held out to measure by, and there are too few of them: nothing is measured"
+            ));
+            return Ok(None);
+        }
+        let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
+        let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
+        let scores = held_out_accuracies(&model, &items, tokens, &Stop::new())?;
+        let scores =
+            scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
+        let source = SOURCE_OF_TEXT;
+        let summary = Summary::new(source, scores)?;
+        let rule = selection_rule(stage.select, source, summary.metric(), evaluations);
+        let result = MethodResult {
+            name: method.name.clone(),
+            summary,
+            others: Vec::new(),
+            grid: None,
+            rule,
+            folder: folder.path().to_path_buf(),
+            training: None,
+            warnings: Vec::new(),
+        };
+        folder.write_metrics(&result.to_json())?;
+        Ok(Some(result))
+    }
+
+    /// The loss at the end of the last stage, from the run's log.
+    fn final_loss(&self, folder: &StageFolder) -> Result<Option<FinalLoss>> {
+        let Some((task, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(None) };
+        let numbers: Vec<f64> = train.examples.iter().filter_map(|example| example.number).collect();
+        let guessing = match task.has_one_label() {
+            true => Some(entropy(&train.histogram())),
+            false => (!numbers.is_empty()).then(|| variance(&numbers)),
+        };
+        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), task.name, guessing)
+    }
+
+    /// Of this all randomness of a stage is made.
+    fn stage_seed(&self, index: usize) -> u64 {
+        self.recipe.seed ^ (index as u64 + 1) << 40
+    }
+}
+
+/// Where a run records which items of the dev and test data it trains on.
+pub const OVERLAP: &str = "overlap.json";
+
+/// What a stage is called: the name of its folder.
+fn name_of(folder: &StageFolder) -> String {
+    folder.path().file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The language against which the others are held where there is no task to say it.
+const SOURCE_OF_TEXT: &str = "en";
+
+/// The names of a few tensors, or the parts that many belong to.
+fn some(names: &[String], prefix: &str) -> String {
+    if names.len() <= 4 { names.join(", ") } else { tops(names, prefix) }
+}
+
+/// Parts of a model that are named in one line.
+const MOST_TOPS: usize = 12;
+
+/// The parts of the model that tensors belong to, each with its number of tensors: `classifier (4 tensors)`. Those of the
+/// encoder, whose names begin with `prefix`, are told by two words.
+fn tops(names: &[String], prefix: &str) -> String {
+    let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in names {
+        let is_inside = name.split('.').next() == Some(prefix);
+        let end = name.match_indices('.').nth(usize::from(is_inside));
+        *parts.entry(end.map_or(name, |(at, _)| &name[..at])).or_default() += 1;
+    }
+    let mut said: Vec<String> = parts.iter().map(|(part, n)| format!("{part} ({n} tensors)")).collect();
+    if said.len() > MOST_TOPS {
+        let rest = said.len() - MOST_TOPS;
+        said.truncate(MOST_TOPS);
+        said.push(format!("and {rest} more"));
+    }
+    said.join(", ")
+}
+
+const EVALUATIONS: &str = "evaluations.json";
+
+fn read_evaluations(model: &Path) -> Result<Vec<Evaluation>> {
+    read_json(&model.join(EVALUATIONS))
+}
+
+fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = std::fs::read(path).map_err(|error| Error::read(path, &error))?;
+    let remedy = "take the file from a copy of the folder, or name another --output";
+    serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}; {remedy}", path.display())))
+}
+
+/// The measuring of one method: the model is loaded when the first prediction is asked for.
+struct Measuring<'a> {
+    run: &'a Run<'a>,
+    task: &'static Task,
+    stage: &'a Stage,
+    method: &'a Method,
+    folder: &'a StageFolder,
+    model: Option<Model>,
+    /// By language: how many examples were cut, and the share of unknown tokens.
+    text: Map<String, Value>,
+    /// What is odd about the predictions so far.
+    odd: Vec<String>,
+}
+
+impl Measuring<'_> {
+    /// By every metric.
+    fn scores(&mut self, test: &Loaded) -> Result<Vec<Score>> {
+        let path = self.folder.predictions("test", &test.language)?;
+        let text_path = path.with_extension("text.json");
+        let (predicted, text) = match path.exists() {
+            true => kept_predictions(&path, &text_path, test)?,
+            false => {
+                self.run.stop.check("all that was predicted is kept")?;
+                let (predicted, mut text) = self.predict(test)?;
+                let mut bytes = Vec::new();
+                predictions::write(&mut bytes, &predicted)?;
+                text["rows"] = json!(predicted.len());
+                text["sha256"] = json!(sha256(&bytes));
+                checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
+                checkpoint::write_file(&path, &bytes)?;
+                (predicted, text)
+            }
+        };
+        self.text.insert(test.language.clone(), text);
+        self.odd.extend(oddities(self.task, &predicted));
+        scores(self.task, &test.language, &predicted)
+    }
+
+    /// The predictions, and what happened to the text on the way.
+    fn predict(&mut self, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
+        let run = self.run;
+        if self.model.is_none() {
+            let pretrained = Pretrained::open(&self.folder.model())?;
+            let head = head_for(&pretrained, self.task)?;
+            self.model = Some(pretrained.load(head, 0, run.device)?);
+        }
+        let model = self.model.as_ref().expect("it was just loaded");
+        let chosen = self.folder.choice()?.map(|choice| choice.tokens_per_micro_batch);
+        let tokens = chosen.or(self.stage.tokens_per_micro_batch).unwrap_or(TOKENS_AT_ONCE);
+        let (tokenizer, task, max_length) = (&run.tokenizer, self.task, self.stage.max_length);
+        let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
+            noise: rs_rp.clone(),
+            samples: rs_rp.vote_samples as u32,
+            confidence: rs_rp.vote_confidence,
+            seed: run.recipe.seed,
+        });
+        let measured = Examiner { model, tokenizer, task, max_length, tokens }.predict(test, voting.as_ref())?;
+        let what = format!("test {}", test.language);
+        run.note_text(&what, measured.n_truncated, measured.share_unknown, self.stage);
+        let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });
+        if measured.n_unseen > 0 {
+            let n = measured.n_unseen;
+            text["words_cut"] = json!(n);
+            run.progress
+                .note(format_args!("{what}: {n} words lie beyond that, and count as predicted O, or the most usual"));
+        }
+        if let Some(radii) = measured.radii {
+            let certified: Vec<f64> = radii.iter().flatten().copied().collect();
+            text["certified"] = number(certified.len() as f64 / radii.len().max(1) as f64);
+            text["mean_radius"] = number(certified.iter().sum::<f64>() / certified.len().max(1) as f64);
+        }
+        Ok((measured.predictions, text))
+    }
+
+    fn grid(&mut self) -> Result<Grid> {
+        let mut scores = Vec::new();
+        for first in &self.run.tests {
+            for second in &self.run.tests {
+                let mut mixed = match first.language == second.language {
+                    true => self.scores(first)?,
+                    false => {
+                        let mixed = generalized(first, second)?;
+                        mixed.notes.iter().for_each(|note| self.run.note_once("generalized", note.clone()));
+                        self.scores(&mixed)?
+                    }
+                };
+                scores.push((first.language.clone(), second.language.clone(), mixed.swap_remove(0)));
+            }
+        }
+        Grid::new(scores)
+    }
+}
+
+/// Predictions of an earlier start, with what was written beside them: all rows must be there, and as they were written.
+fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
+    let remedy = format!("remove {}, and run the same command: it is predicted again", path.display());
+    let text: Value = read_json(text_path).map_err(|error| error.with(&remedy))?;
+    let predicted = predictions::read(path)?;
+    let damaged = |what: String| {
+        let place = path.display();
+        Error::Data(format!("{place}: {what}; remove the file, and run the same command: it is predicted again"))
+    };
+    let expected: usize = test.examples.iter().map(|example| example.words.len().max(1)).sum();
+    if predicted.len() != expected {
+        return Err(damaged(format!("expected {expected} predictions, found {}", predicted.len())));
+    }
+    let found = checkpoint::sha256_file(path)?;
+    match text["sha256"].as_str() {
+        Some(expected) if expected != found => Err(damaged(format!("expected SHA-256 {expected}, found {found}"))),
+        _ => Ok((predicted, text)),
+    }
+}
+
+/// The tokenizer of a run: named, or of the model, or trained on the first stage's text and kept in the folder.
+fn tokenizer(
+    recipe: &Recipe,
+    folder: &RunFolder,
+    labelled: &Labels,
+    texts: &BTreeMap<usize, Texts>,
+) -> Result<Tokenizer> {
+    if let Some(path) = recipe.tokenizer_source()? {
+        return Tokenizer::load(&path);
+    }
+    let kept = folder.path().join("tokenizer");
+    if checkpoint::is_complete(&kept) {
+        return Tokenizer::load(&kept);
+    }
+    let fresh = recipe.model.fresh.clone().unwrap_or_default();
+    let (vocab_size, do_lower_case) = (fresh.vocab_size, fresh.do_lower_case);
+    let tokenizer = match texts.values().next() {
+        Some(texts) => {
+            let texts = texts.spread(fresh.tokenizer_characters.unwrap_or(usize::MAX));
+            Tokenizer::train_unigram(texts, vocab_size, do_lower_case)?
+        }
+        None => {
+            let examples = labelled.values().flat_map(|(_, train, _)| &train.examples);
+            let sentences = examples.flat_map(|example| std::iter::once(example.a.clone()).chain(example.b.clone()));
+            Tokenizer::train_unigram(sentences, vocab_size, do_lower_case)?
+        }
+    };
+    checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))?;
+    Ok(tokenizer)
+}
+
+/// XLM-R's architecture in the sizes of a recipe.
+fn fresh_config(fresh: &Fresh, tokenizer: &Tokenizer) -> Result<Config> {
+    let specials = tokenizer.specials();
+    let raw = json!({
+        "model_type": "xlm-roberta",
+        "vocab_size": tokenizer.n_ids(),
+        "hidden_size": fresh.hidden_size,
+        "num_hidden_layers": fresh.num_hidden_layers,
+        "num_attention_heads": fresh.num_attention_heads,
+        "intermediate_size": fresh.intermediate_size,
+        "max_position_embeddings": fresh.max_position_embeddings,
+        "type_vocab_size": 1,
+        "layer_norm_eps": 1e-5,
+        "hidden_act": "gelu",
+        "hidden_dropout_prob": fresh.hidden_dropout_prob,
+        "attention_probs_dropout_prob": fresh.attention_probs_dropout_prob,
+        "initializer_range": 0.02,
+        "bos_token_id": specials.first,
+        "pad_token_id": specials.pad,
+        "eos_token_id": specials.last,
+        "tie_word_embeddings": true,
+    });
+    let Value::Object(raw) = raw else { unreachable!("the literal is an object") };
+    Config::new(raw).map_err(|reason| Error::Config(format!("model.fresh: {reason}")))
+}
+
+impl Outcome {
+    /// All results, for `metrics.json`.
+    pub fn to_json(&self) -> Value {
+        json!({ "task": self.task, "methods": self.methods.iter().map(MethodResult::to_json).collect::<Vec<_>>() })
+    }
+}
+
+/// A score, whose value stands under the metric's name.
+fn score_json(score: &Score) -> Value {
+    let mut json = json!({ "language": score.language, "n": score.n });
+    if let Some(correct) = score.correct {
+        json["correct"] = json!(correct);
+    }
+    json[key(score.metric)] = number(score.value);
+    json["low"] = number(score.low);
+    json["high"] = number(score.high);
+    json
+}
+
+/// A summary by another metric than the first.
+fn summary_json(summary: &Summary) -> Value {
+    json!({
+        "metric": key(summary.metric()),
+        "languages": summary.scores.iter().map(score_json).collect::<Vec<_>>(),
+        "mean": number(summary.mean),
+        "mean_without_source": summary.mean_without_source.map_or(Value::Null, number),
+    })
+}
+
+impl MethodResult {
+    /// By every metric, the first before others.
+    pub fn summaries(&self) -> Vec<Summary> {
+        [&self.summary].into_iter().chain(&self.others).cloned().collect()
+    }
+
+    fn to_json(&self) -> Value {
+        let summary = &self.summary;
+        let optional = |value: Option<f64>| value.map_or(Value::Null, number);
+        let mut json = json!({
+            "method": self.name,
+            "selection": self.rule,
+            "source": summary.source,
+            "languages": summary.scores.iter().map(score_json).collect::<Vec<_>>(),
+            "mean": number(summary.mean),
+            "mean_without_source": optional(summary.mean_without_source),
+            "transfer_gap": optional(summary.gap),
+            "pooled": summary.pooled.as_ref().map(score_json),
+            "interval": "95 % Wilson score interval over the test examples of one run; over clusters, such as the \
+                         sentences of tagged words, where answers are not independent",
+            "training": self.training.map(|training| training.to_json()),
+            "warnings": self.warnings,
+        });
+        if summary.metric() != ACCURACY {
+            json["metric"] = json!(key(summary.metric()));
+        }
+        if !self.others.is_empty() {
+            json["metrics"] = self.others.iter().map(summary_json).collect();
+        }
+        if let Some(grid) = &self.grid {
+            let rows = grid
+                .scores
+                .iter()
+                .map(|row| row.iter().map(|score| score.as_ref().map(score_json)).collect::<Vec<_>>());
+            json["generalized"] = json!({
+                "languages": grid.languages,
+                "scores": rows.collect::<Vec<_>>(),
+                "mean": number(grid.mean),
+                "mean_diagonal": optional(grid.mean_diagonal),
+                "mean_off_diagonal": optional(grid.mean_off_diagonal),
+            });
+        }
+        json
+    }
+}

@@ -1,0 +1,721 @@
+//! The folder of a run: what was asked for, on what it runs, what happened, and what came out.
+//!
+//! ```text
+//! config.resolved.toml  config.sources.json  env.json  log.jsonl  STATUS.json  LOCK  metrics.json
+//! config.resolved.sha256            so that an edit of the configuration is noticed
+//! inputs.json                       the hash of every file that is read, compared at every start
+//! autotune.json                     with --autotune, the kernels chosen
+//! 1-mlm/                            one folder per stage, and per method of the last one
+//!   checkpoints/step-00000500/      whole or not there at all
+//!   LATEST                          the name of the newest
+//!   memory.json                     what it takes, and the micro-batches that were chosen
+//!   model/                          the model kept, as Hugging Face lays it out
+//!   predictions/test-de.jsonl  metrics.json
+//! ```
+//!
+//! Nothing of others is ever deleted, one process at a time works here, and a run that finds its own configuration goes
+//! on where it stopped.
+
+use std::{
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    process,
+    sync::{Mutex, PoisonError},
+    time::SystemTime,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+
+use super::budget::Choice;
+use crate::{
+    checkpoint::{self, commit_folder, write_file},
+    error::{Error, Result},
+    recipe::Resolved,
+    tasks::sha256,
+};
+
+const CONFIG: &str = "config.resolved.toml";
+const CONFIG_HASH: &str = "config.resolved.sha256";
+const STATUS: &str = "STATUS.json";
+const LOG: &str = "log.jsonl";
+const LOCK: &str = "LOCK";
+const MEMORY: &str = "memory.json";
+
+/// An open run folder, locked for this process until it is dropped.
+#[derive(Debug)]
+pub struct RunFolder {
+    path: PathBuf,
+    resumed: bool,
+    notes: Vec<String>,
+    log: Mutex<File>,
+    /// Held, not read: the lock goes with it.
+    _lock: File,
+}
+
+/// What the run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Status {
+    /// At work, or killed at work.
+    Running,
+    /// Stopped on request; to be continued.
+    Paused,
+    /// All is measured.
+    Done,
+    /// An error ended it.
+    Failed,
+}
+
+/// Where a run happens, for its record: versions, system, device, and how it was called.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Environment {
+    /// The version of rxlt, with its commit.
+    pub rxlt: String,
+    /// Operating system and architecture.
+    pub system: String,
+    /// The processor.
+    pub cpu: String,
+    /// How many threads compute.
+    pub threads: usize,
+    /// The device that computes, with its driver.
+    pub device: String,
+    /// The model that it starts from, by name and commit, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The data set, by name and commit, where it was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<String>,
+    /// The command line, secrets blacked out.
+    pub argv: Vec<String>,
+    /// When it started, in UTC.
+    pub started: String,
+}
+
+impl Environment {
+    /// This process's, computing on `device`.
+    pub fn here(device: &str) -> Environment {
+        Environment {
+            rxlt: crate::VERSION.to_owned(),
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            cpu: cpu_name().unwrap_or_else(|| "unknown".into()),
+            threads: rayon::current_num_threads(),
+            device: device.to_owned(),
+            model: None,
+            data: None,
+            argv: redacted(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
+            started: now(),
+        }
+    }
+}
+
+impl RunFolder {
+    /// Opens a folder for this configuration: a new one, an empty one, or one of the same configuration.
+    pub fn open(path: &Path, resolved: &Resolved, environment: &Environment) -> Result<RunFolder> {
+        create(path)?;
+        let mut lock = lock(path)?;
+        let config = path.join(CONFIG);
+        let resumed = holds_work(path)?;
+        if resumed {
+            refuse_differences(path, &config, resolved)?;
+        }
+        sign(&mut lock, &path.join(LOCK))?;
+        let mut notes: Vec<String> = checkpoint::clean(path)?.iter().map(|left| settled(left)).collect();
+        notes.extend(moved(path, environment).filter(|_| resumed));
+        let open = File::options().create(true).append(true).open(path.join(LOG));
+        let log = Mutex::new(open.map_err(|error| Error::write(&path.join(LOG), &error))?);
+        let folder = RunFolder { path: path.to_owned(), resumed, notes, log, _lock: lock };
+        folder.write_json("config.sources.json", &json!(resolved.sources))?;
+        if folder.status() != Some(Status::Done) {
+            // A run that is done keeps the record of where it was made.
+            folder.write_json("env.json", &json!(environment))?;
+        }
+        if !resumed {
+            forget_beginnings(path)?;
+            // Last, so that a folder with a configuration has all the rest.
+            let text = resolved.to_toml();
+            write_file(&path.join(CONFIG_HASH), format!("{}\n", sha256(text.as_bytes())).as_bytes())?;
+            write_file(&config, text.as_bytes())?;
+        }
+        Ok(folder)
+    }
+
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether an earlier process began this run.
+    pub fn is_resumed(&self) -> bool {
+        self.resumed
+    }
+
+    /// What was found on opening that a user should know.
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// What the last process said of the run.
+    pub fn status(&self) -> Option<Status> {
+        let text = fs::read(self.path.join(STATUS)).ok()?;
+        let value: Value = serde_json::from_slice(&text).ok()?;
+        Status::deserialize(&value["status"]).ok()
+    }
+
+    /// Records what the run is doing, and why.
+    pub fn set_status(&self, status: Status, reason: &str) -> Result<()> {
+        // A run that is done and started again finds nothing to do, and keeps the record of when it ended.
+        if self.status() == Some(Status::Done) && matches!(status, Status::Running | Status::Done) {
+            return Ok(());
+        }
+        self.write_json(STATUS, &json!({ "status": status, "reason": reason, "at": now() }))
+    }
+
+    /// Writes the results of the whole run.
+    pub fn write_metrics(&self, metrics: &Value) -> Result<()> {
+        self.write_json("metrics.json", metrics)
+    }
+
+    /// The results of the whole run, if they are there.
+    pub fn metrics(&self) -> Result<Option<Value>> {
+        read_json(&self.path.join("metrics.json"))
+    }
+
+    /// The folder of a stage, made if it is not there; half-written things of a killed process are cleared away.
+    pub fn stage(&self, name: &str) -> Result<StageFolder> {
+        let stage = StageFolder { path: self.path.join(name) };
+        let checkpoints = stage.checkpoints();
+        fs::create_dir_all(&checkpoints).map_err(|error| cannot_create(&checkpoints, &error))?;
+        checkpoint::clean(&stage.path)?;
+        checkpoint::clean(&checkpoints)?;
+        Ok(stage)
+    }
+
+    /// Appends one event to `log.jsonl`: its kind, the stage and step it belongs to, and whatever else there is to say.
+    pub fn log(&self, event: &str, stage: &str, step: u64, rest: &[(&str, Value)]) -> Result<()> {
+        let mut line = Map::new();
+        line.insert("event".into(), json!(event));
+        line.insert("stage".into(), json!(stage));
+        line.insert("step".into(), json!(step));
+        line.extend(rest.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let text = format!("{}\n", Value::Object(line));
+        let mut file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+        let length = file.metadata().map(|found| found.len());
+        file.write_all(text.as_bytes()).map_err(|error| {
+            // Where there is no room, a part of the line may be there.
+            let _ = length.and_then(|length| file.set_len(length));
+            Error::write(&self.path.join(LOG), &error)
+        })
+    }
+
+    /// Cuts off what `log.jsonl` says of this stage after `step`, and all after that: it will be said again. Lines that
+    /// are damaged go; returns how many.
+    pub fn rewind_log(&self, stage: &str, step: u64) -> Result<usize> {
+        let path = self.path.join(LOG);
+        let text = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+        let (mut kept, mut n_damaged) = (Vec::new(), 0);
+        for line in text.split_inclusive(|byte| *byte == b'\n') {
+            let event = serde_json::from_slice::<Value>(line).ok().filter(|_| line.ends_with(b"\n"));
+            let Some(event) = event.filter(|event| event["event"].is_string()) else {
+                n_damaged += 1;
+                continue;
+            };
+            if event["stage"] == stage && event["step"].as_u64().is_none_or(|at| at > step) {
+                break;
+            }
+            kept.extend_from_slice(line);
+        }
+        if kept.len() < text.len() {
+            let mut file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            write_file(&path, &kept)?;
+            *file = File::options().append(true).open(&path).map_err(|error| Error::write(&path, &error))?;
+        }
+        Ok(n_damaged)
+    }
+
+    fn write_json(&self, name: &str, value: &Value) -> Result<()> {
+        write_json(&self.path.join(name), value)
+    }
+}
+
+/// A number for JSON, which has none for NaN and infinity: these are written as strings.
+pub fn number(value: f64) -> Value {
+    if value.is_finite() {
+        json!(value)
+    } else if value.is_nan() {
+        json!("nan")
+    } else {
+        json!(if value > 0.0 { "inf" } else { "-inf" })
+    }
+}
+
+/// The folder of a stage, or of a method in the last stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StageFolder {
+    path: PathBuf,
+}
+
+/// A checkpoint that is whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Saved {
+    /// After which update.
+    pub step: u64,
+    /// Where it lies.
+    pub path: PathBuf,
+}
+
+impl StageFolder {
+    /// Where it lies.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the model kept lies: a Hugging Face folder, once it is complete.
+    pub fn model(&self) -> PathBuf {
+        self.path.join("model")
+    }
+
+    /// Whether the model kept is there; a damaged one is an error that says how it is made again.
+    pub fn has_model(&self) -> Result<bool> {
+        let model = self.model();
+        if !model.exists() {
+            return Ok(false);
+        }
+        checkpoint::verify(&model).map(|()| true).map_err(|error| {
+            let (model, remedy) = (model.display(), "run the same command: it is made again from the last checkpoint");
+            error.with(&format!("take the file from a copy of the folder, or remove {model} and {remedy}"))
+        })
+    }
+
+    /// Whether the best model so far, kept here by an earlier evaluation, is as it was written.
+    pub fn check_best(&self) -> Result<()> {
+        checkpoint::verify(&self.best()).map_err(|error| {
+            let (stage, remedy) = (self.path.display(), "run the same command: the stage is trained again");
+            error.with(&format!("take the file from a copy of the folder, or remove {stage} and {remedy}"))
+        })
+    }
+
+    /// Where the best model so far lies.
+    pub fn best(&self) -> PathBuf {
+        self.path.join("best")
+    }
+
+    /// Where the predictions for a split in a language go; the folder is made.
+    pub fn predictions(&self, split: &str, language: &str) -> Result<PathBuf> {
+        let folder = self.path.join("predictions");
+        fs::create_dir_all(&folder).map_err(|error| cannot_create(&folder, &error))?;
+        Ok(folder.join(format!("{split}-{language}.jsonl")))
+    }
+
+    /// Writes the stage's results.
+    pub fn write_metrics(&self, metrics: &Value) -> Result<()> {
+        write_json(&self.path.join("metrics.json"), metrics)
+    }
+
+    /// The stage's results, if they are there.
+    pub fn metrics(&self) -> Result<Option<Value>> {
+        read_json(&self.path.join("metrics.json"))
+    }
+
+    /// What the stage was found to take, and the micro-batches that follow from it; kept, so that a run that goes on
+    /// has the same.
+    pub fn choice(&self) -> Result<Option<Choice>> {
+        read_json(&self.path.join(MEMORY))?
+            .map(|value| {
+                let remedy = "take the file from a copy of the folder, or name another --output";
+                let path = self.path.join(MEMORY);
+                Choice::deserialize(&value).map_err(|e| Error::Data(format!("{}: {e}; {remedy}", path.display())))
+            })
+            .transpose()
+    }
+
+    /// Records that.
+    pub fn set_choice(&self, choice: &Choice) -> Result<()> {
+        write_json(&self.path.join(MEMORY), &json!(choice))
+    }
+
+    /// Saves a checkpoint: `fill` writes into a folder that gets its name only when it is whole and on the disk.
+    pub fn save(&self, step: u64, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Saved> {
+        let name = format!("step-{step:08}");
+        let path = self.checkpoints().join(&name);
+        commit_folder(&path, fill)?;
+        write_file(&self.path.join("LATEST"), format!("{name}\n").as_bytes())?;
+        Ok(Saved { step, path })
+    }
+
+    /// The newest checkpoint whose files are as they were written; of damaged ones `note` is told.
+    pub fn latest(&self, mut note: impl FnMut(String)) -> Result<Option<Saved>> {
+        let saved = self.saved()?;
+        let mut passed_over = 0;
+        for saved in saved.into_iter().rev() {
+            match checkpoint::verify(&saved.path) {
+                Ok(()) => return Ok(Some(saved)),
+                Err(error) => note(format!("{} is passed over: {error}", saved.path.display())),
+            }
+            passed_over += 1;
+        }
+        if passed_over > 0 || self.path.join("LATEST").exists() {
+            note(format!("{}: no whole checkpoint is left; the stage is trained again", self.path.display()));
+        }
+        Ok(None)
+    }
+
+    /// Removes our checkpoints that are older than this one. Those that seem newer were passed over as damaged, and are
+    /// replaced when training comes to them.
+    pub fn prune(&self, newest: u64) -> Result<()> {
+        self.saved()?
+            .iter()
+            .filter(|saved| saved.step < newest)
+            .try_for_each(|old| checkpoint::remove_folder(&old.path))
+    }
+
+    /// All checkpoints that have a name of ours, whole or not, the oldest first.
+    fn saved(&self) -> Result<Vec<Saved>> {
+        let folder = self.checkpoints();
+        let mut found = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(|error| Error::read(&folder, &error))? {
+            let path = entry.map_err(|error| Error::read(&folder, &error))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let step = name.strip_prefix("step-").and_then(|step| step.parse().ok());
+            found.extend(
+                step.filter(|_| path.join(checkpoint::MARKER).exists()).map(|step| Saved { step, path: path.clone() }),
+            );
+        }
+        found.sort_by_key(|saved| saved.step);
+        Ok(found)
+    }
+
+    fn checkpoints(&self) -> PathBuf {
+        self.path.join("checkpoints")
+    }
+}
+
+/// Records in a run's folder that a process left it at once, with all saved; one that is done stays done. What went wrong
+/// here is no news: the process ends, and the run goes on whatever its status says.
+pub fn pause(folder: &Path) {
+    if !has_status(folder) {
+        let status = json!({ "status": Status::Paused, "reason": "stopped on request", "at": now() });
+        let _ = write_json(&folder.join(STATUS), &status);
+    }
+}
+
+/// Makes the folder; one that holds other things is refused.
+fn create(path: &Path) -> Result<()> {
+    fs::create_dir_all(path).map_err(|error| cannot_create(path, &error))?;
+    let entries = fs::read_dir(path).map_err(|error| cannot_create(path, &error))?;
+    let names = entries.map(|entry| Ok(entry?.file_name().to_string_lossy().into_owned()));
+    let names: Vec<String> = names.collect::<io::Result<_>>().map_err(|error| cannot_create(path, &error))?;
+    let ours = |name: &String| name == CONFIG || name == LOCK;
+    if names.iter().any(ours) {
+        return Ok(());
+    }
+    match names.iter().find(|name| !name.starts_with('.')) {
+        Some(name) => Err(Error::Output(format!(
+            "{}: expected an empty folder or one of a run, found \"{name}\" and no {CONFIG}; name another --output",
+            path.display()
+        ))),
+        None => Ok(()),
+    }
+}
+
+/// Whether a run has left anything of value in a folder: events, checkpoints, models, results. Without that it may begin
+/// anew with another configuration; with that it must have its configuration.
+fn holds_work(folder: &Path) -> Result<bool> {
+    let has_log = folder.join(LOG).metadata().is_ok_and(|log| log.len() > 0);
+    let mut holds = has_log || folder.join("metrics.json").exists();
+    for entry in fs::read_dir(folder).map_err(|error| Error::read(folder, &error))? {
+        let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
+        let filled = |name: &str| fs::read_dir(stage.join(name)).is_ok_and(|mut inside| inside.next().is_some());
+        holds |= ["checkpoints", "model", "corpus"].into_iter().any(filled);
+    }
+    match holds && !folder.join(CONFIG).is_file() {
+        false => Ok(holds),
+        true => Err(Error::Output(format!(
+            "{} holds a run without its {CONFIG}; take the file from a copy of the folder, or name another --output",
+            folder.display()
+        ))),
+    }
+}
+
+/// Takes away what a start that came to nothing recorded here: a new one may be of another configuration.
+fn forget_beginnings(folder: &Path) -> Result<()> {
+    for stale in [crate::data::inputs::INPUTS, "data.lock.json", CONFIG_HASH, STATUS] {
+        remove_file(&folder.join(stale))?;
+    }
+    let tokenizer = folder.join("tokenizer");
+    if tokenizer.join(checkpoint::MARKER).is_file() {
+        checkpoint::remove_folder(&tokenizer)?;
+    }
+    for entry in fs::read_dir(folder).map_err(|error| Error::read(folder, &error))? {
+        let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
+        if stage.join("checkpoints").is_dir() {
+            remove_file(&stage.join(MEMORY))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a run got as far as to be stopped or finished.
+fn has_status(folder: &Path) -> bool {
+    let status = fs::read(folder.join(STATUS)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    status.is_some_and(|value| value["status"] == "done" || value["status"] == "paused")
+}
+
+fn remove_file(path: &Path) -> Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::write(path, &error)),
+        _ => Ok(()),
+    }
+}
+
+/// Locks the folder, or names who holds it.
+fn lock(folder: &Path) -> Result<File> {
+    let path = folder.join(LOCK);
+    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
+    let file = open.map_err(|error| cannot_create(&path, &error))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
+            let folder = folder.display();
+            Err(Error::Output(format!("{folder} is in use by {holder}; wait for it, or name another --output")))
+        }
+        Err(TryLockError::Error(error)) => Err(Error::Output(format!(
+            "cannot lock {}: {error}; name an --output on a disk that knows locks",
+            path.display()
+        ))),
+    }
+}
+
+/// Writes into the lock who holds it.
+fn sign(lock: &mut File, path: &Path) -> Result<()> {
+    let text = format!("process {} on {} since {}\n", process::id(), host(), now());
+    let signed = lock.set_len(0).and_then(|()| lock.write_all(text.as_bytes()));
+    signed.map_err(|error| Error::write(path, &error))
+}
+
+fn refuse_differences(folder: &Path, config: &Path, resolved: &Resolved) -> Result<()> {
+    let text = fs::read_to_string(config).map_err(|error| Error::read(config, &error))?;
+    let differences = resolved.differences(&text);
+    let remedy = "take the file from a copy of the folder, or name another --output";
+    let differences = differences.map_err(|reason| Error::Data(format!("{}: {reason}; {remedy}", config.display())))?;
+    let written = fs::read_to_string(folder.join(CONFIG_HASH)).ok();
+    let edited = written.is_some_and(|written| written.trim() != sha256(text.as_bytes()));
+    if edited {
+        let config = config.display();
+        return Err(Error::Output(format!("{config} was edited after the run began with it; {remedy}")));
+    }
+    if differences.is_empty() {
+        return Ok(());
+    }
+    let lines = differences.iter().map(|(key, there, here)| format!("  {key}: {there} there, {here} now\n"));
+    Err(Error::Output(format!(
+        "{} holds a run of another configuration:\n{}name another --output, or delete that folder yourself",
+        folder.display(),
+        lines.collect::<String>()
+    )))
+}
+
+/// What is to be said if the run was on another device or version before.
+fn moved(folder: &Path, now: &Environment) -> Option<String> {
+    let text = fs::read(folder.join("env.json")).ok()?;
+    let before: Environment = serde_json::from_slice(&text).ok()?;
+    let changes = [("device", &before.device, &now.device), ("rxlt", &before.rxlt, &now.rxlt)];
+    let (what, before, now) = changes.into_iter().find(|(_, before, now)| before != now)?;
+    Some(format!("the run began on {what} {before} and goes on with {now}: not bit-exact from here"))
+}
+
+fn settled(left: &Path) -> String {
+    format!("cleared away what a killed process left: {}", left.display())
+}
+
+fn write_json(path: &Path, value: &Value) -> Result<()> {
+    write_file(path, format!("{value:#}\n").as_bytes())
+}
+
+fn read_json(path: &Path) -> Result<Option<Value>> {
+    if !path.is_file() {
+        return Ok(None);
+    }
+    let text = fs::read(path).map_err(|error| Error::read(path, &error))?;
+    let value = serde_json::from_slice(&text);
+    value.map(Some).map_err(|error| Error::Data(format!("{}: expected JSON: {error}", path.display())))
+}
+
+fn cannot_create(path: &Path, error: &io::Error) -> Error {
+    Error::Output(format!("cannot create {}: {error}; name another --output", path.display())).because(error)
+}
+
+/// Arguments without what looks like a secret.
+fn redacted(args: impl Iterator<Item = String>) -> Vec<String> {
+    const NAMES: [&str; 5] = ["token", "secret", "password", "passwd", "api_key"];
+    const PREFIXES: [&str; 6] = ["hf_", "sk-", "ghp_", "gho_", "github_pat_", "glpat-"];
+    let secret_name = |name: &str| NAMES.iter().any(|word| name.to_lowercase().replace('-', "_").contains(word));
+    let mut hide_next = false;
+    args.map(|arg| {
+        let hidden = std::mem::take(&mut hide_next);
+        let (name, value) = arg.split_once('=').unwrap_or((&arg, ""));
+        hide_next = value.is_empty() && name.starts_with("--") && secret_name(name);
+        let looks_secret = arg.split(['=', ',', '"', ' ']).any(|part| PREFIXES.iter().any(|p| part.starts_with(p)));
+        let credentials =
+            arg.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or("").contains('@'));
+        match hidden || looks_secret || credentials || (!value.is_empty() && secret_name(name)) {
+            true => "[redacted]".to_owned(),
+            false => arg,
+        }
+    })
+    .collect()
+}
+
+fn cpu_name() -> Option<String> {
+    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
+    let line = text.lines().find(|line| line.starts_with("model name"))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
+
+fn host() -> String {
+    let named = ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok());
+    let kernel = || fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
+    kernel().or(named).unwrap_or_else(|| "this machine".into())
+}
+
+/// The time in UTC, such as `2026-11-21T22:12:00Z`.
+fn now() -> String {
+    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
+    utc(seconds)
+}
+
+/// Days to a date by Howard Hinnant's `civil_from_days`, in which years begin in March.
+fn utc(seconds: u64) -> String {
+    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
+    let (era, day) = (days / 146_097, days % 146_097);
+    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    let month = (5 * day + 2) / 153;
+    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
+    let year = year + era * 400 + u64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RECIPE: &str = "name = \"t\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnli\"\n";
+
+    fn resolved(extra: &str) -> Resolved {
+        Resolved::parse(&format!("{RECIPE}{extra}"), "t.toml", &[]).unwrap()
+    }
+
+    fn open(path: &Path, extra: &str) -> Result<RunFolder> {
+        RunFolder::open(path, &resolved(extra), &Environment::here("cpu"))
+    }
+
+    #[test]
+    fn a_run_starts_goes_on_and_is_protected() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("a/run");
+        let first = open(&path, "").unwrap();
+        assert!(!first.is_resumed() && first.status().is_none());
+        first.set_status(Status::Paused, "stopped").unwrap();
+        first.log("step", "1-xnli", 1, &[]).unwrap();
+        let error = open(&path, "").unwrap_err();
+        assert_eq!(error.exit_code(), 73);
+        assert!(error.message().contains(&format!("in use by process {}", process::id())), "{error}");
+        drop(first);
+
+        let second = open(&path, "").unwrap();
+        assert!(second.is_resumed());
+        assert_eq!((second.status(), second.notes().len()), (Some(Status::Paused), 0));
+        drop(second);
+        let error = open(&path, "learning_rate = 1e-4\n").unwrap_err();
+        assert_eq!(error.exit_code(), 73);
+        assert!(error.message().contains("stages.0.learning_rate: 0.00002 there, 0.0001 now\n"), "{error}");
+        assert!(error.message().contains("--output"), "{error}");
+        let text = fs::read_to_string(path.join(CONFIG)).unwrap();
+        assert_eq!(Resolved::parse(&text, "again", &[]).unwrap().recipe, resolved("").recipe);
+        let other = RunFolder::open(&path, &resolved(""), &Environment::here("a card")).unwrap();
+        assert!(other.notes()[0].contains("not bit-exact"), "{:?}", other.notes());
+    }
+
+    #[test]
+    fn places_that_cannot_be_a_run_are_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let file = parent.path().join("file");
+        fs::write(&file, "mine").unwrap();
+        for path in [file.clone(), file.join("below"), parent.path().to_owned()] {
+            assert_eq!(open(&path, "").unwrap_err().exit_code(), 73, "{}", path.display());
+        }
+        assert_eq!(fs::read_to_string(&file).unwrap(), "mine");
+        assert!(!parent.path().join(LOCK).exists());
+    }
+
+    #[test]
+    fn the_log_is_rewound_to_the_resumed_step() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = open(parent.path(), "").unwrap();
+        let say = |stage, step| folder.log("step", stage, step, &[("loss", number(f64::NAN))]).unwrap();
+        for (stage, step) in [("1-mlm", 1), ("1-mlm", 2), ("2-xnli", 1), ("2-xnli", 2), ("2-xnli", 3)] {
+            say(stage, step);
+        }
+        let lines = || fs::read_to_string(parent.path().join(LOG)).unwrap().lines().count();
+        fs::OpenOptions::new().append(true).open(parent.path().join(LOG)).unwrap().write_all(b"{\"ev").unwrap();
+        for (stage, step, expected) in [("2-xnli", 9, 5), ("2-xnli", 2, 4), ("1-mlm", 1, 1), ("1-mlm", 0, 0)] {
+            folder.rewind_log(stage, step).unwrap();
+            assert_eq!(lines(), expected, "{stage} {step}");
+        }
+        say("1-mlm", 1);
+        let text = fs::read_to_string(parent.path().join(LOG)).unwrap();
+        assert_eq!(text, "{\"event\":\"step\",\"stage\":\"1-mlm\",\"step\":1,\"loss\":\"nan\"}\n");
+    }
+
+    #[test]
+    fn the_newest_whole_checkpoint_is_found_and_old_ones_go() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = open(parent.path(), "").unwrap();
+        let stage = folder.stage("1-xnli").unwrap();
+        let mut notes = Vec::new();
+        assert_eq!(stage.latest(|note| notes.push(note)).unwrap(), None);
+        let fill = |path: &Path| write_file(&path.join("state"), b"12");
+        let saved: Vec<Saved> = [5, 10, 15, 20].iter().map(|step| stage.save(*step, fill).unwrap()).collect();
+        fs::write(saved[3].path.join("state"), "13").unwrap();
+        fs::create_dir(stage.checkpoints().join("step-00000030")).unwrap();
+        assert_eq!(stage.latest(|note| notes.push(note)).unwrap(), Some(saved[2].clone()));
+        assert!(notes.len() == 1 && notes[0].contains("SHA-256"), "{notes:?}");
+        stage.prune(15).unwrap();
+        let steps: Vec<u64> = stage.saved().unwrap().iter().map(|saved| saved.step).collect();
+        assert_eq!(steps, [15, 20]);
+        assert_eq!(fs::read_to_string(stage.path().join("LATEST")).unwrap(), "step-00000020\n");
+    }
+
+    #[test]
+    fn secrets_are_blacked_out() {
+        let cases = [
+            ("run --set seed=3", "run --set seed=3"),
+            ("--set hub.token=abc", "--set [redacted]"),
+            ("--api-key abc def", "--api-key [redacted] def"),
+            ("--model https://me:pw@host/x", "--model [redacted]"),
+            ("--x=hf_abcdef", "[redacted]"),
+            ("--model a@b", "--model a@b"),
+        ];
+        for (given, expected) in cases {
+            let args = given.split(' ').map(str::to_owned);
+            assert_eq!(redacted(args).join(" "), expected);
+        }
+    }
+
+    #[test]
+    fn dates_are_right() {
+        for (seconds, expected) in [
+            (0, "1970-01-01T00:00:00Z"),
+            (951_782_400, "2000-02-29T00:00:00Z"),
+            (1_795_299_120, "2026-11-21T22:12:00Z"),
+            (4_107_542_399, "2100-02-28T23:59:59Z"),
+        ] {
+            assert_eq!(utc(seconds), expected);
+        }
+    }
+}

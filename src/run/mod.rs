@@ -1,0 +1,14 @@
+//! Running a recipe: the loop of a stage, memory and disk foreseen, the run folder, and what came out.
+
+pub mod budget;
+mod experiment;
+pub mod fit;
+pub mod folder;
+pub mod full;
+pub mod losses;
+pub mod memory;
+pub mod plan;
+pub mod progress;
+pub(crate) mod space;
+
+pub use experiment::{MethodResult, OVERLAP, Outcome, run};
