@@ -38,12 +38,7 @@ folder = "demo"
 max_eval_samples = 40
 [[stages]]
 task = "mlm"
-languages = ["en", "fi"]
-pairs = ["PAIRS"]
-layers = 0
-pair_share = 1.0
-ranked_share = 1.0
-pack = true
+mlm = { languages = ["en", "fi"], pairs = ["PAIRS"], layers = 0, pair_share = 1.0, ranked_share = 1.0, pack = true }
 updates = 5
 max_train_samples = 120
 max_length = 40
@@ -53,11 +48,7 @@ checkpoint_every = 2
 evaluate_every = 0
 [[stages]]
 task = "mlm"
-languages = ["en", "fi"]
-pairs = ["PAIRS"]
-pair_share = 0.5
-ranked_share = 0.5
-pack = true
+mlm = { languages = ["en", "fi"], pairs = ["PAIRS"], ranked_share = 0.5, pack = true }
 updates = 10
 max_train_samples = 120
 max_length = 40
@@ -67,11 +58,8 @@ checkpoint_every = 3
 evaluate_every = 4
 [[stages]]
 task = "mlm"
-languages = ["en", "fi"]
-pairs = ["PAIRS"]
+mlm = { languages = ["en", "fi"], pairs = ["PAIRS"], ranked_share = 0.5 }
 freeze_word_embeddings = true
-pair_share = 0.5
-ranked_share = 0.5
 updates = 4
 max_train_samples = 120
 max_length = 40
@@ -115,7 +103,7 @@ fn main() {
         Test::new("resume::spans: cpu", || check_kind("span")),
         Test::new("resume::alternatives: cpu", || check_kind("choose")),
         Test::new("resume::tags, spans and masked words at once: cpu", || {
-            check_kinds(&["tag", "span"], "beside = [\"span\", \"mlm\"]\ntask_alpha = 0.0\npairs = [\"PAIRS\"]")
+            check_kinds(&["tag", "span"], "beside = [\"span\", \"mlm\"]\ntask_alpha = 0.0\nmlm.pairs = [\"PAIRS\"]")
         }),
         Test::new("resume::ranked results: cpu", || check_kind("rank")),
         Test::new("resume::stopped while a model is measured", stopped_while_measuring),

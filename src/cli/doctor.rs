@@ -1,6 +1,6 @@
 //! `rxlt doctor`: whether a device computes what it should, and how fast.
 
-use super::{Force, device::Which, print};
+use super::{Force, device::Which, print, wrapped};
 use crate::{
     array::Precision,
     bench::Machine,
@@ -126,25 +126,6 @@ fn line(finding: &Finding) -> String {
         text += &wrapped(detail, 12);
     }
     text
-}
-
-/// Words in lines of at most 100 characters, behind a margin.
-fn wrapped(words: &str, margin: usize) -> String {
-    const WIDTH: usize = 100;
-    let (mut text, mut column) = (String::new(), WIDTH);
-    for word in words.split_whitespace() {
-        let length = word.chars().count();
-        if column + 1 + length > WIDTH {
-            text += &format!("{}{:margin$}", if text.is_empty() { "" } else { "\n" }, "");
-            column = margin;
-        } else {
-            text.push(' ');
-            column += 1;
-        }
-        text += word;
-        column += length;
-    }
-    text + "\n"
 }
 
 /// What came of an examination.

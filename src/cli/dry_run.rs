@@ -286,7 +286,7 @@ fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut S
         [] => line(out, format_args!("no item of the dev and test data is trained on, and no test item selected by")),
         found => found.iter().for_each(|sentence| line(out, format_args!("note: {sentence}"))),
     }
-    if recipe.stages.iter().any(|stage| stage.reads_text() && stage.leave_out.is_empty()) {
+    if recipe.stages.iter().filter_map(|stage| stage.mlm.as_ref()).any(|mlm| mlm.leave_out.is_empty()) {
         line(
             out,
             format_args!("note: texts of mlm were not looked for in dev and test data: leave_out takes these out"),

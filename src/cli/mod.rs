@@ -140,6 +140,25 @@ fn start_threads() -> Result<()> {
         .map_err(|error| Error::Device(format!("RAYON_NUM_THREADS={wanted}: {error}; {remedy}")))
 }
 
+/// Words in lines of at most 80 characters, behind a margin.
+fn wrapped(words: &str, margin: usize) -> String {
+    const WIDTH: usize = 80;
+    let (mut text, mut column) = (String::new(), WIDTH);
+    for word in words.split_whitespace() {
+        let length = word.chars().count();
+        if column + 1 + length > WIDTH {
+            text += &format!("{}{:margin$}", if text.is_empty() { "" } else { "\n" }, "");
+            column = margin;
+        } else {
+            text.push(' ');
+            column += 1;
+        }
+        text += word;
+        column += length;
+    }
+    text + "\n"
+}
+
 /// Writes to stdout. A reader that has left, as `head` does, is no failure.
 fn print(text: &str) -> Result<()> {
     let mut out = io::stdout().lock();

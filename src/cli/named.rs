@@ -98,7 +98,7 @@ pub(super) fn pin(recipe: &mut Recipe, network: Network) -> Result<()> {
 /// What a run reads of a data set: training and dev data of all stages, test data of the last, and what is left out of texts.
 fn read_by(recipe: &Recipe) -> Result<Vec<(&'static Task, Split, Vec<String>)>> {
     let mut all = Vec::new();
-    for name in recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
+    for name in recipe.stages.iter().filter_map(|stage| stage.mlm.as_ref()).flat_map(|mlm| &mlm.leave_out) {
         let task = tasks::find(name)?;
         all.extend([Split::Dev, Split::Test].map(|split| (task, split, Vec::new())));
     }

@@ -2,18 +2,21 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Force, print};
+use super::{Force, print, wrapped};
 use crate::{
     checkpoint::Output,
-    error::Result,
-    recipe::{Resolved, SHIPPED, find},
+    error::{Error, Result, did_you_mean},
+    recipe::{
+        Resolved, SHIPPED, find,
+        keys::{Key, keys},
+    },
     report::{Column, Table},
 };
 
 /// List, show or copy the recipes that ship.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  rxlt recipe ls\n  rxlt recipe show xnli-adv\n  rxlt recipe copy xnli-adv mine.toml"
+    after_help = "Examples:\n  rxlt recipe ls\n  rxlt recipe show xnli-adv\n  rxlt recipe keys warmup\n  rxlt recipe copy xnli-adv mine.toml"
 )]
 pub struct Args {
     #[command(subcommand)]
@@ -32,6 +35,11 @@ enum Command {
         #[arg(long)]
         resolved: bool,
     },
+    /// List every key that a recipe may have, with its default and what it means.
+    Keys {
+        /// Only keys in whose name this stands.
+        part: Option<String>,
+    },
     /// Copy one into a file, to change it.
     Copy {
         /// Its name.
@@ -49,6 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
         Command::Ls => list(),
         Command::Show { name, resolved: false } => print(find(name)?),
         Command::Show { name, resolved: true } => print(&Resolved::parse(find(name)?, name, &[])?.to_toml()),
+        Command::Keys { part } => list_keys(part.as_deref().unwrap_or_default()),
         Command::Copy { name, file, force } => {
             copy(name, &file.clone().unwrap_or_else(|| format!("{name}.toml").into()), force)
         }
@@ -61,6 +70,20 @@ fn list() -> Result<()> {
         table = table.row([*name, &Resolved::parse(text, name, &[])?.recipe.about]);
     }
     print(&table.to_text())
+}
+
+fn list_keys(part: &str) -> Result<()> {
+    let all = keys();
+    let found: Vec<&Key> = all.iter().filter(|key| key.name.contains(part)).collect();
+    if found.is_empty() {
+        let known = did_you_mean(part, all.iter().map(|key| key.name.as_str()));
+        return Err(Error::Usage(format!("no key has \"{part}\" in its name; {known}")));
+    }
+    let entry = |key: &&Key| {
+        let default = if key.default.is_empty() { String::new() } else { format!(" = {}", key.default) };
+        format!("{}{default}\n{}", key.name, wrapped(&key.meaning, 4))
+    };
+    print(&found.iter().map(entry).collect::<Vec<_>>().join("\n"))
 }
 
 fn copy(name: &str, file: &Path, force: &Force) -> Result<()> {

@@ -282,7 +282,7 @@ fn moved_with_data(args: &Args, folder: &Path) -> Vec<(String, toml::Value)> {
     };
     let mut all = Vec::new();
     for (i, stage) in recipe.stages.iter().enumerate() {
-        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text), ("pairs", &stage.pairs)] {
+        for (key, paths) in stage.paths() {
             if paths.iter().any(|path| moved(path).is_some()) {
                 let path = |path: &String| moved(path).unwrap_or_else(|| toml::Value::String(path.clone()));
                 all.push((format!("stages.{i}.{key}"), toml::Value::Array(paths.iter().map(path).collect())));
@@ -371,7 +371,7 @@ fn paths_of(recipe: &Recipe) -> Vec<(String, &String, &'static str)> {
         named.push(("data.folder".into(), &recipe.data.folder, remedy));
     }
     for (i, stage) in recipe.stages.iter().enumerate() {
-        for (key, paths) in [("train_files", &stage.train_files), ("text", &stage.text), ("pairs", &stage.pairs)] {
+        for (key, paths) in stage.paths() {
             named.extend(paths.iter().map(|path| (format!("stages.{i}.{key}"), path, "set it to what is there")));
         }
     }

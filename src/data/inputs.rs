@@ -180,8 +180,8 @@ fn named(recipe: &Recipe) -> Result<Vec<(String, PathBuf)>> {
             files.extend(model_files(&folder)?.into_iter().map(|path| (role.to_owned(), path)));
         }
     }
-    for stage in &recipe.stages {
-        for (role, paths, ending) in [("text", &stage.text, "txt"), ("pairs", &stage.pairs, "tsv")] {
+    for mlm in recipe.stages.iter().filter_map(|stage| stage.mlm.as_ref()) {
+        for (role, paths, ending) in mlm.paths() {
             let paths = crate::data::files(paths, ending)?;
             files.extend(paths.into_iter().map(|path| (role.to_owned(), path)));
         }

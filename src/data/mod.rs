@@ -10,7 +10,7 @@ use self::corpus::{Text, folded};
 use crate::{
     error::{Error, Result},
     hub, input,
-    recipe::{self, Recipe, Stage},
+    recipe::{self, Mlm, Recipe, Stage},
     tasks::{
         self, Loaded, Split, Task, demo,
         overlap::{self, Overlap},
@@ -113,23 +113,24 @@ impl<'a> Data<'a> {
 
     /// The texts of a stage of masked language modelling, by language or pair of languages.
     pub fn texts(&self, stage: &Stage) -> Result<Texts> {
+        let mlm = stage.reading();
         let limit = stage.max_train_samples.unwrap_or(if self.is_demo() { DEMO_TEXTS } else { usize::MAX });
-        let wanted = |code: &str| stage.languages.is_empty() || stage.languages.iter().any(|wanted| wanted == code);
+        let wanted = |code: &str| mlm.languages.is_empty() || mlm.languages.iter().any(|wanted| wanted == code);
         let mut groups: BTreeMap<String, Vec<Text>> = BTreeMap::new();
-        if self.is_demo() && stage.text.is_empty() {
+        if self.is_demo() && mlm.text.is_empty() {
             for code in demo::LANGUAGES.iter().filter(|code| wanted(code)) {
                 let texts = demo::text(code, DEMO_SEED, limit).into_iter().map(|a| Text { a, b: None });
                 groups.insert((*code).to_string(), texts.collect());
             }
         }
-        for path in files(&stage.text, "txt")? {
+        for path in files(&mlm.text, "txt")? {
             let code = last_name(&path);
             if wanted(&code) {
                 let texts = read_lines(&path, limit)?.into_iter().map(|(_, a)| Text { a, b: None });
                 groups.entry(code).or_default().extend(texts);
             }
         }
-        for path in files(&stage.pairs, "tsv")? {
+        for path in files(&mlm.pairs, "tsv")? {
             let code = last_name(&path);
             if code.split('-').all(wanted) {
                 let lines = read_lines(&path, limit)?;
@@ -137,22 +138,22 @@ impl<'a> Data<'a> {
                 groups.entry(code).or_default().extend(pairs.collect::<Result<Vec<_>>>()?);
             }
         }
-        check_texts(stage, &groups)?;
-        let left_out = self.leave_out(stage, &mut groups)?;
+        check_texts(mlm, &groups)?;
+        let left_out = self.leave_out(mlm, &mut groups)?;
         Ok(Texts { groups, left_out })
     }
 
     /// Takes out every text of which a side is a sentence of the tasks that the stage names, however it is cased and
     /// punctuated. Returns how many by task.
-    fn leave_out(&self, stage: &Stage, groups: &mut BTreeMap<String, Vec<Text>>) -> Result<BTreeMap<String, usize>> {
+    fn leave_out(&self, mlm: &Mlm, groups: &mut BTreeMap<String, Vec<Text>>) -> Result<BTreeMap<String, usize>> {
         let mut owners: HashMap<String, usize> = HashMap::new();
-        for (number, name) in stage.leave_out.iter().enumerate() {
+        for (number, name) in mlm.leave_out.iter().enumerate() {
             for sentence in tasks::find(name)?.measured(&self.folder()?)?.texts {
                 owners.entry(folded(&sentence)).or_insert(number);
             }
         }
         owners.remove("");
-        let mut counts = vec![0; stage.leave_out.len()];
+        let mut counts = vec![0; mlm.leave_out.len()];
         for texts in groups.values_mut().filter(|_| !owners.is_empty()) {
             texts.retain(|text| match text.sides().find_map(|side| owners.get(&folded(side))) {
                 Some(number) => {
@@ -162,13 +163,13 @@ impl<'a> Data<'a> {
                 None => true,
             });
         }
-        Ok(stage.leave_out.iter().cloned().zip(counts).collect())
+        Ok(mlm.leave_out.iter().cloned().zip(counts).collect())
     }
 
     /// The files of every task that a stage's texts are held against.
     pub fn measured_files(&self) -> Result<Vec<PathBuf>> {
         let mut files = Vec::new();
-        for name in self.recipe.stages.iter().flat_map(|stage| &stage.leave_out) {
+        for name in self.recipe.stages.iter().filter_map(|stage| stage.mlm.as_ref()).flat_map(|mlm| &mlm.leave_out) {
             files.extend(tasks::find(name)?.measured(&self.folder()?)?.files);
         }
         files.sort();
@@ -224,9 +225,9 @@ impl Texts {
     }
 }
 
-fn check_texts(stage: &Stage, groups: &BTreeMap<String, Vec<Text>>) -> Result<()> {
+fn check_texts(mlm: &Mlm, groups: &BTreeMap<String, Vec<Text>>) -> Result<()> {
     let missing: Vec<&str> =
-        stage.languages.iter().map(String::as_str).filter(|code| !groups.contains_key(*code)).collect();
+        mlm.languages.iter().map(String::as_str).filter(|code| !groups.contains_key(*code)).collect();
     match (&missing[..], groups.values().all(Vec::is_empty)) {
         ([], false) => Ok(()),
         ([], true) => {
@@ -319,19 +320,20 @@ mod tests {
         }
         let mut recipe = Recipe::default();
         recipe.data.folder = folder.path().display().to_string();
-        let mut stage = Stage {
+        let mlm = Mlm {
             text: vec![path("de.txt")],
             pairs: vec![path("news.de-en.tsv")],
             leave_out: vec!["tatoeba".to_string()],
-            ..Stage::default()
+            ..Mlm::default()
         };
+        let mut stage = Stage { mlm: Some(mlm), ..Stage::default() };
         let texts = Data::new(&recipe).texts(&stage).unwrap();
         assert_eq!(texts.left_out["tatoeba"], 2);
         let day = |b: Option<&str>| Text { a: b.map_or("Guten Tag.", |_| "Good day.").into(), b: b.map(str::to_owned) };
         assert_eq!(texts.groups["de"], [day(None)]);
         assert_eq!(texts.groups["de-en"], [day(Some("Guten Tag."))]);
 
-        stage.pairs = vec![path("broken.de-en.tsv")];
+        stage.mlm.as_mut().unwrap().pairs = vec![path("broken.de-en.tsv")];
         let error = Data::new(&recipe).texts(&stage).err().unwrap();
         assert!(error.message().contains("broken.de-en.tsv:1: expected two texts, found 1 fields"), "{error}");
     }

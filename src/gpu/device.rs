@@ -25,8 +25,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Submissions that may wait for the device while the host records the next.
-pub(super) const MAX_IN_FLIGHT: usize = 3;
 /// Buffers of up to this many bytes that brought numbers to the host are used again.
 const SMALL_READ: u64 = 4 << 10;
 

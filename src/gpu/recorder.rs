@@ -1,6 +1,6 @@
 //! The command buffer being recorded: dispatches, copies, and the words that go along with them.
 
-use super::{Gpu, device::MAX_IN_FLIGHT, faults::lock, pipeline::Pipeline, pool::count, timer::Times};
+use super::{Gpu, faults::lock, pipeline::Pipeline, pool::count, timer::Times};
 use crate::{
     error::{Error, raise},
     profile::{self, Clock, Record},
@@ -10,6 +10,8 @@ use std::{
     sync::{Arc, Mutex, OnceLock, mpsc},
 };
 
+/// Submissions that may wait for the device while the host records the next.
+const MAX_IN_FLIGHT: usize = 3;
 /// Dispatches after which the queue gets its work even though nobody asked.
 const MAX_DISPATCHES: usize = 2_000;
 /// The room for one dispatch's uniform: the largest alignment that an adapter may ask for.

@@ -47,7 +47,8 @@ pub struct Shared {
 impl Shared {
     pub(super) fn build(builder: &mut Builder, config: &Config) -> Shared {
         let turns = Turns::new(builder, config);
-        Shared { turns, relative: RelativePositions::build(builder, config).map(Arc::new) }
+        let first_site = 1 + config.num_hidden_layers * SITES_PER_LAYER;
+        Shared { turns, relative: RelativePositions::build(builder, config, first_site).map(Arc::new) }
     }
 
     /// Dropout sites behind those of the layers.

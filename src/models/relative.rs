@@ -1,6 +1,6 @@
 //! The table of relative positions that all layers of an encoder share (He et al., 2021): each maps it to keys and queries.
 
-use super::{Config, layer::SITES_PER_LAYER};
+use super::Config;
 use crate::{
     nn::{Builder, Fill, LayerNorm, Pass},
     ops::Buckets,
@@ -33,7 +33,7 @@ pub struct RelativePositions {
 
 impl RelativePositions {
     /// What the encoder has of it, if its attention is disentangled.
-    pub(super) fn build(builder: &mut Builder, config: &Config) -> Option<RelativePositions> {
+    pub(super) fn build(builder: &mut Builder, config: &Config, first_site: usize) -> Option<RelativePositions> {
         let (h, longest) = (config.hidden_size, config.max_position_embeddings);
         let makes = builder.makes();
         let laid_out = |side, reach| match makes {
@@ -45,7 +45,7 @@ impl RelativePositions {
             table: builder.within(table, |builder| builder.parameter("weight", &[2 * side, h], Fill::Normal)),
             norm: LayerNorm::build(builder, norm, h, config.layer_norm_eps, config.biases.norms),
             dropout: config.hidden_dropout_prob,
-            first_site: 1 + config.num_hidden_layers * SITES_PER_LAYER,
+            first_site,
         };
         config.relative.map(build)
     }

@@ -20,14 +20,7 @@ impl Recipe {
                 stage.task_alpha.get_or_insert(1.0);
             }
             if stage.reads_text() {
-                stage.mask_probability.get_or_insert(0.15);
-                stage.alpha.get_or_insert(0.3);
-                stage.pack.get_or_insert(false);
-                if !stage.pairs.is_empty() {
-                    stage.pair_share.get_or_insert(0.5);
-                    stage.ranked_share.get_or_insert(0.0);
-                    stage.restart_positions.get_or_insert(false);
-                }
+                stage.mlm.get_or_insert_default();
             }
         }
         if self.methods.is_empty() {
@@ -79,14 +72,17 @@ impl Recipe {
     pub fn check_sizes(&self, config: &Config) -> Result<()> {
         let (depth, longest) = (config.num_hidden_layers, config.longest_input());
         for (i, stage) in self.stages.iter().enumerate() {
-            let asked = stage.layers.unwrap_or(depth);
+            let mlm = stage.mlm.as_ref();
+            let asked = mlm.and_then(|mlm| mlm.layers).unwrap_or(depth);
             if asked > depth {
-                let message = format!("stages.{i}.layers is {asked}, and the model has {depth}; leave it out for all");
+                let message =
+                    format!("stages.{i}.mlm.layers is {asked}, and the model has {depth}; leave it out for all");
                 return Err(Error::Config(message));
             }
-            if (config.rotation.is_some() || config.relative.is_some()) && stage.restart_positions == Some(true) {
+            let anew = mlm.is_some_and(|mlm| mlm.restart_positions);
+            if anew && (config.rotation.is_some() || config.relative.is_some()) {
                 return Err(Error::Config(format!(
-                    "stages.{i}.restart_positions: the model's positions are distances, which begin anew nowhere; leave it out"
+                    "stages.{i}.mlm.restart_positions: the model's positions are distances, which begin anew nowhere; leave it out"
                 )));
             }
             if stage.max_length > longest {
@@ -158,8 +154,11 @@ impl Recipe {
         problems.unless(layers <= MOST_LAYERS, "model.fresh.num_hidden_layers", "1000 or less", &layers);
         problems.unless(fresh.n_parameters() <= MOST_PARAMETERS, "model.fresh", "at most 1e10 parameters", &numbers);
         for (i, stage) in self.stages.iter().enumerate() {
-            let (asked, expected) = (stage.layers.unwrap_or(0), format!("at most {}", fresh.num_hidden_layers));
-            problems.unless(asked <= fresh.num_hidden_layers, &format!("stages.{i}.layers"), &expected, &asked);
+            let (asked, expected) = (
+                stage.mlm.as_ref().and_then(|mlm| mlm.layers).unwrap_or(0),
+                format!("at most {}", fresh.num_hidden_layers),
+            );
+            problems.unless(asked <= fresh.num_hidden_layers, &format!("stages.{i}.mlm.layers"), &expected, &asked);
         }
         let divides = fresh.hidden_size.is_multiple_of(fresh.num_attention_heads.max(1));
         let multiple = format!("a multiple of num_attention_heads ({})", fresh.num_attention_heads);
@@ -237,47 +236,20 @@ impl Stage {
         );
         let alpha = self.task_alpha.unwrap_or(1.0);
         problems.unless((0.0..=1.0).contains(&alpha), &key("task_alpha"), "a number from 0 to 1", &alpha);
-        problems.say(any && self.layers.is_some(), &key("layers"), "tasks beside each other take the whole encoder");
+        let layers = self.mlm.as_ref().and_then(|mlm| mlm.layers);
+        problems.say(any && layers.is_some(), &key("mlm.layers"), "tasks beside each other take the whole encoder");
     }
 
     /// The settings of masked language modelling.
     fn check_text(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {
-        if self.reads_text() {
-            let none = self.text.is_empty() && self.pairs.is_empty() && !demo;
-            problems.say(none, &key("text"), "mlm needs text: name files or folders");
-            let (mask, alpha) = (self.mask_probability.unwrap_or(0.15), self.alpha.unwrap_or(0.3));
-            problems.unless(is_rate(mask) && mask > 0.0, &key("mask_probability"), "above 0 and below 1", &mask);
-            problems.unless((0.0..=1.0).contains(&alpha), &key("alpha"), "a number from 0 to 1", &alpha);
-            let share = self.pair_share.unwrap_or(0.5);
-            problems.unless((0.0..=1.0).contains(&share), &key("pair_share"), "a number from 0 to 1", &share);
-            let ranked = self.ranked_share.unwrap_or(0.0);
-            problems.unless((0.0..=1.0).contains(&ranked), &key("ranked_share"), "a number from 0 to 1", &ranked);
-            let decays = self.layers.is_some() && self.weight_decay != 0.0;
-            let message = "with layers, expected 0: those that take no part would shrink";
-            problems.say(decays, &key("weight_decay"), message);
-            for name in &self.leave_out {
-                let known = || tasks::all().into_iter().map(|task| task.name);
-                let message = || format!("no task \"{name}\"; {}", did_you_mean(name, known()));
-                problems.say(tasks::find(name).is_err(), &key("leave_out"), message());
-            }
-            return;
+        let Some(mlm) = &self.mlm else { return };
+        if !self.reads_text() {
+            return problems.say(true, &key("mlm"), "only mlm has these settings");
         }
-        let given = [
-            ("text", !self.text.is_empty()),
-            ("pairs", !self.pairs.is_empty()),
-            ("pair_share", self.pair_share.is_some()),
-            ("ranked_share", self.ranked_share.is_some()),
-            ("restart_positions", self.restart_positions.is_some()),
-            ("pack", self.pack.is_some()),
-            ("leave_out", !self.leave_out.is_empty()),
-            ("languages", !self.languages.is_empty()),
-            ("layers", self.layers.is_some()),
-            ("mask_probability", self.mask_probability.is_some()),
-            ("alpha", self.alpha.is_some()),
-        ];
-        for (name, given) in given {
-            problems.say(given, &key(name), "only mlm has this setting");
-        }
+        let decays = mlm.layers.is_some() && self.weight_decay != 0.0;
+        let message = "with layers, expected 0: those that take no part would shrink";
+        problems.say(decays, &key("weight_decay"), message);
+        mlm.check(&|name| key(&format!("mlm.{name}")), demo, problems);
     }
 }
 

@@ -22,15 +22,19 @@ use crate::{
 };
 
 mod check;
+pub mod keys;
+mod mlm;
 pub mod own;
 mod parse;
+mod schema;
 mod shipped;
 
 pub use crate::learn::methods::Method;
+pub use mlm::Mlm;
 pub use shipped::{SHIPPED, find};
 
 /// The version of the keys; a recipe of another one is refused.
-pub const SCHEMA: u32 = 1;
+pub const SCHEMA: u32 = 2;
 
 /// The task of masked language modelling, which has texts instead of examples.
 pub const MLM: &str = "mlm";
@@ -193,46 +197,13 @@ pub struct Stage {
     pub checkpoint_every: u64,
     /// Which of the models evaluated is kept.
     pub select: Select,
-    /// Text files, or folders of files such as `de.txt`, for `mlm`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub text: Vec<String>,
-    /// Files of sentence pairs such as `news.de-en.tsv`, parted by a tab, or folders of them, for `mlm`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub pairs: Vec<String>,
-    /// In `mlm` the share of sequences that are pairs, where there are both.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pair_share: Option<f64>,
-    /// In `mlm` the share of pairs of which each side is a sequence of its own, to be told from all others in the batch
-    /// by its translation; the rest are one sequence, in which words are guessed from their translation.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub ranked_share: Option<f64>,
-    /// Whether the words of the second side of such a sequence have the positions that they would have alone (Conneau &
-    /// Lample, 2019), rather than going on from the first side's.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub restart_positions: Option<bool>,
-    /// Whether consecutive sentences of a language share a sequence in `mlm`, up to `max_length`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub pack: Option<bool>,
-    /// Tasks of the data folder whose dev and test sentences are taken out of the texts of `mlm`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub leave_out: Vec<String>,
-    /// The languages of the text to use for `mlm`; none named: all.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub languages: Vec<String>,
     /// Whether the word table stays as it is, so that words keep the places that pretraining gave them: training in one
     /// language moves only that one's (Wu & Dredze, 2019, freeze it with the lowest layers).
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub freeze_word_embeddings: bool,
-    /// How many of the encoder's layers take part in `mlm`, from the first on: 0 trains the embeddings alone, which is
-    /// a quick start. Not given: all.
+    /// What masked language modelling reads and does, where it is the task or beside it.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub layers: Option<usize>,
-    /// Share of the tokens to be predicted in `mlm`.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mask_probability: Option<f64>,
-    /// In `mlm` a language with a share p of the text is drawn in proportion to p to the power of this.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub alpha: Option<f64>,
+    pub mlm: Option<Mlm>,
 }
 
 /// Which of the models evaluated is kept.
@@ -315,18 +286,8 @@ impl Default for Stage {
             evaluate_every: 500,
             checkpoint_every: 500,
             select: Select::Best,
-            text: Vec::new(),
-            pairs: Vec::new(),
-            pair_share: None,
-            ranked_share: None,
-            restart_positions: None,
-            pack: None,
-            leave_out: Vec::new(),
-            languages: Vec::new(),
             freeze_word_embeddings: false,
-            layers: None,
-            mask_probability: None,
-            alpha: None,
+            mlm: None,
         }
     }
 }
@@ -360,13 +321,13 @@ impl Recipe {
     /// The first stage that trains on the same texts, cut in the same way, as a stage of masked language modelling.
     pub fn first_with_texts_of(&self, index: usize) -> usize {
         let stage = &self.stages[index];
-        let same = |other: &Stage| {
-            other.reads_text()
-                && stage.reads_text()
-                && (&other.text, &other.pairs) == (&stage.text, &stage.pairs)
-                && (&other.leave_out, &other.languages) == (&stage.leave_out, &stage.languages)
-                && other.max_train_samples == stage.max_train_samples
-                && (other.max_length, other.pack) == (stage.max_length, stage.pack)
+        let same = |other: &Stage| match (&other.mlm, &stage.mlm) {
+            (Some(theirs), Some(mlm)) => {
+                theirs.has_texts_of(mlm)
+                    && other.max_train_samples == stage.max_train_samples
+                    && (other.max_length, theirs.pack) == (stage.max_length, mlm.pack)
+            }
+            _ => false,
         };
         self.stages.iter().position(same).unwrap_or(index)
     }
@@ -376,6 +337,18 @@ impl Stage {
     /// The task; `None` for masked language modelling.
     pub fn task(&self) -> Result<Option<&'static Task>> {
         if self.is_mlm() { Ok(None) } else { tasks::find(&self.task).map(Some) }
+    }
+
+    /// The files and folders that the stage names, by their keys.
+    pub fn paths(&self) -> Vec<(String, &[String])> {
+        let texts = self.mlm.iter().flat_map(|mlm| mlm.paths());
+        let texts = texts.map(|(key, paths, _)| (format!("mlm.{key}"), paths));
+        std::iter::once(("train_files".to_owned(), &self.train_files[..])).chain(texts).collect()
+    }
+
+    /// What it reads as masked language modelling, of a stage that does in a recipe that is complete.
+    pub fn reading(&self) -> &Mlm {
+        self.mlm.as_ref().expect("a stage that reads text has its settings")
     }
 
     /// Whether this is masked language modelling.
@@ -446,6 +419,13 @@ pub struct Resolved {
     pub recipe: Recipe,
     /// By key such as `stages.0.learning_rate`: `default`, `FILE:LINE` or `--set`.
     pub sources: BTreeMap<String, String>,
+}
+
+/// A recipe's table with what follows from it filled in; as it is where it is no recipe of today.
+fn completed(table: Table) -> Table {
+    let Ok(mut recipe) = Recipe::deserialize(table.clone()) else { return table };
+    recipe.complete();
+    Resolved { recipe, sources: BTreeMap::new() }.table()
 }
 
 /// A value set on the command line: `stages.1.learning_rate=1e-4`.
@@ -530,7 +510,7 @@ impl Resolved {
     /// What differs from another recipe's TOML: key, value there, value here.
     pub fn differences(&self, other: &str) -> Result<Vec<(String, String, String)>, String> {
         let other: Table = toml::from_str(other).map_err(|error| error.message().to_owned())?;
-        let (there, here) = (parse::flatten(&other), parse::flatten(&self.table()));
+        let (there, here) = (parse::flatten(&completed(schema::upgraded(other).0)), parse::flatten(&self.table()));
         let keys: BTreeSet<&String> = there.keys().chain(here.keys()).collect();
         let show = |value: Option<&Value>| value.map_or("not given".to_owned(), Value::to_string);
         let changed = keys.into_iter().filter(|key| *key != "about" && there.get(*key) != here.get(*key));

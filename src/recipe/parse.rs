@@ -8,7 +8,7 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
-use super::{Recipe, Setting};
+use super::{Recipe, Setting, schema};
 use crate::{
     error::{Error, Result, did_you_mean},
     input,
@@ -68,12 +68,16 @@ fn read_alone(text: &str, name: &str) -> Result<(Table, BTreeMap<String, String>
         let line = error.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
         refuse(name, &line, &error)
     };
-    let table: Table = toml::from_str(text).map_err(refused)?;
-    toml::from_str::<Recipe>(text).map_err(refused)?;
+    let (table, moved) = schema::upgraded(toml::from_str(text).map_err(refused)?);
+    match moved.is_empty() {
+        true => _ = toml::from_str::<Recipe>(text).map_err(refused)?,
+        false => _ = Recipe::deserialize(table.clone()).map_err(|error| refuse(name, "", &error))?,
+    }
     let spans = DeTable::parse(text).map_err(refused)?;
     let mut places = BTreeMap::new();
     for (key, value) in spans.get_ref() {
         locate(key.get_ref(), value, &mut |key, at| {
+            let key = moved.get(&key).cloned().unwrap_or(key);
             places.insert(key, format!("{name}:{}", line_at(text, at)));
         });
     }
@@ -88,7 +92,11 @@ pub(super) fn refuse(name: &str, place: &str, error: &toml::de::Error) -> Error 
     let message = match unknown.iter().find(|(prefix, _)| message.starts_with(prefix)) {
         Some((_, what)) => {
             let wrong = quoted.next().unwrap_or_default();
-            format!("unknown {what} \"{wrong}\"; {}", did_you_mean(wrong, quoted))
+            let remedy = match schema::is_of_mlm(wrong) {
+                true => "it belongs in mlm, that is below [stages.mlm]".to_owned(),
+                false => did_you_mean(wrong, quoted),
+            };
+            format!("unknown {what} \"{wrong}\"; {remedy}")
         }
         None if message.contains("unicode value digits") || message.contains("escape") => format!(
             "{}; \\ begins an escape inside double quotes: write a Windows path in 'single quotes' or with /",
@@ -214,6 +222,9 @@ pub(super) fn apply(mut table: Table, settings: &[Setting]) -> Result<(Table, BT
     let mut sources = BTreeMap::new();
     for setting in settings {
         let shown = format!("{} {}={}", setting.flag, setting.key, setting.value);
+        if let Some(today) = schema::key_today(&setting.key) {
+            return Err(Error::Config(format!("{shown}: this setting is {today} now")));
+        }
         table = try_values(&table, setting, &shown)?;
         sources.retain(|key: &String, _| flatten(&table).contains_key(key));
         let below = format!("{}.", setting.key);

@@ -138,7 +138,7 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
     let cases: &[(&str, &[&str])] = &[
         ("beside = [\"xnlj\"]", &["t.toml:6: stages.0.beside: no task \"xnlj\"; did you mean \"xnli\"?"]),
         ("beside = [\"udpos\", \"udpos\"]", &["stages.0.beside: \"udpos\" is learned already"]),
-        ("beside = [\"mlm\"]", &["stages.0.text: mlm needs text"]),
+        ("beside = [\"mlm\"]", &["stages.0.mlm.text: mlm needs text"]),
         ("task_alpha = 0.5", &["stages.0.task_alpha: only a stage with beside has this setting"]),
         ("beside = [\"udpos\"]\ntask_alpha = 2.0", &["stages.0.task_alpha: expected a number from 0 to 1, found 2"]),
         ("lerning_rate = 1", &["t.toml:6: unknown key \"lerning_rate\"; did you mean \"learning_rate\"?"]),
@@ -153,19 +153,25 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
         ("betas = [0.9]", &["t.toml:6: ", "2"]),
         ("epochs = 1\nupdates = 2", &["t.toml:7: stages.0.updates: expected either epochs or updates, found both"]),
         ("select = \"bset\"", &["t.toml:6: unknown value \"bset\"; did you mean \"best\"?"]),
-        ("alpha = 0.5", &["t.toml:6: stages.0.alpha: only mlm has this setting"]),
+        ("alpha = 0.5", &["t.toml:6: stages.0.mlm: only mlm has these settings"]),
         ("epochs = ", &["t.toml:6: "]),
         ("[[stages]]\ntask = \"xnil\"", &["t.toml:7: stages.1.task: no task \"xnil\"; did you mean \"xnli\"?"]),
-        ("[[stages]]\ntask = \"mlm\"", &["t.toml:7: stages.1.text: mlm needs text"]),
-        ("[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\n[[methods]]\nadv = {}", &["methods are compared by a task"]),
-        ("[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\npair_share = 2", &["pair_share: expected a number from 0 to 1"]),
-        ("layers = 1", &["t.toml:6: stages.0.layers: only mlm has this setting"]),
+        ("[[stages]]\ntask = \"mlm\"", &["t.toml:7: stages.1.mlm.text: mlm needs text"]),
         (
-            "[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nlayers = 0\nweight_decay = 0.1",
+            "[[stages]]\ntask = \"mlm\"\nmlm = { text = [\"t\"] }\n[[methods]]\nadv = {}",
+            &["methods are compared by a task"],
+        ),
+        (
+            "[[stages]]\ntask = \"mlm\"\nmlm = { text = [\"t\"], pair_share = 2 }",
+            &["pair_share: expected a number from 0 to 1"],
+        ),
+        ("mlm = { layers = 1 }", &["t.toml:6: stages.0.mlm: only mlm has these settings"]),
+        (
+            "[[stages]]\ntask = \"mlm\"\nweight_decay = 0.1\nmlm = { text = [\"t\"], layers = 0 }",
             &["weight_decay: with layers, expected 0: those that take no part would shrink"],
         ),
         (
-            "[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nleave_out = [\"xnil\"]",
+            "[[stages]]\ntask = \"mlm\"\nmlm = { text = [\"t\"], leave_out = [\"xnil\"] }",
             &["no task \"xnil\"; did you mean \"xnli\"?"],
         ),
         ("[[methods]]\nrsda = {}", &["t.toml:7: unknown key \"rsda\"; did you mean \"rs-da\"?"]),
@@ -189,7 +195,7 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
     }
     for (text, expected) in [
         ("", "t.toml: name: expected letters"),
-        ("schema = 2\nname = \"t\"", "t.toml:1: schema: expected 1, found 2"),
+        ("schema = 3\nname = \"t\"", "t.toml:1: schema: expected 2, found 3"),
         ("name = \"../x\"", "t.toml:1: name: expected letters, digits"),
         ("name = \"t\"\n[model]\n", "expected model.path"),
         (
@@ -197,7 +203,7 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
             "model.fresh.do_lower_case: this is of a tokenizer to be trained, and model.tokenizer names one",
         ),
         (
-            "name = \"t\"\n[model]\nfresh = { num_hidden_layers = 2 }\n[[stages]]\ntask = \"mlm\"\ntext = [\"t\"]\nlayers = 3",
+            "name = \"t\"\n[model]\nfresh = { num_hidden_layers = 2 }\n[[stages]]\ntask = \"mlm\"\nmlm = { text = [\"t\"], layers = 3 }",
             "t.toml:7: stages.0.layers: expected at most 2, found 3",
         ),
         ("name = \"t\"\nseed = -1", "t.toml:2: "),
@@ -240,7 +246,7 @@ fn unknown_recipes_are_named() {
 #[test]
 fn positions_that_are_distances_begin_anew_nowhere() {
     let mut recipe = parse(BASE, &[]).unwrap().recipe;
-    recipe.stages[0].restart_positions = Some(true);
+    recipe.stages[0].mlm = Some(Mlm { restart_positions: true, ..Mlm::default() });
     let config = |model_type: &str| {
         let raw = serde_json::json!({
             "model_type": model_type, "vocab_size": 9, "hidden_size": 8, "num_hidden_layers": 1, "type_vocab_size": 1,
@@ -250,5 +256,31 @@ fn positions_that_are_distances_begin_anew_nowhere() {
     };
     assert!(recipe.check_sizes(&config("bert")).is_ok());
     let error = recipe.check_sizes(&config("modernbert")).unwrap_err();
-    assert!(error.message().starts_with("stages.0.restart_positions: "), "{error}");
+    assert!(error.message().starts_with("stages.0.mlm.restart_positions: "), "{error}");
+}
+
+/// A recipe of schema 1, and what a run kept of it, mean what they meant.
+#[test]
+fn recipes_of_the_first_schema_are_read() {
+    let stage = "[[stages]]\ntask = \"mlm\"\nupdates = 3\nlayers = 0\ntext = [\"t\"]\nalpha = 0.7\n";
+    let before = format!("schema = 1\nname = \"t\"\n[model]\npath = \"m\"\n{stage}");
+    let today = "schema = 2\nname = \"t\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"mlm\"\nupdates = 3\n\
+                 mlm = { layers = 0, text = [\"t\"], alpha = 0.7 }\n";
+    let (old, new) = (parse(&before, &[]).unwrap(), parse(today, &[]).unwrap());
+    assert_eq!(old.recipe, new.recipe);
+    assert_eq!(old.sources["stages.0.mlm.alpha"], "t.toml:10");
+    // What a run kept: all values, but none that had no meaning there.
+    let kept = format!("{before}epochs = 1\nmask_probability = 0.15\npack = false\n").replace("epochs = 1\n", "");
+    assert_eq!(new.differences(&kept), Ok(Vec::new()));
+    let changed = new.differences(&kept.replace("0.7", "0.3")).unwrap();
+    assert_eq!(changed.iter().map(|(key, ..)| key.as_str()).collect::<Vec<_>>(), ["stages.0.mlm.alpha"]);
+    // A key of today's schema stands in one place.
+    let error = parse(&before.replace("schema = 1", "schema = 2"), &[]).unwrap_err();
+    assert_eq!(error.message(), "t.toml:10: unknown key \"alpha\"; it belongs in mlm, that is below [stages.mlm]");
+    let error = parse(&before, &["stages.0.text=x"]).unwrap_err();
+    assert_eq!(error.message(), "--set stages.0.text=x: this setting is stages.0.mlm.text now");
+    let error = parse(&before.replace("0.7", "[7]"), &[]).unwrap_err();
+    assert!(error.message().starts_with("t.toml: invalid type"), "{error}");
+    let error = parse(&format!("schema = 3\n{BASE}"), &[]).unwrap_err();
+    assert!(error.message().contains("schema: expected 2, found 3"), "{error}");
 }

@@ -418,7 +418,7 @@ impl<'a> Run<'a> {
     fn models(&self, index: usize, stage: &Stage, start: &Start, seed: u64, name: &str) -> Result<Vec<Model>> {
         let mut model = self.model(index, start, seed, name)?;
         model.encoder.recompute = self.recipe.recompute;
-        model.encoder.depth = stage.layers.unwrap_or(model.encoder.depth);
+        model.encoder.depth = stage.mlm.as_ref().and_then(|mlm| mlm.layers).unwrap_or(model.encoder.depth);
         let mut models = vec![model];
         for place in 1..=stage.beside.len() {
             let (task, seed) = (self.task_at(index, place), seed ^ (place as u64) << 56);
@@ -566,19 +566,20 @@ impl<'a> Run<'a> {
     /// The corpus of a stage of masked language modelling, tokenized into the folder of the first stage that has it.
     fn corpus(&self, index: usize, stage: &Stage, seed: u64) -> Result<Corpus> {
         let special = (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id));
+        let mlm = stage.reading();
         let masking = Masking {
-            probability: stage.mask_probability.unwrap_or(0.15),
+            probability: mlm.mask_probability,
             mask: self.tokenizer.specials().mask,
             special: special.collect(),
             n_ids: self.tokenizer.n_ids() as u32,
         };
         let layout = Layout {
             max_length: stage.max_length,
-            pack: stage.pack.unwrap_or(false),
-            alpha: stage.alpha.unwrap_or(0.3),
-            pair_share: stage.pair_share.unwrap_or(0.5),
-            ranked_share: stage.ranked_share.unwrap_or(0.0),
-            restart_positions: stage.restart_positions.unwrap_or(false),
+            pack: mlm.pack,
+            alpha: mlm.alpha,
+            pair_share: mlm.pair_share,
+            ranked_share: mlm.ranked_share,
+            restart_positions: mlm.restart_positions,
         };
         let first = self.recipe.first_with_texts_of(index);
         let folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().join("corpus");

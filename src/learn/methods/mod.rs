@@ -60,6 +60,10 @@ macro_rules! method_of {
         }
 
         impl Method {
+            /// All that a method may consist of: name, struct of its settings, and the text of the file that defines it.
+            pub const PARTS: &[(&str, &str, &str)] =
+                &[$(($name, stringify!($part), include_str!(concat!(stringify!($field), ".rs"))),)*];
+
             /// The parts that are given, by name, an augmentation first.
             fn given(&self) -> Vec<(&'static str, &dyn Part)> {
                 let mut given: Vec<(&'static str, &dyn Part)> = Vec::new();

@@ -240,7 +240,7 @@ mod tests {
         assert!(runs[0].1[table].iter().any(|x| *x != 0.0));
         let device = Device::cpu();
         let mut builder = Builder::new(Work::Build, None, &device, 7, 0.4);
-        let positions = RelativePositions::build(&mut builder, &model.config).unwrap();
+        let positions = RelativePositions::build(&mut builder, &model.config, 0).unwrap();
         let dropped = |layer| positions.rows(layer, pass).to_vec().iter().map(|x| *x == 0.0).collect::<Vec<_>>();
         assert_ne!(dropped(0), dropped(1));
         assert_eq!(dropped(1), dropped(1));

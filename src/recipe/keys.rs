@@ -1,0 +1,103 @@
+//! Every key that a recipe may have: its default and what it means, as the structs say that recipes are read into.
+
+use std::collections::BTreeMap;
+
+use toml::{Table, Value};
+
+use super::{Fresh, Method, Mlm, Recipe, Stage, parse};
+
+/// A setting of a recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Key {
+    /// With dots, such as `stages.N.learning_rate`.
+    pub name: String,
+    /// As TOML; empty where nothing stands for what is not given.
+    pub default: String,
+    /// Its documentation.
+    pub meaning: String,
+}
+
+/// The structs of recipes: what stands before their keys, where they are defined, and their names.
+const STRUCTS: [(&str, &str, &str); 6] = [
+    ("", include_str!("mod.rs"), "Recipe"),
+    ("model.", include_str!("mod.rs"), "Model"),
+    ("model.fresh.", include_str!("mod.rs"), "Fresh"),
+    ("data.", include_str!("mod.rs"), "Data"),
+    ("stages.N.", include_str!("mod.rs"), "Stage"),
+    ("stages.N.mlm.", include_str!("mlm.rs"), "Mlm"),
+];
+
+/// All keys, in the order in which the structs name them. Those of `tasks` are a task's (`rxlt task show`).
+pub fn keys() -> Vec<Key> {
+    let methods = Method::PARTS.iter().map(|(name, part, source)| (format!("methods.N.{name}."), *source, *part));
+    let structs = STRUCTS.iter().map(|(prefix, source, name)| ((*prefix).to_owned(), *source, *name)).chain(methods);
+    let defaults = defaults();
+    let key = |name: String, meaning: String| Key {
+        default: defaults.get(&name).cloned().unwrap_or_default(),
+        name,
+        meaning,
+    };
+    let all = structs.flat_map(|(prefix, source, name)| {
+        fields(source, name).into_iter().map(move |(field, meaning)| (format!("{prefix}{field}"), meaning))
+    });
+    let mut keys: Vec<Key> =
+        all.filter(|(name, _)| !is_table(name)).map(|(name, meaning)| key(name, meaning)).collect();
+    let place = keys.iter().position(|key| key.name.starts_with("methods.")).unwrap_or(keys.len());
+    let meaning = "What it is called in tables and folder names; not given: its parts joined by +.";
+    keys.insert(place, key("methods.N.name".to_owned(), meaning.to_owned()));
+    keys
+}
+
+/// Whether a key has others below it.
+fn is_table(name: &str) -> bool {
+    let below = STRUCTS.iter().any(|(prefix, ..)| prefix.trim_end_matches('.').trim_end_matches(".N") == name);
+    below && !name.is_empty() || ["methods", "tasks"].contains(&name)
+}
+
+/// The fields of a struct in a source file, with their documentation.
+fn fields(source: &str, name: &str) -> Vec<(String, String)> {
+    let body = source.split_once(&format!("pub struct {name} {{\n")).map_or("", |(_, rest)| rest);
+    let body = body.split_once("\n}").map_or("", |(body, _)| body);
+    let (mut all, mut meaning) = (Vec::new(), Vec::new());
+    for line in body.lines().map(str::trim) {
+        if let Some(text) = line.strip_prefix("///") {
+            meaning.push(text.trim());
+        } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|line| line.split_once(':')) {
+            all.push((field.to_owned(), std::mem::take(&mut meaning).join(" ")));
+        }
+    }
+    all
+}
+
+/// The defaults by key, of a recipe with one of everything.
+fn defaults() -> BTreeMap<String, String> {
+    let parts = Method::PARTS.iter().map(|(name, ..)| ((*name).to_owned(), Value::Table(Table::new())));
+    let method = Table::from_iter(parts).try_into().expect("every setting of a method has a default");
+    let stage = Stage { mlm: Some(Mlm::default()), ..Stage::default() };
+    let mut recipe = Recipe { stages: vec![stage], methods: vec![method], ..Recipe::default() };
+    recipe.model.fresh = Some(Fresh::default());
+    let table = Table::try_from(recipe).expect("a recipe is plain data");
+    let all = parse::flatten(&table).into_iter().filter(|(_, value)| *value != Value::String(String::new()));
+    all.map(|(key, value)| (key.replace(".0.", ".N."), value.to_string())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_known_with_its_default_and_meaning() {
+        let keys = keys();
+        let silent: Vec<&Key> = keys.iter().filter(|key| key.meaning.is_empty()).collect();
+        assert!(silent.is_empty(), "{silent:?}");
+        let named: Vec<&str> = keys.iter().map(|key| key.name.as_str()).collect();
+        let unnamed: Vec<String> = defaults().into_keys().filter(|key| !named.contains(&key.as_str())).collect();
+        assert!(unnamed.is_empty(), "{unnamed:?}");
+        let of = |name: &str| keys.iter().find(|key| key.name == name).unwrap();
+        assert_eq!(of("stages.N.learning_rate").default, "0.00002");
+        assert_eq!(of("stages.N.mlm.alpha").default, "0.3");
+        assert_eq!(of("stages.N.updates").default, "");
+        assert_eq!(of("methods.N.adv.steps").meaning, of("methods.N.adv.steps").meaning.trim());
+        assert!(of("methods.N.rs-rp.vote_samples").meaning.contains("Cohen et al., 2019"));
+    }
+}
