@@ -204,7 +204,7 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
         ),
         (
             "name = \"t\"\n[model]\nfresh = { num_hidden_layers = 2 }\n[[stages]]\ntask = \"mlm\"\nmlm = { text = [\"t\"], layers = 3 }",
-            "t.toml:7: stages.0.layers: expected at most 2, found 3",
+            "t.toml:6: stages.0.mlm.layers: expected at most 2, found 3",
         ),
         ("name = \"t\"\nseed = -1", "t.toml:2: "),
         ("name = \"t\"\ngeneralized = true\n[[stages]]\ntask = \"xsid\"", "t.toml:2: generalized: only tasks of"),
