@@ -169,7 +169,7 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
     }
     let data = &named::data(data, &[(task, args.split.split(), args.languages.clone())], network)?;
     let loaded = load(args, task, data)?;
-    let folder = &named::folder(model, network)?;
+    let folder = &named::folder_for(model, task, network)?;
     let saving = Saving::of(args, folder, task, &loaded)?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));

@@ -12,7 +12,7 @@ use super::tell;
 use crate::{
     error::{Error, Result},
     hub::{DataSet, Event, Name, Settings, Snapshot, What},
-    measure::record::model_folder,
+    measure::record::{model_folder, model_folder_for},
     models::shipped,
     recipe::Recipe,
     run::{budget::Bytes, progress::Mode},
@@ -42,6 +42,14 @@ pub(super) fn folder(model: &Path, network: Network) -> Result<PathBuf> {
     match model.to_str().and_then(name_of) {
         Some(name) => fetch(&name, What::Model, network).map(|snapshot| snapshot.folder),
         None => model_folder(model),
+    }
+}
+
+/// The same for a task: of a stage that learned several, the model that has the head of this one.
+pub(super) fn folder_for(model: &Path, task: &Task, network: Network) -> Result<PathBuf> {
+    match model.to_str().and_then(name_of) {
+        Some(_) => folder(model, network),
+        None => model_folder_for(model, task.name),
     }
 }
 
@@ -125,9 +133,9 @@ pub(super) fn data(folder: &Path, read: &[(&Task, Split, Vec<String>)], network:
     }
 }
 
-/// Whether a text names a data set on the hub.
+/// Whether a text names a data set on the hub, if perhaps not as it should: then whoever fetches it says so.
 pub(super) fn is_data_set(text: &str) -> bool {
-    DataSet::find(text).is_ok_and(|set| set.is_some())
+    !matches!(DataSet::find(text), Ok(None))
 }
 
 /// Fetches what of a data set is read; returns its folder, and its name with the commit.

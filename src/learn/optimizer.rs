@@ -327,6 +327,19 @@ impl Optimizer {
         weights
     }
 
+    /// The weights of the heads beside the model's, on the host.
+    pub fn heads_beside(&self) -> Vec<Saved> {
+        let weights = self.beside().into_iter();
+        weights.map(|(name, tensor)| (name, tensor.shape().to_vec(), tensor.to_vec())).collect()
+    }
+
+    /// Overwrites them with those that [`Optimizer::heads_beside`] gave, in its order.
+    pub fn assign_beside(&self, weights: &[Saved]) {
+        for ((_, tensor), (_, _, values)) in self.beside().into_iter().zip(weights) {
+            tensor.assign(values);
+        }
+    }
+
     /// Writes the weights of the heads beside the model's, where there are any.
     pub fn write_beside(&self, path: &Path) -> Result<()> {
         let beside = self.beside();

@@ -72,6 +72,13 @@ impl Record {
         }
     }
 
+    /// Of the model with the head of the task at this place of the stage: 0 is the stage's own.
+    pub fn of_place(stage: &Stage, place: usize, task: Option<&Task>) -> Record {
+        let mut beside = [std::slice::from_ref(&stage.task), &stage.beside].concat();
+        let own = beside.remove(place);
+        Record { task: own, beside, ..Record::of(stage, task) }
+    }
+
     /// Writes it into a model's folder, and the length into the tokenizer's settings there, for transformers.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).expect("a record is plain data") + "\n";
@@ -187,6 +194,13 @@ pub fn model_folder(path: &Path) -> Result<PathBuf> {
         true => Ok(path.to_owned()),
         false => Err(Error::Usage(format!("{shown} is a run; name one of its models: {}", models.join(", ")))),
     }
+}
+
+/// The same for a task: in a stage's folder the model that has its head, where the stage learned several tasks.
+pub fn model_folder_for(path: &Path, task: &str) -> Result<PathBuf> {
+    let own = path.join(format!("model-{task}"));
+    let is_there = own.join("config.json").is_file() && !path.join("config.json").is_file();
+    if is_there { Ok(own) } else { model_folder(path) }
 }
 
 fn stages_with_models(run: &Path) -> Vec<String> {

@@ -335,6 +335,7 @@ impl<'a> Run<'a> {
         let stage_folder = self.folder.stage(&name)?;
         if stage_folder.has_model()? {
             self.progress.note(format_args!("{name} is done already"));
+            self.note_lost_heads(index, stage, &stage_folder, &name)?;
             self.progress.skip(self.planned_updates(index, method).unwrap_or(0));
             return Ok((stage_folder.clone(), read_evaluations(&stage_folder.model())?));
         }
@@ -352,15 +353,43 @@ impl<'a> Run<'a> {
         let (progress, stop) = (self.progress, self.stop);
         let desk = Desk { folder: self.folder, stage_folder: &stage_folder, progress, stop, on_full };
         let evaluations = fit(&models, &plan, &desk, &forecast)?;
+        let with_head = |place: usize, folder: &Path| {
+            self.write_model(&models[place], &Record::of_place(stage, place, self.task_at(index, place)), folder)
+        };
+        // The stage's own comes last: where it is, the stage is done.
+        for (place, branch) in branches.iter().enumerate().skip(1) {
+            let folder = stage_folder.model_of(&branch.task);
+            desk.write(|| checkpoint::commit_folder(&folder, |folder| with_head(place, folder)))?;
+        }
         let fill = |folder: &Path| {
-            models[0].write(folder)?;
-            self.tokenizer.save(folder)?;
-            Record::of(stage, self.task_at(index, 0)).write(folder)?;
+            with_head(0, folder)?;
             let evaluations = serde_json::to_vec_pretty(&evaluations).expect("evaluations are plain data");
             checkpoint::write_file(&folder.join(EVALUATIONS), &evaluations)
         };
         desk.write(|| checkpoint::commit_folder(&stage_folder.model(), fill))?;
         Ok((stage_folder, evaluations))
+    }
+
+    fn write_model(&self, model: &Model, record: &Record, folder: &Path) -> Result<()> {
+        model.write(folder)?;
+        self.tokenizer.save(folder)?;
+        record.write(folder)
+    }
+
+    /// Says which models of tasks learned beside a stage's own are not there though it is done.
+    fn note_lost_heads(&self, index: usize, stage: &Stage, folder: &StageFolder, name: &str) -> Result<()> {
+        for place in 1..=stage.beside.len() {
+            let task = self.task_at(index, place).map_or(MLM, |task| task.name);
+            if !folder.has_model_of(task)? {
+                let (model, own) = (folder.model_of(task), folder.model());
+                self.progress.note(format_args!(
+                    "{name}: there is no {}; remove {} and run the same command: both are made from the last checkpoint",
+                    model.display(),
+                    own.display()
+                ));
+            }
+        }
+        Ok(())
     }
 
     /// What this stage and the methods after it will write.
@@ -371,7 +400,8 @@ impl<'a> Run<'a> {
         let tests: usize = self.tests.iter().map(|test| test.examples.len()).sum();
         let more_weights = u64::from(stage.select != Select::Last);
         let (weights, optimizer) = (choice.predicted.weights, choice.predicted.optimizer);
-        Writing { weights, optimizer, more_weights, methods, predictions: tests as u64 }
+        let models = 1 + stage.beside.len() as u64;
+        Writing { weights, optimizer, more_weights, models, methods, predictions: tests as u64 }
     }
 
     /// What the stage takes, which is said; its micro-batches are those that were recorded, else as large as fit.
@@ -541,7 +571,8 @@ impl<'a> Run<'a> {
         let exam = Exam::of_examples(dev.examples.clone(), task, &reader)?;
         let Some(rs_da) = rs_da else {
             let data = tokenize(&train.examples)?;
-            self.note_text(&format!("train {}", train.language), data.n_truncated, data.share_unknown, stage);
+            let whose = if stage.beside.is_empty() { String::new() } else { format!("{} ", task.name) };
+            self.note_text(&format!("{whose}train {}", train.language), data.n_truncated, data.share_unknown, stage);
             return Ok((Box::new(data), exam));
         };
         let neighbours = rs_da.neighbours()?;

@@ -51,6 +51,9 @@ pub struct Evaluation {
     pub value: f64,
 }
 
+/// The file of the heads beside the model's.
+const BESIDE: &str = "beside.safetensors";
+
 /// What a checkpoint knows beside the tensors.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct State {
@@ -65,7 +68,8 @@ impl State {
     }
 }
 
-/// Trains the models of all branches in place, and leaves the first as the selected one. Returns all its evaluations.
+/// Trains the models of all branches in place, and leaves them as they were when the first was the selected one. Returns
+/// all its evaluations.
 pub fn fit(models: &[Model], plan: &Plan, desk: &Desk, forecast: &Forecast) -> Result<Vec<Evaluation>> {
     let mut training = Training::begin(models, plan, desk)?;
     if let Some(note) = forecast.prepare(models[0].device()) {
@@ -103,7 +107,7 @@ struct Training<'a> {
     desk: &'a Desk<'a>,
     optimizer: Optimizer,
     state: State,
-    /// The sum of the parameters of all models evaluated, for `select = "average"`.
+    /// The sum of the parameters of all models evaluated, and of the heads beside them, for `select = "average"`.
     sum: Option<Vec<Saved>>,
     /// The update whose loss is still on its way.
     pending: Option<Made>,
@@ -255,7 +259,11 @@ impl<'a> Training<'a> {
         match self.plan.stage.select {
             Select::Best if best && self.state.step < self.plan.updates => {
                 let best = self.desk.stage_folder.best();
-                self.desk.write(|| checkpoint::commit_folder(&best, |folder| self.model.write(folder)))
+                let fill = |folder: &Path| {
+                    self.model.write(folder)?;
+                    self.optimizer.write_beside(&folder.join(BESIDE))
+                };
+                self.desk.write(|| checkpoint::commit_folder(&best, fill))
             }
             Select::Average => {
                 self.add_to_sum();
@@ -286,8 +294,15 @@ impl<'a> Training<'a> {
         })
     }
 
+    /// The parameters of the model, and of the heads beside it.
+    fn tensors(&self) -> Vec<Saved> {
+        let mut tensors = self.model.tensors();
+        tensors.extend(self.optimizer.heads_beside());
+        tensors
+    }
+
     fn add_to_sum(&mut self) {
-        let tensors = self.model.tensors();
+        let tensors = self.tensors();
         match &mut self.sum {
             None => self.sum = Some(tensors),
             Some(sum) => {
@@ -310,7 +325,7 @@ impl<'a> Training<'a> {
     fn fill(&mut self, folder: &Path) -> Result<()> {
         self.model.write(folder)?;
         self.optimizer.write(self.model, &folder.join("optimizer.safetensors"))?;
-        self.optimizer.write_beside(&folder.join("beside.safetensors"))?;
+        self.optimizer.write_beside(&folder.join(BESIDE))?;
         if let Some(sum) = &self.sum {
             checkpoint::write(&folder.join("average.safetensors"), &entries(sum), &[])?;
         }
@@ -326,11 +341,11 @@ impl<'a> Training<'a> {
         self.model.restore(&Weights::open(folder)?)?;
         let saved = Weights::open(&folder.join("optimizer.safetensors"))?;
         self.optimizer.restore(self.model, &saved, self.state.step as u32)?;
-        self.optimizer.restore_beside(&folder.join("beside.safetensors"))?;
+        self.optimizer.restore_beside(&folder.join(BESIDE))?;
         let average = folder.join("average.safetensors");
         if average.exists() {
             let saved = Weights::open(&average)?;
-            let mut sum = self.model.tensors();
+            let mut sum = self.tensors();
             for (name, _, values) in &mut sum {
                 *values = saved.read(name)?;
             }
@@ -348,7 +363,9 @@ impl<'a> Training<'a> {
             Select::Best => match self.state.best() {
                 Some(best) if best.step < self.plan.updates => {
                     self.desk.stage_folder.check_best()?;
-                    self.model.restore(&Weights::open(&self.desk.stage_folder.best())?)
+                    let best = self.desk.stage_folder.best();
+                    self.model.restore(&Weights::open(&best)?)?;
+                    self.optimizer.restore_beside(&best.join(BESIDE))
                 }
                 _ => Ok(()),
             },
@@ -358,7 +375,9 @@ impl<'a> Training<'a> {
                 for (_, _, values) in &mut sum {
                     values.iter_mut().for_each(|x| *x *= share);
                 }
+                let beside = sum.split_off(self.model.parameters.len() + 1); // behind the word table and the others
                 self.model.assign(&sum);
+                self.optimizer.assign_beside(&beside);
                 Ok(())
             }
         }

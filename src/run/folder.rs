@@ -276,15 +276,28 @@ impl StageFolder {
         self.path.join("model")
     }
 
+    /// Where the model lies that has the head of a task learned beside the stage's own.
+    pub fn model_of(&self, task: &str) -> PathBuf {
+        self.path.join(format!("model-{task}"))
+    }
+
     /// Whether the model kept is there; a damaged one is an error that says how it is made again.
     pub fn has_model(&self) -> Result<bool> {
-        let model = self.model();
+        self.is_whole(self.model())
+    }
+
+    /// The same of a task learned beside the stage's own.
+    pub fn has_model_of(&self, task: &str) -> Result<bool> {
+        self.is_whole(self.model_of(task))
+    }
+
+    fn is_whole(&self, model: PathBuf) -> Result<bool> {
         if !model.exists() {
             return Ok(false);
         }
         checkpoint::verify(&model).map(|()| true).map_err(|error| {
-            let (model, remedy) = (model.display(), "run the same command: it is made again from the last checkpoint");
-            error.with(&format!("take the file from a copy of the folder, or remove {model} and {remedy}"))
+            let (model, remedy) = (self.model(), "run the same command: it is made again from the last checkpoint");
+            error.with(&format!("take the file from a copy of the folder, or remove {} and {remedy}", model.display()))
         })
     }
 

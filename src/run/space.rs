@@ -21,7 +21,9 @@ pub struct Writing {
     pub optimizer: Bytes,
     /// How many copies of the weights lie beside the checkpoints: the best model, the sum for an average.
     pub more_weights: u64,
-    /// How many methods are still to come, this one among them; each leaves a checkpoint and a model.
+    /// How many models it leaves: one for each task that it learns.
+    pub models: u64,
+    /// How many methods are still to come, this one among them; each leaves a checkpoint and models.
     pub methods: u64,
     /// How many test examples are predicted by each.
     pub predictions: u64,
@@ -34,7 +36,7 @@ impl Writing {
 
     /// The most that lies there at once: an old checkpoint goes only when its successor is whole.
     fn most(&self) -> u64 {
-        let method = self.checkpoint() + self.weights.0 + self.predictions * PREDICTION;
+        let method = self.checkpoint() + self.models * self.weights.0 + self.predictions * PREDICTION;
         self.methods * method + self.checkpoint()
     }
 }
@@ -126,10 +128,18 @@ mod tests {
 
     #[test]
     fn two_checkpoints_lie_there_at_once() {
-        let writing =
-            Writing { weights: Bytes(100), optimizer: Bytes(200), more_weights: 1, methods: 2, predictions: 3 };
+        let writing = Writing {
+            weights: Bytes(100),
+            optimizer: Bytes(200),
+            more_weights: 1,
+            models: 1,
+            methods: 2,
+            predictions: 3,
+        };
         // Checkpoints of 100 + 200 + 100; twice that, a model and predictions; and the checkpoint being replaced.
         assert_eq!(writing.most(), 2 * (400 + 100 + 1200) + 400);
+        let writing = Writing { models: 3, ..writing };
+        assert_eq!(writing.most(), 2 * (400 + 300 + 1200) + 400);
         let folder = tempfile::tempdir().unwrap();
         check_disk(&writing, folder.path()).unwrap();
         let error = check_disk(&Writing { weights: Bytes(1 << 60), ..writing }, folder.path()).unwrap_err();
