@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::Path};
 mod harness;
 
 use harness::rxlt;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 /// A folder with PAWS-X in English and German and parts of speech in English and Finnish, as XTREME lays them out.
 fn made() -> tempfile::TempDir {
@@ -252,6 +252,102 @@ fn an_encoder_is_measured_by_retrieval_as_it_is() {
     let output = rxlt(folder.path(), &args).output().expect("the binary runs");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.code() == Some(73) && said.contains("made of other files or settings"), "{said}");
+}
+
+/// XQuAD-R's and Mewsli-X's layouts: a question and its sentence in three languages, two mentions and three entities.
+fn pools(folder: &Path) {
+    let write = |name: &str, text: String| {
+        let path = folder.join("download").join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let passages = [
+        ("en", ["The sun is a star.", "The river is long."], "Which star is near?"),
+        ("de", ["Die Sonne ist ein Stern.", "Der Fluss ist lang."], "Welcher Stern ist nah?"),
+        ("es", ["El sol es una estrella.", "El río es largo."], "¿Qué estrella está cerca?"),
+    ];
+    for (language, [first, second], question) in passages {
+        let (n, m) = (first.chars().count(), second.chars().count());
+        let asked = |id: &str, start: usize| json!({"id": id, "question": question, "answers": [{"text": "", "answer_start": start}]});
+        let paragraph = json!({"context": format!("{first} {second}"), "sentence_breaks": [[0, n], [n + 1, n + 1 + m]],
+                               "qas": [asked("a", 0), asked("b", n + 1)]});
+        write(&format!("lareqa/xquad-r/{language}.json"), json!({"data": [{"paragraphs": [paragraph]}]}).to_string());
+    }
+    let entity = |(id, text): &(&str, &str)| {
+        let spans = [json!({"start": 0, "end": text.chars().count()})];
+        json!({"entity_id": id, "description": text, "description_language": "en", "sentence_spans": spans}).to_string()
+            + "\n"
+    };
+    let entities = [("Q1", "A river in Germany."), ("Q2", "A star."), ("Q3", "An old town.")];
+    write("mewslix/candidate_set_entities.jsonl", entities.iter().map(entity).collect());
+    let mention = |(language, text, end, entity): &(&str, &str, usize, &str)| {
+        let name: String = text.chars().take(*end).collect();
+        let mention = json!({"example_id": format!("{language}-1"), "entity_id": entity,
+                             "mention_span": {"start": 0, "end": end, "text": name}});
+        let spans = [json!({"start": 0, "end": text.chars().count()})];
+        let context = json!({"language": language, "text": text, "sentence_spans": spans});
+        json!({"context": context, "mentions": [mention]}).to_string() + "\n"
+    };
+    let mentions = [("de", "Rhein ist ein Fluss.", 5, "Q1"), ("tr", "Güneş bir yıldızdır.", 5, "Q2")];
+    write("mewslix/wikinews_mentions-test.jsonl", mentions.iter().map(mention).collect());
+}
+
+#[test]
+fn rankings_of_a_pool_score_as_officially() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    pools(folder.path());
+    let args = [
+        "benchmark",
+        "xtreme-r",
+        "--model",
+        "weights/xlmr-open",
+        "--data",
+        "download",
+        "--output",
+        "out",
+        "--available",
+    ];
+    let checked = out_of(folder.path(), &["task", "check", "lareqa", "--data", "download"]);
+    let counts = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+    assert!(checked.lines().any(|line| counts(line) == ["test", "de", "2", "6", "6", "0"]), "{checked}");
+    assert!(checked.contains("note: all look among the same 6 candidates, which are in de, en, es"), "{checked}");
+    let table = out_of(folder.path(), &args);
+    let row =
+        |name: &str| table.lines().find(|line| line.starts_with(name)).unwrap_or_else(|| panic!("{name}\n{table}"));
+    assert!(row("lareqa").contains("mAP@20") && row("lareqa").contains("3 of 11 languages"), "{table}");
+    assert!(row("mewslix").contains("2 of 11 languages") && row("average").contains("2 of 10 tasks"), "{table}");
+    assert!(table.contains("note: lareqa: the encoder is searched as it is"), "{table}");
+    assert_eq!(out_of(folder.path(), &args), table);
+    let json = fs::read_to_string(folder.path().join("out/benchmark.json")).unwrap();
+    let read: Value = serde_json::from_str(&json).unwrap();
+    for task in ["lareqa", "mewslix"] {
+        let args = ["eval", "--model", "weights/xlmr-open", "--task", task, "--data", "download", "--output", "p"];
+        let length = if task == "lareqa" { "256" } else { "64" };
+        out_of(folder.path(), &[&args[..], &["--format", "xtreme", "--max-length", length]].concat());
+    }
+    let gold = |name: &str, gold: Value| {
+        let path = folder.path().join("g").join(name);
+        fs::create_dir_all(path.parent().expect("it has one")).unwrap();
+        fs::write(path, gold.to_string()).unwrap();
+    };
+    for language in ["en", "de", "es"] {
+        let right = |place: usize| ["en", "es", "de"].map(|code| format!("{code}_1_{place}"));
+        let [a, b] = ["a", "b"].map(|id| format!("{id}_{language}"));
+        gold(&format!("lareqa/test-{language}.json"), json!({a: right(0), b: right(1)}));
+    }
+    gold("mewslix/test-de.json", json!({"de-1": ["Q1"]}));
+    gold("mewslix/test-tr.json", json!({"tr-1": ["Q2"]}));
+    for (task, languages) in [("lareqa", "de,en,es"), ("mewslix", "de,tr")] {
+        let score = ["score", "--benchmark", "xtreme-r", "--predictions", "p", "--gold", "g", "--json", "s.json"];
+        out_of(folder.path(), &[&score[..], &["--task", task, "--language", languages, "--force"]].concat());
+        let scored: Value = serde_json::from_str(&fs::read_to_string(folder.path().join("s.json")).unwrap()).unwrap();
+        let own = read["tasks"].as_array().unwrap().iter().find(|one| one["name"] == task).unwrap();
+        for language in languages.split(',') {
+            let of_run = own["by_language"]["map@20"][language].as_f64().unwrap();
+            let official = scored["tasks"][task]["map@20"][language].as_f64().unwrap();
+            assert!((of_run - official).abs() < 1e-9 && of_run > 0.0, "{task} {language}: {of_run} {official}");
+        }
+    }
 }
 
 #[test]

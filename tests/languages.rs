@@ -137,6 +137,66 @@ fn texts_have_the_language_of_their_file() {
     fails(path, &[&anew[..], &["--dry-run"]].concat(), "no embedding of the language \"fi\"");
 }
 
+/// The mean hidden state of a text whose tokens all have the language of this number, of norm 1.
+fn vector(folder: &Path, text: &str, language: &str, number: u32) -> Vec<f32> {
+    let model = Model::load(folder, HeadKind::MaskedLm, 0, &Device::cpu()).expect("the model loads");
+    let tokenizer = Tokenizer::load(folder).and_then(|it| it.in_languages(language, language)).expect("it loads");
+    let ids = tokenizer.encode(text, None, 64).expect("the text is encoded").ids;
+    let (segments, n) = (Segments::new([ids.len()]), ids.len());
+    let types = vec![number; n].into();
+    let (positions, target) = (segments.positions(), Target::labels(&segments, vec![0]));
+    let batch = Batch { types, ids: ids.into(), positions, target, segments };
+    let embedded = model.activations(Place::Embedding, &batch, Words::Table, Pass::evaluation());
+    let states = model.encoder.hidden_states(&embedded, &batch.segments, Pass::evaluation());
+    let states = states.last().expect("there is a layer").to_vec();
+    let width = states.len() / n;
+    let sum: Vec<f32> = (0..width).map(|column| states.iter().skip(column).step_by(width).sum()).collect();
+    let norm = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+    sum.into_iter().map(|x| x / norm).collect()
+}
+
+/// Both sides of a search are read in their own languages.
+#[test]
+fn texts_are_searched_in_their_languages() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    write_model(&path.join("xlm"));
+    let [english, german] = [["dog", "hammer", "cat"], ["Hund", "Hammer", "Katze"]].map(|words| {
+        (0..12).map(|i| format!("the {}, {} of {i}", words[i % 3], words[i / 3 % 3])).collect::<Vec<String>>()
+    });
+    fs::create_dir(path.join("tatoeba")).expect("made");
+    for (name, texts) in
+        [("deu-eng.deu", &german), ("deu-eng.eng", &english), ("fin-eng.fin", &german), ("fin-eng.eng", &english)]
+    {
+        fs::write(path.join("tatoeba/tatoeba.").display().to_string() + name, texts.join("\n") + "\n")
+            .expect("written");
+    }
+    let eval =
+        ["eval", "--model", "xlm", "--task", "tatoeba", "--data", ".", "--output", "found", "--max-length", "64"];
+    succeeds(path, &[&eval[..], &["--languages", "de"]].concat());
+    let lines = fs::read_to_string(path.join("found/test-de.jsonl")).expect("predictions were written");
+    let vectors = |texts: &[String], language: &str, number: u32| -> Vec<Vec<f32>> {
+        texts.iter().map(|text| vector(&path.join("xlm"), text, language, number)).collect()
+    };
+    let nearest = |queries: &[Vec<f32>], candidates: &[Vec<f32>]| -> Vec<usize> {
+        let cosine = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f32>();
+        let best = |query: &Vec<f32>| {
+            let cosines: Vec<f32> = candidates.iter().map(|candidate| cosine(query, candidate)).collect();
+            (0..cosines.len()).fold(0, |best, i| if cosines[i] > cosines[best] { i } else { best }) + 1
+        };
+        queries.iter().map(best).collect()
+    };
+    let found: Vec<usize> = lines
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"))
+        .map(|line| line["prediction"].as_str().and_then(|id| id.rsplit(':').next()?.parse().ok()).expect("an id"))
+        .collect();
+    let queries = vectors(&english, "en", 1);
+    assert_eq!(found, nearest(&queries, &vectors(&german, "de", 0)));
+    assert_ne!(found, nearest(&queries, &vectors(&german, "sw", 2)), "the language makes no difference");
+    fails(path, &[&eval[..], &["--languages", "fi", "--force"]].concat(), "no embedding of the language \"fin\"");
+}
+
 /// Rules of words, where the model tells no languages apart: those of English, unless another language is named.
 #[test]
 fn languages_that_want_other_tools_are_refused() {

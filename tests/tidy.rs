@@ -69,7 +69,19 @@ const CIRCLES: [(&str, &[&str]); 5] = [
     ("report", &["document", "plots"]),
     (
         "tasks",
-        &["definition", "format", "own", "parquet", "records", "retrieval", "table", "text_file", "words", "xsid"],
+        &[
+            "definition",
+            "format",
+            "own",
+            "parquet",
+            "pool",
+            "records",
+            "retrieval",
+            "table",
+            "text_file",
+            "words",
+            "xsid",
+        ],
     ),
     ("text", &["engine", "rules", "xlm"]),
 ];

@@ -44,6 +44,7 @@ use crate::{
   rxlt eval --model … --task pawsx --data data --generalized
   rxlt eval --model … --task tatoeba --data data --languages de,sw
   rxlt eval --model … --task bucc2018 --data data --layer 7
+  rxlt eval --model … --task lareqa --data data --max-length 256
   rxlt eval --predictions test-de.jsonl --task xnli")]
 pub struct Args {
     /// A model folder as Hugging Face lays it out, a stage of a run, or the name of a model (org/model@revision).
@@ -55,7 +56,7 @@ pub struct Args {
     /// The tokenizer where it does not lie beside the model, as in a checkpoint of a run; for retrieval.
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
-    /// The task, by which labels are named; any encoder is measured by those of retrieval (tatoeba, bucc2018).
+    /// The task, by which labels are named; any encoder is measured by those of retrieval (tatoeba, bucc2018, lareqa, mewslix).
     #[arg(long)]
     task: Option<String>,
     /// The folder with the task's files, `demo` for generated data, or a data set on the hub: hub:org/name.
@@ -204,6 +205,7 @@ fn retrieve(
     if args.generalized {
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
+    let data = &named::data(data, &[(task, args.split.split(), args.languages.clone())], network)?;
     let texts = Texts::read(task, search, data, args.split.split(), &args.languages)?;
     texts.notes.iter().for_each(|text| tell(&format!("note: {text}")));
     let folder = named::folder(model, network)?;
@@ -211,9 +213,10 @@ fn retrieve(
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
-        let settings = Settings { layer: args.layer, max_length: args.max_length, tokens: args.tokens };
+        let (layer, max_length, tokens) = (args.layer, args.max_length, args.tokens);
+        let settings = Settings { layer, max_length, max_query_length: None, tokens };
         let tokenizer = args.tokenizer.as_deref().unwrap_or(&folder);
-        let retriever = Retriever::open(&folder, tokenizer, settings, &chosen.device, note)?;
+        let mut retriever = Retriever::open(&folder, tokenizer, settings, &chosen.device, note)?;
         let (mut by_language, mut found, mut odd) = (Vec::new(), Vec::new(), Vec::new());
         for (measured, tuning) in &texts.languages {
             let answers = retriever.find(search, measured, tuning.as_ref(), &Stop::new())?;

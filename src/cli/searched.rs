@@ -1,8 +1,9 @@
 //! What is looked for, in every language asked for: by `rxlt eval`, and in the tasks of a benchmark.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use serde_json::{Value as Json, json};
@@ -55,11 +56,14 @@ impl Texts {
                 "the threshold is tuned on the very pairs that are measured; test data say what it is worth".into(),
             );
         }
-        let read = |language: &String| {
-            let tuning = (search.is_tuned() && split != Split::Dev).then(|| task.retrieval(data, Split::Dev, language));
-            Ok((task.retrieval(data, split, language)?, tuning.transpose()?))
+        let tuning = match search.is_tuned() && split != Split::Dev {
+            true => task.retrievals(data, Split::Dev, &there)?.into_iter().map(Some).collect(),
+            false => vec![None; there.len()],
         };
-        Ok(Texts { languages: there.iter().map(read).collect::<Result<_>>()?, notes })
+        let measured = task.retrievals(data, split, &there)?;
+        notes.extend(measured.iter().flat_map(|one| one.notes.clone()));
+        notes.extend(pool_note(&measured));
+        Ok(Texts { languages: measured.into_iter().zip(tuning).collect(), notes })
     }
 
     /// The files read.
@@ -70,6 +74,16 @@ impl Texts {
             .flatten()
             .flat_map(|one| &one.files)
     }
+}
+
+/// Among how many candidates in which languages all look, where that is one pool: scores are of this pool.
+fn pool_note(measured: &[Retrieval]) -> Option<String> {
+    let first = measured.first()?;
+    let is_one = measured[1..].iter().all(|other| Arc::ptr_eq(&other.candidates, &first.candidates));
+    let languages: BTreeSet<&str> = first.candidates.iter().map(|entry| entry.language.as_str()).collect();
+    let is_pool = is_one && (measured.len() > 1 || languages.len() > 1);
+    let (n, languages) = (first.candidates.len(), languages.into_iter().collect::<Vec<_>>().join(", "));
+    is_pool.then(|| format!("all look among the same {n} candidates, which are in {languages}"))
 }
 
 /// A task of a benchmark for which nothing is trained.
@@ -98,6 +112,10 @@ impl Sought {
                 }
                 Err(error) => return Err(error),
             }
+        }
+        let named: Vec<String> = languages.iter().map(|language| (*language).to_owned()).collect();
+        if let Some(reason) = task.unmeasurable(&data, Split::Test, &named)? {
+            return Ok((Sought { spec, how, languages: Vec::new(), data }, Some(reason)));
         }
         let absent: Vec<&str> = spec.languages.iter().copied().filter(|one| !languages.contains(one)).collect();
         let lacking = (!absent.is_empty()).then(|| format!("no files of {}", absent.join(", ")));
@@ -132,7 +150,7 @@ impl Sought {
         std::fs::create_dir_all(output)
             .map_err(|error| Error::Output(format!("cannot create {}: {error}", output.display())))?;
         let languages = error::catch(|| {
-            let retriever = Retriever::open(model, model, settings, &chosen.device, note)?;
+            let mut retriever = Retriever::open(model, model, settings, &chosen.device, note)?;
             let found = |(language, (texts, tuning)): (&&'static str, &(Retrieval, Option<Retrieval>))| {
                 progress.note(format_args!("{name} {language}: {} queries", texts.queries.len()));
                 let answers = retriever.find(search, texts, tuning.as_ref(), stop)?;
@@ -159,6 +177,7 @@ impl Sought {
         Ok(Settings {
             layer: Some(self.how.layer_of(config.num_hidden_layers)),
             max_length: Some(max_length),
+            max_query_length: self.how.max_query_length,
             tokens: TOKENS_AT_ONCE,
         })
     }
@@ -179,8 +198,12 @@ impl Sought {
                 files.insert(name, sha256_file(&path)?);
             }
         }
-        let Settings { layer, max_length, .. } = settings;
-        Ok(json!({"task": self.spec.name, "layer": layer, "max_length": max_length, "files": files}))
+        let Settings { layer, max_length, max_query_length, .. } = settings;
+        let mut record = json!({"task": self.spec.name, "layer": layer, "max_length": max_length, "files": files});
+        if let Some(length) = max_query_length {
+            record["max_query_length"] = json!(length);
+        }
+        Ok(record)
     }
 }
 

@@ -9,14 +9,15 @@ use super::{
     Force,
     named::{self, Network},
     print,
+    searched::Texts,
 };
 use crate::{
     checkpoint::Output,
     data::{languages::for_examples, overlaps, source::Labelled},
     error::{Error, Result},
-    kinds::Reader,
+    kinds::{self, Reader, Search},
     report::{Column, Table},
-    tasks::{self, Loaded, Split, Task, overlap, own},
+    tasks::{self, Loaded, Split, Task, overlap, own, retrieval::Retrieval},
     text::Tokenizer,
 };
 
@@ -179,6 +180,9 @@ impl Parts {
 
 fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, network: Network) -> Result<()> {
     let task = tasks::find(name)?;
+    if let Some(search) = kinds::of(task).search() {
+        return check_searched(task, search, data, model, network);
+    }
     let source = || vec![task.source.to_owned()];
     let tests = task.chosen().unwrap_or_default();
     let read = [(task, Split::Train, source()), (task, Split::Dev, source()), (task, Split::Test, tests)];
@@ -219,7 +223,11 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, netwo
     let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
     let lacking: String = missing.iter().map(|line| format!("missing: {line}\n")).collect();
     print(&format!("{}{notes}{lacking}", table.to_text()))?;
-    match missing.len() {
+    all_is_there(task, data, missing.len())
+}
+
+fn all_is_there(task: &Task, data: &Path, n_missing: usize) -> Result<()> {
+    match n_missing {
         0 => Ok(()),
         n => Err(Error::Missing(format!(
             "{n} lines above say which files of {} are not in {}; put them there, or take their names out of the task's file",
@@ -227,6 +235,43 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, netwo
             data.display()
         ))),
     }
+}
+
+/// The same of what is looked for: queries, candidates, and how many of those are right for each.
+fn check_searched(task: &Task, search: &dyn Search, data: &Path, model: Option<&Path>, network: Network) -> Result<()> {
+    if model.is_some() {
+        return Err(Error::Usage(format!(
+            "--model: {0} is retrieval; rxlt eval --task {0} reads its texts",
+            task.name
+        )));
+    }
+    let splits = || [Split::Dev, Split::Test].into_iter().filter(|split| task.has(*split));
+    let data = &named::data(data, &splits().map(|split| (task, split, Vec::new())).collect::<Vec<_>>(), network)?;
+    let words = ["split", "language"].map(Column::words);
+    let mut table =
+        Table::new(words.into_iter().chain(["queries", "candidates", "right", "without"].map(Column::numbers)));
+    let (mut notes, mut missing, mut n_read) = (String::new(), Vec::new(), 0);
+    for split in splits() {
+        match Texts::read(task, search, data, split, &[]) {
+            Ok(texts) => {
+                notes += &texts.notes.iter().map(|note| format!("note: {note}\n")).collect::<String>();
+                for (Retrieval { language, queries, candidates, right, .. }, _) in &texts.languages {
+                    let (n_right, without) = (right.iter().map(Vec::len).sum(), right.iter().filter(|r| r.is_empty()));
+                    let counts = [queries.len(), candidates.len(), n_right, without.count()].map(|n| n.to_string());
+                    table = table.row([split.to_string(), language.clone()].into_iter().chain(counts));
+                    n_read += 1;
+                }
+            }
+            Err(Error::Missing(message)) => missing.push(message),
+            Err(error) => return Err(error),
+        }
+    }
+    if let (0, Some(first)) = (n_read, missing.first()) {
+        return Err(Error::Missing(first.clone()));
+    }
+    let lacking: String = missing.iter().map(|line| format!("missing: {line}\n")).collect();
+    print(&format!("{}{notes}{lacking}", table.to_text()))?;
+    all_is_there(task, data, missing.len())
 }
 
 /// How many examples stand in a split already, letter by letter.

@@ -8,6 +8,7 @@ mod choose;
 mod classify;
 pub mod item;
 pub mod neighbours;
+pub(crate) mod pooled;
 pub(crate) mod rank;
 pub mod retrieve;
 pub mod score;
@@ -117,7 +118,11 @@ pub fn of(task: &Task) -> &'static dyn Kind {
         tasks::Kind::Span => &span::Span,
         tasks::Kind::Choose => &choose::Choose,
         tasks::Kind::Rank => &rank::Rank,
-        tasks::Kind::Retrieve => retrieve::of(task.search.expect("the definition was checked")),
+        tasks::Kind::Retrieve => match task.search.expect("the definition was checked") {
+            tasks::Search::Nearest => &retrieve::Nearest,
+            tasks::Search::Mine => &retrieve::Mine,
+            tasks::Search::Rank => &pooled::Pooled,
+        },
     }
 }
 

@@ -11,14 +11,10 @@ use crate::{
     models::HeadKind,
     tasks::{self, Example, Task, predictions::Prediction, retrieval::Retrieval},
 };
-use std::collections::{HashMap, HashSet};
-
-pub(super) fn of(search: tasks::Search) -> &'static dyn Kind {
-    match search {
-        tasks::Search::Nearest => &Nearest,
-        tasks::Search::Mine => &Mine,
-    }
-}
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 /// Texts with a vector of norm 1 for each.
 #[derive(Debug, Clone)]
@@ -26,17 +22,17 @@ pub struct Vectors<'a> {
     /// The texts.
     pub texts: &'a Retrieval,
     /// Of the queries.
-    pub queries: Vec<Vec<f32>>,
+    pub queries: Arc<[Vec<f32>]>,
     /// Of the candidates.
-    pub candidates: Vec<Vec<f32>>,
+    pub candidates: Arc<[Vec<f32>]>,
 }
 
 impl Vectors<'_> {
     /// What was found for a query.
-    fn prediction(&self, query: usize, found: Option<usize>) -> Prediction {
+    pub(super) fn prediction(&self, query: usize, found: Option<usize>) -> Prediction {
         let entry = &self.texts.queries[query];
         let id = |place: &usize| self.texts.candidates[*place].id.clone();
-        let example = Example { id: entry.id.clone(), row: query + 1, ..Example::default() };
+        let example = Example { id: entry.id.clone(), row: entry.row, ..Example::default() };
         let prediction = Prediction::of(&self.texts.language, &example, found.as_ref().map(id).unwrap_or_default());
         Prediction { label: self.texts.right[query].first().map(id), ..prediction }
     }
@@ -44,13 +40,13 @@ impl Vectors<'_> {
 
 /// The nearest candidate is the one that is found; exactly one is right.
 #[derive(Debug)]
-struct Nearest;
+pub(super) struct Nearest;
 
 /// Pairs are mined, of which some queries and candidates have none.
 #[derive(Debug)]
-struct Mine;
+pub(super) struct Mine;
 
-fn untrained<T>(task: &Task) -> Result<T> {
+pub(super) fn untrained<T>(task: &Task) -> Result<T> {
     Err(Error::Usage(format!(
         "{} is retrieval, for which nothing is trained: rxlt eval --task {} measures an encoder",
         task.name, task.name
@@ -282,18 +278,24 @@ mod tests {
 
     fn retrieval(queries: &[&str], candidates: &[&str], right: Vec<Vec<usize>>) -> Retrieval {
         let side = |texts: &[&str], name: &str| -> Vec<Entry> {
-            let entry = |(i, text): (usize, &&str)| Entry { id: format!("{name}:{}", i + 1), text: (*text).to_owned() };
+            let entry = |(i, text): (usize, &&str)| Entry {
+                id: format!("{name}:{}", i + 1),
+                text: (*text).to_owned(),
+                context: None,
+                language: "de".into(),
+                row: i + 1,
+            };
             texts.iter().enumerate().map(entry).collect()
         };
-        let (queries, candidates) = (side(queries, "q"), side(candidates, "c"));
-        Retrieval { language: "de".into(), queries, candidates, right, files: Vec::new() }
+        let (queries, candidates) = (side(queries, "q"), side(candidates, "c").into());
+        Retrieval { language: "de".into(), queries, candidates, right, files: Vec::new(), notes: Vec::new() }
     }
 
     #[test]
     fn submissions_go_by_the_order_of_the_text() {
         let texts = retrieval(&["b", "a"], &["x", "y"], vec![vec![0], vec![1]]);
         let rows = vec![unit([1.0, 0.1]), unit([0.1, 1.0])];
-        let vectors = Vectors { texts: &texts, queries: rows.clone(), candidates: rows };
+        let vectors = Vectors { texts: &texts, queries: rows.clone().into(), candidates: rows.into() };
         let found = Nearest.find(&vectors, None).unwrap();
         let shown: Vec<_> = found.iter().map(|one| (&one.id[..], &one.prediction[..], one.label.as_deref())).collect();
         assert_eq!(shown, [("q:1", "c:1", Some("c:1")), ("q:2", "c:2", Some("c:2"))]);
@@ -307,7 +309,7 @@ mod tests {
         let texts = retrieval(&queries, &candidates, vec![vec![0], vec![], vec![], vec![2]]);
         let rows = [unit([1.0, 0.1]), unit([0.6, 0.7]), unit([0.6, 0.7]), unit([0.1, 1.0])];
         let others = vec![rows[0].clone(), rows[1].clone(), rows[3].clone()];
-        let vectors = Vectors { texts: &texts, queries: rows.to_vec(), candidates: others };
+        let vectors = Vectors { texts: &texts, queries: rows.to_vec().into(), candidates: others.into() };
         let mut pairs: Vec<_> = mined(&vectors).iter().map(|pair| (pair.query, pair.candidate)).collect();
         pairs.sort_unstable();
         assert_eq!(pairs, [(0, 0), (3, 2)]);

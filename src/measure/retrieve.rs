@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     array::Segments,
-    data::suited::suited,
+    data::{languages::in_language, suited::suited},
     error::{Error, Result},
     kinds::{
         Search,
@@ -25,7 +25,7 @@ use crate::{
     tensor::{Device, Tensor},
     text::{Encoded, Tokenizer},
 };
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// How vectors are made.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +34,8 @@ pub struct Settings {
     pub layer: Option<usize>,
     /// The most tokens of a text; what the model was trained with where not given.
     pub max_length: Option<usize>,
+    /// The most tokens of a query, where those are cut shorter.
+    pub max_query_length: Option<usize>,
     /// Tokens that are on the device at once.
     pub tokens: usize,
 }
@@ -45,8 +47,21 @@ pub struct Retriever {
     tokenizer: Tokenizer,
     layer: usize,
     max_length: usize,
+    max_query_length: usize,
     tokens: usize,
+    /// The vectors of the candidates that were looked among last: languages may share them.
+    pool: Option<Pool>,
 }
+
+/// Candidates and their vectors.
+#[derive(Debug)]
+struct Pool {
+    candidates: Arc<[Entry]>,
+    vectors: Arc<[Vec<f32>]>,
+}
+
+/// Texts that are tokenized and on the host as vectors at once.
+const TEXTS_AT_ONCE: usize = 1 << 17;
 
 /// How often the right sentence is the nearest.
 #[derive(Clone, Debug, PartialEq)]
@@ -88,13 +103,14 @@ impl Retriever {
         if layer > layers {
             return Err(Error::Usage(format!("--layer {layer}: the model has {layers} layers; give that or less")));
         }
-        Ok(Retriever { model, tokenizer, layer, max_length, tokens: settings.tokens })
+        let max_query_length = settings.max_query_length.unwrap_or(max_length).min(max_length);
+        Ok(Retriever { model, tokenizer, layer, max_length, max_query_length, tokens: settings.tokens, pool: None })
     }
 
     /// Looks for every query among all candidates, and where the search is one of both ways for every candidate; `tuning`
     /// are the texts by which a threshold is chosen, those that are measured where there are none.
     pub fn find(
-        &self,
+        &mut self,
         search: &dyn Search,
         texts: &Retrieval,
         tuning: Option<&Retrieval>,
@@ -117,23 +133,28 @@ impl Retriever {
         Ok(Answers { predictions, found: Some(Found { english, foreign, both }) })
     }
 
-    fn vectors_of<'a>(&self, texts: &'a Retrieval, stop: &Stop) -> Result<Vectors<'a>> {
-        let (queries, candidates) = (self.vectors(&texts.queries, stop)?, self.vectors(&texts.candidates, stop)?);
-        Ok(Vectors { texts, queries, candidates })
+    fn vectors_of<'a>(&mut self, texts: &'a Retrieval, stop: &Stop) -> Result<Vectors<'a>> {
+        let known = self.pool.as_ref().filter(|pool| Arc::ptr_eq(&pool.candidates, &texts.candidates));
+        let candidates = match known {
+            Some(pool) => pool.vectors.clone(),
+            None => self.vectors(&texts.candidates, self.max_length, stop)?,
+        };
+        self.pool = Some(Pool { candidates: texts.candidates.clone(), vectors: candidates.clone() });
+        Ok(Vectors { texts, queries: self.vectors(&texts.queries, self.max_query_length, stop)?, candidates })
     }
 
     /// A vector of length 1 for each text.
-    fn vectors(&self, texts: &[Entry], stop: &Stop) -> Result<Vec<Vec<f32>>> {
-        let pairs: Vec<(&str, Option<&str>)> = texts.iter().map(|entry| (entry.text.as_str(), None)).collect();
-        let encoded = self.tokenizer.encode_batch(&pairs, self.max_length)?;
-        let item = |encoded: Encoded| Item::new("", encoded.ids, encoded.types, vec![0], Goal::Classes(vec![0]));
-        let items: Vec<Item> = encoded.into_iter().map(item).collect();
-        let found = by_batches(&items, self.tokens, stop, |batch, items| {
-            let which: Vec<u32> = (0..items.len() as u32).collect();
-            vectors(&self.states(batch), &batch.segments, &which)
-        })?;
+    fn vectors(&self, texts: &[Entry], max_length: usize, stop: &Stop) -> Result<Arc<[Vec<f32>]>> {
+        let mut found = Vec::with_capacity(texts.len());
+        for texts in texts.chunks(TEXTS_AT_ONCE) {
+            let items = self.items(texts, max_length)?;
+            found.extend(by_batches(&items, self.tokens, stop, |batch, items| {
+                let which: Vec<u32> = (0..items.len() as u32).collect();
+                vectors(&self.states(batch), &batch.segments, &which)
+            })?);
+        }
         match found.iter().position(|vector| vector.iter().any(|x| !x.is_finite())) {
-            None => Ok(found),
+            None => Ok(found.into()),
             Some(odd) => Err(Error::Data(format!(
                 "{}: expected a finite vector of the text, found one that is not; the model's weights are damaged, or it \
                  diverged in training",
@@ -142,11 +163,34 @@ impl Retriever {
         }
     }
 
+    /// What the encoder sees of each text, read in its language where tokens depend on that.
+    fn items(&self, texts: &[Entry], max_length: usize) -> Result<Vec<Item>> {
+        let mut by_language: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+        for (place, entry) in texts.iter().enumerate() {
+            let language = if self.tokenizer.minds_languages() { entry.language.as_str() } else { "" };
+            by_language.entry(language).or_default().push(place);
+        }
+        let mut items: Vec<Option<Item>> = vec![None; texts.len()];
+        for (language, places) in by_language {
+            let inputs: Vec<_> = places.iter().map(|place| texts[*place].input()).collect();
+            let inputs: Vec<(&str, Option<&str>)> = inputs.iter().map(|input| (input.as_ref(), None)).collect();
+            let encoded = in_language(&self.tokenizer, language)?.encode_batch(&inputs, max_length)?;
+            for (place, encoded) in places.into_iter().zip(encoded) {
+                items[place] = Some(item(encoded));
+            }
+        }
+        Ok(items.into_iter().flatten().collect())
+    }
+
     fn states(&self, batch: &Batch) -> Tensor {
         let embedded = self.model.activations(Place::Embedding, batch, Words::Table, Pass::evaluation());
         let mut states = self.model.encoder.hidden_states(&embedded, &batch.segments, Pass::evaluation());
         states.swap_remove(self.layer)
     }
+}
+
+fn item(encoded: Encoded) -> Item {
+    Item::new("", encoded.ids, encoded.types, vec![0], Goal::Classes(vec![0]))
 }
 
 /// Hidden states (t, h) → the vectors of some of the sequences.

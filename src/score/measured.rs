@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kinds::rank::by_query,
+    kinds::{pooled::precision_of, rank::by_query},
     metrics::{
         Marks,
         answers::{Language, Rules},
@@ -177,6 +177,7 @@ fn metric_of(benchmark: Benchmark, kind: Kind) -> &'static str {
         Kind::Squad | Kind::Mlqa => "F1",
         Kind::Grades => "nDCG",
         Kind::Pairs => "F1",
+        Kind::Entity | Kind::Passages => "mAP@20",
         _ => "accuracy",
     }
 }
@@ -214,9 +215,8 @@ fn score(benchmark: Benchmark, spec: &TaskSpec, language: &str, predictions: &[P
             let shares = [("f1", marks.f1()), ("precision", marks.precision()), ("recall", marks.recall())];
             shares.into_iter().map(|(name, share)| of(name, name, share)).collect()
         }
-        Kind::Entity | Kind::Passages => {
-            return Err(Error::Data(format!("{}: it is no prediction of a run", spec.name)));
-        }
+        Kind::Entity => vec![of("map@20", "map@20", ranked(predictions)?)],
+        Kind::Passages => vec![own("map@20", percent(ranked(predictions)?))],
     };
     Ok(Scored { values, notes: Vec::new() })
 }
@@ -240,6 +240,12 @@ fn mined(predictions: &[Prediction]) -> Marks {
     let (wanted, given) = (pairs(|one| &one.answers), pairs(|one| &one.predictions));
     let [wanted, given] = [&wanted, &given].map(|pairs| pairs.iter().map(String::as_str).collect::<Vec<_>>());
     pairs::marks(&wanted, &given)
+}
+
+/// The mean average precision of rankings.
+fn ranked(predictions: &[Prediction]) -> Result<f64> {
+    let none = || Error::Data("no query was predicted; predict them again".to_owned());
+    numpy_mean(&predictions.iter().map(precision_of).collect::<Result<Vec<_>>>()?).ok_or_else(none)
 }
 
 /// The mean over queries with several results.

@@ -51,10 +51,13 @@ pub struct Searched {
     pub files: String,
     /// In what it differs from its script, if in anything.
     pub but: Option<String>,
-    /// The hidden states that the script takes of a model with so many layers.
+    /// The hidden states that the script takes of a model with so many layers; the last where it names none.
+    #[serde(default)]
     pub layer: Vec<[usize; 2]>,
     /// The most tokens of a text.
     pub max_length: usize,
+    /// The most tokens of a query, where those are cut shorter.
+    pub max_query_length: Option<usize>,
 }
 
 impl Searched {
@@ -156,7 +159,9 @@ mod tests {
             }
             for (spec, how) in benchmark.searched() {
                 assert!(tasks::shipped(&how.task).search.is_some(), "{}", spec.name);
-                assert_eq!([12, 24, 4].map(|layers| how.layer_of(layers)), [7, 13, 4]);
+                let expected = if how.layer.is_empty() { [12, 24, 4] } else { [7, 13, 4] };
+                assert_eq!([12, 24, 4].map(|layers| how.layer_of(layers)), expected, "{}", spec.name);
+                assert_eq!(how.layer.is_empty(), ["lareqa", "mewslix"].contains(&spec.name));
             }
             for (spec, how) in tuned {
                 let task = tasks::shipped(&how.task);

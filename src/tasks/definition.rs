@@ -112,6 +112,9 @@ pub struct Files {
     /// Where a table keeps what; found by usual names where not given.
     #[serde(default, skip_serializing_if = "ColumnNames::is_empty")]
     pub columns: ColumnNames,
+    /// The path of the candidates among which mentions look.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub candidates: Option<String>,
 }
 
 /// Columns by name, or by number from 1.
@@ -249,7 +252,9 @@ impl Definition {
             return Err("prompts: they stand before the alternatives of kind = \"choose\"".to_owned());
         }
         if (self.kind == Kind::Retrieve) != self.search.is_some() {
-            return Err("search: \"nearest\" or \"mine\", for kind = \"retrieve\" and for nothing else".to_owned());
+            return Err(
+                "search: \"nearest\", \"mine\" or \"rank\", for kind = \"retrieve\" and for nothing else".to_owned()
+            );
         }
         if self.layouts.is_empty() {
             return Err("layouts: expected one or more [[layouts]], each with paths of train, dev or test".to_owned());
@@ -286,7 +291,7 @@ impl Definition {
 
     fn check_files(&self, i: usize, files: &Files) -> Result<(), String> {
         let of_splits = [&files.train, &files.dev, &files.test];
-        let mut patterns = of_splits.into_iter().flatten();
+        let mut patterns = of_splits.into_iter().flatten().chain(&files.candidates);
         if patterns.clone().next().is_none() {
             return Err(format!("layouts.{i}: expected paths of train, dev or test, such as test-{{language}}.tsv"));
         }
@@ -297,11 +302,6 @@ impl Definition {
         if let Some(pattern) = patterns.clone().find(outside) {
             return Err(format!("layouts.{i}: expected paths below the data folder, found \"{pattern}\""));
         }
-        if let Some(pattern) = patterns.clone().find(|one| self.kind == Kind::Retrieve && !one.contains("{language}")) {
-            return Err(format!(
-                "layouts.{i}: \"{pattern}\": expected {{language}} in it: a pair of files has one language"
-            ));
-        }
         if let Some(pattern) = patterns.find(|pattern| pattern.replace("{language}", "").contains(['{', '}'])) {
             return Err(format!("layouts.{i}: \"{pattern}\": what stands for the language is {{language}}"));
         }
@@ -310,6 +310,15 @@ impl Definition {
             let kinds: Vec<&str> = format.kinds().iter().map(|kind| name_of(*kind)).collect();
             let (name, kinds) = (format.name, kinds.join(" or "));
             return Err(format!("layouts.{i}: files of the format {name} are for tasks of kind = \"{kinds}\""));
+        }
+        let unnamed = of_splits.into_iter().flatten().find(|one| !one.contains("{language}"));
+        if let Some(pattern) = unnamed.filter(|_| self.kind == Kind::Retrieve && !format.has_candidates()) {
+            return Err(format!("layouts.{i}: \"{pattern}\": expected {{language}} in it: each file has one language"));
+        }
+        if format.has_candidates() != files.candidates.is_some() {
+            return Err(format!(
+                "layouts.{i}.candidates: the file of entities, for format = \"mentions\" and for nothing else"
+            ));
         }
         if !files.columns.is_empty() && !format.has_columns() {
             return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
@@ -367,7 +376,15 @@ impl Definition {
                 [of(Split::Train, &files.train), of(Split::Dev, &files.dev), of(Split::Test, &files.test)].concat();
             let about = if files.about.is_empty() { "its file" } else { text(&files.about) };
             let format = self.format_of(i, files).expect("the definition was checked");
-            Layout { about, files: all.leak(), format, header: files.header, columns: columns(&files.columns) }
+            let candidates = files.candidates.as_deref().map(text);
+            Layout {
+                about,
+                files: all.leak(),
+                format,
+                header: files.header,
+                columns: columns(&files.columns),
+                candidates,
+            }
         };
         let left_out =
             |rows: &LeftOutRows| LeftOut { judged: rows.column, is: list(&rows.is), reason: text(&rows.reason) };

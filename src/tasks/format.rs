@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use super::{
-    Columns, Kind, Layout, Row, Task, TextFile, parquet, records,
-    retrieval::{self, Retrieval},
+    Columns, Kind, Layout, Row, Task, TextFile, parquet, pool, records,
+    retrieval::{self, Place, Retrieval},
     squad,
     table::{self, Found, Table},
     words, xsid,
@@ -36,6 +36,8 @@ enum Read {
     Questions(fn(&TextFile) -> Result<Vec<Row>>),
     /// Files of two languages, side by side, by the path of one and the code of its language.
     Sides(fn(&Path, &str) -> Result<Retrieval>),
+    /// Questions or mentions of several languages that look among the same candidates.
+    Pool(fn(&Task, &[Place]) -> Result<Vec<Retrieval>>),
 }
 
 impl Format {
@@ -47,7 +49,7 @@ impl Format {
             Read::Rows(_) => &[Kind::Classify],
             Read::Words(_) => &[Kind::Tag],
             Read::Questions(_) => &[Kind::Span],
-            Read::Sides(_) => &[Kind::Retrieve],
+            Read::Sides(_) | Read::Pool(_) => &[Kind::Retrieve],
         }
     }
 
@@ -80,7 +82,7 @@ impl Format {
             Read::Records if task.kind == Kind::Tag => records::words(file, layout),
             Read::Records | Read::Table(_) => records::questions(file),
             Read::Rows(read) | Read::Words(read) | Read::Questions(read) => read(file),
-            Read::Sides(_) => Err(Error::Usage(format!(
+            Read::Sides(_) | Read::Pool(_) => Err(Error::Usage(format!(
                 "{}: {} is retrieval, for which nothing is trained: rxlt eval --task {} measures an encoder",
                 file.path.display(),
                 task.name,
@@ -89,12 +91,35 @@ impl Format {
         }
     }
 
-    /// What is looked for in a file of a language and in the one beside it.
-    pub(super) fn retrieval(&self, path: &Path, code: &str) -> Result<Retrieval> {
+    /// What is looked for at places of one layout and pattern.
+    pub(super) fn retrievals(&self, task: &Task, places: &[Place]) -> Result<Vec<Retrieval>> {
+        let of_sides = |read: fn(&Path, &str) -> Result<Retrieval>, place: &Place| {
+            let found = read(&place.path(&place.code), &place.code)?;
+            Ok(Retrieval { language: place.language.clone(), ..found })
+        };
         match self.read {
-            Read::Sides(read) => read(path, code),
-            _ => Err(Error::Usage(format!("{}: in {} files nothing is looked for", path.display(), self.name))),
+            Read::Sides(read) => places.iter().map(|place| of_sides(read, place)).collect(),
+            Read::Pool(read) => read(task, places),
+            _ => {
+                let path = places[0].path(&places[0].code);
+                Err(Error::Usage(format!("{}: in {} files nothing is looked for", path.display(), self.name)))
+            }
         }
+    }
+
+    /// Why nothing can be measured at a place, if there is a reason beside its files.
+    pub(super) fn unmeasurable(&self, place: &Place) -> Result<Option<String>> {
+        if self.has_candidates() { pool::without_labels(place) } else { Ok(None) }
+    }
+
+    /// Whether candidates stand in a file of their own, which a layout has to name.
+    pub fn has_candidates(&self) -> bool {
+        self.name == MENTIONS
+    }
+
+    /// The languages of a file that holds several, where its rows are not those of a table.
+    pub(super) fn languages_inside(&self, path: &Path) -> Option<Result<Vec<String>>> {
+        self.has_candidates().then(|| pool::languages(path))
     }
 
     /// The same, where words need no tags and tables no labels.
@@ -135,6 +160,7 @@ impl Format {
             format: of_path(&file.path).unwrap_or(&FORMATS[0]),
             header: None,
             columns,
+            candidates: None,
         };
         self.rows(file, &Task { pairs: second.is_some(), ..Task::UNDESCRIBED }, &layout)
     }
@@ -150,6 +176,8 @@ impl Format {
 
 /// The format of which words may stand alone.
 const WORDS: &str = "words";
+/// The format whose candidates are entities in another file.
+const MENTIONS: &str = "mentions";
 /// The format that is no text.
 const PARQUET: &str = "parquet";
 
@@ -164,6 +192,8 @@ pub const FORMATS: &[Format] = &[
     Format { name: "squad", endings: &["json"], read: Read::Questions(squad::read) },
     Format { name: "bitext", endings: &[], read: Read::Sides(retrieval::bitext) },
     Format { name: "comparable", endings: &[], read: Read::Sides(retrieval::comparable) },
+    Format { name: "passages", endings: &[], read: Read::Pool(pool::passages) },
+    Format { name: MENTIONS, endings: &[], read: Read::Pool(pool::mentions) },
     Format { name: "xsid-blocks", endings: &["conll"], read: Read::Rows(xsid::read_blocks) },
     Format { name: "xsid-lines", endings: &[], read: Read::Rows(xsid::read_lines) },
 ];

@@ -328,6 +328,9 @@ impl Task {
             return Ok(Vec::new());
         }
         let layout = self.layout_for(path);
+        if let Some(languages) = layout.format.languages_inside(path) {
+            return languages;
+        }
         let rows = layout.format.rows(&layout.format.open(path)?, self, layout)?;
         let languages: BTreeSet<String> =
             rows.into_iter().map(|row| row.language.unwrap_or(self.source.to_owned())).collect();

@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod overlap;
 pub mod own;
 mod parquet;
+mod pool;
 pub mod predictions;
 pub mod retrieval;
 mod records;
@@ -177,6 +178,8 @@ pub enum Search {
     Nearest,
     /// Pairs are mined, of which most texts have none.
     Mine,
+    /// The nearest are ranked; one or several are right.
+    Rank,
 }
 
 /// What a classifier's outputs are, under transformers' names.
@@ -216,6 +219,8 @@ pub struct Layout {
     pub header: Option<bool>,
     /// Where tables keep what.
     pub columns: Columns,
+    /// The path of what is looked among, where that is a file of its own.
+    pub candidates: Option<&'static str>,
 }
 
 /// Where a table keeps what, as far as a layout says it.

@@ -187,7 +187,8 @@ fn words_or(format: &'static Format, file: &TextFile) -> &'static Format {
 
 /// The same of words with tags, questions, and texts without columns.
 fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFile) -> Result<Guess> {
-    let layout = Layout { about: "its file", files: &[], format, header: None, columns: Columns::default() };
+    let layout =
+        Layout { about: "its file", files: &[], format, header: None, columns: Columns::default(), candidates: None };
     let rows = format.rows(file, &Task { kind, ..Task::UNDESCRIBED }, &layout)?;
     let mut counts: BTreeMap<String, usize> = BTreeMap::new();
     for tag in rows.iter().flat_map(|row| row.words.iter().map(|word| &word.tag).chain(&row.label)) {

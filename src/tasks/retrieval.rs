@@ -4,11 +4,13 @@
 //! codes of both stand in the name.
 
 use std::{
+    borrow::Cow,
     collections::{BTreeSet, HashMap},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use super::{Origin, Split, Task, TextFile, codes::can_be_same, text_file::excerpt};
+use super::{Layout, Origin, Split, Task, TextFile, codes::can_be_same, text_file::excerpt};
 use crate::{
     error::{Error, Result, did_you_mean},
     input,
@@ -21,6 +23,22 @@ pub struct Entry {
     pub id: String,
     /// The text.
     pub text: String,
+    /// What stands around the text, where it is read with that.
+    pub context: Option<Arc<str>>,
+    /// Its language.
+    pub language: String,
+    /// What joins it with its translations.
+    pub row: usize,
+}
+
+impl Entry {
+    /// What an encoder reads: the text, and its context right behind it without line ends, as LAReQA's baseline has it.
+    pub fn input(&self) -> Cow<'_, str> {
+        match &self.context {
+            None => Cow::Borrowed(&self.text),
+            Some(context) => Cow::Owned(format!("{}{context}", self.text).replace('\n', "")),
+        }
+    }
 }
 
 /// What is looked for in a language, and among what.
@@ -30,12 +48,14 @@ pub struct Retrieval {
     pub language: String,
     /// For these something is looked for.
     pub queries: Vec<Entry>,
-    /// Among these.
-    pub candidates: Vec<Entry>,
+    /// Among these; languages with the same pool share it.
+    pub candidates: Arc<[Entry]>,
     /// For each query the places of the candidates that are right.
     pub right: Vec<Vec<usize>>,
     /// The files read.
     pub files: Vec<Origin>,
+    /// What looks odd without being wrong.
+    pub notes: Vec<String>,
 }
 
 impl Retrieval {
@@ -45,13 +65,34 @@ impl Retrieval {
         for (query, candidates) in self.right.iter().enumerate() {
             candidates.iter().for_each(|candidate| right[*candidate].push(query));
         }
-        let Retrieval { language, queries, candidates, files, .. } = self.clone();
-        Retrieval { language, queries: candidates, candidates: queries, right, files }
+        let Retrieval { queries, candidates, .. } = self;
+        Retrieval { queries: candidates.to_vec(), candidates: queries.as_slice().into(), right, ..self.clone() }
+    }
+}
+
+/// Where something of a task lies in a language.
+#[derive(Debug, Clone)]
+pub(super) struct Place {
+    /// How it is laid out.
+    pub layout: &'static Layout,
+    /// The folder that its paths begin in.
+    pub base: PathBuf,
+    /// Its path, with `{language}` for the language.
+    pub pattern: &'static str,
+    /// What the files call the language.
+    pub code: String,
+    /// The language.
+    pub language: String,
+}
+
+impl Place {
+    /// The file of a language that the files call so.
+    pub fn path(&self, code: &str) -> PathBuf {
+        self.base.join(self.pattern.replace("{language}", code))
     }
 
-    /// All texts.
-    pub fn texts(&self) -> impl Iterator<Item = &str> {
-        self.queries.iter().chain(&self.candidates).map(|entry| entry.text.as_str())
+    fn has_pool_of(&self, other: &Place) -> bool {
+        (&self.base, self.pattern) == (&other.base, other.pattern)
     }
 }
 
@@ -66,20 +107,35 @@ struct Sides {
 struct Side {
     file: TextFile,
     name: String,
+    code: String,
 }
 
 impl Task {
-    /// What is looked for in a language, which may have another code in the files.
-    pub fn retrieval(&self, folder: &Path, split: Split, language: &str) -> Result<Retrieval> {
+    /// What is looked for in languages, which may have other codes in the files.
+    pub fn retrievals(&self, folder: &Path, split: Split, languages: &[String]) -> Result<Vec<Retrieval>> {
+        let place = |language: &String| self.place_of(folder, split, language);
+        let places: Vec<Place> = languages.iter().map(place).collect::<Result<_>>()?;
+        let read = |places: &[Place]| places[0].layout.format.retrievals(self, places);
+        Ok(places.chunk_by(Place::has_pool_of).map(read).collect::<Result<Vec<_>>>()?.concat())
+    }
+
+    /// Why something cannot be measured in these languages though its files are there; nothing where it can.
+    pub fn unmeasurable(&self, folder: &Path, split: Split, languages: &[String]) -> Result<Option<String>> {
+        for language in languages {
+            let place = self.place_of(folder, split, language)?;
+            if let Some(reason) = place.layout.format.unmeasurable(&place)? {
+                return Ok(Some(reason));
+            }
+        }
+        Ok(None)
+    }
+
+    fn place_of(&self, folder: &Path, split: Split, language: &str) -> Result<Place> {
         for base in self.bases(folder)? {
             for (layout, pattern) in self.patterns(split) {
-                let codes = self.languages_of(&base, pattern)?;
-                let same = |code: &&String| *code == language || can_be_same(code, language);
-                let Some(code) = codes.iter().find(|code| *code == language).or_else(|| codes.iter().find(same)) else {
-                    continue;
-                };
-                let path = base.join(pattern.replace("{language}", code));
-                return Ok(Retrieval { language: language.to_owned(), ..layout.format.retrieval(&path, code)? });
+                if let Some(code) = called(&self.languages_of(&base, pattern)?, language) {
+                    return Ok(Place { layout, base, pattern, code, language: language.to_owned() });
+                }
             }
         }
         let present = self.codes_in(folder, split)?;
@@ -109,6 +165,12 @@ impl Task {
     }
 }
 
+/// What a language is called among codes.
+pub(super) fn called(codes: &[String], language: &str) -> Option<String> {
+    let same = |code: &&String| can_be_same(code, language);
+    codes.iter().find(|code| *code == language).or_else(|| codes.iter().find(same)).cloned()
+}
+
 /// A language that is named twice, perhaps by two of its codes.
 pub fn named_twice(languages: &[String]) -> Option<&String> {
     let same = |a: &String, b: &String| a == b || can_be_same(a, b);
@@ -127,20 +189,31 @@ impl Sides {
                 "{path}: expected a name with the codes of both languages, such as {code}-en.test.{code}"
             ))
         })?;
-        let other = path.with_extension(other);
+        let (other_code, other) = (other, path.with_extension(other));
         if !input::is_there(&other) {
             let (other, path) = (other.display(), path.display());
             return Err(Error::Missing(format!("there is no {other}, which belongs to {path}; fetch both")));
         }
-        let side = |path: &Path| -> Result<Side> { Ok(Side { file: TextFile::read(path)?, name: name(path) }) };
-        Ok(Sides { own: side(path)?, other: side(&other)? })
+        let side = |path: &Path, code: &str| -> Result<Side> {
+            Ok(Side { file: TextFile::read(path)?, name: name(path), code: code.to_owned() })
+        };
+        Ok(Sides { own: side(path, code)?, other: side(&other, other_code)? })
     }
 }
 
 impl Side {
     fn origin(&self, rows: usize) -> Origin {
-        Origin { path: self.file.path.clone(), sha256: self.file.sha256.clone(), rows }
+        origin(&self.file, rows)
     }
+
+    fn entry(&self, id: String, text: &str, row: usize) -> Entry {
+        Entry { id, text: text.trim().to_owned(), context: None, language: self.code.clone(), row }
+    }
+}
+
+/// A file with so many rows.
+pub(super) fn origin(file: &TextFile, rows: usize) -> Origin {
+    Origin { path: file.path.clone(), sha256: file.sha256.clone(), rows }
 }
 
 /// Files whose lines translate each other. What is looked for is the line in the language, for one in the other, as XTREME
@@ -148,8 +221,7 @@ impl Side {
 pub(super) fn bitext(path: &Path, code: &str) -> Result<Retrieval> {
     let Sides { own, other } = Sides::read(path, code)?;
     let entries = |side: &Side| -> Vec<Entry> {
-        let entry =
-            |(line, text): (usize, &str)| Entry { id: format!("{}:{line}", side.name), text: text.trim().to_owned() };
+        let entry = |(line, text): (usize, &str)| side.entry(format!("{}:{line}", side.name), text, line);
         side.file.lines().map(entry).collect()
     };
     let (candidates, queries) = (entries(&own), entries(&other));
@@ -159,14 +231,24 @@ pub(super) fn bitext(path: &Path, code: &str) -> Result<Retrieval> {
         return Err(Error::Data(format!("{}: {reason}", path.display())));
     }
     let (files, right) = (vec![own.origin(n), other.origin(n)], (0..n).map(|i| vec![i]).collect());
-    Ok(Retrieval { language: code.to_owned(), queries, candidates, right, files })
+    Ok(of_sides(code, queries, candidates, right, files))
+}
+
+fn of_sides(
+    code: &str,
+    queries: Vec<Entry>,
+    candidates: Vec<Entry>,
+    right: Vec<Vec<usize>>,
+    files: Vec<Origin>,
+) -> Retrieval {
+    Retrieval { language: code.to_owned(), queries, candidates: candidates.into(), right, files, notes: Vec::new() }
 }
 
 /// Files of an id, a tab and a text a line, some of which translate each other: those whose ids stand, parted by a tab, in a
 /// third file that ends in `.gold` (BUCC).
 pub(super) fn comparable(path: &Path, code: &str) -> Result<Retrieval> {
     let Sides { own, other } = Sides::read(path, code)?;
-    let (queries, candidates) = (named(&own.file)?, named(&other.file)?);
+    let (queries, candidates) = (named(&own)?, named(&other)?);
     let gold = path.with_extension("gold");
     if !input::is_there(&gold) {
         let (gold, remedy) = (gold.display(), "fetch it, or measure --split dev, whose pairs are known");
@@ -190,21 +272,22 @@ pub(super) fn comparable(path: &Path, code: &str) -> Result<Retrieval> {
     let n_gold = right.iter().map(Vec::len).sum();
     let of_gold = Origin { path: gold.path, sha256: gold.sha256, rows: n_gold };
     let files = vec![own.origin(queries.len()), other.origin(candidates.len()), of_gold];
-    Ok(Retrieval { language: code.to_owned(), queries, candidates, right, files })
+    Ok(of_sides(code, queries, candidates, right, files))
 }
 
-fn named(file: &TextFile) -> Result<Vec<Entry>> {
+fn named(side: &Side) -> Result<Vec<Entry>> {
+    let file = &side.file;
     let entry = |(line, content): (usize, &str)| {
         let (id, text) = content.split_once('\t').ok_or_else(|| {
             let (place, found) = (file.place(line), excerpt(content));
             Error::Data(format!("{place}: expected an id, a tab and a text, found {found}; mend that line"))
         })?;
-        Ok(Entry { id: id.trim().to_owned(), text: text.trim().to_owned() })
+        Ok(side.entry(id.trim().to_owned(), text, line))
     };
     file.lines().map(entry).collect()
 }
 
-fn places<'a>(file: &TextFile, entries: &'a [Entry]) -> Result<HashMap<&'a str, usize>> {
+pub(super) fn places<'a>(file: &TextFile, entries: &'a [Entry]) -> Result<HashMap<&'a str, usize>> {
     let mut places = HashMap::new();
     for (place, Entry { id, .. }) in entries.iter().enumerate() {
         if let Some(first) = places.insert(id.as_str(), place) {
@@ -240,13 +323,14 @@ impl Task {
     }
 
     fn searched_texts(&self, folder: &Path, split: Split, texts: &mut Vec<String>) -> Result<Vec<Origin>> {
-        let mut files = Vec::new();
-        for code in self.codes_in(folder, split)? {
-            let retrieval = self.retrieval(folder, split, &code)?;
-            texts.extend(retrieval.texts().map(str::to_owned));
-            files.extend(retrieval.files);
+        let codes: Vec<String> = self.codes_in(folder, split)?.into_iter().collect();
+        let all = self.retrievals(folder, split, &codes)?;
+        for (i, Retrieval { queries, candidates, .. }) in all.iter().enumerate() {
+            let is_new = !all[..i].iter().any(|other| Arc::ptr_eq(&other.candidates, candidates));
+            let entries = queries.iter().chain(candidates.iter().filter(|_| is_new));
+            texts.extend(entries.map(|entry| entry.text.clone()));
         }
-        Ok(files)
+        Ok(all.into_iter().flat_map(|one| one.files).collect())
     }
 
     fn read_texts(&self, folder: &Path, split: Split, texts: &mut Vec<String>) -> Result<Vec<Origin>> {
@@ -281,10 +365,14 @@ mod tests {
             ("tatoeba.arz-eng.eng", "y\n"),
         ];
         let task = shipped("tatoeba");
-        let of = |files: &[(&str, &str)], language: &str| task.retrieval(folder(files).path(), Split::Test, language);
+        let of = |files: &[(&str, &str)], language: &str| {
+            task.retrievals(folder(files).path(), Split::Test, &[language.to_owned()])
+                .map(|mut found| found.swap_remove(0))
+        };
         let found = of(&files, "de").unwrap();
         assert_eq!((&found.queries[1].text[..], &found.candidates[1].text[..]), ("Good day.", "Guten Tag."));
         assert_eq!((&found.candidates[0].id[..], &found.language[..]), ("tatoeba.deu-eng.deu:1", "de"));
+        assert_eq!((&found.queries[0].language[..], &found.candidates[0].language[..]), ("eng", "deu"));
         assert_eq!((&found.right, &found.turned().right), (&vec![vec![0], vec![1]], &vec![vec![0], vec![1]]));
         // What is measured by default are the task's languages; what may not be seen are all.
         let there = folder(&files);
@@ -310,7 +398,10 @@ mod tests {
             ("zh-en.dev.en", "en-1\tone\nen-2\ttwo\nen-3\tthree\n"),
             ("zh-en.dev.gold", "zh-2\ten-3\n"),
         ];
-        let of = |files: &[(&str, &str)]| shipped("bucc2018").retrieval(folder(files).path(), Split::Dev, "zh");
+        let of = |files: &[(&str, &str)]| {
+            let found = shipped("bucc2018").retrievals(folder(files).path(), Split::Dev, &["zh".to_owned()]);
+            found.map(|mut found| found.swap_remove(0))
+        };
         let found = of(&files).unwrap();
         assert_eq!((&found.right, &found.candidates[2].id[..]), (&vec![vec![], vec![2]], "en-3"));
         assert_eq!(found.turned().right, [vec![], vec![], vec![1]]);
