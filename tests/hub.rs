@@ -34,7 +34,7 @@ const BROKEN: usize = 3_000_000;
 type Named = (&'static str, fn() -> Outcome);
 
 fn main() {
-    let tests: [Named; 21] = [
+    let tests: [Named; 22] = [
         ("a name is fetched as Python lays it out, once", fetched_once),
         ("files get the modes of the umask", modes),
         ("the token goes to the hub alone, and is never shown", token),
@@ -56,6 +56,7 @@ fn main() {
         ("a data set is used without a network", data_set_offline),
         ("refusals of data sets say what to do", data_set_refusals),
         ("a data set's files are what their hashes say", data_set_hashes),
+        ("a table in parts is one table", data_set_in_parts),
     ];
     harness::run(tests.into_iter().map(|(name, test)| Test::new(name, test)).collect());
 }
@@ -953,9 +954,9 @@ fn data_set_refusals() -> Outcome {
         let stored = Stored { bytes: b"PAR1 and no more".to_vec(), large: false };
         server.files.lock().expect("no test panics here").insert(name.to_owned(), stored);
     };
-    add("datasets/org/many/en/train/0000.parquet");
-    add("datasets/org/many/en/train/0001.parquet");
-    check(data("hub:org/many"), 65, &["hub:org/many: en/train/ is kept in 2 files there, of which a task reads one"]);
+    add("datasets/org/gap/en/train/0000.parquet");
+    add("datasets/org/gap/en/train/0002.parquet");
+    check(data("hub:org/gap"), 66, &["hub:org/gap: en/train: expected 0001.parquet, the next part of the table"]);
     add("datasets/org/cut/en/test/0000.parquet");
     check(
         data("hub:org/cut"),
@@ -963,6 +964,39 @@ fn data_set_refusals() -> Outcome {
         &["en/test/0000.parquet: expected Parquet, PAR1 to PAR1, found an end that is missing"],
     );
     assert!(!path.join("hf/hub/en").exists() && !path.join("hf/hub/datasets--org--xnli/en").exists());
+    Outcome::Passed
+}
+
+/// A table in two parts is one: its rows are counted through, and what is wrong is said with the part.
+fn data_set_in_parts() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    let path = folder.path();
+    server.offer_pairs("org/one");
+    server.offer_pairs("org/many");
+    let part = |name: &str, from: &str| {
+        let mut files = server.files.lock().expect("no test panics here");
+        let bytes = files[&format!("datasets/org/one/{from}/0000.parquet")].bytes.clone();
+        files.insert(format!("datasets/org/many/{name}"), Stored { bytes, large: false });
+    };
+    part("en/train/0001.parquet", "en/validation");
+    let checked = |set: &str| {
+        let output = command(path, &server, &["task", "check", "xnli", "--data", set]).output().expect("it runs");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let row = said.lines().find(|line| line.contains("train")).unwrap_or_else(|| panic!("{said}"));
+        row.split_whitespace().find_map(|cell| cell.parse::<usize>().ok()).unwrap_or_else(|| panic!("{row}"))
+    };
+    let [one, many] = ["hub:org/one", "hub:org/many"].map(checked);
+    assert_eq!(many, 2 * one);
+    // Each part is recorded by its own hash, and named where it is damaged.
+    let folder_of =
+        |language: &str| path.join(format!("hf/hub/datasets--org--many/snapshots/{COMMIT}/{language}/train"));
+    assert_eq!(names(&folder_of("en")), ["0000.parquet", "0001.parquet"]);
+    server.offer_pairs("org/torn");
+    let damaged = Stored { bytes: b"PAR1 and no more".to_vec(), large: false };
+    server.files.lock().expect("no test panics here").insert("datasets/org/torn/en/train/0001.parquet".into(), damaged);
+    let torn = command(path, &server, &["task", "check", "xnli", "--data", "hub:org/torn"]);
+    check(torn, 65, &["en/train/0001.parquet: expected Parquet, PAR1 to PAR1, found an end that is missing"]);
     Outcome::Passed
 }
 

@@ -22,9 +22,9 @@ impl Task {
         }
     }
 
-    /// The same with what is right of it, which must be there; `path` is the file's.
-    pub(super) fn answered(&self, path: &str, id: String, row: &Row) -> Result<Example> {
-        let place = format!("{path}:{}", row.line);
+    /// The same with what is right of it, which must be there; `place_of` names a line for messages.
+    pub(super) fn answered(&self, place_of: &dyn Fn(usize) -> String, id: String, row: &Row) -> Result<Example> {
+        let place = place_of(row.line);
         let mut example = self.question(id, row);
         match (self.kind, self.problem_type) {
             (Kind::Classify, ProblemType::SingleLabelClassification) | (Kind::Rank, _) => {
@@ -34,7 +34,7 @@ impl Task {
             (Kind::Classify, ProblemType::Regression) => example.number = Some(number(&place, written(row))?),
             (Kind::Tag, _) => {
                 for (tagged, Word { line, tag, .. }) in example.words.iter_mut().zip(&row.words) {
-                    tagged.label = Some(self.label_at(&format!("{path}:{line}"), tag)?);
+                    tagged.label = Some(self.label_at(&place_of(*line), tag)?);
                 }
             }
             (Kind::Choose, _) => example.label = Some(self.right_choice(&place, row)?),

@@ -1,7 +1,7 @@
 //! Which files of a list a task needs, before any of them is here: those of a data set on the hub.
 
-use super::{Split, Task, codes::can_be_same};
-use crate::error::{Error, Result};
+use super::{Split, Task, codes::can_be_same, parts};
+use crate::error::Result;
 
 /// What is to be read of a task.
 #[derive(Debug, Clone, Copy)]
@@ -20,8 +20,7 @@ impl Wanted<'_> {
         let mut found = Vec::new();
         for pattern in self.task.patterns(self.split).map(|(_, pattern)| pattern) {
             for file in listed.iter().filter(|file| self.is_wanted(pattern, file)) {
-                check_whole(file, listed)?;
-                found.push(file.clone());
+                found.extend(parts::among(file, listed)?);
             }
         }
         Ok(found)
@@ -38,19 +37,6 @@ impl Wanted<'_> {
             let is_named = |name: &String| name == language || can_be_same(name, language);
             self.task.is_language(language) && (self.languages.is_empty() || self.languages.iter().any(is_named))
         })
-    }
-}
-
-/// Refuses a table that the hub keeps in several files, of which a task would read the first.
-fn check_whole(file: &str, listed: &[String]) -> Result<()> {
-    let Some(folder) = file.strip_suffix("0000.parquet") else { return Ok(()) };
-    let rest = |other: &&String| other.strip_prefix(folder).is_some_and(|name| !name.contains('/'));
-    match listed.iter().filter(rest).count() {
-        1 => Ok(()),
-        n => Err(Error::Data(format!(
-            "{folder} is kept in {n} files there, of which a task reads one; fetch them and name them by train_files, or \
-             join them in a folder of your own"
-        ))),
     }
 }
 
@@ -77,10 +63,9 @@ mod tests {
     }
 
     #[test]
-    fn a_table_in_several_files_is_refused() {
-        let listed = ["en/train/0000.parquet", "en/train/0001.parquet"].map(str::to_owned);
+    fn all_parts_of_a_table_are_wanted() {
+        let listed = ["en/train/0001.parquet", "en/train/0000.parquet"].map(str::to_owned);
         let wanted = Wanted { task: shipped("xnli"), split: Split::Train, languages: &[] };
-        let error = wanted.among(&listed).unwrap_err();
-        assert!(error.message().starts_with("en/train/ is kept in 2 files there"), "{error}");
+        assert_eq!(wanted.among(&listed).unwrap(), ["en/train/0000.parquet", "en/train/0001.parquet"]);
     }
 }

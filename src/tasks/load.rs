@@ -9,7 +9,7 @@ use std::{
 use super::{
     Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional},
-    format,
+    format, parts,
     table::looks_quoted,
     text_file::sha256,
 };
@@ -25,11 +25,55 @@ pub(super) const ROWS_OF_ONE_LABEL: usize = 20;
 /// A file of a task, found in a folder.
 struct Found {
     path: PathBuf,
+    /// The files that hold it: one, or the parts of a table in their order.
+    parts: Vec<PathBuf>,
     layout: &'static Layout,
     /// Path under the folder without its ending: the beginning of every example's id.
     stem: String,
     /// Whether it should hold one language alone.
     is_of_one: bool,
+}
+
+/// What was read for a `Found`, one file behind the other.
+struct Source {
+    /// The files, and the last row of each in the table.
+    files: Vec<(TextFile, usize)>,
+    /// The beginnings of ids, one for each file.
+    stems: Vec<String>,
+}
+
+impl Source {
+    fn of(&self, line: usize) -> (&TextFile, &str) {
+        let at = self.files.partition_point(|(_, last)| *last < line).min(self.files.len() - 1);
+        (&self.files[at].0, &self.stems[at])
+    }
+
+    fn place(&self, line: usize) -> String {
+        self.of(line).0.place(line)
+    }
+
+    fn id(&self, line: usize) -> String {
+        let (file, stem) = self.of(line);
+        format!("{stem}:{}", file.own_line(line))
+    }
+
+    /// Each file with the rows that it has of these.
+    fn origins(&self, rows: &[Row]) -> Vec<Origin> {
+        let origin = |(i, (file, last)): (usize, &(TextFile, usize))| {
+            let before = if i == 0 { 0 } else { self.files[i - 1].1 };
+            let is_own = |row: &&Row| self.files.len() == 1 || before < row.line && row.line <= *last;
+            let rows = rows.iter().filter(is_own).count();
+            Origin { path: file.path.clone(), sha256: file.sha256.clone(), rows }
+        };
+        self.files.iter().enumerate().map(origin).collect()
+    }
+}
+
+/// How ids and messages name lines of what is judged.
+struct Lines<'a> {
+    path: String,
+    id: &'a dyn Fn(usize) -> String,
+    place: &'a dyn Fn(usize) -> String,
 }
 
 /// What stands for the language in the name of a file.
@@ -114,7 +158,8 @@ impl Task {
         let lines = rows.iter().map(|row| fields(row).collect::<Vec<_>>().join("\t") + "\n");
         let sha256 = sha256(lines.collect::<String>().as_bytes());
         let origin = Origin { path: PathBuf::from(name), sha256, rows: rows.len() };
-        self.judge(origin, name, language, rows, Labels::Required)
+        let (id, path) = (|line: usize| format!("{name}:{line}"), name.to_owned());
+        self.judge(vec![origin], &Lines { path, id: &id, place: &id }, language, rows, Labels::Required)
     }
 
     /// The languages in which `folder` holds this split: the task's own in their order, then others by name.
@@ -207,7 +252,8 @@ impl Task {
                 before => format!("{name}({})", before + 1),
             };
             stems.push(name);
-            let found = Found { layout: self.layout_for(path), stem, path: path.clone(), is_of_one: true };
+            let (layout, parts) = (self.layout_for(path), vec![path.clone()]);
+            let found = Found { layout, parts, stem, path: path.clone(), is_of_one: true };
             let next = self.read(&found, language, labels)?;
             all = Some(match all {
                 Some(before) => before.joined(next),
@@ -261,7 +307,8 @@ impl Task {
                 let path = base.join(&name);
                 if input::is_there(&path) {
                     let stem = name.rsplit_once('.').map_or(name.as_str(), |(stem, _)| stem).to_owned();
-                    return Ok(Found { path, layout, stem, is_of_one: pattern.contains(LANGUAGE) });
+                    let parts = parts::of(&path)?;
+                    return Ok(Found { path, parts, layout, stem, is_of_one: pattern.contains(LANGUAGE) });
                 }
             }
         }
@@ -331,9 +378,11 @@ impl Task {
         if let Some(languages) = layout.format.languages_inside(path) {
             return languages;
         }
-        let rows = layout.format.rows(&layout.format.open(path)?, self, layout)?;
-        let languages: BTreeSet<String> =
-            rows.into_iter().map(|row| row.language.unwrap_or(self.source.to_owned())).collect();
+        let mut languages = BTreeSet::new();
+        for part in parts::of(path)? {
+            let rows = layout.format.rows(&layout.format.open(&part)?, self, layout)?;
+            languages.extend(rows.into_iter().map(|row| row.language.unwrap_or(self.source.to_owned())));
+        }
         Ok(languages.into_iter().collect())
     }
 
@@ -348,27 +397,41 @@ impl Task {
     }
 
     fn read(&self, found: &Found, language: &str, labels: Labels) -> Result<Loaded> {
-        let file = found.layout.format.open(&found.path)?;
-        let rows = match labels {
-            Labels::Required => found.layout.format.rows(&file, self, found.layout)?,
-            Labels::Ignored => self.without_tags(&file, found.layout)?,
-        };
-        let all = rows.len();
-        let rows = of_language(rows, &file, language)?;
+        let (source, rows) = self.read_parts(found, labels)?;
+        let (all, path) = (rows.len(), found.path.display());
+        let rows = of_language(rows, &found.path, language)?;
         let others = if found.is_of_one { all - rows.len() } else { 0 };
         if labels != Labels::Ignored
             && let Some(evidence) = self.removed_labels(&rows)
         {
-            let path = file.path.display();
             let remedy = "put the labels back, or use predict, which works without labels";
             return Err(Error::Data(format!("{path}: labels look removed: {evidence}; {remedy}")));
         }
-        let origin = Origin { path: file.path, sha256: file.sha256, rows: rows.len() };
-        let mut loaded = self.judge(origin, &found.stem, language, &rows, labels)?;
+        let (id, place) = (|line| source.id(line), |line| source.place(line));
+        let lines = Lines { path: path.to_string(), id: &id, place: &place };
+        let mut loaded = self.judge(source.origins(&rows), &lines, language, &rows, labels)?;
         if others > 0 {
             loaded.dropped.insert("rows of other languages, as their column says".to_owned(), others);
         }
         Ok(loaded)
+    }
+
+    /// The rows of all parts, counted through.
+    fn read_parts(&self, found: &Found, labels: Labels) -> Result<(Source, Vec<Row>)> {
+        let (mut source, mut all) = (Source { files: Vec::new(), stems: Vec::new() }, Vec::new());
+        let mut last = 0;
+        for part in &found.parts {
+            let file = found.layout.format.open(part)?.behind(last);
+            let rows = match labels {
+                Labels::Required => found.layout.format.rows(&file, self, found.layout)?,
+                Labels::Ignored => self.without_tags(&file, found.layout)?,
+            };
+            last += file.lines().count();
+            all.extend(rows);
+            source.stems.push(parts::stem(&found.stem, &found.path, part));
+            source.files.push((file, last));
+        }
+        Ok((source, all))
     }
 
     /// Rows for prediction, in which words may stand without tags, and texts without labels.
@@ -412,20 +475,20 @@ impl Task {
         }
     }
 
-    fn judge(&self, origin: Origin, stem: &str, language: &str, rows: &[Row], labels: Labels) -> Result<Loaded> {
-        let path = origin.path.display().to_string();
+    fn judge(&self, files: Vec<Origin>, lines: &Lines, language: &str, rows: &[Row], labels: Labels) -> Result<Loaded> {
+        let path = &lines.path;
         let mut loaded = Loaded {
             language: language.to_owned(),
             mixed: None,
             examples: Vec::with_capacity(rows.len()),
             dropped: BTreeMap::new(),
             dropped_rows: BTreeSet::new(),
-            files: vec![origin],
+            files,
             labels: self.labels(),
             notes: Vec::new(),
         };
         for row in rows {
-            let id = format!("{stem}:{}", row.line);
+            let id = (lines.id)(row.line);
             let example = match labels {
                 Labels::Ignored => self.question(id, row),
                 Labels::Required => {
@@ -440,7 +503,7 @@ impl Task {
                         loaded.dropped_rows.insert(row.row);
                         continue;
                     }
-                    self.answered(&path, id, row)?
+                    self.answered(lines.place, id, row)?
                 }
             };
             loaded.examples.push(example);
@@ -449,7 +512,7 @@ impl Task {
             let dropped = &loaded.dropped;
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
         }
-        let notes = [one_class_note(&path, &loaded), quoting_note(&path, rows), empty_note(&path, &loaded)];
+        let notes = [one_class_note(path, &loaded), quoting_note(path, rows), empty_note(path, &loaded)];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
     }
@@ -470,7 +533,7 @@ impl Loaded {
 }
 
 /// The rows of one language, where the file says which language a row is in.
-fn of_language(rows: Vec<Row>, file: &TextFile, language: &str) -> Result<Vec<Row>> {
+fn of_language(rows: Vec<Row>, path: &Path, language: &str) -> Result<Vec<Row>> {
     if rows.iter().all(|row| row.language.is_none()) {
         return Ok(rows);
     }
@@ -479,7 +542,7 @@ fn of_language(rows: Vec<Row>, file: &TextFile, language: &str) -> Result<Vec<Ro
     if wanted.is_empty() {
         let present: BTreeSet<&str> = others.iter().filter_map(|row| row.language.as_deref()).collect();
         let hint = did_you_mean(language, present);
-        return Err(Error::Missing(format!("{}: no rows for language \"{language}\"; {hint}", file.path.display())));
+        return Err(Error::Missing(format!("{}: no rows for language \"{language}\"; {hint}", path.display())));
     }
     Ok(wanted)
 }

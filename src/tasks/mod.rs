@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod overlap;
 pub mod own;
 mod parquet;
+mod parts;
 mod pool;
 pub mod predictions;
 pub mod retrieval;

@@ -18,6 +18,8 @@ pub struct TextFile {
     /// SHA-256 of its bytes, in hexadecimal.
     pub sha256: String,
     text: String,
+    /// Rows of a table in parts that stand in the parts before this one.
+    before: usize,
 }
 
 impl TextFile {
@@ -43,11 +45,16 @@ impl TextFile {
 
     /// What a file of this hash holds, a line each.
     pub(super) fn of_rows(path: &Path, sha256: String, text: String) -> Result<TextFile> {
-        let file = TextFile { path: path.to_owned(), sha256, text };
+        let file = TextFile { path: path.to_owned(), sha256, text, before: 0 };
         if file.lines().next().is_none() {
             return Err(Error::Data(format!("{} is empty; fetch or write it again", path.display())));
         }
         Ok(file)
+    }
+
+    /// The same as a part of a table, behind so many rows: its own are counted on from there.
+    pub(super) fn behind(self, before: usize) -> TextFile {
+        TextFile { before, ..self }
     }
 
     /// The text without a byte order mark.
@@ -55,16 +62,21 @@ impl TextFile {
         self.text.strip_prefix('\u{feff}').unwrap_or(&self.text)
     }
 
-    /// The lines with their numbers from 1; empty lines at the end are not lines.
+    /// The lines with their numbers, from 1 where it is no later part of a table; empty lines at the end are not lines.
     pub fn lines(&self) -> impl Iterator<Item = (usize, &str)> {
         let text = self.text().trim_end_matches(['\r', '\n']);
         let lines = (!text.is_empty()).then(|| text.split('\n')).into_iter().flatten();
-        lines.enumerate().map(|(i, line)| (i + 1, line.strip_suffix('\r').unwrap_or(line)))
+        lines.enumerate().map(|(i, line)| (self.before + i + 1, line.strip_suffix('\r').unwrap_or(line)))
     }
 
-    /// `path:line`, as messages name a place.
+    /// `path:line`, as messages name a place; the line is this file's own.
     pub fn place(&self, line: usize) -> String {
-        format!("{}:{line}", self.path.display())
+        format!("{}:{}", self.path.display(), self.own_line(line))
+    }
+
+    /// The line in this file that has this number in its table.
+    pub(super) fn own_line(&self, line: usize) -> usize {
+        line.checked_sub(self.before).filter(|own| *own > 0).unwrap_or(line)
     }
 }
 
