@@ -108,6 +108,10 @@ impl Settings {
         };
         match token.0.bytes().all(|byte| byte.is_ascii_graphic()) {
             _ if token.0.is_empty() => Ok(None),
+            true if is_readable_on_the_way(&self.endpoint) => Err(Error::Denied(format!(
+                "HF_ENDPOINT is by plain http, where anybody on the way can read the access token of {place}; give an \
+                 address by https, or unset HF_TOKEN and point HF_TOKEN_PATH at no file"
+            ))),
             true => Ok(Some((token, place))),
             false => Err(Error::Denied(format!(
                 "{place}: expected an access token of letters, digits and signs, found other characters; copy it again \
@@ -115,6 +119,18 @@ impl Settings {
             ))),
         }
     }
+}
+
+/// Whether what is sent there is not encrypted, and leaves this machine.
+fn is_readable_on_the_way(endpoint: &str) -> bool {
+    let Some(rest) = endpoint.strip_prefix("http://") else { return false };
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = match authority.strip_prefix('[') {
+        Some(inside) => inside.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    let is_here = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
+    !is_here && !host.eq_ignore_ascii_case("localhost")
 }
 
 /// An address by HTTP or HTTPS that shows no password.
@@ -192,6 +208,17 @@ mod tests {
         assert_eq!(of_variable, ("hf_variable".into(), "HF_TOKEN".into()));
         let error = token(&[("HF_TOKEN", "hf_a\nX-Other: b")]).unwrap_err();
         assert!(error.exit_code() == 77 && !error.message().contains("hf_a"), "{error}");
+        let to = |endpoint: &str| token(&[("HF_TOKEN", "hf_a"), ("HF_ENDPOINT", endpoint)]);
+        for kept in ["https://x.org", "http://127.0.0.1:80/a", "http://localhost:1", "http://[::1]:8080"] {
+            assert!(to(kept).unwrap().is_some(), "{kept}");
+        }
+        for open in
+            ["http://x.org", "http://127.0.0.1.x.org", "http://localhost.x.org:80", "http://10.0.0.1", "http://[::2]"]
+        {
+            let error = to(open).unwrap_err();
+            assert!(error.exit_code() == 77 && error.message().contains("plain http"), "{open}: {error}");
+        }
+        assert_eq!(token(&[("HF_HOME", "/nowhere"), ("HF_ENDPOINT", "http://x.org")]).unwrap(), None);
     }
 
     #[test]

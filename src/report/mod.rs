@@ -19,7 +19,8 @@ use std::path::PathBuf;
 
 /// A share as a percentage with one decimal, such as `71.4`.
 pub fn percent(share: f64) -> String {
-    format!("{:.1}", 100.0 * share)
+    let text = format!("{:.1}", 100.0 * share);
+    if text == "-0.0" { "0.0".to_owned() } else { text }
 }
 
 /// A difference of shares in points, with its sign, such as `+1.2`; a minus is a minus, not a hyphen.

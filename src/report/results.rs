@@ -144,6 +144,11 @@ fn cell(share: Option<f64>) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn nothing_is_no_minus() {
+        assert_eq!([-0.0, -0.0004, -0.0006, 0.5].map(percent), ["0.0", "0.0", "-0.1", "50.0"]);
+    }
+
     fn summary(scores: &[(&str, usize)]) -> Summary {
         let scores = scores.iter().map(|(language, correct)| Score::new(*language, *correct, 100).unwrap());
         Summary::new("en", scores.collect()).unwrap()
