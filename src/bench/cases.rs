@@ -166,6 +166,12 @@ pub const CASES: &[Case] = &[
         },
     ),
     case(
+        "kl_divergence",
+        "spans",
+        |s| vec![[s.batch.segments.rows(), 2].into(); 2],
+        |s, x| x[0].kl_divergence(&x[1], &s.batch.segments, 1.0),
+    ),
+    case(
         "linear_cross_entropy",
         "",
         |s| {

@@ -20,6 +20,7 @@ mod gather;
 mod gelu;
 mod gelu_linear;
 mod grouped_cross_entropy;
+mod kl_divergence;
 mod layer_norm;
 mod linear;
 mod linear_cross_entropy;
@@ -110,6 +111,7 @@ pub const ALL: &[&Spec] = &[
     &gelu::SPEC,
     &gelu_linear::SPEC,
     &grouped_cross_entropy::SPEC,
+    &kl_divergence::SPEC,
     &layer_norm::SPEC,
     &linear::SPEC,
     &linear_cross_entropy::SPEC,
