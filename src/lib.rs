@@ -47,9 +47,11 @@
 //!     types: vec![0; 5].into(),
 //!     target: Target::labels(&segments, vec![1, 0]),
 //!     segments,
+//!     other: None,
 //! };
 //! let adv = Adv {
-//!     norm: Norm::L2, radius: 0.02, step_size: 0.01, steps: 2, start: Start::Zero, at: Place::Word, clean_weight: 0.0,
+//!     norm: Norm::L2, radius: 0.02.into(), step_size: 0.01.into(), steps: 2, start: Start::Zero, at: Place::Word,
+//!     clean_weight: 0.0,
 //!     ..Adv::default()
 //! };
 //! let mut optimizer = Optimizer::lazy(&model, Settings {

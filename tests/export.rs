@@ -163,7 +163,14 @@ fn write_probe(path: &Path, model: &Model, encoded: &[Encoded], pad: u32) {
         }
         _ => Target::classes(all.clone(), all),
     };
-    let batch = Batch { ids: packed.into(), positions: segments.positions(), types: types.into(), segments, target };
+    let batch = Batch {
+        ids: packed.into(),
+        positions: segments.positions(),
+        types: types.into(),
+        segments,
+        target,
+        other: None,
+    };
     let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
     let logits = model.logits_from(Place::Word, &words, &batch, Pass::evaluation());
     let width = logits.shape()[1];

@@ -97,7 +97,7 @@ fn drawn(lengths: &[usize], masked: bool, rng: &mut Rng) -> (Batch, HeadKind) {
         }
     };
     let (positions, types) = (segments.positions(), vec![0; n].into());
-    (Batch { ids: ids.into(), positions, types, segments, target }, head)
+    (Batch { ids: ids.into(), positions, types, segments, target, other: None }, head)
 }
 
 fn folders() -> Vec<PathBuf> {

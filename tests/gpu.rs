@@ -517,7 +517,16 @@ fn steady_step(device: &Device) {
     let head = HeadKind::Classify(vec!["no".into(), "yes".into()]);
     let model = Model::fresh(config, head, 7, device).expect("the model fits");
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5, ..Adv::default() };
+    let adv = Adv {
+        norm,
+        radius: 0.1.into(),
+        step_size: 0.05.into(),
+        steps: 2,
+        start,
+        at,
+        clean_weight: 0.5,
+        ..Adv::default()
+    };
     let settings = Settings {
         learning_rate: 1e-3,
         betas: [0.9, 0.999],
@@ -533,7 +542,7 @@ fn steady_step(device: &Device) {
         let ids: Vec<u32> = (0..15).map(|i| 6 + (i * 5 + number) % 50).collect();
         let (types, segments) = (vec![0; 15].into(), Segments::new([9, 6]));
         let (positions, target) = (segments.positions(), Target::labels(&segments, vec![0, 1]));
-        let batch = Batch { ids: ids.into(), positions, types, segments, target };
+        let batch = Batch { ids: ids.into(), positions, types, segments, target, other: None };
         let active = optimizer.activate(&model, batch.ids.iter().copied()).expect("the table is lazy");
         let draw = Some(Draw { seed: 1, step: number, stream: 0 });
         let scene = Scene { model: &model, words: Words::Active(&active), batch: &batch, weight: 0.5, draw };

@@ -69,6 +69,7 @@ fn probability(folder: &Path, text: &str, language: &str, number: u32) -> f64 {
         positions: segments.positions(),
         target: Target::labels(&segments, vec![0]),
         segments,
+        other: None,
     };
     let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
     let logits = model.logits_from(Place::Word, &words, &batch, Pass::evaluation());

@@ -87,13 +87,22 @@ fn batch(lengths: &[usize], number: usize) -> Batch {
     let segments = Segments::new(lengths.to_vec());
     let (positions, types) = (segments.positions(), vec![0; tokens].into());
     let target = Target::labels(&segments, labels);
-    Batch { ids: ids.into(), positions, types, segments, target }
+    Batch { ids: ids.into(), positions, types, segments, target, other: None }
 }
 
 /// Every kind of objective at once, with dropout: loss and gradients have the same bits, kept or computed again.
 fn recompute(device: &Device) -> Outcome {
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5, ..Adv::default() };
+    let adv = Adv {
+        norm,
+        radius: 0.1.into(),
+        step_size: 0.05.into(),
+        steps: 2,
+        start,
+        at,
+        clean_weight: 0.5,
+        ..Adv::default()
+    };
     let distribution = Distribution::Gaussian;
     let noise = RsRp { distribution, scale: 0.1, samples: 3, at: Place::Embedding, ..RsRp::default() };
     let objective = Mixture(vec![(0.5, Box::new(adv)), (0.25, Box::new(noise)), (0.25, Box::new(Standard::default()))]);
@@ -187,7 +196,16 @@ fn taken(device: &Device) -> (u64, u64) {
 /// What is foreseen for a stage is what training takes, whatever the method: within a tenth, since sizes vary.
 fn foreseen(device: &Device) -> Outcome {
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 1, start, at, clean_weight: 0.5, ..Adv::default() };
+    let adv = Adv {
+        norm,
+        radius: 0.1.into(),
+        step_size: 0.05.into(),
+        steps: 1,
+        start,
+        at,
+        clean_weight: 0.5,
+        ..Adv::default()
+    };
     let stage = Stage { task: "demo".into(), batch_size: 16, ..Stage::default() };
     let source = || examples(16 * 12);
     let cases = [

@@ -71,7 +71,7 @@ fn batch(head: &HeadKind) -> Batch {
         _ => Target::classes(vec![1, 3, 6].into(), vec![7, 9, 4]),
     };
     let (positions, ids) = (segments.positions(), vec![0, 5, 1, 7, 2, 0, 9, 2].into());
-    Batch { ids, positions, types: vec![0; 8].into(), segments, target }
+    Batch { ids, positions, types: vec![0; 8].into(), segments, target, other: None }
 }
 
 fn logits(model: &Model) -> Vec<f32> {

@@ -97,6 +97,7 @@ const F16: Opening = Opening { kernels: Kernels::Own, checks: Checks::Trusted, p
 fn main() {
     harness::run(vec![
         Test::new("resume::cpu", || check("cpu", "f32", 12)),
+        Test::new("resume::methods that perturb: cpu", || check_recipe(&perturbing(), "cpu", "f32", 3)),
         Test::new("resume::several labels: cpu", || check_kind("several")),
         Test::new("resume::numbers: cpu", || check_kind("number")),
         Test::new("resume::tags: cpu", || check_kind("tag")),
@@ -134,6 +135,24 @@ fn last_stage() -> String {
     let (head, _) = RECIPE.split_once("[[stages]]").expect("it has stages");
     let (_, last) = RECIPE.rsplit_once("[[stages]]").expect("it has stages");
     format!("{head}[[stages]]{last}")
+}
+
+/// The last stage by methods that begin late, measure words, make several backward passes and read other words.
+fn perturbing() -> String {
+    let recipe = last_stage();
+    let (stage, _) = recipe.split_once("[[methods]]").expect("it names methods");
+    let methods = r#"[[methods]]
+name = "passes"
+freelb = { radius = "0.2x", step_size = "0.1x", init = "0.05x", steps = 3, begin = 3 }
+consistency = { with = "ascent", radius = "0.01x", step_size = "0.01x", weight = 2 }
+[[methods]]
+name = "words"
+typos = { words = 0.2 }
+consistency = { with = "text", synonyms = {}, begin = 2 }
+[[methods]]
+consistency = { with = "noise", radius = 0.01 }
+"#;
+    format!("{stage}{methods}")
 }
 
 /// What the recipe of a kind of task has in place of the demo's stage: the kind, and the lines of a file of each split, by

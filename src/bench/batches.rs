@@ -161,7 +161,14 @@ fn batch(lengths: &[usize], mut word: impl FnMut() -> u32) -> Batch {
     }
     let segments = Segments::new(lengths.iter().copied());
     let target = Target::labels(&segments, (0..lengths.len() as u32).map(|i| i % 3).collect::<Vec<_>>());
-    Batch { types: vec![0; ids.len()].into(), ids: ids.into(), positions: segments.positions(), segments, target }
+    Batch {
+        types: vec![0; ids.len()].into(),
+        ids: ids.into(),
+        positions: segments.positions(),
+        segments,
+        target,
+        other: None,
+    }
 }
 
 /// Tags of words, as in UD-POS.

@@ -61,7 +61,7 @@ impl Step {
 
     /// What is minimized.
     fn objective(self) -> Box<dyn Objective> {
-        let (radius, step_size) = (0.3, 0.15);
+        let (radius, step_size) = (0.3.into(), 0.15.into());
         match self {
             Step::Forward | Step::Backward | Step::Update | Step::Tag => Box::new(Standard::default()),
             Step::Adv => Box::new(Adv {
@@ -76,7 +76,7 @@ impl Step {
             }),
             Step::RsRp => Box::new(RsRp {
                 distribution: Distribution::Uniform,
-                scale: radius,
+                scale: 0.3,
                 samples: SAMPLES,
                 at: Place::Encoder,
                 ..RsRp::default()

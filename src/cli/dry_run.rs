@@ -1,15 +1,21 @@
 //! `rxlt run --dry-run`: everything is read and checked, nothing is trained or written.
 
-use std::{fmt::Write, path::Path};
+use std::{collections::BTreeMap, fmt::Write, path::Path};
 
 use super::{device::Chosen, print};
 use crate::{
-    data::{Data, languages::for_examples, overlaps, source::Labelled, suited::suited},
+    data::{
+        Data,
+        languages::for_examples,
+        overlaps,
+        source::{InOtherWords, Labelled, Perturbed, Source},
+        suited::suited,
+    },
     error::Result,
     kinds::{self, Reader},
     learn::{
-        augment::{Neighbours, perturb, stream_of},
-        methods::RsDa,
+        augment::{Change, perturb, stream_of},
+        methods::{Standard, WordNorms, refuse_without_effect},
     },
     measure::{TOKENS_AT_ONCE, exam::Exam, head_for, new_head},
     models::{Config, HeadKind, Pretrained},
@@ -22,6 +28,7 @@ use crate::{
         plan::{Branch, Plan, schedule},
     },
     tasks::{Example, Loaded, Task, overlap},
+    tensor::Device,
     text::Tokenizer,
 };
 
@@ -126,13 +133,13 @@ fn describe_task(
         describe_tokens(&train, stage, &for_examples(tokenizer, &train)?, out)?;
     }
     let is_last = index + 1 == recipe.stages.len() && place == 0;
-    let rs_da = recipe.methods.iter().filter(|_| is_last).find_map(|method| method.rs_da.as_ref());
-    let neighbours = rs_da.map(RsDa::neighbours).transpose()?;
-    for rs_da in recipe.methods.iter().filter(|_| is_last).filter_map(|method| method.rs_da.as_ref()) {
-        rs_da.refuse_without_effect(&train.examples)?;
+    let mut changes: BTreeMap<String, Box<dyn Change>> = BTreeMap::new();
+    for (name, part) in recipe.methods.iter().filter(|_| is_last).flat_map(Method::rewordings) {
+        refuse_without_effect(part, &name, &train.examples)?;
+        changes.entry(name).or_insert(part.change()?);
     }
     for example in train.examples.iter().take(3) {
-        describe_example(task, example, neighbours.as_ref(), recipe.seed, out);
+        describe_example(task, example, &changes, recipe.seed, out);
     }
     Ok(train.examples.len())
 }
@@ -177,27 +184,45 @@ fn describe_memory(
     let heads: Vec<HeadKind> = tasks.iter().map(|task| new_head(task)).collect();
     let (device, depth) = (&chosen.device, config.num_hidden_layers);
     let subject = Subject { config, heads: &heads, device, recompute: recipe.recompute, depth };
-    let branch = |task: &&'static Task| -> Result<Branch> {
+    let seed = recipe.seed ^ (index as u64 + 1) << 40;
+    let branch = |task: &'static Task, method: &Method| -> Result<Branch> {
         let labels: Vec<u32> = (0..task.labels().len() as u32).collect();
         let train = data.train(task, stage)?;
         let tokenizer = &for_examples(tokenizer, &train)?;
         let reader = Reader { task, tokenizer, max_length: stage.max_length, labels: &labels };
-        let source = Box::new(Labelled::new(&train.examples, &reader)?);
         let exam = Exam::of_examples(data.dev(task)?.examples, task, &reader)?;
-        Ok(Branch { task: task.name.to_owned(), objective: Method::default().objective(), source, exam })
+        let source: Box<dyn Source> = Box::new(Labelled::new(&train.examples, &reader)?);
+        let source = match method.other_words() {
+            None => source,
+            Some((_, part)) => {
+                let (max_length, change) = (stage.max_length, part.change()?);
+                let (examples, tokenizer) = (train.examples, tokenizer.clone());
+                let other = Perturbed { examples, change, tokenizer, max_length, task, labels, seed };
+                Box::new(InOtherWords { source, other })
+            }
+        };
+        Ok(Branch { task: task.name.to_owned(), objective: Box::new(Standard::default()), source, exam })
     };
-    let mut branches = tasks.iter().map(branch).collect::<Result<Vec<_>>>()?;
-    let plain = [Method::default()];
-    let methods = if index + 1 == recipe.stages.len() { &recipe.methods[..] } else { &plain };
-    for method in methods {
-        let name = recipe.stage_name(index, Some(method));
-        branches.iter_mut().for_each(|branch| branch.objective = method.objective());
-        let seed = recipe.seed ^ (index as u64 + 1) << 40;
-        let (updates, sampler) = schedule(stage, &branches, seed);
+    let plain = Method::default();
+    let mut shared = tasks.iter().map(|task| branch(task, &plain)).collect::<Result<Vec<_>>>()?;
+    let plain = [plain];
+    let is_last = index + 1 == recipe.stages.len();
+    for method in if is_last { &recipe.methods[..] } else { &plain } {
+        let name = recipe.stage_name(index, is_last.then_some(method));
+        let reads_other_words = method.other_words().is_some();
+        let own = reads_other_words.then(|| branch(tasks[0], method)).transpose()?;
+        let mut own = own.map(|first| std::mem::replace(&mut shared[0], first));
+        let branches = &mut shared;
+        branches.iter_mut().for_each(|branch| branch.objective = method.objective(&WordNorms::UNIT));
+        let (updates, sampler) = schedule(stage, branches, seed);
+        let copied = branches[0].source.len() * (method.copies() - 1);
+        let examples = copied + branches.iter().map(|branch| branch.source.len()).sum::<usize>();
+        method.check_begin(&name, stage.n_updates(examples))?;
+        describe_lengths(recipe, index, method, &*branches[0].source, out)?;
         let plan = Plan {
             name: &name,
             stage,
-            branches: &branches,
+            branches,
             sampler: &sampler,
             updates,
             seed,
@@ -206,6 +231,35 @@ fn describe_memory(
         let (choice, _) = memory::choose(&subject, &plan, memory_limit)?;
         let tokens = choice.tokens_per_micro_batch;
         line(out, format_args!("  memory of {name}: {choice}; micro-batches of up to {tokens} tokens"));
+        if let Some(first) = own.take() {
+            shared[0] = first;
+        }
+    }
+    Ok(())
+}
+
+/// Lengths relative to words, as the model that the run begins with has them; a later stage measures its own.
+fn describe_lengths(
+    recipe: &Recipe,
+    index: usize,
+    method: &Method,
+    source: &dyn Source,
+    out: &mut String,
+) -> Result<()> {
+    let (relative, name) = (method.relative_lengths(), &method.name);
+    let Some(folder) = recipe.model_folder()?.filter(|_| index == 0 && !relative.is_empty()) else {
+        for (key, length, _) in relative {
+            line(out, format_args!("  {name}: {key} {length} is measured when the stage begins"));
+        }
+        return Ok(());
+    };
+    let pretrained = Pretrained::open(&folder)?;
+    let model =
+        pretrained.load(new_head(recipe.stages[0].task()?.expect("the stage has examples")), 0, &Device::cpu())?;
+    let words = WordNorms::measure(&model, &source.words()?);
+    for (key, length, norm) in relative {
+        let value = length.measured(&words, norm).value();
+        line(out, format_args!("  {name}: {key} {length} is {value:.6}: relative to {} words", words.words));
     }
     Ok(())
 }
@@ -232,13 +286,19 @@ fn describe_tokens(train: &Loaded, stage: &Stage, tokenizer: &Tokenizer, out: &m
     Ok(())
 }
 
-fn describe_example(task: &Task, example: &Example, neighbours: Option<&Neighbours>, seed: u64, out: &mut String) {
+fn describe_example(
+    task: &Task,
+    example: &Example,
+    changes: &BTreeMap<String, Box<dyn Change>>,
+    seed: u64,
+    out: &mut String,
+) {
     let right = task.right(example);
     line(out, format_args!("  {} [{right}] {}", example.id, example.text()));
-    if let Some(neighbours) = neighbours {
+    for (name, change) in changes {
         let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream_of(&example.id));
-        let perturbed = perturb(example, neighbours, |n| rng.below(n));
-        line(out, format_args!("    as rs-da may see it: {}", perturbed.text()));
+        let perturbed = perturb(example, &**change, |n| rng.below(n));
+        line(out, format_args!("    as {name} may see it: {}", perturbed.text()));
     }
 }
 

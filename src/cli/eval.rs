@@ -9,7 +9,9 @@ use super::{
     Force, FormatName,
     device::DeviceArgs,
     named::{self, Network},
-    note, print,
+    note,
+    perturb::PerturbArgs,
+    print,
     searched::Texts,
     tell,
 };
@@ -42,6 +44,7 @@ use crate::{
   rxlt eval --model runs/xnli-adv-s7/1-xnli-adv/model --task xnli --data data
   rxlt eval --model … --task xnli --data data --languages de,sw --split dev
   rxlt eval --model … --task pawsx --data data --generalized
+  rxlt eval --model … --task xnli --data data --perturb typos:0.1 --output OUT
   rxlt eval --model … --task tatoeba --data data --languages de,sw
   rxlt eval --model … --task bucc2018 --data data --layer 7
   rxlt eval --model … --task lareqa --data data --max-length 256
@@ -51,7 +54,7 @@ pub struct Args {
     #[arg(long, value_name = "DIR|NAME", required_unless_present = "predictions", requires_all = ["task", "data"])]
     model: Option<PathBuf>,
     /// Predictions as JSON Lines with id, language, label and prediction, instead of a model.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "generalized", "languages", "output"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["model", "generalized", "languages", "output", "perturb"])]
     predictions: Option<PathBuf>,
     /// The tokenizer where it does not lie beside the model, as in a checkpoint of a run; for retrieval.
     #[arg(long, value_name = "DIR")]
@@ -62,7 +65,7 @@ pub struct Args {
     /// The folder with the task's files, `demo` for generated data, or a data set on the hub: hub:org/name.
     #[arg(long, value_name = "DIR|NAME")]
     data: Option<PathBuf>,
-    /// The seed of generated data.
+    /// The seed of generated data, and of --perturb.
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// The languages to measure; all that the data have where not given.
@@ -80,6 +83,8 @@ pub struct Args {
     /// How predictions are written: a JSON object a line with probabilities, or as XTREME's and XGLUE's scorers read them.
     #[arg(long, value_enum, default_value_t = FormatName::Jsonl)]
     format: FormatName,
+    #[command(flatten)]
+    perturb: PerturbArgs,
     #[command(flatten)]
     force: Force,
     /// For retrieval, the hidden states that make a text's vector: 0 is the layers' input, then one for each layer;
@@ -169,9 +174,13 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
     }
     let data = &named::data(data, &[(task, args.split.split(), args.languages.clone())], network)?;
-    let loaded = load(args, task, data)?;
+    let (mut loaded, mut changes) = (load(args, task, data)?, args.perturb.changes(task, args.seed)?);
+    for loaded in &mut loaded {
+        changes.apply(loaded)?.iter().for_each(|said| tell(said));
+    }
     let folder = &named::folder_for(model, task, network)?;
     let saving = Saving::of(args, folder, task, &loaded)?;
+    let kept = saving.as_ref().filter(|_| !changes.is_empty()).map(|saving| saving.record()).transpose()?;
     let chosen = args.device.open()?;
     tell(&format!("device: {}: {}", chosen.name, chosen.why));
     error::catch(|| {
@@ -181,6 +190,9 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
         let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
         let mut measure = Measure { examiner, saving, odd: Vec::new(), classes: Vec::new() };
         let scores = loaded.iter().map(|loaded| measure.scores(loaded)).collect::<Result<Vec<_>>>()?;
+        if let Some(kept) = &kept {
+            kept.write(format!("{:#}\n", changes.to_json()).as_bytes())?;
+        }
         chosen.tell_notes();
         let summaries = summaries(task.source, scores)?;
         print(&results::one_run(&summaries).to_text())?;
@@ -204,6 +216,12 @@ fn retrieve(
 ) -> Result<()> {
     if args.generalized {
         return Err(Error::Usage(format!("--generalized is for sentence pairs, and {} has none", task.name)));
+    }
+    if !args.perturb.perturb.is_empty() {
+        return Err(Error::Usage(format!(
+            "--perturb is for examples, and {} has texts to be found; leave it out",
+            task.name
+        )));
     }
     let data = &named::data(data, &[(task, args.split.split(), args.languages.clone())], network)?;
     let texts = Texts::read(task, search, data, args.split.split(), &args.languages)?;
@@ -266,6 +284,9 @@ fn languages(args: &Args, task: &Task, data: &Path, split: Split) -> Result<(Vec
 /// How many examples of a language are generated.
 const DEMO_EXAMPLES: usize = 600;
 
+/// How the texts of predictions were changed, in their folder.
+const PERTURBED: &str = "perturbed.json";
+
 /// Where predictions are written.
 struct Saving {
     folder: PathBuf,
@@ -315,11 +336,18 @@ impl Saving {
         task: &Task,
         files: impl Iterator<Item = &'a Origin>,
     ) -> Result<Saving> {
-        let read = files.map(|file| file.path.clone()).chain([model.to_owned()]).collect();
+        let tables = args.perturb.paths().map(Path::to_owned);
+        let read = files.map(|file| file.path.clone()).chain([model.to_owned()]).chain(tables).collect();
         let (format, split, existing) = (args.format, args.split.split(), args.force.existing());
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
         Ok(Saving { folder: folder.to_owned(), format, task: *task, split, existing, read })
+    }
+
+    /// Where it is kept how texts were changed.
+    fn record(&self) -> Result<Output> {
+        let read: Vec<&Path> = self.read.iter().map(PathBuf::as_path).collect();
+        Output::new(&self.folder.join(PERTURBED), self.existing, &read)
     }
 
     fn output(&self, language: &str) -> Result<Output> {

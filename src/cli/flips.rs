@@ -99,7 +99,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let read: Vec<&Path> =
         read.map(PathBuf::as_path).chain(test.files.iter().map(|file| file.path.as_path())).collect();
     let output = Output::new(&args.output, args.force.existing(), &read)?;
-    refuse_without_effect(&test.examples, &neighbours, "--neighbours")?;
+    refuse_without_effect(&test.examples, &neighbours, "--neighbours", "flips")?;
     let copies = augment(&test.examples, &neighbours, args.copies as usize, |number| {
         let mut rng = Rng::for_purpose(args.seed, Purpose::Augment, number);
         move |n| rng.below(n)

@@ -16,6 +16,7 @@ mod kit;
 mod log;
 mod model;
 mod named;
+mod perturb;
 mod predict;
 mod recipe;
 mod report;

@@ -34,12 +34,13 @@ use crate::{
     text::{self, Tokenizer},
 };
 
-/// Show what a model is, or convert its weights.
+/// Show what a model is, convert its weights, or average several.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt model show xlm-roberta-base
   rxlt model show runs/xnli-adv-s7/1-xnli-adv --json
-  rxlt model convert bert-base-multilingual-cased mbert --to f16")]
+  rxlt model convert bert-base-multilingual-cased mbert --to f16
+  rxlt model average runs/xnli-adv-s1/1-xnli-adv runs/xnli-adv-s2/1-xnli-adv --output mean")]
 pub struct Args {
     #[command(subcommand)]
     command: Command,
@@ -52,6 +53,9 @@ enum Command {
     Show(ShowArgs),
     /// Write a model as one safetensors file, with the files beside it: PyTorch's .bin, shards, or another format.
     Convert(ConvertArgs),
+    /// Write the mean of models that were trained from one start: checkpoints of a run, or runs with other seeds. Others are
+    /// refused.
+    Average(AverageArgs),
 }
 
 #[derive(Debug, clap::Args)]
@@ -92,7 +96,32 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     match &args.command {
         Command::Show(args) => show(args, network),
         Command::Convert(args) => convert(args, network),
+        Command::Average(args) => average(args, network),
     }
+}
+
+fn average(args: &AverageArgs, network: Network) -> Result<()> {
+    let models = args.models.iter().map(|model| named::folder(model, network)).collect::<Result<Vec<PathBuf>>>()?;
+    let twice = models.iter().enumerate().find(|(i, model)| models[..*i].contains(model));
+    if let Some((_, model)) = twice {
+        let model = model.display();
+        return Err(Error::Usage(format!("{model} is named twice, and would weigh twice in the mean; name it once")));
+    }
+    let folders: Vec<&Path> = models.iter().map(PathBuf::as_path).collect();
+    checkpoint::check_folder_output(&args.output, args.force.existing(), &folders)?;
+    models.iter().try_for_each(|model| checkpoint::verify_if_sealed(model))?;
+    let mut tensors = 0;
+    checkpoint::commit_folder(&args.output, |folder| {
+        tensors = models::average(&folders, folder)?;
+        Ok(())
+    })?;
+    let said = folders.iter().map(|folder| folder.display().to_string()).collect::<Vec<_>>().join(", ");
+    tell(&format!(
+        "{} is written: the mean of {} models in {tensors} tensors: {said}",
+        args.output.display(),
+        folders.len()
+    ));
+    Ok(())
 }
 
 fn convert(args: &ConvertArgs, network: Network) -> Result<()> {
@@ -109,6 +138,18 @@ fn convert(args: &ConvertArgs, network: Network) -> Result<()> {
     let (output, source) = (args.output.display(), converted.source.display());
     tell(&format!("{output} is written: {} tensors of {source}", converted.tensors));
     Ok(())
+}
+
+#[derive(Debug, clap::Args)]
+struct AverageArgs {
+    /// Model folders, checkpoints or stages of runs, or names of models; two or more.
+    #[arg(value_name = "DIR|NAME", required = true, num_args = 2..)]
+    models: Vec<PathBuf>,
+    /// The folder to write; it must not hold anything of others.
+    #[arg(long, value_name = "OUT")]
+    output: PathBuf,
+    #[command(flatten)]
+    force: Force,
 }
 
 /// All that is shown.

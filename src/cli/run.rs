@@ -1,6 +1,7 @@
 //! `rxlt run`: a recipe from its file to its tables.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
@@ -290,8 +291,14 @@ fn moved_with_data(args: &Args, folder: &Path) -> Vec<(String, toml::Value)> {
         }
     }
     for (i, method) in recipe.methods.iter().enumerate() {
-        let neighbours = method.rs_da.as_ref().and_then(|rs_da| moved(rs_da.neighbours.as_ref()?));
-        all.extend(neighbours.map(|path| (format!("methods.{i}.rs-da.neighbours"), path)));
+        let mut lists: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        method.tables().into_iter().for_each(|(key, _, path)| lists.entry(key).or_default().push(path));
+        for (key, paths) in lists.into_iter().filter(|(_, paths)| paths.iter().any(|path| moved(path).is_some())) {
+            let path = |path: &String| moved(path).unwrap_or_else(|| toml::Value::String(path.clone()));
+            let mut paths: Vec<toml::Value> = paths.iter().map(path).collect();
+            let value = if key.ends_with("neighbours") { paths.remove(0) } else { toml::Value::Array(paths) };
+            all.push((format!("methods.{i}.{key}"), value));
+        }
     }
     all
 }
@@ -376,9 +383,17 @@ fn paths_of(recipe: &Recipe) -> Vec<(String, &String, &'static str)> {
         }
     }
     for (i, method) in recipe.methods.iter().enumerate() {
-        let path = method.rs_da.as_ref().and_then(|rs_da| rs_da.neighbours.as_ref());
-        let remedy = "fetch counterfitted_neighbors.json of robinjia/certified-word-sub, and set this to it";
-        named.extend(path.map(|path| (format!("methods.{i}.rs-da.neighbours"), path, remedy)));
+        for (name, part) in method.rewordings() {
+            named.extend(part.files().into_iter().map(|(key, path)| {
+                let remedy = match key {
+                    "neighbours" => {
+                        "fetch counterfitted_neighbors.json of robinjia/certified-word-sub, and set this to it"
+                    }
+                    _ => "fetch dictionaries such as MUSE's en-de.txt, and set this to them",
+                };
+                (format!("methods.{i}.{name}.{key}"), path, remedy)
+            }));
+        }
     }
     named
 }

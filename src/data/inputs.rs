@@ -18,7 +18,7 @@ use serde_json::Value;
 use crate::{
     checkpoint::{sha256_file, write_file},
     error::{Error, Result},
-    recipe::{DEMO, Recipe},
+    recipe::{DEMO, Method, Recipe},
     tasks::Loaded,
     text,
 };
@@ -186,8 +186,8 @@ fn named(recipe: &Recipe) -> Result<Vec<(String, PathBuf)>> {
             files.extend(paths.into_iter().map(|path| (role.to_owned(), path)));
         }
     }
-    let neighbours = recipe.methods.iter().filter_map(|method| method.rs_da.as_ref()?.neighbours.as_ref());
-    files.extend(neighbours.filter(|path| *path != DEMO).map(|path| ("neighbours".to_owned(), PathBuf::from(path))));
+    let tables = recipe.methods.iter().flat_map(Method::tables).filter(|(.., path)| path != DEMO);
+    files.extend(tables.map(|(_, role, path)| (role.to_owned(), PathBuf::from(path))));
     files.sort_by(|a, b| a.1.cmp(&b.1));
     files.dedup_by(|a, b| a.1 == b.1);
     Ok(files)

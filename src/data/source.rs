@@ -6,7 +6,7 @@ use crate::{
         self, Read, Reader,
         item::{Goal, Item},
     },
-    learn::augment::{Neighbours, perturb, stream_of},
+    learn::augment::{Change, perturb, stream_of},
     rng::{Purpose, Rng},
     tasks::{Example, Task},
     text::Tokenizer,
@@ -40,6 +40,11 @@ pub trait Source: Sync {
     /// All ids that occur, ascending, where that is known beforehand.
     fn vocabulary(&self) -> Option<Vec<u32>> {
         None
+    }
+
+    /// All ids that occur in the texts as they are, ascending; none of texts that are drawn from a corpus.
+    fn words(&self) -> Result<Vec<u32>> {
+        Ok(self.vocabulary().unwrap_or_default())
     }
 }
 
@@ -93,12 +98,12 @@ impl Source for Labelled {
     }
 }
 
-/// Labelled examples whose words are substituted afresh in each epoch: `rs-da` at the compute of plain training.
+/// Labelled examples whose words change afresh in each epoch: augmentation at the compute of plain training.
 pub struct Perturbed {
     /// The examples as they are.
     pub examples: Vec<Example>,
-    /// What words may become.
-    pub neighbours: Neighbours,
+    /// What becomes of words.
+    pub change: Box<dyn Change>,
     /// Turns text into tokens.
     pub tokenizer: Tokenizer,
     /// The most tokens of an example.
@@ -120,15 +125,58 @@ impl Source for Perturbed {
         let example = &self.examples[index];
         let stream = stream_of(&format!("{}#{epoch}", example.id));
         let mut rng = Rng::for_purpose(self.seed, Purpose::Augment, stream);
-        let example = perturb(example, &self.neighbours, |n| rng.below(n));
-        let Perturbed { task, tokenizer, max_length, labels, .. } = self;
-        let reader = Reader { task, tokenizer, max_length: *max_length, labels };
-        let mut read = kinds::of(task).read(&reader, &example)?;
+        let example = perturb(example, &*self.change, |n| rng.below(n));
+        let mut read = kinds::of(self.task).read(&self.reader(), &example)?;
         Ok(read.items.swap_remove(0))
     }
 
     fn n_tokens(&self, index: usize) -> usize {
         self.max_length * self.examples[index].choices.len().max(1)
+    }
+
+    fn words(&self) -> Result<Vec<u32>> {
+        Labelled::new(&self.examples, &self.reader())?.words()
+    }
+}
+
+impl Perturbed {
+    fn reader(&self) -> Reader<'_> {
+        let Perturbed { task, tokenizer, max_length, labels, .. } = self;
+        Reader { task, tokenizer, max_length: *max_length, labels }
+    }
+}
+
+/// Examples that are read in other words, too, which change afresh in each epoch.
+pub struct InOtherWords {
+    /// The examples, by which the task is learned.
+    pub source: Box<dyn Source>,
+    /// The same in other words, one for each of them.
+    pub other: Perturbed,
+}
+
+impl Source for InOtherWords {
+    fn len(&self) -> usize {
+        self.source.len()
+    }
+
+    fn item(&self, index: usize, epoch: u64, place: usize) -> Result<Item> {
+        let (mut item, mut other) = (self.source.item(index, epoch, place)?, self.other.item(index, epoch, place)?);
+        // Of tagged words as many are answered as both texts have room for.
+        let n = item.rows.len().min(other.rows.len());
+        other.rows.truncate(n);
+        if let Goal::Classes(goals) = &mut other.goal {
+            goals.truncate(n);
+        }
+        item.other = Some(Box::new(other));
+        Ok(item)
+    }
+
+    fn n_tokens(&self, index: usize) -> usize {
+        self.source.n_tokens(index) + self.other.n_tokens(index)
+    }
+
+    fn words(&self) -> Result<Vec<u32>> {
+        self.source.words()
     }
 }
 

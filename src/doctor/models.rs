@@ -304,7 +304,7 @@ fn batch(numbers: &Weights, head: &HeadKind) -> (Batch, Vec<usize>) {
         }
     };
     let (ids, positions, types) = (pick(&ids).into(), segments.positions(), pick(&types).into());
-    let batch = Batch { ids, positions, types, segments, target };
+    let batch = Batch { ids, positions, types, segments, target, other: None };
     (batch, rows)
 }
 
@@ -369,6 +369,7 @@ fn off_steps(model: &Model, batch: &Batch) -> Batch {
         types: pick(&batch.types).into(),
         segments,
         target,
+        other: None,
     }
 }
 
@@ -522,7 +523,9 @@ fn training(golden: &Golden, model: &Model, dense: bool, seen: &mut Closeness) {
 fn perturbations(golden: &Golden, device: &Device, seen: &mut Closeness) {
     let model = golden.model(device);
     let scene = golden.scene(&model, Words::Table, None);
-    for (name, norm, radius, step_size) in [("l2", Norm::L2, 0.5, 0.2), ("linf", Norm::Linf, 0.02, 0.01)] {
+    for (name, norm, radius, step_size) in
+        [("l2", Norm::L2, 0.5.into(), 0.2.into()), ("linf", Norm::Linf, 0.02.into(), 0.01.into())]
+    {
         let pgd = Adv {
             norm,
             radius,
@@ -554,8 +557,8 @@ fn identities(golden: &Golden, device: &Device, seen: &mut Closeness) {
     for at in [Place::Word, Place::Embedding, Place::Encoder] {
         let pgd = Adv {
             norm: Norm::L2,
-            radius: 0.5,
-            step_size: 0.2,
+            radius: 0.5.into(),
+            step_size: 0.2.into(),
             steps: 0,
             start: Start::Zero,
             at,

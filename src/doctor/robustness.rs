@@ -63,7 +63,7 @@ fn batch(number: u32) -> Batch {
     let ids: Vec<u32> = (0..15).map(|i| 6 + (i * 5 + number) % 50).collect();
     let segments = Segments::new([9, 6]);
     let (positions, target) = (segments.positions(), Target::labels(&segments, vec![0, 1]));
-    Batch { ids: ids.into(), positions, types: vec![0; 15].into(), segments, target }
+    Batch { ids: ids.into(), positions, types: vec![0; 15].into(), segments, target, other: None }
 }
 
 /// The loss shows it, and the update leaves the weights as they are.
@@ -160,7 +160,16 @@ fn steady(device: &Device) -> Result<Seen> {
     let model = small(device)?;
     let mut optimizer = Optimizer::lazy(&model, SETTINGS);
     let (at, norm, start) = (Place::Word, Norm::L2, Start::Random);
-    let adv = Adv { norm, radius: 0.1, step_size: 0.05, steps: 2, start, at, clean_weight: 0.5, ..Adv::default() };
+    let adv = Adv {
+        norm,
+        radius: 0.1.into(),
+        step_size: 0.05.into(),
+        steps: 2,
+        start,
+        at,
+        clean_weight: 0.5,
+        ..Adv::default()
+    };
     let taken = |device: &Device| match device {
         Device::Gpu(gpu) => Some(gpu.statistics().allocations),
         _ => resident(),

@@ -113,8 +113,8 @@ impl Pupil {
 fn objectives() -> [(&'static str, Box<dyn Objective>); 3] {
     let adv = Adv {
         norm: Norm::L2,
-        radius: 0.3,
-        step_size: 0.15,
+        radius: 0.3.into(),
+        step_size: 0.15.into(),
         steps: 2,
         start: Start::Random,
         at: Place::Word,

@@ -2,7 +2,7 @@
 
 use crate::{
     array::Segments,
-    models::{Batch, Target, Wanted, ranking::WORDS_PER_PAIR},
+    models::{Batch, Reworded, Target, Wanted, ranking::WORDS_PER_PAIR},
 };
 use std::ops::Range;
 
@@ -23,6 +23,8 @@ pub struct Item {
     pub rows: Vec<u32>,
     /// What should be said of them.
     pub goal: Goal,
+    /// The same in other words, where a method wants it: its rows are those of this item, or the first of them.
+    pub other: Option<Box<Item>>,
 }
 
 /// What the model should say of an item.
@@ -43,7 +45,12 @@ pub enum Goal {
 impl Item {
     /// One sequence with what should be said of some of its tokens.
     pub fn new(id: impl Into<String>, ids: Vec<u32>, types: Vec<u32>, rows: Vec<u32>, goal: Goal) -> Item {
-        Item { id: id.into(), ids, types, restart: None, sequences: Vec::new(), rows, goal }
+        Item { id: id.into(), ids, types, restart: None, sequences: Vec::new(), rows, goal, other: None }
+    }
+
+    /// How many tokens it has, in other words too.
+    pub fn n_tokens(&self) -> usize {
+        self.ids.len() + self.other.as_ref().map_or(0, |other| other.n_tokens())
     }
 
     /// The lengths of its sequences.
@@ -88,7 +95,23 @@ pub fn pack(items: &[Item]) -> Batch {
     let (ids, types) = (join(|item| &item.ids).into(), join(|item| &item.types).into());
     let positions = items.iter().flat_map(Item::positions).collect::<Vec<u32>>().into();
     let target = Target { rows: rows.into(), wanted: wanted(items), firsts };
-    Batch { ids, positions, types, segments: Segments::new(lengths), target }
+    Batch { ids, positions, types, segments: Segments::new(lengths), target, other: reworded(items).map(Box::new) }
+}
+
+/// The examples of a micro-batch in other words, where they have these. Of one whose other words were cut, the rows that
+/// both have are compared.
+fn reworded(items: &[Item]) -> Option<Reworded> {
+    let others: Vec<Item> = items.iter().filter_map(|item| item.other.as_deref().cloned()).collect();
+    if others.is_empty() {
+        return None;
+    }
+    let (mut rows, mut start) = (Vec::new(), 0);
+    for (item, other) in items.iter().zip(&others) {
+        rows.extend((0..other.rows.len() as u32).map(|row| start + row));
+        start += item.rows.len() as u32;
+    }
+    let rows = (rows.len() < start as usize).then(|| rows.into());
+    Some(Reworded { batch: pack(&others), rows })
 }
 
 fn wanted(items: &[Item]) -> Wanted {
@@ -112,7 +135,7 @@ fn wanted(items: &[Item]) -> Wanted {
 
 /// Cuts items into runs of at most `tokens` tokens, in order; an item that is longer by itself stands alone.
 pub fn cut(items: &[Item], tokens: usize) -> Vec<&[Item]> {
-    runs(items.iter().map(|item| item.ids.len()), tokens).into_iter().map(|run| &items[run]).collect()
+    runs(items.iter().map(Item::n_tokens), tokens).into_iter().map(|run| &items[run]).collect()
 }
 
 /// The same of lengths: which go together.

@@ -90,6 +90,11 @@ pub trait Kind: Sync + fmt::Debug {
 
     /// What may not be replaced by synonyms, and why; nothing where texts may change.
     fn fixed(&self) -> Option<&'static str> {
+        self.placed()
+    }
+
+    /// Why no word may change its length; nothing where what is right stays with words or texts.
+    fn placed(&self) -> Option<&'static str> {
         None
     }
 }

@@ -162,7 +162,7 @@ impl Kind for Span {
         true
     }
 
-    fn fixed(&self) -> Option<&'static str> {
+    fn placed(&self) -> Option<&'static str> {
         Some("answers are parts of texts, whose places would move")
     }
 }

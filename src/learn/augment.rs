@@ -1,4 +1,6 @@
-//! Data augmentation by synonyms: randomized smoothing over word substitutions (RS-DA; Huang et al., 2021).
+//! Texts whose words changed, by synonyms, translations or typing: augmented training data, and perturbed test data.
+//!
+//! Synonyms are randomized smoothing over word substitutions (RS-DA; Huang et al., 2021).
 //!
 //! The published recipe, exactly (uclanlp/Robust-XLT, `perturb.py`): a sentence is split at single spaces, so that
 //! punctuation stays with its word; a word found in the table, letter by letter, is drawn uniformly from itself and its
@@ -7,6 +9,7 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
+    fmt,
     path::Path,
 };
 
@@ -15,6 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::{Error, Result},
     input,
+    rng::{Purpose, Rng},
     tasks::{Example, sha256},
 };
 
@@ -88,47 +92,72 @@ impl Neighbours {
     pub fn is_empty(&self) -> bool {
         self.words.is_empty()
     }
+}
 
-    /// Perturbs one sentence; `draw(n)` gives a whole number below `n` and is called once per word with neighbours.
-    fn perturb(&self, sentence: &str, draw: &mut impl FnMut(u32) -> u32, statistics: &mut Statistics) -> String {
-        let mut words = Vec::new();
-        for word in sentence.split(' ') {
-            let neighbours = self.of(word);
-            statistics.words += 1;
-            if neighbours.is_empty() {
-                words.push(word);
-                continue;
-            }
-            let drawn = draw(neighbours.len() as u32 + 1) as usize;
-            statistics.replaceable += 1;
-            let new = if drawn == 0 { word } else { &neighbours[drawn - 1] };
-            statistics.replaced += usize::from(new != word); // a table may name a word as its own neighbour
-            words.push(new);
-        }
-        words.join(" ")
+/// A way in which words change.
+///
+/// `draw(n)` gives a whole number below `n`. How often it is called depends on the word alone.
+pub trait Change: fmt::Debug + Send + Sync {
+    /// What a word becomes, perhaps itself; nothing where it has no other form.
+    fn word(&self, word: &str, draw: &mut dyn FnMut(u32) -> u32) -> Option<String>;
+
+    /// Whether a word has another form.
+    fn changes(&self, word: &str) -> bool;
+
+    /// Whether an example is changed at all.
+    fn enters(&self, _draw: &mut dyn FnMut(u32) -> u32) -> bool {
+        true
+    }
+
+    /// How many words a table has, where there is one: for messages.
+    fn n_words(&self) -> Option<usize> {
+        None
     }
 }
 
-/// Refuses a table that changes no word of the examples: training with it would be plain training. `name` is the table's.
-pub fn refuse_without_effect(examples: &[Example], neighbours: &Neighbours, name: &str) -> Result<()> {
+impl Change for Neighbours {
+    fn word(&self, word: &str, draw: &mut dyn FnMut(u32) -> u32) -> Option<String> {
+        let neighbours = self.of(word);
+        let drawn = (!neighbours.is_empty()).then(|| draw(neighbours.len() as u32 + 1) as usize)?;
+        Some(if drawn == 0 { word.to_owned() } else { neighbours[drawn - 1].clone() })
+    }
+
+    fn changes(&self, word: &str) -> bool {
+        self.of(word).iter().any(|neighbour| neighbour != word)
+    }
+
+    fn n_words(&self) -> Option<usize> {
+        Some(self.len())
+    }
+}
+
+/// Whether something of this probability happens.
+pub fn happens(probability: f64, draw: &mut dyn FnMut(u32) -> u32) -> bool {
+    const PARTS: u32 = 1 << 24;
+    f64::from(draw(PARTS)) < probability * f64::from(PARTS)
+}
+
+/// Refuses a change that changes no word of the examples: training with it would be plain training. `name` is the table's,
+/// `method` what wants it.
+pub fn refuse_without_effect(examples: &[Example], change: &dyn Change, name: &str, method: &str) -> Result<()> {
     let sentences = examples.iter().flat_map(|example| [Some(&example.a), example.b.as_ref()]).flatten();
     let mut words = sentences.flat_map(|sentence| sentence.split(' ')).peekable();
-    let changes = |word: &str| neighbours.of(word).iter().any(|neighbour| neighbour != word);
-    let n = neighbours.len();
-    match words.peek().is_none() || words.any(changes) {
-        true => Ok(()),
-        false => Err(Error::Data(format!(
-            "{name}: 0 % of words would be replaced: none of the training data has a neighbour among the {n} words of this \
-             table, and rs-da would be plain training; name a table of the language of the training data"
-        ))),
+    if words.peek().is_none() || words.any(|word| change.changes(word)) {
+        return Ok(());
     }
+    let table =
+        change.n_words().map_or("has another form".to_owned(), |n| format!("is among the {n} words of this table"));
+    Err(Error::Data(format!(
+        "{name}: 0 % of words would be replaced: none of the training data {table}, and {method} would be plain training; \
+         name a table of the language of the training data"
+    )))
 }
 
 /// One perturbed example under the id it has: for augmentation on the fly, at the number of updates of plain training.
 ///
 /// `draw(n)` gives a whole number below `n`; a fresh stream per (epoch, example) makes the result reproducible.
-pub fn perturb(example: &Example, neighbours: &Neighbours, mut draw: impl FnMut(u32) -> u32) -> Example {
-    counted(example, neighbours, &mut draw, &mut Statistics::default())
+pub fn perturb(example: &Example, change: &dyn Change, mut draw: impl FnMut(u32) -> u32) -> Example {
+    counted(example, change, &mut draw, &mut Statistics::default())
 }
 
 /// `copies` perturbed copies of every example (`train-en:17#1`, …), which replace the originals.
@@ -137,7 +166,7 @@ pub fn perturb(example: &Example, neighbours: &Neighbours, mut draw: impl FnMut(
 /// number); move |n| rng.below(n) }`.
 pub fn augment<D: FnMut(u32) -> u32>(
     examples: &[Example],
-    neighbours: &Neighbours,
+    change: &dyn Change,
     copies: usize,
     stream: impl Fn(u64) -> D,
 ) -> Augmented {
@@ -145,13 +174,24 @@ pub fn augment<D: FnMut(u32) -> u32>(
     let mut copy = |example: &Example, number: usize| {
         let id = format!("{}#{number}", example.id);
         let mut draw = stream(stream_of(&id));
-        Example { id, ..counted(example, neighbours, &mut draw, &mut statistics) }
+        Example { id, ..counted(example, change, &mut draw, &mut statistics) }
     };
     let mut augmented = Vec::with_capacity(examples.len() * copies);
     for example in examples {
         augmented.extend((1..=copies).map(|number| copy(example, number)));
     }
     Augmented { examples: augmented, statistics }
+}
+
+/// Every example changed once, under the id it has: a perturbed test set. Its randomness is that of `seed` and the ids.
+pub fn perturbed(examples: &[Example], change: &dyn Change, seed: u64) -> Augmented {
+    let mut statistics = Statistics::default();
+    let one = |example: &Example| {
+        let mut rng = Rng::for_purpose(seed, Purpose::Augment, stream_of(&example.id));
+        counted(example, change, &mut |n| rng.below(n), &mut statistics)
+    };
+    let examples = examples.iter().map(one).collect();
+    Augmented { examples, statistics }
 }
 
 /// The number of the stream that belongs to an id: 56 bits of its SHA-256, the highest byte left free for a purpose.
@@ -161,16 +201,40 @@ pub fn stream_of(id: &str) -> u64 {
 
 fn counted(
     example: &Example,
-    neighbours: &Neighbours,
-    draw: &mut impl FnMut(u32) -> u32,
+    change: &dyn Change,
+    draw: &mut dyn FnMut(u32) -> u32,
     statistics: &mut Statistics,
 ) -> Example {
-    let a = neighbours.perturb(&example.a, draw, statistics);
+    if !change.enters(draw) {
+        statistics.words += example.a.split(' ').count() + example.b.iter().flat_map(|b| b.split(' ')).count();
+        return example.clone();
+    }
+    let mut made = example.clone();
+    if example.words.is_empty() {
+        made.a = sentence(&example.a, change, draw, statistics);
+    } else {
+        // A word keeps its tag, whatever becomes of it.
+        made.words.iter_mut().for_each(|word| word.text = changed(&word.text, change, draw, statistics));
+        made.a = made.words.iter().map(|word| word.text.as_str()).collect::<Vec<_>>().join(" ");
+    }
     // What is asked of alternatives is a word of the task, and no text.
-    let asks = !example.choices.is_empty();
-    let b = example.b.as_ref().map(|b| if asks { b.clone() } else { neighbours.perturb(b, draw, statistics) });
-    let choices = example.choices.iter().map(|choice| neighbours.perturb(choice, draw, statistics)).collect();
-    Example { a, b, choices, ..example.clone() }
+    if example.choices.is_empty() {
+        made.b = example.b.as_ref().map(|b| sentence(b, change, draw, statistics));
+    }
+    made.choices.iter_mut().for_each(|choice| *choice = sentence(choice, change, draw, statistics));
+    made
+}
+
+fn sentence(text: &str, change: &dyn Change, draw: &mut dyn FnMut(u32) -> u32, statistics: &mut Statistics) -> String {
+    text.split(' ').map(|word| changed(word, change, draw, statistics)).collect::<Vec<_>>().join(" ")
+}
+
+fn changed(word: &str, change: &dyn Change, draw: &mut dyn FnMut(u32) -> u32, statistics: &mut Statistics) -> String {
+    statistics.words += 1;
+    let Some(new) = change.word(word, draw) else { return word.to_owned() };
+    statistics.replaceable += 1;
+    statistics.replaced += usize::from(new != word); // a table may name a word as its own neighbour
+    new
 }
 
 #[cfg(test)]
@@ -257,9 +321,9 @@ mod tests {
     #[test]
     fn a_table_without_effect_is_refused() {
         let examples = [example("x", "the good", Some("Film"))];
-        assert!(refuse_without_effect(&examples, &table(), "n.json").is_ok());
+        assert!(refuse_without_effect(&examples, &table(), "n.json", "rs-da").is_ok());
         for json in ["{}", r#"{"film": ["movie"]}"#, r#"{"good": ["good"], "the": []}"#] {
-            let error = refuse_without_effect(&examples, &neighbours(json).unwrap(), "n.json").unwrap_err();
+            let error = refuse_without_effect(&examples, &neighbours(json).unwrap(), "n.json", "rs-da").unwrap_err();
             assert!(error.exit_code() == 65 && error.message().starts_with("n.json: 0 % of words"), "{error}");
         }
         let own = augment(&examples, &neighbours(r#"{"good": ["good"]}"#).unwrap(), 8, stream);

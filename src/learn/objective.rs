@@ -15,6 +15,7 @@ use std::fmt;
 const FIRST_NOISE_STREAM: u32 = 1 << 15;
 
 /// A micro-batch under a model: what an objective is evaluated on.
+#[derive(Clone, Copy)]
 pub struct Scene<'a> {
     /// The model.
     pub model: &'a Model,
@@ -39,6 +40,21 @@ impl Scene<'_> {
         self.model.loss_from(at, activations, self.batch, self.weight, self.pass())
     }
 
+    /// Activations at a place → logits (n, k) of the rows that the target reads.
+    pub fn logits_from(&self, at: Place, activations: &Tensor) -> Tensor {
+        self.model.logits_from(at, activations, self.batch, self.pass())
+    }
+
+    /// The loss of such logits, as [`Scene::loss_from`].
+    pub fn loss_of(&self, logits: &Tensor) -> Tensor {
+        self.model.loss_of(logits, self.batch, self.weight)
+    }
+
+    /// Whether so many updates of the stage were made; they were where nothing is trained.
+    pub fn has_begun(&self, updates: u64) -> bool {
+        self.draw.is_none_or(|draw| u64::from(draw.step) >= updates)
+    }
+
     /// The randomness of the `sample`-th noise tensor.
     pub fn noise_draw(&self, sample: usize) -> Draw {
         let draw = self.draw.expect("noise is drawn in training only");
@@ -50,10 +66,18 @@ impl Scene<'_> {
     }
 }
 
+/// What goes back through a loss: the loss, and its gradients with respect to tensors.
+pub type Backward<'a> = dyn Fn(Tensor, &[&Tensor]) -> (Tensor, Vec<Tensor>) + 'a;
+
 /// What to minimize.
 pub trait Objective: fmt::Debug + Send + Sync {
     /// The loss of a scene.
     fn loss(&self, scene: &Scene) -> Tensor;
+
+    /// The loss, and its gradients with respect to `leaves`: by one backward pass, unless an objective makes several.
+    fn gradients(&self, scene: &Scene, leaves: &[&Tensor], backward: &Backward) -> (Tensor, Vec<Tensor>) {
+        backward(self.loss(scene), leaves)
+    }
 }
 
 /// A weighted sum of objectives, itself an objective.
@@ -66,4 +90,19 @@ impl Objective for Mixture {
         let first = losses.next().expect("a mixture has parts");
         losses.fold(first, |total, loss| total.add(&loss))
     }
+
+    /// One part after the other, so that the graph of one is held at a time.
+    fn gradients(&self, scene: &Scene, leaves: &[&Tensor], backward: &Backward) -> (Tensor, Vec<Tensor>) {
+        let of = |(weight, objective): &(f32, Box<dyn Objective>)| {
+            objective.gradients(&Scene { weight: weight * scene.weight, ..*scene }, leaves, backward)
+        };
+        let parts = self.0.iter().map(of);
+        let summed = parts.reduce(|(total, sums), (loss, gradients)| (total.add(&loss), added(sums, &gradients)));
+        summed.expect("a mixture has parts")
+    }
+}
+
+/// Gradients added up, tensor by tensor.
+pub fn added(sums: Vec<Tensor>, gradients: &[Tensor]) -> Vec<Tensor> {
+    sums.into_iter().zip(gradients).map(|(sum, gradient)| sum.add(gradient)).collect()
 }

@@ -620,7 +620,14 @@ mod tests {
         for (number, model) in [(0, first), (1, second), (0, first)] {
             let (positions, types) = (segments.positions(), vec![0; 5].into());
             let target = Target::labels(&segments, vec![0, 1]);
-            let batch = Batch { ids: vec![0, 5, 2, 0, 7].into(), positions, types, segments: segments.clone(), target };
+            let batch = Batch {
+                ids: vec![0, 5, 2, 0, 7].into(),
+                positions,
+                types,
+                segments: segments.clone(),
+                target,
+                other: None,
+            };
             let before = [shared(first), head(first), head(second)];
             let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
             let loss = model.loss_from(Place::Word, &words, &batch, 0.5, Pass::evaluation());

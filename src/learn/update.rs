@@ -1,7 +1,7 @@
 //! One update, whoever asks for it: the loop of a stage, its rehearsal on a planned device, benchmarks and the doctor.
 
 use super::{
-    objective::{Objective, Scene},
+    objective::{Objective, Scene, added},
     optimizer::Optimizer,
 };
 use crate::{
@@ -42,15 +42,14 @@ pub struct Gradients<'a> {
 impl<'a> Update<'a> {
     /// Lifts the words, and takes the loss and its gradients of one micro-batch after the other.
     pub fn gradients(self, optimizer: &mut Optimizer, batches: &[Batch]) -> Gradients<'a> {
-        let active = optimizer.activate(self.model, batches.iter().flat_map(|batch| batch.ids.iter().copied()));
+        let active = optimizer.activate(self.model, batches.iter().flat_map(Batch::all_ids));
         let leaves = optimizer.leaves(self.model, active.as_ref());
         let parts = batches.iter().enumerate().map(|(i, batch)| {
             let scene = self.scene(i, batch, active.as_ref());
-            optimizer.gradients(self.objective.loss(&scene), &leaves)
+            self.objective.gradients(&scene, &leaves, &|loss, leaves| optimizer.gradients(loss, leaves))
         });
         let sum = |(loss, grads): (Tensor, Vec<Tensor>), (part, part_grads): (Tensor, Vec<Tensor>)| {
-            let grads = grads.into_iter().zip(part_grads).map(|(sum, grad)| sum.add(&grad)).collect();
-            (loss.add(&part), grads)
+            (loss.add(&part), added(grads, &part_grads))
         };
         let (loss, grads) = parts.reduce(sum).expect("an update has examples");
         Gradients { update: self, active, loss, grads }

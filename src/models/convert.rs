@@ -15,9 +15,8 @@ use crate::{
     input,
 };
 
-/// What is copied as it is: what a tokenizer and a model are made of beside the weights.
-const BESIDE: [&str; 12] = [
-    "config.json",
+/// What a tokenizer is made of.
+pub(super) const TOKENIZER: [&str; 9] = [
     "tokenizer.json",
     "sentencepiece.bpe.model",
     "spm.model",
@@ -27,12 +26,13 @@ const BESIDE: [&str; 12] = [
     "added_tokens.json",
     "vocab.json",
     "merges.txt",
-    "generation_config.json",
-    "rxlt.json",
 ];
 
+/// What is copied as it is beside weights and tokenizer.
+const BESIDE: [&str; 3] = ["config.json", "generation_config.json", "rxlt.json"];
+
 /// What the names of Moses's lists of abbreviations begin with, which may lie beside XLM's tokenizer.
-const ABBREVIATIONS: &str = "nonbreaking_prefix.";
+pub(super) const ABBREVIATIONS: &str = "nonbreaking_prefix.";
 
 /// What a conversion did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,7 +66,7 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
     let metadata: Vec<(&str, &str)> = metadata.into_iter().collect();
     checkpoint::write(&to.join(WEIGHTS[0]), &entries, &metadata)?;
     let lists = files(from)?.into_iter().map(|(name, _)| name).filter(|name| name.starts_with(ABBREVIATIONS));
-    for name in BESIDE.map(str::to_owned).into_iter().chain(lists) {
+    for name in BESIDE.iter().chain(&TOKENIZER).map(|name| (*name).to_owned()).chain(lists) {
         let path = from.join(&name);
         if path.is_file() {
             let bytes = input::read(&path)?;

@@ -6,7 +6,7 @@ use super::{
     model::Wanted,
 };
 use crate::{
-    array::Ids,
+    array::{Ids, Segments},
     nn::{Bias, Builder, Fill, LayerNorm, Linear, Pass, WordTable, Work},
     ops,
     tensor::{Device, Tensor},
@@ -184,17 +184,13 @@ impl Head {
 
     /// `weight` times the summed loss of what [`Head::logits`] gives, with at most 2²⁴ of them at once.
     pub fn loss(&self, x: &Tensor, wanted: &Wanted, words: &WordTable, weight: f32, pass: Pass) -> Tensor {
-        let logits = || self.logits(x, words, pass);
         match (self, wanted) {
             (Head::MaskedLm { bias, decoder, .. }, Wanted::Classes(labels)) if labels.len() * words.rows > LOGITS => {
                 let windows: Vec<&Tensor> =
                     decoder.as_ref().map_or_else(|| words.windows.iter().collect(), |d| vec![d]);
                 ops::linear_cross_entropy(&self.transform(x), &windows, bias, labels, weight)
             }
-            (_, Wanted::Classes(classes)) => logits().cross_entropy(classes, weight),
-            (_, Wanted::Each(holds)) => each_label(&logits(), holds, weight),
-            (_, Wanted::Numbers(numbers)) => squares(&logits(), numbers, weight),
-            (_, Wanted::Places { groups, places }) => logits().grouped_cross_entropy(groups, places, weight),
+            _ => loss_of(&self.logits(x, words, pass), wanted, weight),
         }
     }
 
@@ -212,12 +208,49 @@ impl Head {
     }
 }
 
+/// `weight` times the summed loss of logits (n, k): what should be said of them is `wanted`.
+pub(super) fn loss_of(logits: &Tensor, wanted: &Wanted, weight: f32) -> Tensor {
+    match wanted {
+        Wanted::Classes(classes) => logits.cross_entropy(classes, weight),
+        Wanted::Each(holds) => each_label(logits, holds, weight),
+        Wanted::Numbers(numbers) => squares(logits, numbers, weight),
+        Wanted::Places { groups, places } => logits.grouped_cross_entropy(groups, places, weight),
+    }
+}
+
+/// `weight` times how far what `logits` say is from what `target` says, both (n, k), summed over predictions: the
+/// Kullback-Leibler divergence of classes, of whether each label holds, or of places in groups; half the square of numbers.
+pub(super) fn divergence(target: &Tensor, logits: &Tensor, wanted: &Wanted, weight: f32) -> Tensor {
+    let n = logits.shape().len();
+    let flat = |x: &Tensor| x.slice(0, [n, 1]);
+    match wanted {
+        Wanted::Classes(_) => {
+            let groups = Segments::new(vec![logits.shape().columns(); logits.shape().rows()]);
+            flat(target).kl_divergence(&flat(logits), &groups, weight)
+        }
+        Wanted::Each(_) => {
+            let choice = |x: &Tensor| choices_of_two(x).slice(0, [2 * n, 1]);
+            choice(target).kl_divergence(&choice(logits), &Segments::new(vec![2; n]), weight)
+        }
+        Wanted::Numbers(_) => {
+            let apart = target.add(&logits.scale(-1.0));
+            apart.sum_squares(&Tensor::zeros([1], apart.device())).scale(0.5 * weight)
+        }
+        Wanted::Places { groups, .. } => target.kl_divergence(logits, groups, weight),
+    }
+}
+
 /// `weight · Σ −log` of the probability, by a sigmoid, that each label holds or does not: (n, k) → a single number. To hold
 /// or not is a choice of two, of which the first has logit 0.
 fn each_label(logits: &Tensor, holds: &Ids, weight: f32) -> Tensor {
+    choices_of_two(logits).cross_entropy(holds, weight)
+}
+
+/// (n, k) → (n · k, 2), of which the first column is 0.
+fn choices_of_two(logits: &Tensor) -> Tensor {
     let n = logits.shape().len();
     let not = Tensor::zeros([n, 1], logits.device());
-    ops::concat_columns(&[&not, &logits.slice(0, [n, 1])]).cross_entropy(holds, weight)
+    ops::concat_columns(&[&not, &logits.slice(0, [n, 1])])
 }
 
 /// `weight · Σ (x − number)²`: (n, 1) → a single number.
@@ -241,7 +274,7 @@ mod tests {
         let segments = Segments::new([3, 2, 4]);
         let target = target(&segments);
         let (positions, types) = (segments.positions(), vec![0; 9].into());
-        Batch { ids: vec![0, 5, 2, 0, 2, 0, 7, 3, 2].into(), positions, types, segments, target }
+        Batch { ids: vec![0, 5, 2, 0, 2, 0, 7, 3, 2].into(), positions, types, segments, target, other: None }
     }
 
     /// Every head with what it may be asked for, and the loss as it is written in papers, of its logits (n, k).

@@ -1,6 +1,7 @@
 //! Encoders and their heads. The families share one encoder; what differs is data, in `families`.
 
 mod config;
+mod average;
 mod convert;
 mod encoder;
 pub mod families;
@@ -14,9 +15,10 @@ pub mod ranking;
 mod relative;
 pub mod shipped;
 
+pub use average::average;
 pub use config::{Biases, Config, Globals, HeadKind, Pooling, Problem, Rotation};
 pub use convert::{Converted, convert, files};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
-pub use model::{Batch, Model, Named, Outputs, Place, Target, Wanted, Words};
+pub use model::{Batch, Model, Named, Outputs, Place, Reworded, Target, Wanted, Words};
 pub use pretrained::{Parts, Pretrained};

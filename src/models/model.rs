@@ -4,7 +4,7 @@ use super::{
     Config, Encoder, Head, HeadKind, Pretrained,
     config::{Pooling, Problem},
     families::Positions,
-    names,
+    head, names,
     ranking::ranking_loss,
 };
 use crate::{
@@ -72,9 +72,25 @@ pub struct Batch {
     pub segments: Segments,
     /// What should come out.
     pub target: Target,
+    /// The same examples in other words, where a method reads these beside them.
+    pub other: Option<Box<Reworded>>,
+}
+
+/// The examples of a batch in other words.
+#[derive(Clone, Debug)]
+pub struct Reworded {
+    /// The packed sequences.
+    pub batch: Batch,
+    /// Which rows of the examples' own logits its rows are answered beside; none where each has one.
+    pub rows: Option<Ids>,
 }
 
 impl Batch {
+    /// All token ids, in other words too.
+    pub fn all_ids(&self) -> impl Iterator<Item = u32> + '_ {
+        self.ids.iter().chain(self.other.iter().flat_map(|other| other.batch.ids.iter())).copied()
+    }
+
     /// The rows of the last hidden states that the target needs; none where it needs all.
     fn rows_read(&self) -> Option<Ids> {
         let all = !self.target.firsts.is_empty() || self.target.rows.len() == self.segments.rows();
@@ -326,6 +342,17 @@ impl Model {
         if rows.is_empty() { ranking } else { of_head().add(&ranking) }
     }
 
+    /// `weight` times the summed loss of logits that [`Model::logits_from`] gave, of a batch whose sequences are not ranked.
+    pub fn loss_of(&self, logits: &Tensor, batch: &Batch, weight: f32) -> Tensor {
+        head::loss_of(logits, &batch.target.wanted, weight)
+    }
+
+    /// `weight` times how far what `logits` say is from what `target` says, both (n, k): the Kullback-Leibler divergence of
+    /// what the target tells apart, summed over predictions; of numbers half the square.
+    pub fn divergence(&self, target: &Tensor, logits: &Tensor, wanted: &Wanted, weight: f32) -> Tensor {
+        head::divergence(target, logits, wanted, weight)
+    }
+
     /// Activations at a place → those at the encoder's end: (n, h).
     pub fn hidden_from(&self, at: Place, x: &Tensor, batch: &Batch, pass: Pass) -> Tensor {
         match at {
@@ -482,6 +509,7 @@ mod tests {
             types: none.clone(),
             segments: Segments::new([4, 2, 3]),
             target,
+            other: None,
         };
         let lengths = |target, at| batch(target).segments_at(at).ranges().map(|rows| rows.len()).collect::<Vec<_>>();
         let labels = || Target::labels(&Segments::new([4, 2, 3]), vec![0, 1, 0]);

@@ -54,16 +54,22 @@ fn is_table(name: &str) -> bool {
     below && !name.is_empty() || ["methods", "tasks"].contains(&name)
 }
 
+/// What stands before a field that has another name in recipes.
+const RENAMED: &str = "#[serde(rename = \"";
+
 /// The fields of a struct in a source file, with their documentation.
 fn fields(source: &str, name: &str) -> Vec<(String, String)> {
     let body = source.split_once(&format!("pub struct {name} {{\n")).map_or("", |(_, rest)| rest);
     let body = body.split_once("\n}").map_or("", |(body, _)| body);
-    let (mut all, mut meaning) = (Vec::new(), Vec::new());
+    let (mut all, mut meaning, mut renamed) = (Vec::new(), Vec::new(), None);
     for line in body.lines().map(str::trim) {
         if let Some(text) = line.strip_prefix("///") {
             meaning.push(text.trim());
+        } else if let Some((other, _)) = line.strip_prefix(RENAMED).and_then(|rest| rest.split_once('"')) {
+            renamed = Some(other);
         } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|line| line.split_once(':')) {
-            all.push((field.to_owned(), std::mem::take(&mut meaning).join(" ")));
+            let field = renamed.take().unwrap_or(field).to_owned();
+            all.push((field, std::mem::take(&mut meaning).join(" ")));
         }
     }
     all
@@ -97,6 +103,7 @@ mod tests {
         assert_eq!(of("stages.N.learning_rate").default, "0.00002");
         assert_eq!(of("stages.N.mlm.alpha").default, "0.3");
         assert_eq!(of("stages.N.updates").default, "");
+        assert_eq!(of("methods.N.consistency.code-switch").meaning, "Other words by dictionaries.");
         assert_eq!(of("methods.N.adv.steps").meaning, of("methods.N.adv.steps").meaning.trim());
         assert!(of("methods.N.rs-rp.vote_samples").meaning.contains("Cohen et al., 2019"));
     }

@@ -1,7 +1,7 @@
 //! Recipes that are right, and what is said of those that are not.
 
 use super::*;
-use crate::learn::methods::Norm;
+use crate::learn::methods::{Length, Norm, Targets, With, WordNorms};
 
 const BASE: &str = "name = \"t\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnli\"\n";
 
@@ -123,14 +123,49 @@ fn parts_of_a_method_are_mixed() {
     let mixed = format!("{BASE}[[methods]]\nrs-da = {{ neighbours = \"n\" }}\nadv = {{ weight = 3 }}\nrs-rp = {{}}\n");
     let method = parse(&mixed, &[]).unwrap().recipe.methods.remove(0);
     assert_eq!(method.name, "rs-da+adv+rs-rp");
-    let shown = format!("{:?}", method.objective());
+    let shown = format!("{:?}", method.objective(&WordNorms::UNIT));
     assert!(shown.starts_with("Mixture([(0.75, Adv") && shown.contains("(0.25, RsRp"), "{shown}");
     let augmented = format!("{BASE}[[methods]]\nrs-da = {{ neighbours = \"n\" }}\n");
     let method = parse(&augmented, &[]).unwrap().recipe.methods.remove(0);
     assert_eq!(
-        (method.name.as_str(), format!("{:?}", method.objective()).as_str()),
+        (method.name.as_str(), format!("{:?}", method.objective(&WordNorms::UNIT)).as_str()),
         ("rs-da", "Standard { weight: 1.0 }")
     );
+}
+
+#[test]
+fn a_consistency_has_the_settings_of_what_perturbs() {
+    let of = |settings: &str| {
+        let text = format!("{BASE}[[methods]]\nconsistency = {{ {settings} }}\n");
+        let resolved = parse(&text, &[]).unwrap();
+        let again = parse(&resolved.to_toml(), &[]).unwrap();
+        assert_eq!(again.recipe, resolved.recipe);
+        resolved.recipe.methods[0].consistency.clone().unwrap()
+    };
+    let smart = of("radius = \"0.06x\"");
+    assert_eq!((smart.with, smart.norm, smart.steps), (With::Ascent, Some(Norm::Linf), Some(1)));
+    assert_eq!((smart.radius, smart.targets), (Some(Length::Words(0.06)), Some(Targets::Fixed)));
+    let r3f = of("with = \"noise\"");
+    assert_eq!((r3f.radius, r3f.weight, r3f.targets), (Some(Length::Of(1e-5)), Some(1.0), Some(Targets::Free)));
+    assert_eq!((r3f.norm, r3f.steps), (None, None));
+    let xtune = of("with = \"text\", typos = {}");
+    assert_eq!((xtune.radius, xtune.weight, xtune.targets), (None, Some(5.0), Some(Targets::Fixed)));
+}
+
+#[test]
+fn spans_are_not_put_into_other_words_and_tags_are() {
+    let refusal = |task: &str, method: &str| {
+        let text = BASE.replace("\"xnli\"", &format!("\"{task}\""));
+        parse(&format!("{text}[[methods]]\n{method}\n"), &[]).map(drop).map_err(|error| error.message().to_owned())
+    };
+    for (name, method) in
+        [("typos", "typos = {}"), ("consistency.typos", "consistency = { with = \"text\", typos = {} }")]
+    {
+        let error = refusal("xquad", method).unwrap_err();
+        assert!(error.contains(&format!("methods.0.{name}: not for this task: answers are parts of texts")), "{error}");
+        assert_eq!(refusal("panx", method), Ok(()));
+    }
+    assert!(refusal("panx", "rs-da = { neighbours = \"n\" }").unwrap_err().contains("words carry tags"));
 }
 
 #[test]
@@ -182,6 +217,32 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
         ),
         ("[[methods]]\nadv = { at = \"word\", norm = \"l3\" }", &["t.toml:7: unknown value \"l3\"; did you mean"]),
         ("[[methods]]\nrs-rp = { vote_confidence = 1 }", &["above 0.5 and below 1, found 1"]),
+        (
+            "[[methods]]\nadv = { radius = \"0.06\" }",
+            &["t.toml:7: expected a number, or one with an x for a multiple of words' mean norm, such as \"0.06x\""],
+        ),
+        (
+            "[[methods]]\nadv = { radius = \"0.06x\", at = \"encoder\" }",
+            &["methods.0.adv.radius: a length relative to words (\"0.06x\") is for at = \"word\""],
+        ),
+        ("[[methods]]\nfreelb = { steps = 0 }", &["methods.0.freelb.steps: expected 1 or more, found 0"]),
+        (
+            "[[methods]]\nconsistency = { with = \"noise\", steps = 2 }",
+            &["methods.0.consistency.steps: only with = \"ascent\" has this setting"],
+        ),
+        ("[[methods]]\nconsistency = { with = \"text\" }", &["wants one of synonyms, code-switch and typos"]),
+        (
+            "[[methods]]\nconsistency = { with = \"text\", typos = { words = 2 } }",
+            &["methods.0.consistency.typos.words: expected a number above 0, up to 1, found 2"],
+        ),
+        (
+            "[[methods]]\ncode-switch = {}",
+            &["methods.0.code-switch.dictionaries: name files of a word and its translation"],
+        ),
+        (
+            "[[methods]]\ntypos = {}\ncode-switch = { dictionaries = [\"d\"] }",
+            &["methods.0: one augmentation at a time, found code-switch and typos"],
+        ),
         ("[[methods]]\n[[methods]]", &["methods.1.name: there are two methods \"standard\""]),
         ("[model.fresh]\nnum_attention_heads = 3", &["expected either model.path or [model.fresh]", "a multiple of"]),
         ("[data]\nfolder = \"\"", &["t.toml:7: data.folder"]),

@@ -19,7 +19,7 @@ use crate::{
         inputs::{self, Inputs},
         languages::for_examples,
         overlaps,
-        source::{Labelled, Masking, Perturbed, Source},
+        source::{InOtherWords, Labelled, Masking, Perturbed, Source},
         suited::suited,
     },
     error::{Error, Result},
@@ -29,7 +29,7 @@ use crate::{
     },
     learn::{
         augment,
-        methods::{RsDa, Standard},
+        methods::{Rewording, Standard, WordNorms, refuse_without_effect},
     },
     measure::{
         Examiner, TOKENS_AT_ONCE, Voting, exam::Exam, head_for, held_out::held_out_accuracies, label_map, new_head,
@@ -40,7 +40,7 @@ use crate::{
     rng::{Purpose, Rng},
     stop::Stop,
     tasks::{
-        Loaded, Task, generalized,
+        Example, Loaded, Task, generalized,
         metrics::{ACCURACY, Grid, Score, Summary},
         overlap::{self, Overlap},
         predictions::{self, Prediction},
@@ -51,6 +51,7 @@ use crate::{
 };
 use serde_json::{Map, Value, json};
 use std::{
+    borrow::Cow,
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
@@ -208,7 +209,7 @@ impl<'a> Run<'a> {
         run.inputs.hold(folder.path())?;
         run.describe_data()?;
         run.describe_overlaps()?;
-        run.check_neighbours()?;
+        run.check_rewordings()?;
         Ok(run)
     }
 
@@ -267,11 +268,11 @@ impl<'a> Run<'a> {
         checkpoint::write_file(&self.folder.path().join(OVERLAP), &text)
     }
 
-    /// Refuses `rs-da` that would be plain training, before anything is trained.
-    fn check_neighbours(&self) -> Result<()> {
+    /// Refuses other words that would be plain training, before anything is trained.
+    fn check_rewordings(&self) -> Result<()> {
         let Some((_, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(()) };
-        let mut augmented = self.recipe.methods.iter().filter_map(|method| method.rs_da.as_ref());
-        augmented.try_for_each(|rs_da| rs_da.refuse_without_effect(&train.examples))
+        let mut all = self.recipe.methods.iter().flat_map(Method::rewordings);
+        all.try_for_each(|(name, part)| refuse_without_effect(part, &name, &train.examples))
     }
 
     /// How many updates a stage makes with a method; not known of texts, unless the recipe says it.
@@ -343,8 +344,15 @@ impl<'a> Run<'a> {
         let models = self.models(index, stage, start, seed, &name)?;
         let branches = models.iter().enumerate();
         let branches = branches.map(|(place, model)| self.branch([index, place], stage, method, model, seed));
-        let branches = branches.collect::<Result<Vec<_>>>()?;
+        let mut branches = branches.collect::<Result<Vec<_>>>()?;
         let (updates, sampler) = schedule(stage, &branches, seed);
+        method.check_begin(&name, updates)?;
+        let words = self.measure_words(method, &models[0], &*branches[0].source, &stage_folder)?;
+        for (place, branch) in branches.iter_mut().enumerate() {
+            if self.task_at(index, place).is_some() {
+                branch.objective = method.objective(&words);
+            }
+        }
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
         let mut plan = Plan { name: &name, stage, branches: &branches, sampler: &sampler, updates, seed, tokens };
         self.note_turns(&plan)?;
@@ -437,6 +445,32 @@ impl<'a> Run<'a> {
             folder.set_choice(&choice)?;
         }
         Ok(forecast)
+    }
+
+    /// The norms of the words that are trained on, where a method has lengths relative to them: measured on the model that
+    /// the stage begins with, said, and kept in its folder.
+    fn measure_words(
+        &self,
+        method: &Method,
+        model: &Model,
+        source: &dyn Source,
+        folder: &StageFolder,
+    ) -> Result<WordNorms> {
+        let relative = method.relative_lengths();
+        if relative.is_empty() {
+            return Ok(WordNorms::UNIT); // nothing asks for them
+        }
+        let words = WordNorms::measure(model, &source.words()?);
+        let said = relative
+            .iter()
+            .map(|(key, length, norm)| format!("{key} {length} is {:.6}", length.measured(&words, *norm).value()));
+        let (said, WordNorms { words: n, l2, linf }) = (said.collect::<Vec<_>>().join(", "), words);
+        self.progress.note(format_args!(
+            "{}: the {n} words of the training data have a mean norm of {l2:.6}, largest components of {linf:.6}: {said}",
+            name_of(folder)
+        ));
+        folder.hold_words(&words)?;
+        Ok(words)
     }
 
     /// The task at a place of a stage; none for masked language modelling.
@@ -549,9 +583,11 @@ impl<'a> Run<'a> {
             let (task, objective) = (MLM.to_owned(), Box::new(Standard::default()));
             return Ok(Branch { task, objective, source: Box::new(corpus), exam });
         };
-        let rs_da = method.rs_da.as_ref().filter(|_| place == 0);
-        let (source, exam) = self.source([index, place], stage, rs_da, model, seed)?;
-        Ok(Branch { task: task.name.to_owned(), objective: method.objective(), source, exam })
+        let plain = Method::default();
+        let changing = if place == 0 { method } else { &plain };
+        let (source, exam) = self.source([index, place], stage, changing, model, seed)?;
+        // What it minimizes is known when words are measured.
+        Ok(Branch { task: task.name.to_owned(), objective: Box::new(Standard::default()), source, exam })
     }
 
     /// What a stage trains on in a task that has labels, and what its models are measured by.
@@ -559,7 +595,7 @@ impl<'a> Run<'a> {
         &self,
         [index, place]: [usize; 2],
         stage: &Stage,
-        rs_da: Option<&RsDa>,
+        method: &Method,
         model: &Model,
         seed: u64,
     ) -> Result<(Box<dyn Source>, Exam)> {
@@ -569,29 +605,47 @@ impl<'a> Run<'a> {
         let reader = Reader { task, tokenizer: &tokenizer, max_length: stage.max_length, labels: &labels };
         let tokenize = |examples: &[_]| Labelled::new(examples, &reader);
         let exam = Exam::of_examples(dev.examples.clone(), task, &reader)?;
-        let Some(rs_da) = rs_da else {
-            let data = tokenize(&train.examples)?;
-            let whose = if stage.beside.is_empty() { String::new() } else { format!("{} ", task.name) };
-            self.note_text(&format!("{whose}train {}", train.language), data.n_truncated, data.share_unknown, stage);
-            return Ok((Box::new(data), exam));
+        let afresh = |part: &dyn Rewording, examples: &[Example]| -> Result<Perturbed> {
+            let (examples, tokenizer, labels) = (examples.to_vec(), tokenizer.clone(), labels.clone());
+            let (task, max_length, change) = (*task, stage.max_length, part.change()?);
+            Ok(Perturbed { examples, change, tokenizer, max_length, task, labels, seed })
         };
-        let neighbours = rs_da.neighbours()?;
-        if rs_da.compute_matched {
-            let (examples, tokenizer) = (train.examples.clone(), tokenizer.clone());
-            let (task, max_length) = (*task, stage.max_length);
-            let source = Perturbed { examples, neighbours, tokenizer, max_length, task, labels, seed };
-            return Ok((Box::new(source), exam));
-        }
-        let augmented = augment::augment(&train.examples, &neighbours, rs_da.copies, |stream| {
+        let whose = if stage.beside.is_empty() { String::new() } else { format!("{} ", task.name) };
+        let plain = format!("{whose}train {}", train.language);
+        let (examples, name) = self.copies(&train.examples, method, &plain)?;
+        let source: Box<dyn Source> = match method.augmentation().filter(|(_, part)| part.is_compute_matched()) {
+            Some((_, part)) => Box::new(afresh(part, &examples)?),
+            None => {
+                let data = tokenize(&examples)?;
+                self.note_text(&name, data.n_truncated, data.share_unknown, stage);
+                Box::new(data)
+            }
+        };
+        let source = match method.other_words() {
+            None => source,
+            Some((_, part)) => Box::new(InOtherWords { source, other: afresh(part, &examples)? }),
+        };
+        Ok((source, exam))
+    }
+
+    /// Training examples with the copies that an augmentation puts in their place, and what they are called in notes:
+    /// `plain` where there is none.
+    fn copies<'e>(
+        &self,
+        examples: &'e [Example],
+        method: &Method,
+        plain: &str,
+    ) -> Result<(Cow<'e, [Example]>, String)> {
+        let Some((name, part)) = method.augmentation().filter(|(_, part)| !part.is_compute_matched()) else {
+            return Ok((Cow::Borrowed(examples), plain.to_owned()));
+        };
+        let augmented = augment::augment(examples, &*part.change()?, part.copies(), |stream| {
             let mut rng = Rng::for_purpose(self.recipe.seed, Purpose::Augment, stream); // as `rxlt augment` does
             move |n| rng.below(n)
         });
-        let share = 100.0 * augmented.statistics.share_replaced();
-        self.progress
-            .note(format_args!("rs-da: {} examples, {share:.1} % of words replaced", augmented.examples.len()));
-        let data = tokenize(&augmented.examples)?;
-        self.note_text("rs-da", data.n_truncated, data.share_unknown, stage);
-        Ok((Box::new(data), exam))
+        let (n, share) = (augmented.examples.len(), 100.0 * augmented.statistics.share_replaced());
+        self.progress.note(format_args!("{name}: {n} examples, {share:.1} % of words replaced"));
+        Ok((Cow::Owned(augmented.examples), name))
     }
 
     /// The corpus of a stage of masked language modelling, tokenized into the folder of the first stage that has it.

@@ -10,6 +10,7 @@ use super::{
 use crate::{
     checkpoint::{self, Entry, Values, Weights},
     error::{Error, Result},
+    kinds::item::Item,
     learn::optimizer::{Optimizer, Saved},
     models::Model,
     recipe::Select,
@@ -156,7 +157,7 @@ impl<'a> Training<'a> {
         let turn = self.plan.turn(self.state.step, &mut self.orders);
         let (items, branch, model) = (self.plan.items(&turn)?, turn.branch, &self.models[turn.branch]);
         let learning_rate = self.optimizer.learning_rate();
-        let tokens = items.iter().map(|item| item.ids.len()).sum();
+        let tokens = items.iter().map(Item::n_tokens).sum();
         let update = self.plan.update(branch, model, &items, self.state.step as u32);
         let (loss, square) = update.make(&mut self.optimizer, &self.plan.batches(&items));
         let loss = loss.read_later();

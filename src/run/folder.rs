@@ -32,6 +32,7 @@ use super::budget::Choice;
 use crate::{
     checkpoint::{self, commit_folder, write_file},
     error::{Error, Result},
+    learn::methods::WordNorms,
     recipe::Resolved,
     tasks::sha256,
 };
@@ -42,6 +43,7 @@ const STATUS: &str = "STATUS.json";
 const LOG: &str = "log.jsonl";
 const LOCK: &str = "LOCK";
 const MEMORY: &str = "memory.json";
+const WORDS: &str = "words.json";
 
 /// An open run folder, locked for this process until it is dropped.
 #[derive(Debug)]
@@ -348,6 +350,23 @@ impl StageFolder {
         write_json(&self.path.join(MEMORY), &json!(choice))
     }
 
+    /// Records the norms of words that lengths are relative to, or compares them with those of an earlier start.
+    pub fn hold_words(&self, words: &WordNorms) -> Result<()> {
+        let path = self.path.join(WORDS);
+        let Some(before) = read_json(&path)? else { return write_json(&path, &json!(words)) };
+        // Numbers are compared as they are written.
+        let now: Value = serde_json::from_str(&json!(words).to_string()).expect("it was just written");
+        if before == now {
+            return Ok(());
+        }
+        Err(Error::Data(format!(
+            "{}: expected {}, found {before}: the model that the stage begins with is another; take the file from a copy of \
+             the folder, or name another --output",
+            path.display(),
+            now
+        )))
+    }
+
     /// Saves a checkpoint: `fill` writes into a folder that gets its name only when it is whole and on the disk.
     pub fn save(&self, step: u64, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Saved> {
         let name = format!("step-{step:08}");
@@ -464,6 +483,7 @@ fn forget_beginnings(folder: &Path) -> Result<()> {
         let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
         if stage.join("checkpoints").is_dir() {
             remove_file(&stage.join(MEMORY))?;
+            remove_file(&stage.join(WORDS))?;
         }
     }
     Ok(())

@@ -94,7 +94,8 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
         for turn in heaviest(plan) {
             let (model, items) = (&models[turn.branch], plan.items(&turn)?);
             longest = longest.max(cut(&items, plan.tokens).iter().map(|part| n_tokens(part)).max().unwrap_or(0));
-            let update = plan.update(turn.branch, model, &items, 0);
+            let last = plan.updates.saturating_sub(1) as u32; // by then everything that begins late has begun
+            let update = plan.update(turn.branch, model, &items, last);
             let found = update.gradients(&mut optimizer, &plan.batches(&items));
             gradients = gradients.max(found.grads.iter().map(|grad| grad.shape().len() as u64 * 4).sum());
             found.step(&mut optimizer);
@@ -121,7 +122,7 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
 }
 
 fn n_tokens(items: &[Item]) -> usize {
-    items.iter().map(|item| item.ids.len()).sum()
+    items.iter().map(Item::n_tokens).sum()
 }
 
 /// Of each branch the update with the longest micro-batch, and the one with the most of them: sums of gradients take memory

@@ -2,25 +2,16 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Scope};
+use super::{Length, Measure, Norm, Part, Scope, Standard, WordNorms, ball::Ball};
 use crate::{
-    array::Precision,
-    learn::objective::{Objective, Scene},
-    learn::problems::Problems,
+    learn::{
+        objective::{Objective, Scene},
+        problems::Problems,
+    },
     models::Place,
-    ops::{Distribution, Target, noise},
+    ops::Distribution,
     tensor::Tensor,
 };
-
-/// The norm of a perturbation, per example over its whole block.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Norm {
-    /// Euclidean: steps along the gradient, projection by shrinking.
-    L2,
-    /// The largest component: steps along the gradient's sign, projection by clamping.
-    Linf,
-}
 
 /// Where the ascent begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Deserialize, serde::Serialize)]
@@ -39,10 +30,10 @@ pub enum Start {
 pub struct Adv {
     /// How the length of a nudge is measured, per example over all its tokens.
     pub norm: Norm,
-    /// The longest nudge.
-    pub radius: f64,
+    /// The longest nudge; `"0.06x"`: relative to the mean norm of the words that are trained on.
+    pub radius: Length,
     /// The length of one step of ascent.
-    pub step_size: f64,
+    pub step_size: Length,
     /// Steps of ascent.
     pub steps: usize,
     /// Where the ascent begins.
@@ -51,6 +42,8 @@ pub struct Adv {
     pub at: Place,
     /// The share of the clean loss, at the same dropout masks; the rest is the adversarial loss.
     pub clean_weight: f64,
+    /// How many updates of the stage are plain training before it begins.
+    pub begin: u64,
     /// Weight of its loss; the weights of a method are divided by their sum.
     pub weight: f64,
 }
@@ -60,76 +53,61 @@ impl Default for Adv {
     fn default() -> Adv {
         Adv {
             norm: Norm::L2,
-            radius: 0.3,
-            step_size: 0.1,
+            radius: Length::Of(0.3),
+            step_size: Length::Of(0.1),
             steps: 2,
             start: Start::Random,
             at: Place::Word,
             clean_weight: 0.0,
+            begin: 0,
             weight: 1.0,
         }
     }
 }
 
 impl Part for Adv {
-    fn objective(&self) -> Option<(f64, Box<dyn Objective>)> {
-        Some((self.weight, Box::new(self.clone())))
+    fn objective(&self, words: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
+        let [radius, step_size] = [self.radius, self.step_size].map(|length| length.measured(words, self.norm));
+        Some((self.weight, Box::new(Adv { radius, step_size, ..self.clone() })))
     }
 
     fn check(&self, scope: &Scope, problems: &mut Problems) {
-        problems.positive(&scope.key("radius"), self.radius);
-        problems.positive(&scope.key("step_size"), self.step_size);
+        self.radius.check("radius", self.at, scope, problems);
+        self.step_size.check("step_size", self.at, scope, problems);
         let clean = self.clean_weight;
         problems.unless((0.0..=1.0).contains(&clean), &scope.key("clean_weight"), "a number from 0 to 1", &clean);
     }
-}
 
-/// What the loss is multiplied by for an ascent in f16, which would lose small gradients: only their direction counts.
-const ASCENT_SCALE: f32 = 1024.0;
+    fn lengths(&self) -> Vec<Measure> {
+        [("radius", self.radius), ("step_size", self.step_size)].map(|(key, of)| (key, of, self.norm)).to_vec()
+    }
+
+    fn begin(&self) -> u64 {
+        self.begin
+    }
+}
 
 impl Adv {
     /// The perturbation of the activations that the ascent ends at.
     pub fn nudge(&self, scene: &Scene, activations: &Tensor) -> Tensor {
-        let clean = activations.detach();
-        let mut nudge = self.first_nudge(scene, &clean);
-        for _ in 0..self.steps {
-            let leaf = nudge.tracked();
-            let loss = scene.loss_from(self.at, &clean.add(&leaf));
-            let loss = if loss.device().precision() == Precision::F16 { loss.scale(ASCENT_SCALE) } else { loss };
-            let ascent = loss.into_gradients(&[&leaf]).1.remove(0);
-            nudge = self.project(&nudge.add(&self.stride(&ascent, scene)), scene);
-        }
-        nudge
-    }
-
-    fn first_nudge(&self, scene: &Scene, clean: &Tensor) -> Tensor {
-        match self.start {
+        let (clean, ball) = (activations.detach(), self.ball());
+        let first = match self.start {
             Start::Zero => Tensor::zeros(clean.shape().clone(), clean.device()),
-            Start::Random => {
-                let draw = scene.noise_draw(0);
-                let cube = noise(clean.shape(), Distribution::Uniform, self.radius as f32, draw, clean.device());
-                self.project(&cube, scene)
-            }
-        }
+            Start::Random => ball.random(scene, &clean, Distribution::Uniform),
+        };
+        ball.ascend(scene, first, self.steps, |nudge| scene.loss_from(self.at, &clean.add(nudge)))
     }
 
-    fn stride(&self, ascent: &Tensor, scene: &Scene) -> Tensor {
-        match self.norm {
-            Norm::L2 => ascent.segment_scale(&scene.batch.segments_at(self.at), Target::Norm(self.step_size as f32)),
-            Norm::Linf => ascent.sign().scale(self.step_size as f32),
-        }
-    }
-
-    fn project(&self, nudge: &Tensor, scene: &Scene) -> Tensor {
-        match self.norm {
-            Norm::L2 => nudge.segment_scale(&scene.batch.segments_at(self.at), Target::Ball(self.radius as f32)),
-            Norm::Linf => nudge.clamp(self.radius as f32),
-        }
+    fn ball(&self) -> Ball {
+        Ball { norm: self.norm, radius: self.radius.value(), step_size: self.step_size.value(), at: self.at }
     }
 }
 
 impl Objective for Adv {
     fn loss(&self, scene: &Scene) -> Tensor {
+        if !scene.has_begun(self.begin) {
+            return Standard::default().loss(scene);
+        }
         let activations = scene.activations(self.at);
         let nudge = self.nudge(scene, &activations);
         let adversarial = scene.loss_from(self.at, &activations.add(&nudge));

@@ -4,28 +4,120 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    error::{Error, Result},
     kinds::Kind,
-    learn::objective::{Mixture, Objective},
-    learn::problems::Problems,
+    learn::{
+        augment::{self, Change},
+        objective::{Mixture, Objective},
+        problems::Problems,
+    },
+    tasks::Example,
 };
 
 mod adv;
+mod ball;
+mod code_switch;
+mod consistency;
+mod freelb;
+mod length;
 mod rs_da;
 mod rs_rp;
 mod standard;
+mod typos;
 
-pub use adv::{Adv, Norm, Start};
-pub use rs_da::RsDa;
+pub use adv::{Adv, Start};
+pub use ball::Norm;
+pub use code_switch::{CodeSwitch, Dictionary, Switch};
+pub use consistency::{Consistency, Targets, With};
+pub use freelb::FreeLb;
+pub use length::{Length, WordNorms};
+pub use rs_da::{RsDa, Synonyms};
 pub use rs_rp::RsRp;
 pub use standard::Standard;
+pub use typos::{Slips, Typos};
+
+/// A setting that is a length: its key, what is given, and the norm in which it is measured.
+pub type Measure = (&'static str, Length, Norm);
 
 /// What a method may consist of.
 pub trait Part {
-    /// What a step minimizes, and the weight of that; none where only the text changes.
-    fn objective(&self) -> Option<(f64, Box<dyn Objective>)>;
+    /// What a step minimizes, and the weight of that; none where only the text changes. Lengths relative to words are those
+    /// of `words` then.
+    fn objective(&self, words: &WordNorms) -> Option<(f64, Box<dyn Objective>)>;
 
     /// Says which of its settings make no sense.
     fn check(&self, scope: &Scope, problems: &mut Problems);
+
+    /// Its lengths, which may be relative to words.
+    fn lengths(&self) -> Vec<Measure> {
+        Vec::new()
+    }
+
+    /// How many updates of a stage are plain training before it begins.
+    fn begin(&self) -> u64 {
+        0
+    }
+
+    /// How training examples are put into other words.
+    fn rewording(&self) -> Option<&dyn Rewording> {
+        None
+    }
+
+    /// How an example is put into other words that are read beside it.
+    fn other_words(&self) -> Option<(&'static str, &dyn Rewording)> {
+        None
+    }
+}
+
+/// How texts are put into other words.
+pub trait Rewording {
+    /// What becomes of words.
+    fn change(&self) -> Result<Box<dyn Change>>;
+
+    /// Says which of its settings make no sense.
+    fn check_settings(&self, scope: &Scope, problems: &mut Problems);
+
+    /// The files that it reads, by the key that names them.
+    fn files(&self) -> Vec<(&'static str, &String)> {
+        Vec::new()
+    }
+
+    /// Whether a word may become one of another kind, so that a tag would be wrong.
+    fn changes_meaning(&self) -> bool {
+        false
+    }
+
+    /// Copies per example, which replace it.
+    fn copies(&self) -> usize {
+        1
+    }
+
+    /// Whether as many updates are made as without, of examples that are changed afresh in each epoch.
+    fn is_compute_matched(&self) -> bool {
+        true
+    }
+}
+
+/// Says which settings of an augmentation make no sense.
+fn check_rewording(part: &dyn Rewording, scope: &Scope, problems: &mut Problems) {
+    problems.unless(part.copies() > 0, &scope.key("copies"), "1 or more", &part.copies());
+    part.check_settings(scope, problems);
+    check_kind(part, scope, problems);
+}
+
+/// Refuses other words where they would move what is right.
+fn check_kind(part: &dyn Rewording, scope: &Scope, problems: &mut Problems) {
+    let of = |kind: &dyn Kind| if part.changes_meaning() { kind.fixed() } else { kind.placed() };
+    if let Some(reason) = scope.kind.and_then(of) {
+        problems.say(true, &scope.key, format!("not for this task: {reason}"));
+    }
+}
+
+/// Refuses examples that a change would leave as they are, which would be plain training; `method` is what wants it.
+pub fn refuse_without_effect(part: &dyn Rewording, method: &str, examples: &[Example]) -> Result<()> {
+    let files: Vec<&str> = part.files().into_iter().map(|(_, path)| path.as_str()).collect();
+    let name = if files.is_empty() { "the words of the training data".to_owned() } else { files.join(", ") };
+    augment::refuse_without_effect(examples, &*part.change()?, &name, method)
 }
 
 /// Where a part of a method stands.
@@ -68,7 +160,7 @@ macro_rules! method_of {
             fn given(&self) -> Vec<(&'static str, &dyn Part)> {
                 let mut given: Vec<(&'static str, &dyn Part)> = Vec::new();
                 $(given.extend(self.$field.as_ref().map(|part| ($name, part as &dyn Part)));)*
-                given.sort_by_key(|(_, part)| part.objective().is_some());
+                given.sort_by_key(|(_, part)| part.rewording().is_none());
                 given
             }
         }
@@ -80,10 +172,18 @@ method_of! {
     standard: Standard = "standard",
     /// Adversarial training.
     adv: Adv = "adv",
+    /// Adversarial training of which every step of ascent counts.
+    freelb: FreeLb = "freelb",
+    /// Predictions that stay as they are when a text is perturbed.
+    consistency: Consistency = "consistency",
     /// Randomized smoothing by random perturbation.
     rs_rp: RsRp = "rs-rp",
     /// Randomized smoothing by data augmentation.
     rs_da: RsDa = "rs-da",
+    /// Data augmentation by dictionaries.
+    code_switch: CodeSwitch = "code-switch",
+    /// Data augmentation by slips of typing.
+    typos: Typos = "typos",
 }
 
 impl Method {
@@ -92,9 +192,9 @@ impl Method {
         self.given().into_iter().map(|(name, _)| name).collect()
     }
 
-    /// What a step minimizes.
-    pub fn objective(&self) -> Box<dyn Objective> {
-        let mut parts: Vec<_> = self.given().into_iter().filter_map(|(_, part)| part.objective()).collect();
+    /// What a step minimizes, where words have these norms.
+    pub fn objective(&self, words: &WordNorms) -> Box<dyn Objective> {
+        let mut parts: Vec<_> = self.given().into_iter().filter_map(|(_, part)| part.objective(words)).collect();
         match parts.len() {
             0 => Box::new(Standard::default()),
             1 => parts.remove(0).1,
@@ -107,26 +207,95 @@ impl Method {
 
     /// How many training examples it makes of each: an augmentation may put copies in its place.
     pub fn copies(&self) -> usize {
-        self.rs_da.as_ref().filter(|rs_da| !rs_da.compute_matched).map_or(1, |rs_da| rs_da.copies)
+        let more = self.augmentation().filter(|(_, part)| !part.is_compute_matched());
+        more.map_or(1, |(_, part)| part.copies())
+    }
+
+    /// How it puts training examples into other words, by name.
+    pub fn augmentation(&self) -> Option<(String, &dyn Rewording)> {
+        self.given().into_iter().find_map(|(name, part)| Some((name.to_owned(), part.rewording()?)))
+    }
+
+    /// How it puts examples into other words that are read beside them, by name such as `consistency.typos`.
+    pub fn other_words(&self) -> Option<(String, &dyn Rewording)> {
+        self.given().into_iter().find_map(|(name, part)| {
+            let (way, rewording) = part.other_words()?;
+            Some((format!("{name}.{way}"), rewording))
+        })
+    }
+
+    /// All ways to other words, by name.
+    pub fn rewordings(&self) -> Vec<(String, &dyn Rewording)> {
+        self.augmentation().into_iter().chain(self.other_words()).collect()
+    }
+
+    /// The files of words that it reads, by their keys such as `rs-da.neighbours`; those of a list have one key.
+    pub fn tables(&self) -> Vec<(String, &'static str, String)> {
+        let of = |(name, part): (String, &'_ dyn Rewording)| {
+            let files = part.files().into_iter();
+            files.map(|(key, path)| (format!("{name}.{key}"), key, path.clone())).collect::<Vec<_>>()
+        };
+        self.rewordings().into_iter().flat_map(of).collect()
+    }
+
+    /// The lengths of its parts that are relative to words: the key, what is given, and the norm.
+    pub fn relative_lengths(&self) -> Vec<(String, Length, Norm)> {
+        let of = |(name, part): (&str, &dyn Part)| {
+            let relative = part.lengths().into_iter().filter(|(_, length, _)| length.is_relative());
+            relative.map(|(key, length, norm)| (format!("{name}.{key}"), length, norm)).collect::<Vec<_>>()
+        };
+        self.given().into_iter().flat_map(of).collect()
+    }
+
+    /// The part that begins last, and how many updates of a stage are made before.
+    pub fn begins(&self) -> (&'static str, u64) {
+        let begins = self.given().into_iter().map(|(name, part)| (name, part.begin()));
+        begins.max_by_key(|(_, begin)| *begin).unwrap_or_default()
+    }
+
+    /// Refuses a part that would begin when all updates of a stage are made: it would be plain training.
+    pub fn check_begin(&self, stage: &str, updates: u64) -> Result<()> {
+        let (name, begin) = self.begins();
+        if begin == 0 || begin < updates {
+            return Ok(());
+        }
+        Err(Error::Config(format!(
+            "{stage}: {name}.begin is {begin}, and the stage makes {updates} updates: it would be plain training; set begin \
+             lower"
+        )))
+    }
+
+    /// The method with all that follows from the rest filled in.
+    pub fn completed(mut self) -> Method {
+        self.complete();
+        self
     }
 
     /// Fills in what follows from the rest.
     pub(crate) fn complete(&mut self) {
-        if self.given().iter().all(|(_, part)| part.objective().is_none()) {
+        if let Some(consistency) = &mut self.consistency {
+            consistency.complete();
+        }
+        if self.given().iter().all(|(_, part)| part.objective(&WordNorms::UNIT).is_none()) {
             self.standard = Some(Standard::default());
         }
         if self.name.is_empty() {
             let parts = self.parts();
-            let only = if parts == ["rs-da", "standard"] { &parts[..1] } else { &parts[..] };
+            let augments = parts.len() == 2 && self.augmentation().is_some() && parts[1] == "standard";
+            let only = if augments { &parts[..1] } else { &parts[..] };
             self.name = only.join("+");
         }
     }
 
     /// Says which of its settings make no sense; `key` is its own in the recipe.
     pub(crate) fn check(&self, key: &str, demo: bool, kind: Option<&dyn Kind>, problems: &mut Problems) {
+        let augmentations: Vec<&str> =
+            self.given().into_iter().filter(|(_, part)| part.rewording().is_some()).map(|(name, _)| name).collect();
+        let message = format!("one augmentation at a time, found {}", augmentations.join(" and "));
+        problems.say(augmentations.len() > 1, key, message);
         for (name, part) in self.given() {
             let scope = Scope { key: format!("{key}.{name}"), demo, kind };
-            problems.positive(&scope.key("weight"), part.objective().map_or(1.0, |(weight, _)| weight));
+            problems.positive(&scope.key("weight"), part.objective(&WordNorms::UNIT).map_or(1.0, |(weight, _)| weight));
             part.check(&scope, problems);
         }
     }

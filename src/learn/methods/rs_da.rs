@@ -4,15 +4,15 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Scope};
+use super::{Part, Rewording, Scope, WordNorms, check_rewording};
 use crate::{
     error::Result,
-    learn::problems::Problems,
     learn::{
-        augment::{self, Neighbours},
+        augment::{Change, Neighbours},
         objective::Objective,
+        problems::Problems,
     },
-    tasks::{Example, demo},
+    tasks::demo,
 };
 
 /// Data augmentation: copies of the training data in which words gave way to their neighbours.
@@ -28,22 +28,6 @@ pub struct RsDa {
     pub compute_matched: bool,
 }
 
-impl RsDa {
-    /// What words may become.
-    pub fn neighbours(&self) -> Result<Neighbours> {
-        match &self.neighbours {
-            Some(path) => Neighbours::load(Path::new(path)),
-            None => Neighbours::new(demo::neighbours()),
-        }
-    }
-
-    /// Refuses examples that it would leave as they are, which would be plain training.
-    pub fn refuse_without_effect(&self, examples: &[Example]) -> Result<()> {
-        let name = self.neighbours.as_deref().unwrap_or("the demo's synonyms");
-        augment::refuse_without_effect(examples, &self.neighbours()?, name)
-    }
-}
-
 /// Ten copies as for PAWS-X in the public code, which takes three for XNLI.
 impl Default for RsDa {
     fn default() -> RsDa {
@@ -52,18 +36,82 @@ impl Default for RsDa {
 }
 
 impl Part for RsDa {
-    fn objective(&self) -> Option<(f64, Box<dyn Objective>)> {
+    fn objective(&self, _: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
         None
     }
 
     fn check(&self, scope: &Scope, problems: &mut Problems) {
-        problems.unless(self.copies > 0, &scope.key("copies"), "1 or more", &self.copies);
-        let missing = self.neighbours.as_ref().is_none_or(String::is_empty) && !scope.demo;
-        let message =
-            "name the JSON file of synonyms, such as counterfitted_neighbors.json of robinjia/certified-word-sub";
-        problems.say(missing, &scope.key("neighbours"), message);
-        if let Some(reason) = scope.kind.and_then(|kind| kind.fixed()) {
-            problems.say(true, &scope.key, format!("not for this task: {reason}"));
-        }
+        check_rewording(self, scope, problems);
     }
+
+    fn rewording(&self) -> Option<&dyn Rewording> {
+        Some(self)
+    }
+}
+
+impl Rewording for RsDa {
+    fn change(&self) -> Result<Box<dyn Change>> {
+        synonyms(self.neighbours.as_ref())
+    }
+
+    fn files(&self) -> Vec<(&'static str, &String)> {
+        self.neighbours.iter().map(|path| ("neighbours", path)).collect()
+    }
+
+    fn check_settings(&self, scope: &Scope, problems: &mut Problems) {
+        check_neighbours(self.neighbours.as_ref(), scope, problems);
+    }
+
+    fn changes_meaning(&self) -> bool {
+        true
+    }
+
+    fn copies(&self) -> usize {
+        self.copies
+    }
+
+    fn is_compute_matched(&self) -> bool {
+        self.compute_matched
+    }
+}
+
+/// Synonyms in place of words, where predictions should stay as they are.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Synonyms {
+    /// A JSON file from words to lists of words; the generated data need none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub neighbours: Option<String>,
+}
+
+impl Rewording for Synonyms {
+    fn change(&self) -> Result<Box<dyn Change>> {
+        synonyms(self.neighbours.as_ref())
+    }
+
+    fn files(&self) -> Vec<(&'static str, &String)> {
+        self.neighbours.iter().map(|path| ("neighbours", path)).collect()
+    }
+
+    fn check_settings(&self, scope: &Scope, problems: &mut Problems) {
+        check_neighbours(self.neighbours.as_ref(), scope, problems);
+    }
+
+    fn changes_meaning(&self) -> bool {
+        true
+    }
+}
+
+fn synonyms(neighbours: Option<&String>) -> Result<Box<dyn Change>> {
+    let table = match neighbours {
+        Some(path) => Neighbours::load(Path::new(path))?,
+        None => Neighbours::new(demo::neighbours())?,
+    };
+    Ok(Box::new(table))
+}
+
+fn check_neighbours(neighbours: Option<&String>, scope: &Scope, problems: &mut Problems) {
+    let missing = neighbours.is_none_or(String::is_empty) && !scope.demo;
+    let message = "name the JSON file of synonyms, such as counterfitted_neighbors.json of robinjia/certified-word-sub";
+    problems.say(missing, &scope.key("neighbours"), message);
 }

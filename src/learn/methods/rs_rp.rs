@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Scope};
+use super::{Part, Scope, WordNorms};
 use crate::{
     learn::objective::{Objective, Scene},
     learn::problems::Problems,
@@ -48,7 +48,7 @@ impl Default for RsRp {
 }
 
 impl Part for RsRp {
-    fn objective(&self) -> Option<(f64, Box<dyn Objective>)> {
+    fn objective(&self, _: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
         Some((self.weight, Box::new(self.clone())))
     }
 

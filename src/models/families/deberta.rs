@@ -226,7 +226,7 @@ mod tests {
         let segments = Segments::new([7, 1, 4]);
         let (ids, types) = ((3..15).collect::<Vec<u32>>().into(), vec![0; 12].into());
         let target = Target::labels(&segments, vec![0, 1, 0]);
-        let batch = Batch { ids, positions: segments.positions(), types, segments, target };
+        let batch = Batch { ids, positions: segments.positions(), types, segments, target, other: None };
         let pass = Pass::training(Draw { seed: 5, step: 1, stream: 0 });
         let runs = [false, true].map(|recompute| {
             model.encoder.recompute = recompute;

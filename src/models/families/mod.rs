@@ -390,7 +390,7 @@ mod tests {
     fn logits(model: &Model, target: Target) -> Vec<f32> {
         let segments = Segments::new([5, 3]);
         let (ids, types) = (vec![2, 7, 9, 22, 4, 2, 8, 5].into(), vec![0, 0, 1, 1, 0, 1, 0, 1].into());
-        let batch = Batch { ids, positions: segments.positions(), types, segments, target };
+        let batch = Batch { ids, positions: segments.positions(), types, segments, target, other: None };
         let words = model.activations(Place::Word, &batch, Words::Table, Pass::evaluation());
         model.logits_from(Place::Word, &words, &batch, Pass::evaluation()).to_vec()
     }
