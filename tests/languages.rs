@@ -146,7 +146,7 @@ fn vector(folder: &Path, text: &str, language: &str, number: u32) -> Vec<f32> {
     let (segments, n) = (Segments::new([ids.len()]), ids.len());
     let types = vec![number; n].into();
     let (positions, target) = (segments.positions(), Target::labels(&segments, vec![0]));
-    let batch = Batch { types, ids: ids.into(), positions, target, segments };
+    let batch = Batch { types, ids: ids.into(), positions, target, segments, other: None };
     let embedded = model.activations(Place::Embedding, &batch, Words::Table, Pass::evaluation());
     let states = model.encoder.hidden_states(&embedded, &batch.segments, Pass::evaluation());
     let states = states.last().expect("there is a layer").to_vec();

@@ -189,7 +189,7 @@ mod tests {
 
     /// Numbers below which is drawn, and what is drawn.
     fn drawn(numbers: &[u32]) -> impl FnMut(u32) -> u32 {
-        let mut numbers = numbers.to_vec().into_iter();
+        let mut numbers = numbers.iter().copied();
         move |below| numbers.next().unwrap().min(below - 1)
     }
 

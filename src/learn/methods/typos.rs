@@ -159,7 +159,7 @@ mod tests {
     use super::*;
 
     fn slip(word: &str, numbers: &[u32]) -> Option<String> {
-        let mut numbers = numbers.to_vec().into_iter();
+        let mut numbers = numbers.iter().copied();
         Slips { words: 0.5 }.word(word, &mut |below| numbers.next().unwrap().min(below - 1))
     }
 
