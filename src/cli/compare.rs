@@ -9,18 +9,19 @@ use super::{
 use crate::{
     error::{Error, Result},
     report::{
-        analysis::{Options, analyze},
+        analysis::{Claims, Options, analyze},
         document::comparison,
         runs::{Study, is_predictions},
     },
     tasks,
 };
 
-/// Compare two runs on the same test items: difference by language, McNemar's exact test, and the bootstrap of the mean.
+/// Compare two methods, or two models, on the same test items: differences by language and in the mean, with tests.
 ///
 /// Two paths are the two sides: run folders of one method, methods' folders in runs, or predictions as JSON Lines (files,
 /// or folders of them as rxlt eval --output writes them). With --methods the runs are
-/// parted by method, each side with all its seeds. The difference is the second less the first.
+/// parted by method, each side with all its seeds. The difference is the second less the first. Two single runs are two
+/// models: what is said of them holds for no other seed of their methods.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt compare runs/demo-s7-1a2b3c4d/2-demo-standard runs/demo-s7-1a2b3c4d/2-demo-adv
@@ -68,7 +69,9 @@ pub fn run(args: &Args) -> Result<()> {
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let first = study.cells.first().map(|cell| cell.label.clone());
     let options = args.analysis.options(&study)?;
-    let options = Options { baseline: options.baseline.clone().or(first), ..options };
+    let is_single = study.methods().iter().all(|(_, cells)| cells.len() == 1);
+    let claims = if is_single { Claims::OfModels } else { Claims::OfMethods };
+    let options = Options { baseline: options.baseline.clone().or(first), claims, ..options };
     let analysis = analyze(&study, &options)?;
     args.form.show(&analysis, &comparison(&analysis), &outputs)
 }

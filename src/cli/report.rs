@@ -10,7 +10,7 @@ use crate::{
     checkpoint::Output,
     error::{Error, Result},
     report::{
-        analysis::{Analysis, Options, analyze},
+        analysis::{Analysis, Claims, Options, analyze},
         changes::{self, Changes},
         document::{Document, full, to_csv},
         runs::{Study, read_rows},
@@ -67,7 +67,7 @@ pub(super) struct AnalysisArgs {
     /// The method that gains are measured against; `standard`, or the first, where not given.
     #[arg(long, value_name = "METHOD")]
     baseline: Option<String>,
-    /// Replicates of the bootstrap.
+    /// Replicates of the bootstrap, by which gain and distance have an interval.
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
     replicates: u32,
     /// Of this all resampling is made.
@@ -91,9 +91,33 @@ pub(super) struct AnalysisArgs {
     /// A file for all of these items, with texts and every seed's answer: .tsv or .jsonl.
     #[arg(long, value_name = "FILE")]
     items_to: Option<PathBuf>,
+    /// Test whether methods differ by less than so many points.
+    #[arg(long, value_name = "POINTS", value_parser = margin)]
+    margin: Option<f64>,
+    /// A contrast of methods to test: A,B for A − B, or A,B,C,D for (A − B) − (C − D), such as a method's gain at two
+    /// rates; may be given several times.
+    #[arg(long, value_name = "A,B[,C,D]")]
+    contrast: Vec<String>,
     /// Where the data lie now whose texts are shown, if not where the runs had them.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+}
+
+/// A margin in points.
+fn margin(text: &str) -> std::result::Result<f64, String> {
+    let points = text.parse::<f64>().ok().filter(|points| *points > 0.0 && *points < 100.0);
+    points.ok_or_else(|| format!("expected points above 0 and below 100, found {text}"))
+}
+
+/// The two or four names of a contrast.
+fn contrast(text: &str) -> Result<Vec<String>> {
+    let names: Vec<String> = text.split(',').map(|name| name.trim().to_owned()).collect();
+    match names.len() {
+        2 | 4 => Ok(names),
+        n => Err(Error::Usage(format!(
+            "--contrast {text}: expected two names of methods (A,B) or four (A,B,C,D), found {n}"
+        ))),
+    }
 }
 
 /// How many items are listed of two methods where nobody says.
@@ -112,6 +136,9 @@ impl AnalysisArgs {
             subset: self.subset.as_deref().map(|path| read_rows(path, study.task)).transpose()?,
             items: (listed > 0 || self.items_to.is_some()).then_some(listed),
             data: self.data.clone(),
+            claims: Claims::OfMethods,
+            margin: self.margin.map(|points| points / 100.0),
+            contrasts: self.contrast.iter().map(|names| contrast(names)).collect::<Result<_>>()?,
         })
     }
 

@@ -2,7 +2,7 @@
 //! sentence is not independent, and counting words alone gives intervals that are too narrow.
 
 /// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
-const Z: f64 = 1.959_963_984_540_054;
+pub const Z: f64 = 1.959_963_984_540_054;
 
 /// A ratio of sums with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,9 +30,15 @@ pub fn ratio(clusters: &[(f64, f64)]) -> Ratio {
     let squares: f64 = clusters.iter().map(|(part, whole)| (part - value * whole).powi(2)).sum();
     let variance = if n > 1.0 { n / (n - 1.0) * squares / (whole * whole) } else { 0.0 };
     let count = if variance > 0.0 { value * (1.0 - value) / variance } else { n };
-    let center = (value + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
-    let half = Z / (1.0 + Z * Z / count) * (value * (1.0 - value) / count + Z * Z / (4.0 * count * count)).sqrt();
-    Ratio { value, low: (center - half).max(0.0), high: (center + half).min(1.0) }
+    let [low, high] = wilson(value, count, Z);
+    Ratio { value, low, high }
+}
+
+/// Wilson's (1927) interval of a share of `count` answers, `z` standard errors either way; inside [0, 1].
+pub fn wilson(value: f64, count: f64, z: f64) -> [f64; 2] {
+    let center = (value + z * z / (2.0 * count)) / (1.0 + z * z / count);
+    let half = z / (1.0 + z * z / count) * (value * (1.0 - value) / count + z * z / (4.0 * count * count)).sqrt();
+    [(center - half).max(0.0), (center + half).min(1.0)]
 }
 
 #[cfg(test)]

@@ -16,12 +16,16 @@ pub fn spearman(x: &[f64], y: &[f64]) -> f64 {
     pearson(&ranks(x), &ranks(y))
 }
 
+/// Values closer than this part of the largest are one: they come of sums that were rounded.
+const ROUNDING: f64 = 1e-12;
+
 /// Ranks from 1, ties sharing their mean.
 fn ranks(values: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..values.len()).collect();
     order.sort_by(|a, b| values[*a].total_cmp(&values[*b]));
+    let near = ROUNDING * values.iter().fold(0.0f64, |largest, value| largest.max(value.abs()));
     let (mut ranks, mut start) = (vec![0.0; values.len()], 0);
-    for run in order.chunk_by(|a, b| values[*a] == values[*b]) {
+    for run in order.chunk_by(|a, b| (values[*a] - values[*b]).abs() <= near) {
         let shared = start as f64 + (run.len() + 1) as f64 / 2.0;
         run.iter().for_each(|i| ranks[*i] = shared);
         start += run.len();
@@ -42,6 +46,16 @@ mod tests {
         assert_eq!(ranks(&x), [1.0, 2.5, 2.5, 5.0, 4.0]);
         assert!((spearman(&x, &y) - 0.789_474).abs() < 1e-6, "{}", spearman(&x, &y));
         assert!(pearson(&[1.0, 1.0], &[1.0, 2.0]).is_nan());
+    }
+
+    /// 0.1 + 0.2 and 0.3 differ in their last bit, and are the same gain.
+    #[test]
+    fn ties_survive_rounding() {
+        let (x, y) = ([1.0, 2.0, 3.0, 4.0], [0.1 + 0.2, 0.3, 0.7, 0.1]);
+        assert_ne!(y[0], y[1]);
+        assert_eq!(ranks(&y), [2.5, 2.5, 4.0, 1.0]);
+        assert_eq!(ranks(&[0.0, 1e-11, -1.0]), [2.0, 3.0, 1.0]);
+        assert_eq!(spearman(&x, &y), spearman(&x, &[0.3, 0.3, 0.7, 0.1]));
     }
 
     #[test]

@@ -1,15 +1,18 @@
 //! What a study comes to: accuracies and gains with intervals, tests, breakdowns, and gain against distance.
 //!
 //! Everything measured is a weighted sum of columns (languages, and pairs of languages): an accuracy in one language, a
-//! mean over some, or a difference of means. Each is estimated, resampled and tested in the same way.
+//! mean over some, or a difference of means. A gain, and any other contrast of methods, is a weighted sum of that over
+//! methods. Each is estimated and tested in the same way, as a mean from items crossed with seeds (`crossed`).
 
 use super::{
     changes::{Changes, changes},
+    crossed::{Estimate, Spread, Values, combined, linearized},
     languages::{self, Language},
     resample::Replicates,
     runs::{Cell, DataFile, Study},
     statistics::{
-        Permutation, bootstrap_p, holm, interval, line, mcnemar, mean, permutation, quantile, standard_deviation,
+        LEVEL, Permutation, holm, interval, line, mcnemar, mean, permutation, permutation_of_pairs, quantile,
+        standard_deviation,
     },
 };
 use crate::{
@@ -17,6 +20,7 @@ use crate::{
     metrics::correlation::spearman,
     tasks::metrics::Score,
 };
+use rayon::prelude::*;
 use serde::Serialize;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -48,6 +52,21 @@ pub struct Options {
     pub items: Option<usize>,
     /// Where the data lie now, if not where the runs had them.
     pub data: Option<PathBuf>,
+    /// What single runs stand for.
+    pub claims: Claims,
+    /// A difference too small to matter, as a share: methods are tested to differ by less.
+    pub margin: Option<f64>,
+    /// Contrasts of methods, two or four names each: A − B, or (A − B) − (C − D).
+    pub contrasts: Vec<Vec<String>>,
+}
+
+/// What is claimed where each side is a single model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Claims {
+    /// On methods: nothing, since another seed may give another result.
+    OfMethods,
+    /// On these very models: they are tested over items.
+    OfModels,
 }
 
 impl Default for Options {
@@ -61,6 +80,9 @@ impl Default for Options {
             subset: None,
             items: None,
             data: None,
+            claims: Claims::OfMethods,
+            margin: None,
+            contrasts: Vec::new(),
         }
     }
 }
@@ -78,6 +100,16 @@ pub struct Analysis {
     pub baseline: Option<String>,
     /// What was resampled, and how often.
     pub resampling: String,
+    /// What the figures hold for.
+    pub scope: Scope,
+    /// The difference below which methods are called equivalent, as a share.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub margin: Option<f64>,
+    /// Contrasts of methods that were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub contrasts: Vec<Contrast>,
+    /// How many gains each correction is over.
+    pub families: Vec<(Kind, usize)>,
     /// What distances are.
     pub distance: String,
     /// The languages, the source first.
@@ -101,6 +133,39 @@ pub struct Analysis {
     pub data: Vec<DataFile>,
     /// What was left out, and why.
     pub notes: Vec<String>,
+}
+
+/// What the figures of an analysis hold for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Every method has several seeds.
+    Methods,
+    /// Some methods have a single seed: what is said of these holds for a model.
+    SomeModels,
+    /// Every method is one model.
+    Models,
+}
+
+/// A contrast of methods: A − B, or (A − B) − (C − D), in each mean.
+#[derive(Debug, Clone, Serialize)]
+pub struct Contrast {
+    /// What is compared with what.
+    pub name: String,
+    /// The mean that it is of.
+    pub measure: String,
+    /// How large it is.
+    pub gain: Gain,
+}
+
+/// How something varies, for the mean that methods are judged by.
+#[derive(Debug, Clone, Serialize)]
+pub struct Variation {
+    /// Standard deviations of marks.
+    #[serde(flatten)]
+    pub spread: Spread,
+    /// How many seeds give an interval of a point either way on these items; none where no number of seeds does.
+    pub seeds_for_a_point: Option<usize>,
 }
 
 /// A language and what is known of it.
@@ -154,6 +219,12 @@ pub struct MethodAnalysis {
     pub measures: Vec<Measured>,
     /// Whether the seeds' means differ from the baseline's; none with a single seed.
     pub permutation: Option<Permutation>,
+    /// Whether each seed is compared with the baseline's of the same number; else seeds are of each side alone.
+    pub is_paired: bool,
+    /// What varies in its mean; none with a single seed.
+    pub variation: Option<Variation>,
+    /// What varies in its gain; none with a single seed, or where seeds are not paired.
+    pub gain_variation: Option<Variation>,
     /// How gains go with distance from the source.
     pub correlation: Option<Correlation>,
     /// Mean accuracy by first and second language, in the generalized setting.
@@ -174,6 +245,12 @@ pub enum Kind {
     Group,
     /// Pairs of languages.
     Pairs,
+    /// A group of languages against the others, the source left out.
+    Contrast,
+}
+
+impl Kind {
+    const ALL: [Kind; 5] = [Kind::Language, Kind::Mean, Kind::Group, Kind::Pairs, Kind::Contrast];
 }
 
 /// One measure of one method.
@@ -199,19 +276,26 @@ pub struct Measured {
     pub gain: Option<Gain>,
 }
 
-/// A difference from the baseline.
+/// A difference from the baseline, or another contrast of methods.
 #[derive(Debug, Clone, Serialize)]
 pub struct Gain {
     /// The difference.
     pub value: f64,
-    /// Lower end of the 95 % interval of the paired bootstrap.
+    /// Lower end of the 95 % interval.
     pub low: f64,
     /// Upper end of it.
     pub high: f64,
-    /// The p-value.
-    pub p: f64,
+    /// The standard error.
+    pub error: f64,
+    /// Satterthwaite's degrees of freedom of it.
+    pub freedom: f64,
+    /// The p-value; none of methods with a single seed.
+    pub p: Option<f64>,
     /// The p-value after Holm's correction in its family.
-    pub p_holm: f64,
+    pub p_holm: Option<f64>,
+    /// The p-value, after correction, that the difference reaches the margin either way.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub p_equivalent: Option<f64>,
     /// Which test it is of.
     pub test: &'static str,
     /// Items that only this method has right, and only the baseline: where McNemar's test applies.
@@ -221,7 +305,31 @@ pub struct Gain {
 impl Gain {
     /// Whether it is one after correction, at 5 %.
     pub fn is_significant(&self) -> bool {
-        self.p_holm < 0.05
+        self.p_holm.is_some_and(|p| p < LEVEL)
+    }
+
+    /// Of an estimate; tested where it says something of methods, or where nothing is claimed but of models.
+    fn of(estimate: &Estimate, options: &Options) -> Gain {
+        let [low, high] = estimate.interval();
+        let (is_tested, test) = match (estimate.has_seeds, options.claims) {
+            (true, _) => (true, "items × seeds"),
+            (false, Claims::OfModels) => (true, "items"),
+            (false, Claims::OfMethods) => (false, "none: one seed"),
+        };
+        let p = is_tested.then(|| estimate.p());
+        let p_equivalent = options.margin.filter(|_| is_tested).map(|margin| estimate.p_of_equivalence(margin));
+        Gain {
+            value: estimate.value,
+            low,
+            high,
+            error: estimate.error(),
+            freedom: estimate.freedom(),
+            p,
+            p_holm: p,
+            p_equivalent,
+            test,
+            discordant: None,
+        }
     }
 }
 
@@ -234,6 +342,8 @@ pub struct Correlation {
     pub low: f64,
     /// Upper end of it.
     pub high: f64,
+    /// Whether the languages' gains in any other order go with distance as much.
+    pub permutation: Option<Permutation>,
     /// How many languages.
     pub languages: usize,
     /// Intercept and slope of the line of least squares.
@@ -265,10 +375,42 @@ impl Measure {
         self.weights.iter().map(|(column, weight)| weight * columns[*column]).sum()
     }
 
-    fn resampled(&self, columns: &[Vec<f64>]) -> Vec<f64> {
-        let value = |i: usize| self.weights.iter().map(|(column, weight)| weight * columns[*column][i]).sum();
-        (0..columns[0].len()).map(value).collect()
+    /// Whether it is a mean, which lies between 0 and 1, and no difference.
+    fn is_share(&self) -> bool {
+        self.weights.iter().all(|(_, weight)| *weight >= 0.0)
     }
+
+    /// What each item adds to it, by seed, for these models.
+    fn layout(&self, study: &Study, cells: &[usize]) -> Values {
+        let answered = |item: &usize| self.weights.iter().any(|(column, _)| study.examples[*column][*item] > 0);
+        let included: Vec<usize> = (0..study.rows.len()).filter(answered).collect();
+        let row = |cell: &usize| {
+            let marks = &study.cells[*cell].marks;
+            let columns: Vec<_> = self.weights.iter().map(|(column, weight)| (*weight, &marks[*column])).collect();
+            linearized(&columns, &included)
+        };
+        cells.iter().map(row).collect()
+    }
+
+    /// A weighted sum of it over methods, as layouts that share no seeds: methods with the same seeds are paired.
+    fn layouts(&self, study: &Study, methods: &[(f64, &[usize])]) -> Vec<Values> {
+        let mut apart: Vec<(&[usize], Vec<(f64, Values)>)> = Vec::new();
+        for (weight, cells) in methods {
+            let own = (*weight, self.layout(study, cells));
+            match apart.iter_mut().find(|(others, _)| is_paired(study, others, cells)) {
+                Some((_, weighted)) => weighted.push(own),
+                None => apart.push((cells, vec![own])),
+            }
+        }
+        apart.iter().map(|(_, weighted)| combined(weighted)).collect()
+    }
+}
+
+/// Whether the seeds of two methods are the same: of predictions made elsewhere nobody knows.
+fn is_paired(study: &Study, a: &[usize], b: &[usize]) -> bool {
+    let seeds = |cells: &[usize]| -> Vec<u64> { cells.iter().map(|cell| study.cells[*cell].seed).collect() };
+    let known = |cells: &[usize]| cells.iter().all(|cell| study.cells[*cell].has_run());
+    known(a) && known(b) && seeds(a) == seeds(b)
 }
 
 /// The name of the mean over all languages but the source.
@@ -283,47 +425,22 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
     let facts = facts(study, options);
     let measures = measures(study, &facts);
     let replicates = Replicates::draw(study, options.replicates, options.seed);
-    let resampled: Vec<Vec<Vec<f64>>> = methods.iter().map(|(_, cells)| replicates.of(cells)).collect();
-    let mut analyzed = Vec::new();
-    for (m, (name, cells)) in methods.iter().enumerate() {
-        let against = baseline.filter(|baseline| *baseline != m);
-        let measured = measures.iter().map(|measure| {
-            let gain = against.map(|b| gain(study, measure, (cells, &resampled[m]), (&methods[b].1, &resampled[b])));
-            measured(study, measure, cells, &resampled[m], gain)
-        });
-        let mut measured: Vec<Measured> = measured.collect();
-        for kind in [Kind::Language, Kind::Group] {
-            correct(measured.iter_mut().filter(|one| one.kind == kind));
-        }
-        let correlation =
-            against.map(|b| correlation(&facts, &measured, &resampled[m], &resampled[b], &replicates)).unwrap_or(None);
-        let seed_means = |cells: &[usize]| -> Vec<f64> {
-            let over = headline(&measures);
-            cells.iter().map(|cell| over.of(&values(&study.cells[*cell]))).collect()
-        };
-        let permutation =
-            against.and_then(|b| permutation(&seed_means(cells), &seed_means(&methods[b].1), options.seed));
-        analyzed.push(MethodAnalysis {
-            name: name.clone(),
-            seeds: cells.iter().map(|cell| study.cells[*cell].seed).collect(),
-            measures: measured,
-            permutation,
-            correlation,
-            grid: mean_grid(study, cells),
-            curve: mean_curve(study, cells),
-        });
-    }
-    correct_across(&mut analyzed);
-    let several = methods.iter().any(|(_, cells)| cells.len() > 1);
-    let what = if several { "items (in all languages at once) and seeds" } else { "items (in all languages at once)" };
+    let desk = Desk { study, options, facts: &facts, measures: &measures, replicates: &replicates };
+    let against = |m: usize| baseline.filter(|baseline| *baseline != m).map(|baseline| &methods[baseline].1[..]);
+    let mut analyzed: Vec<MethodAnalysis> =
+        methods.iter().enumerate().map(|(m, (name, cells))| desk.method(name, cells, against(m))).collect();
+    let families = correct_families(&mut analyzed);
     Ok(Analysis {
         task: study.task.name,
         metric: study.metric,
         source: study.task.source,
         baseline: baseline.map(|baseline| methods[baseline].0.clone()),
-        resampling: format!("{} bootstrap replicates over {what}, seed {}", options.replicates, options.seed),
+        resampling: format!("{} bootstrap replicates, seed {}", options.replicates, options.seed),
+        scope: scope(&methods),
+        margin: options.margin,
+        contrasts: desk.contrasts(&methods)?,
+        families,
         distance: options.distances.as_ref().map_or(languages::DISTANCE, |(name, _)| name).to_owned(),
-        languages: facts,
         methods: analyzed,
         subset: subset(study, options)?.map(Box::new),
         changes: changes_of(study, &methods, baseline.filter(|_| options.items.is_some()), options)?,
@@ -332,7 +449,149 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
         runs: study.cells.iter().map(run_facts).collect(),
         data: study.data.clone(),
         notes: study.notes.clone(),
+        languages: facts,
     })
+}
+
+/// What figures hold for, by the seeds that methods have.
+fn scope(methods: &[(String, Vec<usize>)]) -> Scope {
+    let single = methods.iter().filter(|(_, cells)| cells.len() == 1).count();
+    match single {
+        0 => Scope::Methods,
+        n if n == methods.len() => Scope::Models,
+        _ => Scope::SomeModels,
+    }
+}
+
+/// What an analysis is made from.
+struct Desk<'a> {
+    study: &'a Study,
+    options: &'a Options,
+    facts: &'a [LanguageFacts],
+    measures: &'a [Measure],
+    replicates: &'a Replicates,
+}
+
+impl Desk<'_> {
+    /// How a method did, against the baseline where there is one.
+    fn method(&self, name: &str, cells: &[usize], base: Option<&[usize]>) -> MethodAnalysis {
+        let study = self.study;
+        let measured = |measure: &Measure| {
+            measured(study, measure, cells, base.map(|base| self.gain(measure, cells, base)))
+        };
+        let measured: Vec<Measured> = self.measures.par_iter().map(measured).collect();
+        let over = headline(self.measures);
+        let seed_means =
+            |cells: &[usize]| cells.iter().map(|cell| over.of(&values(&study.cells[*cell]))).collect::<Vec<f64>>();
+        let own = over.layouts(study, &[(1.0, cells)]);
+        let less = base.map(|base| over.layouts(study, &[(1.0, cells), (-1.0, base)]));
+        MethodAnalysis {
+            name: name.to_owned(),
+            seeds: cells.iter().map(|cell| study.cells[*cell].seed).collect(),
+            permutation: base.and_then(|base| permutation(&seed_means(cells), &seed_means(base), self.options.seed)),
+            is_paired: base.is_some_and(|base| is_paired(study, cells, base)),
+            variation: variation(&own),
+            gain_variation: less.and_then(|less| variation(&less)),
+            correlation: base.and_then(|base| self.correlation(&measured, cells, base)),
+            measures: measured,
+            grid: mean_grid(study, cells),
+            curve: mean_curve(study, cells),
+        }
+    }
+
+    /// What a method has above the baseline.
+    fn gain(&self, measure: &Measure, cells: &[usize], base: &[usize]) -> Gain {
+        let layouts = measure.layouts(self.study, &[(1.0, cells), (-1.0, base)]);
+        let gain = Gain::of(&Estimate::of(&layouts), self.options);
+        let discordant = match (measure.kind, cells, base) {
+            (Kind::Language, [own], [base]) => discordant(self.study, measure.weights[0].0, *own, *base),
+            _ => None,
+        };
+        match (discordant, gain.p) {
+            (Some([own, base]), Some(_)) => {
+                let p = Some(mcnemar(own, base));
+                Gain { p, p_holm: p, test: "exact McNemar", discordant, ..gain }
+            }
+            _ => Gain { discordant, ..gain },
+        }
+    }
+
+    /// The contrasts asked for, in each mean, corrected together.
+    fn contrasts(&self, methods: &[(String, Vec<usize>)]) -> Result<Vec<Contrast>> {
+        let mut contrasts = Vec::new();
+        for names in &self.options.contrasts {
+            let sides: Vec<(f64, &[usize])> = names
+                .iter()
+                .zip([1.0, -1.0, -1.0, 1.0])
+                .map(|(name, weight)| Ok((weight, &methods[place(methods, "--contrast", name)?].1[..])))
+                .collect::<Result<_>>()?;
+            for measure in self.measures.iter().filter(|measure| matches!(measure.kind, Kind::Mean | Kind::Pairs)) {
+                let gain = Gain::of(&Estimate::of(&measure.layouts(self.study, &sides)), self.options);
+                contrasts.push(Contrast { name: contrast_name(names), measure: measure.name.clone(), gain });
+            }
+        }
+        correct(contrasts.iter_mut().map(|contrast| &mut contrast.gain));
+        Ok(contrasts)
+    }
+
+    /// How the gains in languages other than the source go with distance; none where distances are too few or all one.
+    fn correlation(&self, measured: &[Measured], cells: &[usize], base: &[usize]) -> Option<Correlation> {
+        let source = &self.facts.first()?.code;
+        let is_far = |i: &usize| self.facts[*i].code != *source && self.facts[*i].distance.is_some();
+        let columns: Vec<usize> = (0..self.facts.len()).filter(is_far).collect();
+        let x: Vec<f64> = columns.iter().filter_map(|i| self.facts[*i].distance).collect();
+        let y: Vec<f64> = columns.iter().filter_map(|i| Some(measured[*i].gain.as_ref()?.value)).collect();
+        if columns.len() < 3 || x.iter().all(|distance| *distance == x[0]) {
+            return None;
+        }
+        let (own, base) = (self.replicates.of(cells), self.replicates.of(base));
+        let drawn = (0..self.replicates.count()).map(|number| {
+            let drawn = self.replicates.places(number, columns.len());
+            let gain = |i: &usize| own[columns[*i]][number] - base[columns[*i]][number];
+            (drawn.iter().map(|i| x[*i]).collect(), drawn.iter().map(gain).collect())
+        });
+        let drawn: Vec<(Vec<f64>, Vec<f64>)> = drawn.collect();
+        let [low, high] = interval(&drawn.iter().map(|(x, y)| spearman(x, y)).collect::<Vec<f64>>());
+        Some(Correlation {
+            rho: spearman(&x, &y),
+            low,
+            high,
+            permutation: permutation_of_pairs(&x, &y, spearman, self.options.seed),
+            languages: columns.len(),
+            line: line(&x, &y),
+            band: band(&x, &drawn),
+        })
+    }
+}
+
+/// The 95 % interval of the line of least squares, from one end of the distances to the other.
+fn band(x: &[f64], drawn: &[(Vec<f64>, Vec<f64>)]) -> Vec<[f64; 3]> {
+    const POINTS: usize = 21;
+    let (least, most) = (x.iter().copied().fold(f64::INFINITY, f64::min), x.iter().copied().fold(f64::MIN, f64::max));
+    let lines: Vec<[f64; 2]> = drawn.iter().map(|(x, y)| line(x, y)).collect();
+    let point = |i: usize| {
+        let at = least + (most - least) * i as f64 / (POINTS - 1) as f64;
+        let mut heights: Vec<f64> = lines.iter().map(|[a, b]| a + b * at).collect();
+        heights.sort_by(f64::total_cmp);
+        [at, quantile(&heights, 0.025), quantile(&heights, 0.975)]
+    };
+    (0..POINTS).map(point).collect()
+}
+
+/// What varies in a mean; none with a single seed, or where seeds belong to several sides.
+fn variation(layouts: &[Values]) -> Option<Variation> {
+    const POINT: f64 = 0.01;
+    let [layout] = layouts else { return None };
+    let spread = Spread::of(layout)?;
+    Some(Variation { spread, seeds_for_a_point: spread.seeds_within(POINT) })
+}
+
+/// What a contrast is called.
+fn contrast_name(names: &[String]) -> String {
+    match names {
+        [a, b, c, d] => format!("({a} − {b}) − ({c} − {d})"),
+        _ => names.join(" − "),
+    }
 }
 
 /// What each method gained and lost, item by item.
@@ -350,15 +609,19 @@ fn changes_of(
 
 /// The place of the method that gains are measured against.
 fn baseline(methods: &[(String, Vec<usize>)], options: &Options) -> Result<Option<usize>> {
-    let place = |name: &str| methods.iter().position(|(method, _)| method == name);
     match &options.baseline {
-        Some(name) => place(name).map(Some).ok_or_else(|| {
-            let hint = did_you_mean(name, methods.iter().map(|(name, _)| name.as_str()));
-            Error::Usage(format!("--baseline {name}: no run has this method; {hint}"))
-        }),
+        Some(name) => place(methods, "--baseline", name).map(Some),
         None if methods.len() < 2 => Ok(None),
-        None => Ok(place(STANDARD).or(Some(0))),
+        None => Ok(methods.iter().position(|(method, _)| method == STANDARD).or(Some(0))),
     }
+}
+
+/// The place of a method that an option names.
+fn place(methods: &[(String, Vec<usize>)], option: &str, name: &str) -> Result<usize> {
+    methods.iter().position(|(method, _)| method == name).ok_or_else(|| {
+        let hint = did_you_mean(name, methods.iter().map(|(name, _)| name.as_str()));
+        Error::Usage(format!("{option} {name}: no run has this method; {hint}"))
+    })
 }
 
 fn facts(study: &Study, options: &Options) -> Vec<LanguageFacts> {
@@ -397,9 +660,14 @@ fn measures(study: &Study, facts: &[LanguageFacts]) -> Vec<Measure> {
         measures.push(Measure::mean(mean_without(source), Kind::Mean, &others));
         measures.push(Measure::less("transfer gap", Kind::Mean, &own, &others));
     }
-    for (name, members) in groups(facts, &others) {
+    for Group { name, members, others } in groups(facts, &others) {
+        if !others.is_empty() {
+            let name = format!("{name} − the others");
+            measures.push(Measure::less(name, Kind::Contrast, &members, &others));
+        }
         measures.push(Measure::mean(name, Kind::Group, &members));
     }
+    measures.sort_by_key(|measure| measure.kind == Kind::Contrast); // after the groups themselves
     if study.has_pairs {
         let pairs = facts.len();
         measures.push(Measure::mean("two languages", Kind::Pairs, &[pairs]));
@@ -414,36 +682,52 @@ fn headline(measures: &[Measure]) -> &Measure {
     means().nth(1).or_else(|| means().next()).expect("there is a mean over all languages")
 }
 
-/// Groups of languages other than the source.
-fn groups(facts: &[LanguageFacts], others: &[usize]) -> Vec<(String, Vec<usize>)> {
-    let mut groups: Vec<(String, Vec<usize>)> = Vec::new();
-    let mut add = |name: String, member: &dyn Fn(&LanguageFacts) -> bool| {
-        let members: Vec<usize> = others.iter().copied().filter(|i| member(&facts[*i])).collect();
+/// A group of languages, and those that it is compared with.
+struct Group {
+    name: String,
+    members: Vec<usize>,
+    others: Vec<usize>,
+}
+
+/// Groups of languages other than the source. Where a property parts them in two, those without it are the others;
+/// what nobody knows of a language puts it on no side.
+fn groups(facts: &[LanguageFacts], others: &[usize]) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    let mut add = |name: String, is_two: Sides, has: &dyn Fn(&LanguageFacts) -> Option<bool>| {
+        let on = |side: bool| others.iter().copied().filter(|i| has(&facts[*i]) == Some(side)).collect::<Vec<usize>>();
+        let (members, others) = (on(true), if is_two == Sides::Two { on(false) } else { Vec::new() });
         if !members.is_empty() {
-            groups.push((name, members));
+            groups.push(Group { name, members, others });
         }
     };
     let known = |fact: &LanguageFacts| languages::find(&fact.code);
     let scripts: BTreeSet<&str> = facts.iter().filter_map(|fact| fact.script).collect();
     for script in &scripts {
-        add(format!("script: {script}"), &|fact| fact.script == Some(script));
+        add(format!("script: {script}"), Sides::One, &|fact| Some(fact.script == Some(script)));
     }
-    add("scripts other than Latin".into(), &|fact| fact.script.is_some_and(|script| script != "Latin"));
+    add("scripts other than Latin".into(), Sides::Two, &|fact| fact.script.map(|script| script != "Latin"));
     let families: BTreeSet<&str> = facts.iter().filter_map(|fact| fact.family).collect();
     for family in &families {
-        add(format!("family: {family}"), &|fact| fact.family == Some(family));
+        add(format!("family: {family}"), Sides::One, &|fact| Some(fact.family == Some(family)));
     }
-    add("families other than Indo-European".into(), &|fact| fact.family.is_some_and(|own| own != "Indo-European"));
-    add("morphologically rich (SPMRL)".into(), &|fact| known(fact).is_some_and(Language::is_morphologically_rich));
-    add("agglutinative".into(), &|fact| known(fact).is_some_and(Language::is_agglutinative));
+    add("families other than Indo-European".into(), Sides::Two, &|fact| fact.family.map(|own| own != "Indo-European"));
+    add("morphologically rich (SPMRL)".into(), Sides::Two, &|fact| known(fact).map(Language::is_morphologically_rich));
+    add("agglutinative".into(), Sides::Two, &|fact| known(fact).map(Language::is_agglutinative));
     let mut shares: Vec<f64> = others.iter().filter_map(|i| facts[*i].text_share).collect();
     shares.sort_by(f64::total_cmp);
-    let bound = (shares.len() / LOW_RESOURCE).checked_sub(1).map(|last| shares[last]);
-    let low = |fact: &LanguageFacts| bound.is_some_and(|bound| fact.text_share.is_some_and(|share| share <= bound));
-    let most = 100.0 * bound.unwrap_or(0.0);
-    add(format!("low-resource (the third with the least text, up to {most:.1} %)"), &low);
-    add("not low-resource".into(), &|fact| fact.text_share.is_some() && !low(fact));
+    let Some(bound) = (shares.len() / LOW_RESOURCE).checked_sub(1).map(|last| shares[last]) else { return groups };
+    let low = |fact: &LanguageFacts| fact.text_share.map(|share| share <= bound);
+    let name = format!("low-resource (the third with the least text, up to {:.1} %)", 100.0 * bound);
+    add(name, Sides::Two, &low);
+    add("not low-resource".into(), Sides::One, &|fact| low(fact).map(|is_low| !is_low));
     groups
+}
+
+/// Whether a property parts languages in two sides that are compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Sides {
+    One,
+    Two,
 }
 
 /// What the metric comes to for a model, by column.
@@ -452,9 +736,10 @@ fn values(cell: &Cell) -> Vec<f64> {
     cell.marks.iter().map(|column| sum(&column.parts) / sum(&column.wholes)).collect()
 }
 
-fn measured(study: &Study, measure: &Measure, cells: &[usize], columns: &[Vec<f64>], gain: Option<Gain>) -> Measured {
+fn measured(study: &Study, measure: &Measure, cells: &[usize], gain: Option<Gain>) -> Measured {
     let by_seed: Vec<f64> = cells.iter().map(|cell| measure.of(&values(&study.cells[*cell]))).collect();
-    let [mut low, mut high] = interval(&measure.resampled(columns));
+    let estimate = Estimate::of(&[measure.layout(study, cells)]);
+    let [mut low, mut high] = if measure.is_share() { estimate.interval_of_share() } else { estimate.interval() };
     if let (Kind::Language, [cell]) = (measure.kind, cells) {
         // One language of one seed: the interval that the run itself prints, which is Wilson's of a plain share.
         let column = measure.weights[0].0;
@@ -477,91 +762,39 @@ fn measured(study: &Study, measure: &Measure, cells: &[usize], columns: &[Vec<f6
     }
 }
 
-fn gain(
-    study: &Study,
-    measure: &Measure,
-    (cells, columns): (&Vec<usize>, &Vec<Vec<f64>>),
-    (base, base_columns): (&Vec<usize>, &Vec<Vec<f64>>),
-) -> Gain {
-    let value =
-        |cells: &[usize]| mean(&cells.iter().map(|cell| measure.of(&values(&study.cells[*cell]))).collect::<Vec<_>>());
-    let differences: Vec<f64> =
-        measure.resampled(columns).iter().zip(measure.resampled(base_columns)).map(|(own, base)| own - base).collect();
-    let [low, high] = interval(&differences);
-    let discordant = match (measure.kind, &cells[..], &base[..]) {
-        (Kind::Language, [own], [base]) => discordant(study, measure.weights[0].0, *own, *base),
-        _ => None,
-    };
-    let (p, test) = match discordant {
-        Some([own, base]) => (mcnemar(own, base), "exact McNemar"),
-        None => (bootstrap_p(&differences), "paired bootstrap"),
-    };
-    Gain { value: value(cells) - value(base), low, high, p, p_holm: p, test, discordant }
-}
-
 /// Items that only the one model has right, and only the other.
+///
+/// None where an item has several answers in the language, which are not independent.
 fn discordant(study: &Study, column: usize, own: usize, base: usize) -> Option<[u64; 2]> {
+    if study.examples[column].iter().any(|answers| *answers > 1) {
+        return None;
+    }
     let (own, base) = (study.cells[own].right.get(column)?, study.cells[base].right.get(column)?);
     let only = |yes: &[bool], no: &[bool]| yes.iter().zip(no).filter(|(yes, no)| **yes && !**no).count() as u64;
     (!own.is_empty() && !base.is_empty()).then(|| [only(own, base), only(base, own)])
 }
 
-/// Holm's correction of the gains in one family.
-fn correct<'a>(family: impl Iterator<Item = &'a mut Measured>) {
-    let mut gains: Vec<&mut Gain> = family.filter_map(|measured| measured.gain.as_mut()).collect();
-    let corrected = holm(&gains.iter().map(|gain| gain.p).collect::<Vec<_>>());
-    gains.iter_mut().zip(corrected).for_each(|(gain, p)| gain.p_holm = p);
+/// Holm's correction of gains that are shown together, and of their tests of equivalence.
+fn correct<'a>(family: impl Iterator<Item = &'a mut Gain>) -> usize {
+    let mut gains: Vec<&mut Gain> = family.collect();
+    let all = |of: fn(&Gain) -> Option<f64>, gains: &[&mut Gain]| -> Vec<f64> {
+        holm(&gains.iter().map(|gain| of(gain).unwrap_or(f64::NAN)).collect::<Vec<_>>())
+    };
+    let (differ, equal) = (all(|gain| gain.p, &gains), all(|gain| gain.p_equivalent, &gains));
+    for (gain, (differs, equals)) in gains.iter_mut().zip(differ.into_iter().zip(equal)) {
+        gain.p_holm = gain.p.map(|_| differs);
+        gain.p_equivalent = gain.p_equivalent.map(|_| equals);
+    }
+    gains.iter().filter(|gain| gain.p.is_some()).count()
 }
 
-/// Holm's correction of means and pairs: over methods, measure by measure.
-fn correct_across(methods: &mut [MethodAnalysis]) {
-    let kinds: Vec<Kind> = methods[0].measures.iter().map(|measured| measured.kind).collect();
-    for (i, _) in kinds.iter().enumerate().filter(|(_, kind)| matches!(kind, Kind::Mean | Kind::Pairs)) {
-        correct(methods.iter_mut().map(|method| &mut method.measures[i]));
-    }
-}
-
-/// How the gains in languages other than the source go with distance; none where distances are too few or all one.
-fn correlation(
-    facts: &[LanguageFacts],
-    measured: &[Measured],
-    own: &[Vec<f64>],
-    base: &[Vec<f64>],
-    replicates: &Replicates,
-) -> Option<Correlation> {
-    const POINTS: usize = 21;
-    let source = &facts.first()?.code;
-    let columns: Vec<usize> =
-        (0..facts.len()).filter(|i| facts[*i].code != *source && facts[*i].distance.is_some()).collect();
-    let x: Vec<f64> = columns.iter().filter_map(|i| facts[*i].distance).collect();
-    let y: Vec<f64> = columns.iter().filter_map(|i| Some(measured[*i].gain.as_ref()?.value)).collect();
-    let (least, most) = (x.iter().copied().fold(f64::INFINITY, f64::min), x.iter().copied().fold(f64::MIN, f64::max));
-    if columns.len() < 3 || least == most {
-        return None;
-    }
-    let at = |i: usize| least + (most - least) * i as f64 / (POINTS - 1) as f64;
-    let (mut rhos, mut heights) = (Vec::new(), vec![Vec::new(); POINTS]);
-    for number in 0..replicates.count() {
-        let drawn = replicates.places(number, columns.len());
-        let far: Vec<f64> = drawn.iter().map(|i| x[*i]).collect();
-        let gains: Vec<f64> = drawn.iter().map(|i| own[columns[*i]][number] - base[columns[*i]][number]).collect();
-        rhos.push(spearman(&far, &gains));
-        let [a, b] = line(&far, &gains);
-        heights.iter_mut().enumerate().for_each(|(i, heights)| heights.push(a + b * at(i)));
-    }
-    let [low, high] = interval(&rhos);
-    let band = heights.iter_mut().enumerate().map(|(i, heights)| {
-        heights.sort_by(f64::total_cmp);
-        [at(i), quantile(heights, 0.025), quantile(heights, 0.975)]
-    });
-    Some(Correlation {
-        rho: spearman(&x, &y),
-        low,
-        high,
-        languages: columns.len(),
-        line: line(&x, &y),
-        band: band.collect(),
-    })
+/// Holm's correction over all methods and measures of a kind together, and how many tests each kind has.
+fn correct_families(methods: &mut [MethodAnalysis]) -> Vec<(Kind, usize)> {
+    let family = |kind: Kind| {
+        let measures = methods.iter_mut().flat_map(|method| &mut method.measures);
+        (kind, correct(measures.filter(|one| one.kind == kind).filter_map(|one| one.gain.as_mut())))
+    };
+    Kind::ALL.map(family).into()
 }
 
 fn mean_grid(study: &Study, cells: &[usize]) -> Option<Vec<Vec<Option<f64>>>> {
@@ -592,7 +825,8 @@ fn subset(study: &Study, options: &Options) -> Result<Option<Analysis>> {
         ));
     }
     let part = Study { data: Vec::new(), notes: Vec::new(), has_pairs: part.has_pairs, ..part };
-    analyze(&part, &Options { subset: None, items: None, ..options.clone() }).map(Some)
+    let options = Options { subset: None, items: None, contrasts: Vec::new(), ..options.clone() };
+    analyze(&part, &options).map(Some)
 }
 
 fn run_facts(cell: &Cell) -> RunFacts {

@@ -2,9 +2,10 @@
 
 use super::{
     Column, Table,
-    analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, mean_without},
+    analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, Variation, mean_without},
     changes::{Change, Changes, LanguageChanges, Side},
     percent, plots, points,
+    statistics::Permutation,
     table::cut,
 };
 
@@ -120,6 +121,7 @@ fn wrapped(text: &str, width: usize) -> String {
 /// The main tables, for the end of a run.
 pub fn brief(analysis: &Analysis) -> Document {
     let mut document = Document { title: title(analysis), blocks: Vec::new() };
+    verdict(analysis, &mut document);
     overview(analysis, &mut document);
     notes(analysis, &mut document);
     document
@@ -128,8 +130,11 @@ pub fn brief(analysis: &Analysis) -> Document {
 /// All there is to say.
 pub fn full(analysis: &Analysis) -> Document {
     let mut document = Document { title: title(analysis), blocks: Vec::new() };
+    verdict(analysis, &mut document);
     overview(analysis, &mut document);
     document.table(format!("95 % intervals of {}", analysis.metric), matrix(analysis, Kind::Language, &interval_cell));
+    contrasts(analysis, &mut document);
+    variation(analysis, &mut document);
     distances(analysis, &mut document);
     breakdowns(analysis, &mut document);
     subset(analysis, &mut document);
@@ -148,6 +153,7 @@ pub fn comparison(analysis: &Analysis) -> Document {
     let (base, other) = if is_swapped { (second, first) } else { (first, second) };
     let mut document =
         Document { title: format!("{}: {} against {}", analysis.task, other.name, base.name), blocks: Vec::new() };
+    scope(analysis, &mut document);
     document.text(setting(analysis));
     let headings = ["n", &base.name, &other.name, "difference", "95 % interval", "only 2nd", "only 1st", "p", "Holm"];
     let columns = [Column::words("language")].into_iter().chain(headings.into_iter().map(Column::numbers));
@@ -158,25 +164,27 @@ pub fn comparison(analysis: &Analysis) -> Document {
             table = table.rule();
             kind = own.kind;
         }
-        if own.kind != Kind::Group {
+        if !matches!(own.kind, Kind::Group | Kind::Contrast) {
             table = table.row(compared(analysis, own, against));
         }
     }
     document.table(format!("{} of {} less that of {}", capitalized(analysis.metric), other.name, base.name), table);
     document.text(
-        "“only 2nd”, “only 1st”: items that only the second or only the first has right; p: of the exact McNemar test \
-         on these where there is one run a side, else of the paired bootstrap; Holm: corrected over languages",
+        "“only 2nd”, “only 1st”: items that only the second or only the first has right; p: of items crossed with seeds, \
+         or of two single models by the exact McNemar test where an item has one answer; Holm: corrected over all languages, \
+         and over all means",
     );
+    document.text(pairing(analysis));
     if let Some(permutation) = &other.permutation {
         document.text(format!(
-            "seeds: the two groups of means differ with p = {} ({} of {} arrangements, permutation test)",
-            p_value(permutation.p),
-            if permutation.exact { "all" } else { "drawn" },
+            "seeds alone: the two groups of means differ with p {} ({} {} arrangements, permutation test)",
+            permutation_p(permutation, "= "),
+            if permutation.exact { "all of" } else { "drawn:" },
             permutation.arrangements
         ));
-    } else {
-        document.text("one seed a side: nothing is said of how much results vary with the seed");
     }
+    contrasts(analysis, &mut document);
+    variation(analysis, &mut document);
     items(analysis, &mut document);
     notes(analysis, &mut document);
     document
@@ -192,7 +200,7 @@ fn compared(analysis: &Analysis, own: &Measured, against: &Measured) -> Vec<Stri
         Some(counts) => counts.map(|count| count.to_string()),
         None => [NOTHING.into(), NOTHING.into()],
     });
-    cells.extend([p_value(gain.p), p_value(gain.p_holm)]);
+    cells.extend([p_cell(gain.p), p_cell(gain.p_holm)]);
     cells
 }
 
@@ -214,13 +222,124 @@ fn setting(analysis: &Analysis) -> String {
         })
         .collect();
     format!(
-        "Trained on {}, measured on {} items in {languages}. Seeds: {}. Intervals are 95 % percentile intervals of {}; \
-         that of one seed in one language is the one that the run prints (Wilson's of shares).",
+        "Trained on {}, measured on {} items in {languages}. Seeds: {}. Intervals are 95 %, from items (in all languages at \
+         once) crossed with seeds; that of one seed in one language is the one that the run prints.",
         analysis.source,
         analysis.items,
         seeds.join("; "),
-        analysis.resampling
     )
+}
+
+/// What figures of single models do not hold for, said first.
+fn scope(analysis: &Analysis, document: &mut Document) {
+    const REMEDY: &str = "another seed of the same method can differ by more than what is shown here; five seeds a method \
+                          (--set seeds=[1,2,3,4,5]) say something of methods";
+    match (analysis.scope, analysis.methods.len()) {
+        (Scope::Methods, _) => {}
+        (Scope::Models, 1) => document.text(format!("ONE SEED: this is a model, not a method: {REMEDY}.")),
+        (Scope::Models, _) => {
+            document.text(format!("ONE SEED EACH: what is compared are these models, not methods: {REMEDY}."));
+        }
+        (Scope::SomeModels, _) => {
+            let single = analysis.methods.iter().filter(|method| method.seeds.len() == 1);
+            let names: Vec<&str> = single.map(|method| method.name.as_str()).collect();
+            let names = names.join(", ");
+            document.text(format!("ONE SEED of {names}: what is said of it holds for this model, and no p is given: {REMEDY}."));
+        }
+    }
+}
+
+/// What the report comes to, in two sentences: what is shown, and what is not.
+fn verdict(analysis: &Analysis, document: &mut Document) {
+    scope(analysis, document);
+    let headline = mean_without(analysis.source);
+    let of = |method: &'_ MethodAnalysis| {
+        let measured = method.measures.iter().find(|measured| measured.name == headline);
+        measured.and_then(|measured| measured.gain.clone()).map(|gain| (method.name.clone(), gain))
+    };
+    let gains: Vec<(String, Gain)> = analysis.methods.iter().filter_map(of).collect();
+    let (Some(baseline), false) = (&analysis.baseline, gains.iter().all(|(_, gain)| gain.p.is_none())) else { return };
+    let (shown, open): (Vec<_>, Vec<_>) = gains.iter().partition(|(_, gain)| gain.is_significant());
+    let with = |(name, gain): &&(String, Gain)| format!("{name} by {} {}", points(gain.value), interval_of(gain));
+    let list = |of: &[&(String, Gain)]| of.iter().map(with).collect::<Vec<_>>().join(", ");
+    let first = match shown.is_empty() {
+        true => format!("No method is shown to differ from {baseline} in the {headline}."),
+        false => format!("In the {headline} these differ from {baseline} beyond chance: {} points.", list(&shown)),
+    };
+    let second = match open.is_empty() {
+        true => String::new(),
+        false => format!(" Not told from {baseline} by these data: {} points.", list(&open)),
+    };
+    document.text(first + &second);
+}
+
+/// How seeds of methods go together.
+fn pairing(analysis: &Analysis) -> String {
+    let Some(baseline) = &analysis.baseline else { return String::new() };
+    let names = |paired: bool| -> String {
+        let others = analysis.methods.iter().filter(|method| method.name != *baseline && method.is_paired == paired);
+        others.map(|method| method.name.as_str()).collect::<Vec<_>>().join(", ")
+    };
+    let side = |names: String, how: &str| if names.is_empty() { String::new() } else { format!("{names} {how}") };
+    let sides = [
+        side(names(true), "seed by seed, as the numbers of its seeds are the same"),
+        side(names(false), "each with its own seeds, as these are not the same"),
+    ];
+    let sides: Vec<String> = sides.into_iter().filter(|side| !side.is_empty()).collect();
+    format!("Compared with {baseline} item by item, and {}.", sides.join("; "))
+}
+
+/// Contrasts of methods that were asked for.
+fn contrasts(analysis: &Analysis, document: &mut Document) {
+    if analysis.contrasts.is_empty() {
+        return;
+    }
+    let headings = ["points", "95 % interval", "p", "Holm"].map(Column::numbers);
+    let equal = analysis.margin.map(margin_heading).map(Column::numbers);
+    let columns = ["contrast", "of"].map(Column::words).into_iter().chain(headings).chain(equal);
+    let mut table = Table::new(columns);
+    for contrast in &analysis.contrasts {
+        let gain = &contrast.gain;
+        let cells = [contrast.name.clone(), contrast.measure.clone(), points(gain.value), interval_of(gain)];
+        let tests = [p_cell(gain.p), p_cell(gain.p_holm)];
+        let equal = analysis.margin.map(|_| p_cell(gain.p_equivalent));
+        table = table.row(cells.into_iter().chain(tests).chain(equal));
+    }
+    let n = analysis.contrasts.len();
+    document.table(format!("Contrasts of methods; Holm: over the {n} of this table"), table);
+}
+
+/// What makes results vary, and how many seeds would make them sure.
+fn variation(analysis: &Analysis, document: &mut Document) {
+    let headings = ["seed", "item", "seed × item", "items", "seeds for ± 1"].map(Column::numbers);
+    let mut table = Table::new(["what", "of"].map(Column::words).into_iter().chain(headings));
+    let mut is_empty = true;
+    for method in &analysis.methods {
+        for (what, variation) in [("value", &method.variation), ("gain", &method.gain_variation)] {
+            let Some(Variation { spread, seeds_for_a_point }) = variation else { continue };
+            is_empty = false;
+            let parts = [spread.seed, spread.item, spread.seed_item].map(percent);
+            let seeds = seeds_for_a_point.map_or("no number".to_owned(), |seeds| seeds.to_string());
+            let cells = [what.to_owned(), method.name.clone()].into_iter().chain(parts);
+            table = table.row(cells.chain([spread.items.to_string(), seeds]));
+        }
+    }
+    if is_empty {
+        return;
+    }
+    document.table(
+        format!(
+            "What varies in the {}: standard deviations in points from seed to seed, from item to item, and of what a seed \
+             and an item have together; the seeds that would give an interval of ± 1 point on these items, were this the \
+             truth (no number: items alone make it wider)",
+            mean_without(analysis.source)
+        ),
+        table,
+    );
+}
+
+fn margin_heading(margin: f64) -> String {
+    format!("p (|gain| ≥ {})", trimmed(100.0 * margin, 2))
 }
 
 /// A metric as a sentence begins with it.
@@ -248,12 +367,30 @@ fn overview(analysis: &Analysis, document: &mut Document) {
     );
     let Some(baseline) = &analysis.baseline else { return };
     document.heading("Gain");
+    document.text(pairing(analysis));
     let caption = format!(
-        "Gain over {baseline} in points, with 95 % intervals of the paired bootstrap; * p < 0.05 after Holm's correction \
-         over languages (means: over methods)"
+        "Gain over {baseline} in points, with 95 % intervals; {} (below the line: {})",
+        star(analysis, Kind::Language),
+        over(analysis, Kind::Mean)
     );
     document.table(caption, matrix(analysis, Kind::Language, &|_, measured| gain_cell(measured)));
-    document.table("The methods as a whole, on the mean of the languages other than the source", methods(analysis));
+    let caption = "The methods as a whole, on the mean of the languages other than the source; seeds' p: permutation of the \
+                   seeds' means alone; better in, worse in: languages, after correction";
+    document.table(caption, methods(analysis));
+}
+
+/// What a star means in a table of gains.
+fn star(analysis: &Analysis, kind: Kind) -> String {
+    format!("* p < 0.05 after Holm's correction over {}", over(analysis, kind))
+}
+
+/// How many tests a correction is over.
+fn over(analysis: &Analysis, kind: Kind) -> String {
+    let n = analysis.families.iter().find(|(of, _)| *of == kind).map_or(0, |(_, n)| *n);
+    match n {
+        0 => "none: one seed is not tested".to_owned(),
+        n => format!("the {n} tests here"),
+    }
 }
 
 /// A row for each measure of a kind and of means, a column for each method (the baseline only where it has values).
@@ -265,11 +402,11 @@ fn matrix(analysis: &Analysis, kind: Kind, cell: &dyn Fn(&MethodAnalysis, &Measu
         .collect();
     let headings = shown.iter().map(|method| Column::numbers(&method.name));
     let first = match kind {
-        Kind::Group => "languages",
+        Kind::Group | Kind::Contrast => "languages",
         Kind::Pairs => "pairs",
         _ => "language",
     };
-    let n_column = (kind != Kind::Pairs).then(|| Column::numbers("n"));
+    let n_column = (!matches!(kind, Kind::Pairs | Kind::Contrast)).then(|| Column::numbers("n"));
     let mut table = Table::new([Column::words(first)].into_iter().chain(n_column).chain(headings));
     let Some(model) = analysis.methods.first() else { return table };
     for (i, measured) in model.measures.iter().enumerate() {
@@ -283,7 +420,7 @@ fn matrix(analysis: &Analysis, kind: Kind, cell: &dyn Fn(&MethodAnalysis, &Measu
             Kind::Language => Some(analysis.languages[i].examples.to_string()),
             Kind::Group => Some(measured.languages.len().to_string()),
             Kind::Mean => Some(String::new()),
-            Kind::Pairs => None,
+            Kind::Pairs | Kind::Contrast => None,
         };
         let cells = shown.iter().map(|method| cell(method, &method.measures[i]));
         table = table.row([measured.name.clone()].into_iter().chain(n).chain(cells));
@@ -291,10 +428,11 @@ fn matrix(analysis: &Analysis, kind: Kind, cell: &dyn Fn(&MethodAnalysis, &Measu
     table
 }
 
-/// A row for each method: its gain as a whole, tested over items and over seeds, and how it goes with distance.
+/// A row for each method: its gain as a whole, tested over items and seeds, and over seeds alone.
 fn methods(analysis: &Analysis) -> Table {
-    let headings =
-        ["gain", "95 % interval", "p", "Holm", "seeds' p", "better in", "worse in", "ρ with distance", "95 % interval"];
+    let headings = ["gain", "95 % interval", "p", "Holm"].map(str::to_owned).into_iter();
+    let rest = ["seeds' p", "better in", "worse in"].map(str::to_owned);
+    let headings = headings.chain(analysis.margin.map(margin_heading)).chain(rest);
     let mut table = Table::new([Column::words("method")].into_iter().chain(headings.map(Column::numbers)));
     let headline = mean_without(analysis.source);
     for method in &analysis.methods {
@@ -305,23 +443,27 @@ fn methods(analysis: &Analysis) -> Table {
             let gains = gains.filter_map(|measured| measured.gain.as_ref());
             gains.filter(|gain| gain.is_significant() && (gain.value > 0.0) == better).count()
         };
-        let seeds = method.permutation.map_or(NOTHING.into(), |permutation| p_value(permutation.p));
-        let (rho, range) = match &method.correlation {
-            Some(c) if c.rho.is_finite() => (number(c.rho), format!("[{}, {}]", number(c.low), number(c.high))),
-            _ => (NOTHING.into(), NOTHING.into()),
+        let seeds = method.permutation.map_or(NOTHING.into(), |permutation| permutation_p(&permutation, ""));
+        let cells = [method.name.clone(), points(gain.value), interval_of(gain), p_cell(gain.p), p_cell(gain.p_holm)];
+        let equal = analysis.margin.map(|_| p_cell(gain.p_equivalent));
+        let counts = match gain.p {
+            Some(_) => [true, false].map(|better| in_languages(better).to_string()),
+            None => [NOTHING, NOTHING].map(str::to_owned),
         };
-        table = table.row([
-            method.name.clone(),
-            points(gain.value),
-            interval_of(gain),
-            p_value(gain.p),
-            p_value(gain.p_holm),
-            seeds,
-            in_languages(true).to_string(),
-            in_languages(false).to_string(),
-            rho,
-            range,
-        ]);
+        table = table.row(cells.into_iter().chain(equal).chain([seeds]).chain(counts));
+    }
+    table
+}
+
+/// How gains go with distance, a row for each method.
+fn correlations(analysis: &Analysis) -> Table {
+    let headings = ["ρ", "95 % interval", "p", "languages"].map(Column::numbers);
+    let mut table = Table::new([Column::words("method")].into_iter().chain(headings));
+    for method in &analysis.methods {
+        let Some(c) = method.correlation.as_ref().filter(|c| c.rho.is_finite()) else { continue };
+        let range = format!("[{}, {}]", number(c.low), number(c.high));
+        let p = c.permutation.map_or(NOTHING.into(), |permutation| permutation_p(&permutation, ""));
+        table = table.row([method.name.clone(), number(c.rho), range, p, c.languages.to_string()]);
     }
     table
 }
@@ -331,7 +473,15 @@ fn distances(analysis: &Analysis, document: &mut Document) {
         return;
     }
     document.heading("Gain and distance");
-    document.text(format!("Distance: {}. ρ is Spearman's rank correlation of gain and distance over languages; its interval and the band resample languages as well.", analysis.distance));
+    document.text(format!("Distance: {}.", analysis.distance));
+    document.table(
+        format!(
+            "ρ: Spearman's rank correlation of gain and distance over languages; its interval and the band of plots are of \
+             {} over languages, items and seeds; p: of the gains in other orders",
+            analysis.resampling
+        ),
+        correlations(analysis),
+    );
     for method in &analysis.methods {
         if let Some(correlation) = &method.correlation {
             let caption = format!("Gain of {} by distance from {}", method.name, analysis.source);
@@ -372,7 +522,17 @@ fn breakdowns(analysis: &Analysis, document: &mut Document) {
     );
     if analysis.baseline.is_some() {
         let table = matrix(analysis, Kind::Group, &|_, measured| gain_cell(measured));
-        document.table("Gain in points by group; * p < 0.05 after Holm's correction over groups", table);
+        document.table(format!("Gain in points by group; {}", star(analysis, Kind::Group)), table);
+        if analysis.methods[0].measures.iter().any(|measured| measured.kind == Kind::Contrast) {
+            let table = matrix(analysis, Kind::Contrast, &|_, measured| gain_cell(measured));
+            document.table(
+                format!(
+                    "By how many points the gain is larger in a group than in the other languages; {}",
+                    star(analysis, Kind::Contrast)
+                ),
+                table,
+            );
+        }
     }
 }
 
@@ -389,7 +549,7 @@ fn subset(analysis: &Analysis, document: &mut Document) {
     document.table(caption, matrix(subset, Kind::Language, &|_, measured| value_cell(measured)));
     if subset.baseline.is_some() {
         let table = matrix(subset, Kind::Language, &|_, measured| gain_cell(measured));
-        document.table("Gain in points on the subset", table);
+        document.table(format!("Gain in points on the subset; {}", star(subset, Kind::Language)), table);
     }
 }
 
@@ -409,7 +569,8 @@ fn pairs(analysis: &Analysis, document: &mut Document) {
     );
     if analysis.baseline.is_some() {
         let table = matrix(analysis, Kind::Pairs, &|_, measured| gain_cell(measured));
-        document.table("Gain in points; the second row is by how much the gain is larger in pairs", table);
+        let star = star(analysis, Kind::Pairs);
+        document.table(format!("Gain in points; the second row is by how much the gain is larger in pairs; {star}"), table);
     }
     let grids = || analysis.methods.iter().filter_map(|method| Some((method, method.grid.as_ref()?)));
     let caption = |method: &MethodAnalysis| {
@@ -579,6 +740,26 @@ fn interval_of(gain: &Gain) -> String {
     }
 }
 
+/// A p-value, where there is one.
+fn p_cell(p: Option<f64>) -> String {
+    p.map_or(NOTHING.into(), p_value)
+}
+
+/// The p of a permutation test after a sign of equality; "at most" where nothing drawn is as extreme.
+fn permutation_p(permutation: &Permutation, equals: &str) -> String {
+    match permutation.is_floor() {
+        true => format!("≤ {}", at_most(permutation.p)),
+        false => format!("{equals}{}", p_value(permutation.p)),
+    }
+}
+
+/// A bound, rounded up to its first digit.
+fn at_most(p: f64) -> String {
+    let digits = (-p.log10()).ceil().max(0.0) as usize;
+    let unit = 10f64.powi(digits as i32);
+    format!("{:.digits$}", (p * unit - 1e-9).ceil() / unit)
+}
+
 fn p_value(p: f64) -> String {
     match p {
         p if !p.is_finite() => NOTHING.into(),
@@ -601,7 +782,8 @@ fn trimmed(value: f64, digits: usize) -> String {
 /// One line per method and measure, fields quoted as in RFC 4180.
 pub fn to_csv(analysis: &Analysis) -> String {
     let mut text = String::from(
-        "items,method,kind,measure,seeds,value,deviation,low,high,gain,gain_low,gain_high,p,p_holm,test\r\n",
+        "items,method,kind,measure,seeds,value,deviation,low,high,gain,gain_low,gain_high,gain_error,gain_freedom,p,p_holm,\
+         p_equivalent,test,by_seed\r\n",
     );
     let parts = [("all", Some(analysis)), ("subset", analysis.subset.as_deref())];
     for (items, part) in parts {
@@ -625,13 +807,16 @@ fn csv_fields(items: &str, method: &MethodAnalysis, measured: &Measured) -> Vec<
         [items, &method.name, kind, &measured.name, &seeds].map(|field| field.to_owned()).into();
     fields.extend([measured.value, measured.deviation.unwrap_or(f64::NAN), measured.low, measured.high].map(show));
     match &measured.gain {
-        None => fields.extend([const { String::new() }; 6]),
+        None => fields.extend([const { String::new() }; 9]),
         Some(gain) => {
-            fields.extend([gain.value, gain.low, gain.high].map(show));
-            fields.extend([gain.p, gain.p_holm].map(|p| format!("{p:.3e}")));
+            fields.extend([gain.value, gain.low, gain.high, gain.error, gain.freedom].map(show));
+            let p = |p: Option<f64>| p.map_or(String::new(), |p| format!("{p:.3e}"));
+            fields.extend([gain.p, gain.p_holm, gain.p_equivalent].map(p));
             fields.push(gain.test.to_owned());
         }
     }
+    let of_seed = |(seed, value): (&u64, &f64)| format!("{seed}={}", show(*value));
+    fields.push(method.seeds.iter().zip(&measured.by_seed).map(of_seed).collect::<Vec<_>>().join(" "));
     fields
 }
 
@@ -662,6 +847,9 @@ mod tests {
         }
         for (difference, expected) in [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0002, "0.0")] {
             assert_eq!(points(difference), expected);
+        }
+        for (p, expected) in [(1.0 / 20_001.0, "0.00005"), (1.0 / 200_001.0, "0.000005"), (0.001, "0.001")] {
+            assert_eq!(at_most(p), expected);
         }
         assert_eq!((trimmed(2.0, 3).as_str(), trimmed(0.4569, 3).as_str()), ("2", "0.457"));
         assert_eq!(wrapped("a bb ccc", 4), "a bb\nccc");

@@ -2,6 +2,7 @@
 
 pub mod analysis;
 pub mod changes;
+pub mod crossed;
 pub mod document;
 mod html;
 pub mod languages;

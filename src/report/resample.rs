@@ -1,4 +1,4 @@
-//! The bootstrap: items drawn with replacement, an item in all its languages at once, and seeds.
+//! The bootstrap behind gain and distance: items drawn with replacement, an item in all its languages at once, and seeds.
 //!
 //! Test sets are parallel: a hard item is hard in every language, so rows are not independent and languages cannot be
 //! drawn apart. Every replicate therefore draws whole items (clusters; Davison & Hinkley, 1997, 3.8), the same for all
@@ -13,7 +13,7 @@ use rayon::prelude::*;
 pub struct Replicates {
     seed: u64,
     columns: usize,
-    values: Vec<Vec<f32>>,
+    values: Vec<Vec<f64>>,
 }
 
 /// Streams of randomness: items below this, seeds from it on, languages from twice it on.
@@ -26,7 +26,7 @@ impl Replicates {
             let weights = weights(study.rows.len(), seed, number as u64);
             let share = |column: &Column| {
                 let [part, whole] = sums(&weights, column);
-                if whole > 0.0 { (part / whole) as f32 } else { f32::NAN }
+                if whole > 0.0 { part / whole } else { f64::NAN }
             };
             study.cells.iter().flat_map(|cell| cell.marks.iter().map(share)).collect()
         };
@@ -42,7 +42,7 @@ impl Replicates {
                 _ => draws(self.seed, SEEDS | number as u64, cells.len()).map(|i| cells[i]).collect(),
             };
             for (j, column) in columns.iter_mut().enumerate() {
-                let sum: f64 = drawn.iter().map(|cell| f64::from(values[cell * self.columns + j])).sum();
+                let sum: f64 = drawn.iter().map(|cell| values[cell * self.columns + j]).sum();
                 column.push(sum / drawn.len() as f64);
             }
         }

@@ -119,6 +119,11 @@ impl Column {
 }
 
 impl Cell {
+    /// Whether a run of rxlt is behind it, whose seed means something.
+    pub fn has_run(&self) -> bool {
+        self.given.is_none()
+    }
+
     /// The recipe of its run, with the data in this folder, else where they lay; none where no run is behind it.
     pub(super) fn recipe_on(&self, data: Option<&Path>) -> Option<Recipe> {
         let mut recipe = self.given.is_none().then(|| self.settings.recipe.clone())?;

@@ -1,12 +1,18 @@
-//! The statistics of comparisons: exact tests, corrections, and what resampling comes to.
+//! The statistics of comparisons: Student's t, exact tests, corrections, and what resampling comes to.
 //!
 //! The expected values in the tests are those of scipy 1.17.1 and statsmodels 0.15.0, by the calls beside them.
 
 use crate::rng::{Purpose, Rng};
 use serde::Serialize;
 
-/// Arrangements of seeds that are counted out; where there are more, so many are drawn.
+/// Arrangements that are counted out where there are no more; else so many are drawn at first.
 const ARRANGEMENTS: usize = 20_000;
+
+/// Arrangements that are drawn at most, where p is near [`LEVEL`].
+const MOST_ARRANGEMENTS: usize = 2_000_000;
+
+/// The level that tests are read at.
+pub const LEVEL: f64 = 0.05;
 
 /// The mean; NaN of nothing.
 pub fn mean(values: &[f64]) -> f64 {
@@ -35,19 +41,6 @@ pub fn interval(resampled: &[f64]) -> [f64; 2] {
     }
     sorted.sort_by(f64::total_cmp);
     [quantile(&sorted, 0.025), quantile(&sorted, 0.975)]
-}
-
-/// The two-sided p-value that a difference is zero, from resampled differences: twice the share beyond zero, both
-/// counted with one more (Davison & Hinkley, 1997, 4.2), so that it is never zero.
-pub fn bootstrap_p(resampled: &[f64]) -> f64 {
-    // Accuracies are kept as f32: a difference below this is rounding, zero counts for both sides, and no real one is
-    // as small (a single answer among five seeds, fifteen languages and 5,010 items is 2.7e-6).
-    const ZERO: f64 = 5e-7;
-    let values = resampled.iter().filter(|value| value.is_finite());
-    let (n, below, above) = values.fold((0, 0, 0), |(n, below, above), value| {
-        (n + 1, below + usize::from(*value <= ZERO), above + usize::from(*value >= -ZERO))
-    });
-    (2.0 * (1 + below.min(above)) as f64 / (n + 1) as f64).min(1.0)
 }
 
 /// McNemar's exact test: `a` items that only one system has right against `b` that only the other has.
@@ -86,6 +79,44 @@ pub struct Permutation {
     pub exact: bool,
 }
 
+impl Permutation {
+    /// Whether no arrangement that was drawn is as extreme: p is at most what is said.
+    pub fn is_floor(&self) -> bool {
+        !self.exact && self.p * (self.arrangements + 1) as f64 <= 1.5
+    }
+
+    /// The p of `hits` among drawn arrangements, that of the data counted with them (Davison & Hinkley, 1997, 4.2).
+    fn drawn(hits: usize, arrangements: usize) -> Permutation {
+        Permutation { p: (hits + 1) as f64 / (arrangements + 1) as f64, arrangements, exact: false }
+    }
+
+    /// Whether chance in the drawing could bring p to the other side of [`LEVEL`]: within three standard errors.
+    fn is_near_level(&self) -> bool {
+        let error = (LEVEL * (1.0 - LEVEL) / self.arrangements as f64).sqrt();
+        (self.p - LEVEL).abs() < 3.0 * error
+    }
+}
+
+/// Draws arrangements, ten times as many while p is too near [`LEVEL`] to tell on which side it lies.
+fn drawn(mut is_as_far: impl FnMut() -> bool) -> Permutation {
+    let (mut hits, mut n) = (0, 0);
+    loop {
+        let next = if n == 0 { ARRANGEMENTS } else { 9 * n };
+        hits += (0..next).filter(|_| is_as_far()).count();
+        n += next;
+        let found = Permutation::drawn(hits, n);
+        if !found.is_near_level() || 10 * n > MOST_ARRANGEMENTS {
+            return found;
+        }
+    }
+}
+
+/// Whether a statistic is as far out as that observed. Sums in another order differ in their last bits, and must count
+/// as equal (scipy does the same).
+fn as_far(statistic: f64, observed: f64) -> bool {
+    statistic.abs() >= observed.abs() * (1.0 - 1e-12) - 1e-14
+}
+
 /// Whether two groups of seeds differ in their means: all ways of parting the values are counted out where they are
 /// few, else drawn. None where a group has a single value, which says nothing of seeds.
 pub fn permutation(a: &[f64], b: &[f64], seed: u64) -> Option<Permutation> {
@@ -94,24 +125,61 @@ pub fn permutation(a: &[f64], b: &[f64], seed: u64) -> Option<Permutation> {
     }
     let values: Vec<f64> = a.iter().chain(b).copied().collect();
     let total: f64 = values.iter().sum();
-    let apart = |sum: f64| (sum / a.len() as f64 - (total - sum) / b.len() as f64).abs();
+    let apart = |sum: f64| sum / a.len() as f64 - (total - sum) / b.len() as f64;
     let observed = apart(a.iter().sum());
-    // Sums in another order differ in their last bits, and must count as equal (scipy does the same).
-    let as_far = |sum: f64| apart(sum) >= observed * (1.0 - 1e-12) - 1e-14;
-    let mut sums = Vec::new();
     if choose(values.len(), a.len()) <= ARRANGEMENTS as f64 {
+        let mut sums = Vec::new();
         subset_sums(&values, a.len(), 0.0, &mut sums);
-        let hits = sums.iter().filter(|sum| as_far(**sum)).count();
+        let hits = sums.iter().filter(|sum| as_far(apart(**sum), observed)).count();
         return Some(Permutation { p: hits as f64 / sums.len() as f64, arrangements: sums.len(), exact: true });
     }
     let mut rng = Rng::for_purpose(seed, Purpose::Resample, u64::from(u32::MAX));
     let mut shuffled = values.clone();
-    let mut draw = || {
+    Some(drawn(|| {
         rng.shuffle(&mut shuffled);
-        as_far(shuffled[..a.len()].iter().sum())
-    };
-    let hits = (0..ARRANGEMENTS).filter(|_| draw()).count();
-    Some(Permutation { p: (hits + 1) as f64 / (ARRANGEMENTS + 1) as f64, arrangements: ARRANGEMENTS, exact: false })
+        as_far(apart(shuffled[..a.len()].iter().sum()), observed)
+    }))
+}
+
+/// Whether two sequences go together by `statistic`, such as a correlation: all orders of the second are counted out
+/// where they are few, else drawn. None where the statistic is not finite.
+pub fn permutation_of_pairs(
+    x: &[f64],
+    y: &[f64],
+    statistic: impl Fn(&[f64], &[f64]) -> f64,
+    seed: u64,
+) -> Option<Permutation> {
+    let observed = statistic(x, y);
+    if !observed.is_finite() {
+        return None;
+    }
+    let orders: f64 = (1..=y.len()).map(|n| n as f64).product();
+    let mut own = y.to_vec();
+    if orders <= ARRANGEMENTS as f64 {
+        let (mut hits, mut n) = (0, 0);
+        every_order(&mut own, 0, &mut |order| {
+            n += 1;
+            hits += usize::from(as_far(statistic(x, order), observed));
+        });
+        return Some(Permutation { p: hits as f64 / n as f64, arrangements: n, exact: true });
+    }
+    let mut rng = Rng::for_purpose(seed, Purpose::Resample, u64::from(u32::MAX) - 1);
+    Some(drawn(|| {
+        rng.shuffle(&mut own);
+        as_far(statistic(x, &own), observed)
+    }))
+}
+
+/// Calls `see` with every order of the values from a place on.
+fn every_order(values: &mut [f64], from: usize, see: &mut impl FnMut(&[f64])) {
+    if from == values.len() {
+        return see(values);
+    }
+    for other in from..values.len() {
+        values.swap(from, other);
+        every_order(values, from + 1, see);
+        values.swap(from, other);
+    }
 }
 
 fn choose(n: usize, k: usize) -> f64 {
@@ -130,6 +198,95 @@ fn subset_sums(values: &[f64], k: usize, sum: f64, sums: &mut Vec<f64>) {
     }
 }
 
+/// The two-sided p-value of Student's t with so many degrees of freedom, whole or not; NaN without any.
+pub fn t_tails(t: f64, freedom: f64) -> f64 {
+    if !(freedom > 0.0) || t.is_nan() {
+        return f64::NAN;
+    }
+    beta_share(freedom / (freedom + t * t), freedom / 2.0)
+}
+
+/// The t that leaves so much in both tails together: 1.96 for 0.05 and endless degrees of freedom.
+///
+/// Newton's steps on the logarithms of `x = f / (f + t²)` and of the share of the beta distribution below it, which is
+/// nearly a line; a step that leaves what is still possible halves it instead.
+pub fn t_quantile(tails: f64, freedom: f64) -> f64 {
+    if !(tails > 0.0 && tails <= 1.0 && freedom > 0.0) {
+        return f64::NAN;
+    }
+    if tails == 1.0 {
+        return 0.0;
+    }
+    let a = freedom / 2.0;
+    let (mut low, mut high) = (-700.0f64, 0.0f64); // of ln x
+    let mut log = -1.0f64;
+    for _ in 0..200 {
+        let share = beta_share(log.exp(), a);
+        let off = share.ln() - tails.ln();
+        if off > 0.0 { high = log } else { low = log }
+        let slope = (a * log - 0.5 * (-log.exp_m1()).ln() - log_beta_half(a) - share.ln()).exp();
+        let step = log - off / slope;
+        let next = if step > low && step < high { step } else { (low + high) / 2.0 };
+        if (next - log).abs() <= 1e-15 * log.abs() || off == 0.0 {
+            break;
+        }
+        log = next;
+    }
+    // t² = f (1 − x) / x
+    (freedom * -log.exp_m1() / log.exp()).sqrt()
+}
+
+/// The logarithm of the beta function of `a` and one half: ln Γ(a) + ln Γ(½) − ln Γ(a + ½).
+///
+/// The ratio of the two is a series in 1 / a (Tricomi & Erdélyi, 1951), to which small `a` are brought by Γ(a + 1) = a Γ(a).
+fn log_beta_half(mut a: f64) -> f64 {
+    let mut log = 0.5 * std::f64::consts::PI.ln();
+    while a < 20.0 {
+        log -= (a / (a + 0.5)).ln();
+        a += 1.0;
+    }
+    let square = a * a;
+    let series = (-1.0 / 8.0 + (1.0 / 192.0 + (-1.0 / 640.0 + 17.0 / 14336.0 / square) / square) / square) / a;
+    log - 0.5 * a.ln() - series
+}
+
+/// The share of the beta distribution of `a` and one half below `x`: the regularized incomplete beta function.
+fn beta_share(x: f64, a: f64) -> f64 {
+    const HALF: f64 = 0.5;
+    if x <= 0.0 || x >= 1.0 {
+        return x.clamp(0.0, 1.0);
+    }
+    let front = (a * x.ln() + HALF * (-x).ln_1p() - log_beta_half(a)).exp();
+    match x < (a + 1.0) / (a + HALF + 2.0) {
+        true => front * beta_fraction(x, a, HALF) / a,
+        false => 1.0 - front * beta_fraction(1.0 - x, HALF, a) / HALF,
+    }
+}
+
+/// Its continued fraction (DLMF 8.17.22), by Lentz's method.
+fn beta_fraction(x: f64, a: f64, b: f64) -> f64 {
+    const TINY: f64 = 1e-300;
+    let kept = |value: f64| if value.abs() < TINY { TINY } else { value };
+    let (mut c, mut d) = (1.0, 1.0 / kept(1.0 - (a + b) * x / (a + 1.0)));
+    let mut fraction = d;
+    for i in 1..10_000 {
+        let m = f64::from(i);
+        let even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
+        let odd = -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+        let mut change = 1.0;
+        for term in [even, odd] {
+            d = 1.0 / kept(1.0 + term * d);
+            c = kept(1.0 + term / c);
+            change = c * d;
+            fraction *= change;
+        }
+        if (change - 1.0).abs() < 1e-15 {
+            break;
+        }
+    }
+    fraction
+}
+
 /// Intercept and slope of the line of least squares; a slope of zero where all `x` are one.
 pub fn line(x: &[f64], y: &[f64]) -> [f64; 2] {
     let (mean_x, mean_y) = (mean(x), mean(y));
@@ -144,6 +301,7 @@ mod tests {
     use approx::assert_relative_eq;
 
     use super::*;
+    use crate::metrics::correlation::spearman;
 
     #[test]
     fn mcnemar_is_the_exact_binomial_test() {
@@ -163,6 +321,55 @@ mod tests {
         // Both ends of what a test set can hold: probabilities far below f64's least do not end the sum.
         assert_relative_eq!(mcnemar(2500, 2500), 1.0, max_relative = 1e-9);
         assert!(mcnemar(0, 5000) < 1e-300);
+    }
+
+    #[test]
+    fn students_t_is_scipys() {
+        // scipy.stats.t.ppf(1 - tails / 2, freedom); 2 * scipy.stats.t.sf(t, freedom)
+        for (tails, freedom, expected) in T_QUANTILES {
+            assert_relative_eq!(t_quantile(tails, freedom), expected, max_relative = 1e-9);
+            assert_relative_eq!(t_tails(expected, freedom), tails, max_relative = 1e-9);
+        }
+        assert_eq!((t_tails(0.0, 3.0), t_quantile(1.0, 3.0)), (1.0, 0.0));
+        assert!(t_tails(1.0, 0.0).is_nan() && t_quantile(0.05, 0.0).is_nan());
+        assert!(t_tails(1e9, 5009.0) >= 0.0 && t_tails(1e9, 5009.0) < 1e-300);
+    }
+
+    #[test]
+    fn orders_are_counted_out_or_drawn() {
+        // scipy.stats.permutation_test((y,), lambda y: spearmanr(x, y)[0], permutation_type="pairings", n_resamples=inf)
+        let (x, y) = ([1.0, 2.0, 3.0, 4.0, 5.0, 6.0], [0.3, 0.1, 0.5, 0.4, 0.9, 0.7]);
+        let found = permutation_of_pairs(&x, &y, spearman, 1).unwrap();
+        assert_eq!((found.arrangements, found.exact), (720, true));
+        assert_relative_eq!(found.p, PAIRINGS_P, max_relative = 1e-12);
+        let far: Vec<f64> = (0..12).map(f64::from).collect();
+        let found = permutation_of_pairs(&far, &far, spearman, 1).unwrap();
+        assert!(!found.exact && found.is_floor() && found.p < 1e-4, "{found:?}");
+        assert!(permutation_of_pairs(&x, &[1.0; 6], spearman, 1).is_none());
+    }
+
+    const T_QUANTILES: [(f64, f64, f64); 9] = [
+        (0.05, 1.0, 12.706204736174705),
+        (0.05, 4.0, 2.7764451051977943),
+        (0.05, 2.7, 3.3921483831737524),
+        (0.05, 5009.0, 1.96043769881788),
+        (1e-06, 4.0, 49.45863675693464),
+        (0.5, 1.0, 1.0),
+        (0.9, 30.0, 0.12672961313207354),
+        (1e-10, 499.0, 6.608273118534547),
+        (0.1, 1000000.0, 1.6448551507220406),
+    ];
+    const PAIRINGS_P: f64 = 0.058333333333333334;
+
+    /// Where p is near the level, more are drawn, until the side is clear or enough is enough.
+    #[test]
+    fn near_the_level_more_is_drawn() {
+        for (share, least) in [(0.5, ARRANGEMENTS), (0.05, MOST_ARRANGEMENTS), (0.051, 10 * ARRANGEMENTS)] {
+            let mut rng = Rng::new(3, 0);
+            let found = drawn(|| f64::from(rng.uniform()) < share);
+            assert!(found.arrangements >= least && found.arrangements <= MOST_ARRANGEMENTS, "{found:?}");
+            assert!((found.p - share).abs() < 4.0 * (share * (1.0 - share) / found.arrangements as f64).sqrt());
+        }
     }
 
     #[test]
@@ -200,9 +407,6 @@ mod tests {
         let spread = standard_deviation(&[71.2, 70.8, 71.9, 72.4, 71.5]).unwrap();
         assert_relative_eq!(spread, 0.6188699378706353, max_relative = 1e-9);
         assert_eq!(standard_deviation(&[1.0]), None);
-        assert_eq!(bootstrap_p(&[1.0; 99]), 0.02);
-        assert_eq!(bootstrap_p(&[1.0, -1.0]), 1.0);
-        assert_eq!(bootstrap_p(&[1e-8; 99]), 1.0);
         assert_eq!(line(&[0.0, 1.0, 2.0], &[1.0, 3.0, 5.0]), [1.0, 2.0]);
     }
 }

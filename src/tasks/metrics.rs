@@ -2,12 +2,9 @@
 
 use crate::{
     error::{Error, Result},
-    metrics::clusters::{self, Ratio},
+    metrics::clusters::{self, Ratio, Z, wilson},
 };
 use std::collections::BTreeMap;
-
-/// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
-const Z: f64 = 1.959_963_984_540_054;
 
 /// What was measured where nobody says.
 pub const ACCURACY: &str = "accuracy";
@@ -42,10 +39,8 @@ impl Score {
         if n == 0 || correct > n {
             return Err(Error::Data(format!("{language}: {correct} right out of {n} examples is no score")));
         }
-        let (value, count) = (correct as f64 / n as f64, n as f64);
-        let center = (value + Z * Z / (2.0 * count)) / (1.0 + Z * Z / count);
-        let half = Z / (1.0 + Z * Z / count) * (value * (1.0 - value) / count + Z * Z / (4.0 * count * count)).sqrt();
-        let (low, high) = ((center - half).max(0.0), (center + half).min(1.0));
+        let value = correct as f64 / n as f64;
+        let [low, high] = wilson(value, n as f64, Z);
         Ok(Score { language, metric: ACCURACY, n, correct: Some(correct), value, low, high, marks: Vec::new() })
     }
 
