@@ -232,6 +232,44 @@ fn seeds_of_one_method_are_not_two_methods() {
 }
 
 #[test]
+fn predictions_made_elsewhere_are_a_method() {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = write_all(&folder.path().join("runs"), &grid());
+    for (seed, run) in [(1, 3), (2, 4)] {
+        let theirs = folder.path().join(format!("theirs/s{seed}"));
+        fs::create_dir_all(&theirs).unwrap();
+        for (language, _) in STANDARD.accuracy {
+            let name = format!("test-{language}.jsonl");
+            fs::copy(paths[run].join("1-xnli-adv/predictions").join(&name), theirs.join(&name)).unwrap();
+        }
+    }
+    let labels = ["--label", "theirs/s1=theirs", "--label", "theirs/s2=theirs"];
+    let args = ["report", "runs", "theirs/s1", "theirs/s2", "--replicates", "100", "--format", "json"];
+    let (code, out, err) = rxlt(folder.path(), &[&args[..], &labels].concat());
+    assert_eq!(code, 0, "{err}");
+    let found: Value = serde_json::from_str(&out).unwrap();
+    let (adv, theirs) = (&found["methods"][1], &found["methods"][2]);
+    assert_eq!((&theirs["name"], &theirs["is_paired"]), (&json!("theirs"), &json!(false)));
+    for seed in 0..2 {
+        assert_eq!(theirs["measures"][3]["by_seed"][seed], adv["measures"][3]["by_seed"][seed]);
+    }
+    for (args, expected) in [
+        (&["report", "runs", "--label", "other=x"][..], "other is none of the runs"),
+        (&["report", "runs", "--label", "x"], "expected a path, = and a name"),
+        (&["report", "theirs/s1"], "predictions are reported on beside runs"),
+        (&["report", "runs", "--margin", "0"], "expected points above 0"),
+        (&["report", "runs", "--contrast", "adv,standard,adv"], "expected two names of methods"),
+        (&["compare", "runs/run0", "runs/run1", "--label", "runs/run0=runs/run1"], "a name that the other has not"),
+    ] {
+        let (code, _, err) = rxlt(folder.path(), args);
+        assert!(code == 2 && words(&err).contains(expected), "{args:?}: {code} {err}");
+    }
+    let compare = ["compare", "runs/run0", "runs/run1", "--label", "runs/run0=ours", "--replicates", "100"];
+    let (code, out, err) = rxlt(folder.path(), &compare);
+    assert!(code == 0 && out.starts_with("xnli: runs/run1 against ours\n"), "{out}{err}");
+}
+
+#[test]
 fn contrasts_margins_and_what_varies() {
     let folder = tempfile::tempdir().unwrap();
     let paths = write_all(folder.path(), &grid());

@@ -47,6 +47,7 @@ pub struct Args {
 
 /// `rxlt compare`
 pub fn run(args: &Args) -> Result<()> {
+    let labels = args.analysis.labels()?;
     let task = args.task.as_deref().map(tasks::find).transpose()?;
     let study = match (&args.methods[..], &args.runs[..]) {
         ([], [a, b]) if is_predictions(a) || is_predictions(b) => {
@@ -61,10 +62,11 @@ pub fn run(args: &Args) -> Result<()> {
             return Err(Error::Usage("--task is for two sides of predictions; runs name their own".into()));
         }
         ([], [a, b]) => Study::pair(a, b)?,
-        ([a, b], runs) if a != b => Study::read(runs)?.only(&[a, b])?,
+        ([a, b], runs) if a != b => Study::read_as(runs, &labels)?.only(&[a, b])?,
         ([], _) => return Err(Error::Usage("expected two runs, or --methods A,B and all runs of these".into())),
         _ => return Err(Error::Usage("--methods: expected two methods such as standard,adv".into())),
     };
+    let study = if args.methods.is_empty() { study.renamed(&labels)? } else { study };
     let outputs = args.form.outputs(&args.runs, &args.analysis, &study)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let first = study.cells.first().map(|cell| cell.label.clone());

@@ -13,7 +13,7 @@ use crate::{
         analysis::{Analysis, Claims, Options, analyze},
         changes::{self, Changes},
         document::{Document, full, to_csv},
-        runs::{Study, read_rows},
+        runs::{Labels, Study, read_rows},
     },
     tasks::TextFile,
 };
@@ -27,9 +27,11 @@ use crate::{
   rxlt report runs/xnli-*
   rxlt report runs/xnli-* --format html --output xnli.html
   rxlt report runs/xnli-* --items 10 --items-to items.tsv
+  rxlt report runs/xnli-* theirs/s1 theirs/s2 --label theirs/s1=theirs --label theirs/s2=theirs --margin 1
   rxlt report runs/xnli-* --distances uriel-syntactic.tsv --subset flips.jsonl --format markdown")]
 pub struct Args {
-    /// Folders that rxlt run left, folders of such folders, or a method's folder in one.
+    /// Folders that rxlt run left, folders of such folders, or a method's folder in one; beside them predictions made
+    /// elsewhere, as files or folders of them.
     #[arg(required = true, value_name = "RUN")]
     runs: Vec<PathBuf>,
     #[command(flatten)]
@@ -91,6 +93,10 @@ pub(super) struct AnalysisArgs {
     /// A file for all of these items, with texts and every seed's answer: .tsv or .jsonl.
     #[arg(long, value_name = "FILE")]
     items_to: Option<PathBuf>,
+    /// What a run, or predictions made elsewhere, are called: one of the paths given, and a name; may be given several
+    /// times, and one name for several seeds.
+    #[arg(long, value_name = "PATH=NAME")]
+    label: Vec<String>,
     /// Test whether methods differ by less than so many points.
     #[arg(long, value_name = "POINTS", value_parser = margin)]
     margin: Option<f64>,
@@ -142,6 +148,15 @@ impl AnalysisArgs {
         })
     }
 
+    /// The names given to paths.
+    pub(super) fn labels(&self) -> Result<Labels> {
+        let label = |text: &String| match text.rsplit_once('=') {
+            Some((path, name)) if !path.is_empty() && !name.is_empty() => Ok((PathBuf::from(path), name.to_owned())),
+            _ => Err(Error::Usage(format!("--label {text}: expected a path, = and a name, such as runs/a=ours"))),
+        };
+        self.label.iter().map(label).collect()
+    }
+
     /// What is read beside the runs.
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
         [&self.distances, &self.text, &self.subset, &self.data].into_iter().flatten()
@@ -150,7 +165,7 @@ impl AnalysisArgs {
 
 /// `rxlt report`
 pub fn run(args: &Args) -> Result<()> {
-    let study = Study::read(&args.runs)?;
+    let study = Study::read_as(&args.runs, &args.analysis.labels()?)?;
     let outputs = args.form.outputs(&args.runs, &args.analysis, &study)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let analysis = analyze(&study, &args.analysis.options(&study)?)?;

@@ -1,5 +1,7 @@
 //! What predictions come to: scores by every metric of their task, from a run or from files made elsewhere.
 
+use std::collections::BTreeMap;
+
 use super::Marked;
 use crate::{
     error::Result,
@@ -20,9 +22,24 @@ pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result
     }
     let marked = kind.marks(task, language, predictions)?;
     let by_metric = |(i, metric): (usize, &'static str)| {
-        Score::of_marks(language, metric, marked.iter().map(|one: &Marked| one.marks[i]).collect())
+        Score::of_marks(language, metric, by_row(&marked, i))
     };
     kind.metrics(task).into_iter().enumerate().map(by_metric).collect()
+}
+
+/// The marks by a metric, those of one row together: several versions of an item, such as xSID's Norwegian dialects, are
+/// not independent. Where no row is known (all are 0), each is by itself.
+fn by_row(marked: &[Marked], metric: usize) -> Vec<(f64, f64)> {
+    let mut rows: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+    for one in marked {
+        let (part, whole) = one.marks[metric];
+        let row = rows.entry(one.row).or_default();
+        *row = (row.0 + part, row.1 + whole);
+    }
+    match rows.keys().eq([&0]) {
+        true => marked.iter().map(|one| one.marks[metric]).collect(),
+        false => rows.into_values().collect(),
+    }
 }
 
 /// Correlations of the numbers that are right and those that were predicted.

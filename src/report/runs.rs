@@ -162,9 +162,14 @@ type Given = BTreeMap<String, Vec<Prediction>>;
 /// The task of predictions of which nobody says it: labels are told apart by their names alone.
 const UNNAMED: Task = Task { name: "predictions", about: "predictions made elsewhere", ..Task::UNDESCRIBED };
 
+/// What runs or predictions are called, by their paths.
+pub type Labels = BTreeMap<PathBuf, String>;
+
 /// A cell of which no predictions were read yet.
 struct Found {
     cell: Cell,
+    /// What it is to be called, whatever its method.
+    label: Option<String>,
     languages: Vec<String>,
     task: &'static Task,
     data: Vec<DataFile>,
@@ -173,13 +178,55 @@ struct Found {
 impl Study {
     /// Reads run folders, folders of them, or folders of single methods inside one.
     pub fn read(paths: &[PathBuf]) -> Result<Study> {
+        Study::read_as(paths, &Labels::new())
+    }
+
+    /// The same, where some have a name of their own; predictions made elsewhere (files, or folders of them) may be among
+    /// them, each a model, and each with another seed where several have one name.
+    pub fn read_as(paths: &[PathBuf], labels: &Labels) -> Result<Study> {
+        if let Some((path, name)) = labels.iter().find(|(path, _)| !paths.contains(path)) {
+            let path = path.display();
+            return Err(Error::Usage(format!("--label {path}={name}: {path} is none of the runs; write it as it stands there")));
+        }
         let (mut found, mut notes) = (Vec::new(), Vec::new());
-        for path in paths {
+        for path in paths.iter().filter(|path| !is_predictions(path)) {
+            let from = found.len();
             find(path, &mut found, &mut notes)?;
+            found[from..].iter_mut().for_each(|one| one.label = labels.get(path).cloned());
+        }
+        let mut seeds: BTreeMap<String, u64> = BTreeMap::new();
+        for path in paths.iter().filter(|path| is_predictions(path)) {
+            let shown = path.display();
+            let task = found.first().map(|one| one.task).ok_or_else(|| {
+                Error::Usage(format!("{shown}: predictions are reported on beside runs, which say the task; else: rxlt compare --task"))
+            })?;
+            let mut one = found_in(path, task, given(path, Some(task))?);
+            let label = labels.get(path).cloned().unwrap_or_else(|| shown.to_string());
+            let seed = seeds.entry(label.clone()).or_default();
+            *seed += 1;
+            (one.cell.seed, one.label) = (*seed, Some(label));
+            found.push(one);
         }
         refuse_strangers(&found)?;
         name_cells(&mut found)?;
         Study::of(found, notes)
+    }
+
+    /// The same with other names for the sides of these paths.
+    pub fn renamed(mut self, labels: &Labels) -> Result<Study> {
+        for (path, name) in labels {
+            let is_of = |cell: &Cell| cell.folder.starts_with(path);
+            if !self.cells.iter().any(is_of) || self.cells.iter().any(|cell| !is_of(cell) && cell.label == *name) {
+                let (path, known) = (path.display(), self.methods());
+                let known = known.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>().join(", ");
+                return Err(Error::Usage(format!(
+                    "--label {path}={name}: expected the path of one side and a name that the other has not, found the sides \
+                     {known}"
+                )));
+            }
+            self.cells.iter_mut().filter(|cell| is_of(cell)).for_each(|cell| cell.label.clone_from(name));
+        }
+        Ok(self)
     }
 
     /// Reads two sides, each of one method, which are labeled by their methods or, where these are one, by their paths.
@@ -397,7 +444,7 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         let metrics = read_json(&folder.join("metrics.json"))?;
         let cell = measured(&resolved, method, folder, &environment, &metrics, curve(&run.join("log.jsonl"), &name)?);
         let languages = languages(&cell.folder, &metrics)?;
-        found.push(Found { cell, languages, task, data: data.clone() });
+        found.push(Found { cell, label: None, languages, task, data: data.clone() });
     }
     Ok(())
 }
@@ -530,7 +577,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         folder_of_data: String::new(),
         given: Some(Arc::new(given)),
     };
-    Found { cell, languages, task, data: Vec::new() }
+    Found { cell, label: None, languages, task, data: Vec::new() }
 }
 
 /// What must agree between the seeds of a method: all settings but the seed, names, and where data lie (whose items are
@@ -631,7 +678,8 @@ fn comparable(first: &Found, other: &Found) -> Result<()> {
         let tests = found.data.iter().filter(|file| file.split == "test");
         tests.map(|file| (file.language.clone(), file.sha256.clone())).collect()
     };
-    match tests(first).difference(&tests(other)).next() {
+    let (of_first, of_other) = (tests(first), tests(other));
+    match of_first.difference(&of_other).next().filter(|_| other.cell.has_run()) {
         None => Ok(()),
         Some((language, hash)) => Err(Error::Data(format!(
             "{a} and {b} were measured on different files of {language} (SHA-256 {}… in the first); measure both on the \
@@ -641,14 +689,23 @@ fn comparable(first: &Found, other: &Found) -> Result<()> {
     }
 }
 
-/// Labels models by method, or by recipe and method where one name stands for several configurations.
+/// Labels models as they are to be called, else by method, or by recipe and method where one name stands for several
+/// configurations.
 fn name_cells(found: &mut [Found]) -> Result<()> {
     let differ = |one: &&Found| {
-        found.iter().any(|other| other.cell.label == one.cell.label && other.cell.config != one.cell.config)
+        let has_own = |other: &Found| other.label.is_none() && other.cell.label == one.cell.label;
+        found.iter().any(|other| has_own(other) && other.cell.config != one.cell.config)
     };
-    let several: BTreeSet<String> = found.iter().filter(differ).map(|one| one.cell.label.clone()).collect();
-    for one in found.iter_mut().filter(|one| several.contains(&one.cell.label)) {
-        one.cell.label = format!("{} {}", one.cell.recipe, one.cell.label);
+    let unnamed = found.iter().filter(|one| one.label.is_none());
+    let several: BTreeSet<String> = unnamed.filter(differ).map(|one| one.cell.label.clone()).collect();
+    for one in found.iter_mut() {
+        match &one.label {
+            Some(label) => one.cell.label.clone_from(label),
+            None if several.contains(&one.cell.label) => {
+                one.cell.label = format!("{} {}", one.cell.recipe, one.cell.label);
+            }
+            None => {}
+        }
     }
     refuse_twins(found)
 }

@@ -77,7 +77,7 @@ impl Measured {
             Some(Mean {
                 name: task.spec.name.to_owned(),
                 metric: metric_of(self.benchmark, task.spec.kind),
-                score: self.percent(task.metric()?),
+                score: self.percent(task.metric_or_own()?),
                 n,
                 of,
                 unit: "languages",
@@ -334,6 +334,10 @@ mod tests {
         };
         let pairs = [pair("de-1", &["en-1"], &["en-1"]), pair("de-2", &["en-2"], &[]), pair("de-3", &[], &["en-9"])];
         assert_eq!(score_of(Benchmark::Xtreme, "bucc2018", &pairs), 50.0);
+        // The second of two right ones is third: (1 + 2/3) / 2; and a right one that is not among the ranked.
+        let ranking = pair("q:1", &["a", "c"], &["a", "b", "c"]);
+        assert_eq!(score_of(Benchmark::XtremeR, "lareqa", std::slice::from_ref(&ranking)), 83.33);
+        assert_eq!(score_of(Benchmark::XtremeR, "mewslix", &[ranking, pair("q:2", &["z"], &["a"])]), 41.67);
         // Two results of one query in the wrong order, and one that is alone.
         let graded = [("w:1", "4", "0.5"), ("w:2", "0", "1.5"), ("w:3", "2", "1")];
         let query = |id: &str| Some(if id == "w:3" { "r" } else { "q" }.to_owned());

@@ -89,7 +89,7 @@ impl TaskReport {
     }
 
     /// The same where there is an official number, else ours (LAReQA).
-    fn metric_or_own(&self) -> Option<f64> {
+    pub fn metric_or_own(&self) -> Option<f64> {
         self.metric().or_else(|| self.metrics.first().map(Series::average))
     }
 
