@@ -21,9 +21,7 @@ pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result
         return correlations(language, &kind.metrics(task), predictions);
     }
     let marked = kind.marks(task, language, predictions)?;
-    let by_metric = |(i, metric): (usize, &'static str)| {
-        Score::of_marks(language, metric, by_row(&marked, i))
-    };
+    let by_metric = |(i, metric): (usize, &'static str)| Score::of_marks(language, metric, by_row(&marked, i));
     kind.metrics(task).into_iter().enumerate().map(by_metric).collect()
 }
 

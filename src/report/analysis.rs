@@ -476,9 +476,8 @@ impl Desk<'_> {
     /// How a method did, against the baseline where there is one.
     fn method(&self, name: &str, cells: &[usize], base: Option<&[usize]>) -> MethodAnalysis {
         let study = self.study;
-        let measured = |measure: &Measure| {
-            measured(study, measure, cells, base.map(|base| self.gain(measure, cells, base)))
-        };
+        let measured =
+            |measure: &Measure| measured(study, measure, cells, base.map(|base| self.gain(measure, cells, base)));
         let measured: Vec<Measured> = self.measures.par_iter().map(measured).collect();
         let over = headline(self.measures);
         let seed_means =

@@ -244,7 +244,9 @@ fn scope(analysis: &Analysis, document: &mut Document) {
             let single = analysis.methods.iter().filter(|method| method.seeds.len() == 1);
             let names: Vec<&str> = single.map(|method| method.name.as_str()).collect();
             let names = names.join(", ");
-            document.text(format!("ONE SEED of {names}: what is said of it holds for this model, and no p is given: {REMEDY}."));
+            document.text(format!(
+                "ONE SEED of {names}: what is said of it holds for this model, and no p is given: {REMEDY}."
+            ));
         }
     }
 }
@@ -368,11 +370,12 @@ fn overview(analysis: &Analysis, document: &mut Document) {
     let Some(baseline) = &analysis.baseline else { return };
     document.heading("Gain");
     document.text(pairing(analysis));
-    let caption = format!(
-        "Gain over {baseline} in points, with 95 % intervals; {} (below the line: {})",
-        star(analysis, Kind::Language),
-        over(analysis, Kind::Mean)
-    );
+    let below = match n_tests(analysis, Kind::Mean) {
+        0 => String::new(),
+        n => format!(" (below the line: the {n} tests here)"),
+    };
+    let star = star(analysis, Kind::Language);
+    let caption = format!("Gain over {baseline} in points, with 95 % intervals; {star}{below}");
     document.table(caption, matrix(analysis, Kind::Language, &|_, measured| gain_cell(measured)));
     let caption = "The methods as a whole, on the mean of the languages other than the source; seeds' p: permutation of the \
                    seeds' means alone; better in, worse in: languages, after correction";
@@ -381,16 +384,15 @@ fn overview(analysis: &Analysis, document: &mut Document) {
 
 /// What a star means in a table of gains.
 fn star(analysis: &Analysis, kind: Kind) -> String {
-    format!("* p < 0.05 after Holm's correction over {}", over(analysis, kind))
+    match n_tests(analysis, kind) {
+        0 => "one seed is not tested".to_owned(),
+        n => format!("* p < 0.05 after Holm's correction over the {n} tests here"),
+    }
 }
 
 /// How many tests a correction is over.
-fn over(analysis: &Analysis, kind: Kind) -> String {
-    let n = analysis.families.iter().find(|(of, _)| *of == kind).map_or(0, |(_, n)| *n);
-    match n {
-        0 => "none: one seed is not tested".to_owned(),
-        n => format!("the {n} tests here"),
-    }
+fn n_tests(analysis: &Analysis, kind: Kind) -> usize {
+    analysis.families.iter().find(|(of, _)| *of == kind).map_or(0, |(_, n)| *n)
 }
 
 /// A row for each measure of a kind and of means, a column for each method (the baseline only where it has values).
@@ -570,7 +572,8 @@ fn pairs(analysis: &Analysis, document: &mut Document) {
     if analysis.baseline.is_some() {
         let table = matrix(analysis, Kind::Pairs, &|_, measured| gain_cell(measured));
         let star = star(analysis, Kind::Pairs);
-        document.table(format!("Gain in points; the second row is by how much the gain is larger in pairs; {star}"), table);
+        document
+            .table(format!("Gain in points; the second row is by how much the gain is larger in pairs; {star}"), table);
     }
     let grids = || analysis.methods.iter().filter_map(|method| Some((method, method.grid.as_ref()?)));
     let caption = |method: &MethodAnalysis| {

@@ -186,7 +186,9 @@ impl Study {
     pub fn read_as(paths: &[PathBuf], labels: &Labels) -> Result<Study> {
         if let Some((path, name)) = labels.iter().find(|(path, _)| !paths.contains(path)) {
             let path = path.display();
-            return Err(Error::Usage(format!("--label {path}={name}: {path} is none of the runs; write it as it stands there")));
+            return Err(Error::Usage(format!(
+                "--label {path}={name}: {path} is none of the runs; write it as it stands there"
+            )));
         }
         let (mut found, mut notes) = (Vec::new(), Vec::new());
         for path in paths.iter().filter(|path| !is_predictions(path)) {
@@ -198,7 +200,9 @@ impl Study {
         for path in paths.iter().filter(|path| is_predictions(path)) {
             let shown = path.display();
             let task = found.first().map(|one| one.task).ok_or_else(|| {
-                Error::Usage(format!("{shown}: predictions are reported on beside runs, which say the task; else: rxlt compare --task"))
+                Error::Usage(format!(
+                    "{shown}: predictions are reported on beside runs, which say the task; else: rxlt compare --task"
+                ))
             })?;
             let mut one = found_in(path, task, given(path, Some(task))?);
             let label = labels.get(path).cloned().unwrap_or_else(|| shown.to_string());

@@ -223,7 +223,11 @@ pub fn t_quantile(tails: f64, freedom: f64) -> f64 {
     for _ in 0..200 {
         let share = beta_share(log.exp(), a);
         let off = share.ln() - tails.ln();
-        if off > 0.0 { high = log } else { low = log }
+        if off > 0.0 {
+            high = log
+        } else {
+            low = log
+        }
         let slope = (a * log - 0.5 * (-log.exp_m1()).ln() - log_beta_half(a) - share.ln()).exp();
         let step = log - off / slope;
         let next = if step > low && step < high { step } else { (low + high) / 2.0 };
