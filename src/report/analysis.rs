@@ -394,7 +394,7 @@ impl Measure {
 
     /// A weighted sum of it over methods, as layouts that share no seeds: methods with the same seeds are paired.
     fn layouts(&self, study: &Study, methods: &[(f64, &[usize])]) -> Vec<Values> {
-        let mut apart: Vec<(&[usize], Vec<(f64, Values)>)> = Vec::new();
+        let mut apart: Vec<(&[usize], Weighted)> = Vec::new();
         for (weight, cells) in methods {
             let own = (*weight, self.layout(study, cells));
             match apart.iter_mut().find(|(others, _)| is_paired(study, others, cells)) {
@@ -405,6 +405,9 @@ impl Measure {
         apart.iter().map(|(_, weighted)| combined(weighted)).collect()
     }
 }
+
+/// Layouts of methods with the same seeds, each with its weight.
+type Weighted = Vec<(f64, Values)>;
 
 /// Whether the seeds of two methods are the same: of predictions made elsewhere nobody knows.
 fn is_paired(study: &Study, a: &[usize], b: &[usize]) -> bool {

@@ -200,7 +200,7 @@ fn subset_sums(values: &[f64], k: usize, sum: f64, sums: &mut Vec<f64>) {
 
 /// The two-sided p-value of Student's t with so many degrees of freedom, whole or not; NaN without any.
 pub fn t_tails(t: f64, freedom: f64) -> f64 {
-    if !(freedom > 0.0) || t.is_nan() {
+    if freedom.is_nan() || freedom <= 0.0 || t.is_nan() {
         return f64::NAN;
     }
     beta_share(freedom / (freedom + t * t), freedom / 2.0)
