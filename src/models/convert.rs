@@ -168,8 +168,8 @@ mod tests {
 
     #[test]
     fn every_tokenizer_that_is_read_is_copied() {
-        assert!(crate::text::FILES.iter().all(|name| BESIDE.contains(name)));
-        assert!(BESIDE.contains(&crate::text::MERGES) && ABBREVIATIONS == crate::text::PREFIXES);
+        assert!(crate::text::FILES.iter().all(|name| TOKENIZER.contains(name)));
+        assert!(TOKENIZER.contains(&crate::text::MERGES) && ABBREVIATIONS == crate::text::PREFIXES);
     }
 
     #[test]
