@@ -656,7 +656,12 @@ fn words_are_tagged_and_scored_by_sentences() {
         0,
         &["de"],
     );
-    check(path, &["report", "out"], 0, &["F1 in %, one seed", "ONE SEED EACH: what is compared are these models, not methods"]);
+    check(
+        path,
+        &["report", "out"],
+        0,
+        &["F1 in %, one seed", "ONE SEED EACH: what is compared are these models, not methods"],
+    );
     let predict = ["predict", "--model", "out/1-names-adv", "--input", "names/test-de.tsv", "--backend", "cpu"];
     let said = check(path, &predict, 0, &["\"prediction\":\"B-PER\""]);
     assert_eq!((said.lines().count(), said.contains("\"label\"")), (96, false), "{said}");
