@@ -263,7 +263,17 @@ fn heads_are_kept() -> Outcome {
         let chosen = if select == "best" { evaluations.into_iter().reduce(earliest).unwrap_or(last) } else { last };
         for (task, key) in [("tag", "f1"), ("several", "several micro_f1")] {
             let mut command = Command::new(env!("CARGO_BIN_EXE_rxlt"));
-            command.args(["eval", "--model", "whole/1-tag", "--task", task, "--data", &data, "--split", "dev"]);
+            command.args([
+                "eval",
+                "--model",
+                "whole/1-tag-standard",
+                "--task",
+                task,
+                "--data",
+                &data,
+                "--split",
+                "dev",
+            ]);
             command.args(["--languages", "en", "--backend", "cpu"]).current_dir(folder.path());
             let output = command.output().expect("the command runs");
             let table = String::from_utf8_lossy(&output.stdout).into_owned();

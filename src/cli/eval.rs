@@ -24,7 +24,7 @@ use crate::{
     },
     measure::{
         Examiner, Opened, TOKENS_AT_ONCE, open_trained,
-        record::{Record, choose_length},
+        record::{Record, choose_length, model_folder_for},
         retrieve::{Retriever, Settings},
     },
     metrics::Marks,
@@ -125,6 +125,10 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         let is_known = args.task.as_deref().is_none_or(|task| tasks::find(task).is_ok());
         let folder = if is_known { named::at_hand(model) } else { named::folder(model, network) };
         Record::load(&folder?)?;
+        // One that was learned beside another is told by the model with its head.
+        if let Some(task) = args.task.as_deref().filter(|task| tasks::find(task).is_err()) {
+            Record::load(&model_folder_for(model, task).unwrap_or_default())?;
+        }
     }
     let task = args.task.as_deref().map(tasks::find).transpose()?;
     match (&args.model, &args.predictions, task, &args.data) {
