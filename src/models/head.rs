@@ -2,8 +2,8 @@
 
 use super::{
     Config, HeadKind,
+    batch::Wanted,
     families::{Activation, Dense, Origin},
-    model::Wanted,
 };
 use crate::{
     array::{Ids, Segments},

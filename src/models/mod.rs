@@ -1,5 +1,6 @@
 //! Encoders and their heads. The families share one encoder; what differs is data, in `families`.
 
+mod batch;
 mod config;
 mod average;
 mod convert;
@@ -16,9 +17,10 @@ mod relative;
 pub mod shipped;
 
 pub use average::average;
+pub use batch::{Batch, Place, Reworded, Target, Wanted};
 pub use config::{Biases, Config, Globals, HeadKind, Pooling, Problem, Rotation};
 pub use convert::{Converted, convert, files};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
-pub use model::{Batch, Model, Named, Outputs, Place, Reworded, Target, Wanted, Words};
+pub use model::{Model, Named, Outputs, Words};
 pub use pretrained::{Parts, Pretrained};
