@@ -17,8 +17,8 @@ use crate::{
 
 /// Write perturbed copies of training data: by synonyms (RS-DA; Huang et al., 2021), dictionaries or slips of typing.
 ///
-/// Of synonyms a word is drawn uniformly from itself and its neighbours; the copies replace the originals. The published
-/// recipe, but seeded: the same command writes the same file.
+/// Of synonyms a word is drawn uniformly from itself and its neighbours; the copies replace the originals. The
+/// published recipe, but seeded: the same command writes the same file.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Example:
   rxlt augment --task xnli --input train-en.tsv --neighbours counterfitted_neighbors.json \\

@@ -23,10 +23,12 @@ use crate::{
 /// How texts change.
 #[derive(Debug, clap::Args)]
 pub struct PerturbArgs {
-    /// Change words of the texts: typos:SHARE, or code-switch:LANGUAGE:SHARE with --dictionary; several one after the other.
+    /// Change words of the texts: typos:SHARE, or code-switch:LANGUAGE:SHARE with --dictionary; several one after the
+    /// other.
     #[arg(long, value_name = "KIND:SHARE")]
     pub perturb: Vec<Perturbation>,
-    /// For code-switch, the words of a language: LANGUAGE=FILE, a word and its translation a line as in MUSE's en-de.txt.
+    /// For code-switch, the words of a language: LANGUAGE=FILE, a word and its translation a line as in MUSE's
+    /// en-de.txt.
     #[arg(long, value_name = "LANGUAGE=FILE", requires = "perturb")]
     pub dictionary: Vec<Named>,
 }
@@ -135,8 +137,8 @@ impl Changes {
         self.changes.is_empty()
     }
 
-    /// Changes the texts of a language, and says how much; refuses a change that changes nothing, whose figures would be
-    /// those of the texts as they are.
+    /// Changes the texts of a language, and says how much; refuses a change that changes nothing, whose figures would
+    /// be those of the texts as they are.
     pub fn apply(&mut self, loaded: &mut Loaded) -> Result<Vec<String>> {
         if self.is_empty() {
             return Ok(Vec::new());
@@ -161,7 +163,8 @@ impl Changes {
         Ok(said)
     }
 
-    /// What makes the perturbed texts what they are, for the record: changes, seed, hashes of dictionaries and of texts.
+    /// What makes the perturbed texts what they are, for the record: changes, seed, hashes of dictionaries and of
+    /// texts.
     pub fn to_json(&self) -> Value {
         let dictionaries = self
             .dictionaries

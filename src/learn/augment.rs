@@ -137,7 +137,8 @@ pub fn happens(probability: f64, draw: &mut dyn FnMut(u32) -> u32) -> bool {
     f64::from(draw(PARTS)) < probability * f64::from(PARTS)
 }
 
-/// Refuses a change that changes no word of the examples: training with it would be plain training. `name` is the table's,
+/// Refuses a change that changes no word of the examples: training with it would be plain training. `name` is the
+/// table's,
 /// `method` what wants it.
 pub fn refuse_without_effect(examples: &[Example], change: &dyn Change, name: &str, method: &str) -> Result<()> {
     let sentences = examples.iter().flat_map(|example| [Some(&example.a), example.b.as_ref()]).flatten();

@@ -1,5 +1,5 @@
-//! The mean of models that were trained from one start: checkpoints of a run, or runs with other seeds (Schmidt et al., 2023;
-//! Wortsman et al., 2022).
+//! The mean of models that were trained from one start: checkpoints of a run, or runs with other seeds (Schmidt et al.,
+//! 2023; Wortsman et al., 2022).
 
 use std::{collections::BTreeSet, path::Path};
 
@@ -21,11 +21,11 @@ const RECORD: &str = "average.json";
 /// Keys of config.json that say where a model comes from and how it is stored, and not what it is.
 const OF_ORIGIN: [&str; 4] = ["_name_or_path", "transformers_version", "dtype", "torch_dtype"];
 
-/// Writes the mean of the models of several folders, number by number in f64, with the configuration and tokenizer that they
-/// share. Returns how many tensors it has.
+/// Writes the mean of the models of several folders, number by number in f64, with the configuration and tokenizer that
+/// they share. Returns how many tensors it has.
 ///
-/// Refuses models of other architectures, labels, tokenizers or tasks, tensors of other names or shapes, and numbers that are
-/// not finite.
+/// Refuses models of other architectures, labels, tokenizers or tasks, tensors of other names or shapes, and numbers
+/// that are not finite.
 pub fn average(from: &[&Path], to: &Path) -> Result<usize> {
     let (first, others) = from.split_first().ok_or_else(|| Error::Usage("expected two models or more".into()))?;
     others.iter().try_for_each(|other| refuse_others(first, other))?;

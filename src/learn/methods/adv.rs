@@ -23,8 +23,8 @@ pub enum Start {
     Random,
 }
 
-/// Adversarial training: the loss at the worst nudge of the embeddings that projected gradient ascent finds in a norm ball (Madry et al.,
-/// 2018).
+/// Adversarial training: the loss at the worst nudge of the embeddings that projected gradient ascent finds in a norm
+/// ball (Madry et al., 2018).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Adv {

@@ -23,7 +23,8 @@ pub struct CodeSwitch {
     pub dictionaries: Vec<String>,
     /// The share of examples that are changed.
     pub examples: f64,
-    /// The share of their words that are looked up: in one dictionary, drawn for each word, of whose translations one is drawn.
+    /// The share of their words that are looked up: in one dictionary, drawn for each word, of whose translations one
+    /// is drawn.
     pub words: f64,
     /// Copies per example, which replace it.
     pub copies: usize,

@@ -52,14 +52,15 @@ pub struct Consistency {
     /// Through which predictions gradients pass.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub targets: Option<Targets>,
-    /// What an ascent or noise perturbs; the file of each family below `models::families` says what that is in its encoder.
+    /// What an ascent or noise perturbs; the file of each family below `models::families` says what that is in its
+    /// encoder.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<Place>,
     /// How an ascent measures lengths, per example over all its tokens.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub norm: Option<Norm>,
-    /// The longest perturbation of an ascent; of noise half the width of the cube, or the standard deviation. `"0.06x"`:
-    /// relative to the mean norm of the words that are trained on, of noise to their mean largest component.
+    /// The longest perturbation of an ascent; of noise half the width of the cube, or the standard deviation.
+    /// `"0.06x"`: relative to the mean norm of the words that are trained on, of noise to their mean largest component.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub radius: Option<Length>,
     /// The length of one step of ascent.

@@ -13,9 +13,9 @@ use crate::{
     tensor::Tensor,
 };
 
-/// Free large-batch adversarial training (Zhu et al., 2020, Algorithm 1): the mean loss at the points that an ascent passes.
-/// Each backward pass gives the gradient of the next step and a share of that of the update, so that nothing is computed for
-/// the ascent alone.
+/// Free large-batch adversarial training (Zhu et al., 2020, Algorithm 1): the mean loss at the points that an ascent
+/// passes. Each backward pass gives the gradient of the next step and a share of that of the update, so that nothing is
+/// computed for the ascent alone.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct FreeLb {
@@ -27,8 +27,8 @@ pub struct FreeLb {
     pub step_size: Length,
     /// Points whose losses are averaged; between them lie steps of ascent, one fewer.
     pub steps: usize,
-    /// Where the ascent begins: m of the published code, which draws each of the n numbers of an example from ±m/√n, and so
-    /// a nudge of length m/√3; 0: at the clean activations. In the largest component, numbers from ±m.
+    /// Where the ascent begins: m of the published code, which draws each of the n numbers of an example from ±m/√n,
+    /// and so a nudge of length m/√3; 0: at the clean activations. In the largest component, numbers from ±m.
     pub init: Length,
     /// What is nudged; the file of each family below `models::families` says what that is in its encoder.
     pub at: Place,

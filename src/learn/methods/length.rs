@@ -13,9 +13,11 @@ use crate::{
 /// Words whose embeddings are on the host at once.
 const AT_ONCE: usize = 8192;
 
-/// A length in the units of embeddings, or relative to words: `"0.06x"` is 0.06 times the mean norm of the words' embeddings.
+/// A length in the units of embeddings, or relative to words: `"0.06x"` is 0.06 times the mean norm of the words'
+/// embeddings.
 ///
-/// The embeddings of one encoder are several times as long as those of another, so that the same number is another strength.
+/// The embeddings of one encoder are several times as long as those of another, so that the same number is another
+/// strength.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Length {
     /// A number.
@@ -84,7 +86,8 @@ impl Length {
 
     /// The number to compute with.
     ///
-    /// Panics where it is relative to words that were not measured: parts of methods do that when they become objectives.
+    /// Panics where it is relative to words that were not measured: parts of methods do that when they become
+    /// objectives.
     pub fn value(self) -> f32 {
         match self {
             Length::Of(value) => value as f32,

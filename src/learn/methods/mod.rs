@@ -1,5 +1,5 @@
-//! Methods of training, a file for each part of one: its settings as a recipe gives them, what a step minimizes, and which
-//! values make no sense.
+//! Methods of training, a file for each part of one: its settings as a recipe gives them, what a step minimizes, and
+//! which values make no sense.
 
 use serde::{Deserialize, Serialize};
 
@@ -41,8 +41,8 @@ pub type Measure = (&'static str, Length, Norm);
 
 /// What a method may consist of.
 pub trait Part {
-    /// What a step minimizes, and the weight of that; none where only the text changes. Lengths relative to words are those
-    /// of `words` then.
+    /// What a step minimizes, and the weight of that; none where only the text changes. Lengths relative to words are
+    /// those of `words` then.
     fn objective(&self, words: &WordNorms) -> Option<(f64, Box<dyn Objective>)>;
 
     /// Says which of its settings make no sense.
@@ -142,7 +142,8 @@ macro_rules! method_of {
     ($($(#[$doc:meta])* $field:ident: $part:ident = $name:literal,)*) => {
         /// A method: at most one augmentation of the text, and one or more objectives, summed by their weights.
         ///
-        /// What is given is in use: `adv = {}` is adversarial training with the defaults, an empty method plain training.
+        /// What is given is in use: `adv = {}` is adversarial training with the defaults, an empty method plain
+        /// training.
         #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
         #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
         pub struct Method {
@@ -152,7 +153,8 @@ macro_rules! method_of {
         }
 
         impl Method {
-            /// All that a method may consist of: name, struct of its settings, and the text of the file that defines it.
+            /// All that a method may consist of: name, struct of its settings, and the text of the file that defines
+            /// it.
             pub const PARTS: &[(&str, &str, &str)] =
                 &[$(($name, stringify!($part), include_str!(concat!(stringify!($field), ".rs"))),)*];
 

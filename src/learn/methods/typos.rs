@@ -12,7 +12,8 @@ use crate::{
     },
 };
 
-/// Slips of typing: in a share of words one letter is another, missing, or doubled, or has changed places with the next.
+/// Slips of typing: in a share of words one letter is another, missing, or doubled, or has changed places with the
+/// next.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Typos {
