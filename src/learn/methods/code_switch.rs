@@ -4,13 +4,12 @@ use std::{collections::HashMap, path::Path};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Rewording, Scope, WordNorms, check_rewording};
+use super::{Part, Rewording, Scope};
 use crate::{
     error::{Error, Result},
     input,
     learn::{
         augment::{Change, happens},
-        objective::Objective,
         problems::Problems,
     },
 };
@@ -40,14 +39,6 @@ impl Default for CodeSwitch {
 }
 
 impl Part for CodeSwitch {
-    fn objective(&self, _: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
-        None
-    }
-
-    fn check(&self, scope: &Scope, problems: &mut Problems) {
-        check_rewording(self, scope, problems);
-    }
-
     fn rewording(&self) -> Option<&dyn Rewording> {
         Some(self)
     }

@@ -43,10 +43,16 @@ pub type Measure = (&'static str, Length, Norm);
 pub trait Part {
     /// What a step minimizes, and the weight of that; none where only the text changes. Lengths relative to words are
     /// those of `words` then.
-    fn objective(&self, words: &WordNorms) -> Option<(f64, Box<dyn Objective>)>;
+    fn objective(&self, _words: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
+        None
+    }
 
-    /// Says which of its settings make no sense.
-    fn check(&self, scope: &Scope, problems: &mut Problems);
+    /// Says which of its settings make no sense; those of an augmentation are asked of it.
+    fn check(&self, scope: &Scope, problems: &mut Problems) {
+        if let Some(part) = self.rewording() {
+            check_rewording(part, scope, problems);
+        }
+    }
 
     /// Its lengths, which may be relative to words.
     fn lengths(&self) -> Vec<Measure> {

@@ -4,12 +4,11 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Rewording, Scope, WordNorms, check_rewording};
+use super::{Part, Rewording, Scope};
 use crate::{
     error::Result,
     learn::{
         augment::{Change, Neighbours},
-        objective::Objective,
         problems::Problems,
     },
     tasks::demo,
@@ -36,14 +35,6 @@ impl Default for RsDa {
 }
 
 impl Part for RsDa {
-    fn objective(&self, _: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
-        None
-    }
-
-    fn check(&self, scope: &Scope, problems: &mut Problems) {
-        check_rewording(self, scope, problems);
-    }
-
     fn rewording(&self) -> Option<&dyn Rewording> {
         Some(self)
     }

@@ -2,10 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Scope, WordNorms};
+use super::{Part, WordNorms};
 use crate::{
     learn::objective::{Objective, Scene},
-    learn::problems::Problems,
     models::Place,
     tensor::Tensor,
 };
@@ -28,8 +27,6 @@ impl Part for Standard {
     fn objective(&self, _: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
         Some((self.weight, Box::new(self.clone())))
     }
-
-    fn check(&self, _: &Scope, _: &mut Problems) {}
 }
 
 impl Objective for Standard {

@@ -2,12 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Part, Rewording, Scope, WordNorms, check_rewording};
+use super::{Part, Rewording, Scope};
 use crate::{
     error::Result,
     learn::{
         augment::{Change, happens},
-        objective::Objective,
         problems::Problems,
     },
 };
@@ -32,14 +31,6 @@ impl Default for Typos {
 }
 
 impl Part for Typos {
-    fn objective(&self, _: &WordNorms) -> Option<(f64, Box<dyn Objective>)> {
-        None
-    }
-
-    fn check(&self, scope: &Scope, problems: &mut Problems) {
-        check_rewording(self, scope, problems);
-    }
-
     fn rewording(&self) -> Option<&dyn Rewording> {
         Some(self)
     }
