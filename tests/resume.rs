@@ -98,6 +98,7 @@ fn main() {
     harness::run(vec![
         Test::new("resume::cpu", || check("cpu", "f32", 12)),
         Test::new("resume::methods that perturb: cpu", || check_recipe(&perturbing(), "cpu", "f32", 3)),
+        Test::new("resume::a teacher's vectors: cpu", a_teacher),
         Test::new("resume::several labels: cpu", || check_kind("several")),
         Test::new("resume::numbers: cpu", || check_kind("number")),
         Test::new("resume::tags: cpu", || check_kind("tag")),
@@ -153,6 +154,32 @@ consistency = { with = "text", synonyms = {}, begin = 2 }
 consistency = { with = "noise", radius = 0.01 }
 "#;
     format!("{stage}{methods}")
+}
+
+/// A student of the encoder that ships, whose loss falls.
+fn a_teacher() -> Outcome {
+    let last = last_stage();
+    let (head, last) = last.split_once("[[stages]]").expect("it has a stage");
+    let teacher = Path::new(env!("CARGO_MANIFEST_DIR")).join("weights/xlmr-open");
+    let teacher = teacher.display().to_string().replace('\\', "/");
+    let recipe = format!(
+        "{head}[[stages]]\ntask = \"mlm\"\nupdates = 30\nmax_train_samples = 120\nmax_length = 40\nbatch_size = 16\n\
+         learning_rate = 1e-2\ncheckpoint_every = 4\nevaluate_every = 10\n\
+         [stages.mlm]\nlanguages = [\"en\", \"fi\"]\npairs = [\"PAIRS\"]\n\
+         [stages.mlm.teacher]\npath = \"{teacher}\"\nprefix = \"query: \"\n[[stages]]{last}"
+    )
+    .replace("schema = 1", "schema = 2");
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    undisturbed(folder.path(), &recipe, "cpu", "f32");
+    let log = fs::read_to_string(folder.path().join("whole/log.jsonl")).expect("there is a log");
+    let lines = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).expect("a line is JSON"));
+    let losses: Vec<f64> =
+        lines.filter(|line| line["stage"] == "1-mlm").filter_map(|line| line["loss"].as_f64()).collect();
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
+    let (first, last) = (mean(&losses[..5]), mean(&losses[25..]));
+    // Two distances of vectors that know nothing of each other are 2.
+    assert!((first - 2.0).abs() < 0.4 && last < first - 0.4, "{first} {last}");
+    check_recipe(&recipe, "cpu", "f32", 4)
 }
 
 /// What the recipe of a kind of task has in place of the demo's stage: the kind, and the lines of a file of each split, by

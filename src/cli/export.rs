@@ -25,6 +25,9 @@ pub struct Args {
     /// A model folder as Hugging Face lays it out, a stage of a run, a checkpoint of one, or the name of a model.
     #[arg(long, value_name = "DIR|NAME")]
     model: PathBuf,
+    /// Of a stage that learned several tasks, the one whose head is wanted; the first where not given.
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
     /// The tokenizer, where it does not lie beside the model.
     #[arg(long, value_name = "DIR")]
     tokenizer: Option<PathBuf>,
@@ -43,7 +46,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     if let Some(dropout) = args.dropout.filter(|dropout| !(0.0..1.0).contains(dropout)) {
         return Err(Error::Usage(format!("--dropout {dropout}: expected 0 or more and below 1")));
     }
-    let from = named::folder(&args.model, network)?;
+    let from = named::folder_of(&args.model, args.task.as_deref(), network)?;
     let beside = args.tokenizer.as_deref().unwrap_or(&from);
     checkpoint::check_folder_output(&args.output, args.force.existing(), &[&from, beside])?;
     error::catch(|| {

@@ -12,7 +12,7 @@ use super::tell;
 use crate::{
     error::{Error, Result},
     hub::{DataSet, Event, Name, Settings, Snapshot, What},
-    measure::record::{model_folder, model_folder_for},
+    measure::record::{Record, model_folder, model_folder_for},
     models::shipped,
     recipe::Recipe,
     run::{budget::Bytes, progress::Mode},
@@ -50,6 +50,19 @@ pub(super) fn folder_for(model: &Path, task: &Task, network: Network) -> Result<
     match model.to_str().and_then(name_of) {
         Some(_) => folder(model, network),
         None => model_folder_for(model, task.name),
+    }
+}
+
+/// The same, for a task where one is named.
+pub(super) fn folder_of(model: &Path, task: Option<&str>, network: Network) -> Result<PathBuf> {
+    let Some(name) = task else { return folder(model, network) };
+    let found = folder_for(model, tasks::find(name)?, network)?;
+    match Record::load(&found)? {
+        Some(record) if record.task != name => {
+            let (place, learned) = (found.display(), record.task);
+            Err(Error::Usage(format!("--task {name}: {place} learned {learned}; leave --task out for that one")))
+        }
+        _ => Ok(found),
     }
 }
 
@@ -95,6 +108,12 @@ pub(super) fn pin(recipe: &mut Recipe, network: Network) -> Result<()> {
     for (named, what) in [(&mut recipe.model.tokenizer, What::Tokenizer), (&mut recipe.model.path, What::Model)] {
         if let Some(name) = named.as_deref().and_then(name_of) {
             *named = Some(fetch(&name, what, network)?.pinned.to_string());
+        }
+    }
+    let texts = recipe.stages.iter_mut().filter_map(|stage| stage.mlm.as_mut());
+    for teacher in texts.filter_map(|mlm| mlm.teacher.as_mut()) {
+        if let Some(name) = name_of(&teacher.path) {
+            teacher.path = fetch(&name, What::Model, network)?.pinned.to_string();
         }
     }
     if let Some(set) = DataSet::find(&recipe.data.folder)? {

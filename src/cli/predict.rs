@@ -53,6 +53,9 @@ pub struct Args {
     /// A model folder as Hugging Face lays it out, a stage of a run, or the name of a model (org/model@revision).
     #[arg(long, value_name = "DIR|NAME")]
     model: PathBuf,
+    /// Of a stage that learned several tasks, the one whose head is wanted; the first where not given.
+    #[arg(long, value_name = "TASK")]
+    task: Option<String>,
     /// The texts.
     #[arg(long, value_name = "FILE")]
     input: PathBuf,
@@ -81,7 +84,7 @@ pub struct Args {
 /// `rxlt predict`
 pub fn run(args: &Args, network: Network) -> Result<()> {
     input::check_there(&args.input)?; // before anything is fetched
-    let model = named::folder(&args.model, network)?;
+    let model = named::folder_of(&args.model, args.task.as_deref(), network)?;
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
     let record = Record::load(&model)?;

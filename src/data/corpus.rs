@@ -7,6 +7,7 @@
 use super::{
     languages::for_group,
     source::{Masking, Source},
+    taught::Taught,
 };
 use crate::{
     checkpoint,
@@ -39,6 +40,8 @@ const BETWEEN: u32 = u32::MAX;
 
 const IDS: &str = "ids";
 const STARTS: &str = "starts";
+/// For each training sequence the number of its text among those of its group, where a teacher reads these.
+const SOURCES: &str = "sources";
 const GROUPS: &str = "groups.json";
 
 /// A sentence, or a sentence and its translation.
@@ -57,7 +60,7 @@ impl Text {
     }
 
     /// Whether it is kept for evaluation: a function of the text alone, so that no copy of it is trained on.
-    fn is_held_out(&self) -> bool {
+    pub(super) fn is_held_out(&self) -> bool {
         self.sides().any(|side| stream_of(&folded(side)).is_multiple_of(HELD_OUT_SHARE))
     }
 }
@@ -97,6 +100,8 @@ pub struct Layout {
     pub ranked_share: f64,
     /// Whether the words of a joined pair's second side have the positions that they would have alone.
     pub restart_positions: bool,
+    /// Whether each text is one sequence, cut where it is too long, because a teacher has a vector of it.
+    pub taught: bool,
 }
 
 /// A corpus on disk.
@@ -110,6 +115,8 @@ pub struct Corpus {
     of_groups: Vec<Tokenizer>,
     layout: Layout,
     masking: Masking,
+    /// What sequences should be to a teacher, where there is one.
+    taught: Option<Taught>,
     seed: u64,
 }
 
@@ -153,11 +160,41 @@ impl Corpus {
         let ids = File::open(&path).map_err(|error| Error::read(&path, &error))?;
         let of_group = |group: &Group| for_group(&tokenizer, &group.name, group.pairs);
         let of_groups = groups.iter().map(of_group).collect::<Result<_>>()?;
-        let corpus = Corpus { groups, ids, starts, tokenizer, of_groups, layout, masking, seed };
+        let corpus = Corpus { groups, ids, starts, tokenizer, of_groups, layout, masking, taught: None, seed };
         match corpus.is_empty() {
             false => Ok(corpus),
             true => Err(Error::Data("mlm: no text is longer than its special tokens".into())),
         }
+    }
+
+    /// The same, whose sequences are to have a teacher's vectors.
+    pub fn with_teacher(self, taught: Taught) -> Result<Corpus> {
+        if taught.len() != self.len() {
+            let (expected, found) = (self.len(), taught.len());
+            let what = "vectors of the run's teacher; remove the stage's folder taught, and they are made again";
+            return Err(Error::Data(format!("mlm: expected {expected}, found {found} {what}")));
+        }
+        Ok(Corpus { taught: Some(taught), ..self })
+    }
+
+    /// For each group the numbers of the training texts that became sequences, of a corpus that was written for a teacher.
+    pub fn sources(folder: &Path) -> Result<Vec<(String, Vec<u32>)>> {
+        let read = |name: &str| {
+            let path = folder.join(name);
+            std::fs::read(&path).map_err(|error| Error::read(&path, &error))
+        };
+        let all: Vec<u32> = read(SOURCES)?.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+        let damaged = |error: &dyn std::fmt::Display| {
+            Error::Data(format!("{}: {error}; remove the folder, and it is written again", folder.display()))
+        };
+        let groups: Vec<Group> = serde_json::from_slice(&read(GROUPS)?).map_err(|error| damaged(&error))?;
+        let mut rest = &all[..];
+        let mut of_group = |group: Group| {
+            let (own, after) = rest.split_at_checked(group.sequences).ok_or_else(|| damaged(&"too few sources"))?;
+            rest = after;
+            Ok((group.name, own.to_vec()))
+        };
+        groups.into_iter().map(&mut of_group).collect()
     }
 
     /// The groups in the order of their names.
@@ -194,7 +231,7 @@ impl Corpus {
     /// The held-out sequences of every group, masked the same way each time. Where training masks nothing, they are the
     /// pairs, whose sides are to be told from others.
     pub fn held_out(&self) -> Result<Vec<Item>> {
-        let only_ranked = self.layout.ranked_share >= 1.0 && self.pair_share() >= 1.0;
+        let only_ranked = self.taught.is_some() || self.layout.ranked_share >= 1.0 && self.pair_share() >= 1.0;
         let ranked_share = if only_ranked { 1.0 } else { 0.0 };
         let (mut items, mut first) = (Vec::new(), 0);
         for (group, tokenizer) in self.groups.iter().zip(&self.of_groups) {
@@ -225,10 +262,25 @@ impl Corpus {
             let restart = self.layout.restart_positions.then_some(joined.second);
             return Ok(Item { restart, ..self.masked(id, &joined, rng) });
         }
-        let (a, b) = (of_a.assemble(a, None, longest)?, of_b.assemble(b, None, longest)?);
-        let (ids, types) = ([&a.ids[..], &b.ids].concat(), [self.types(&a), self.types(&b)].concat());
-        let item = Item::new(id, ids, types, Vec::new(), Goal::Ranked);
-        Ok(Item { sequences: vec![a.ids.len(), b.ids.len()], ..item })
+        self.whole(id, &[(a, of_a), (b, of_b)], Goal::Ranked)
+    }
+
+    /// Reads a sequence, and what it should be to the teacher.
+    fn lesson(&self, id: String, tokenizer: &Tokenizer, record: usize, vector: Vec<f32>) -> Result<Item> {
+        let (ids, turned) = (self.record(record)?, tokenizer.turned());
+        let sides: Vec<(&[u32], &Tokenizer)> = ids.split(|id| *id == BETWEEN).zip([tokenizer, &turned]).collect();
+        self.whole(id, &sides, Goal::Vector(vector))
+    }
+
+    /// Sentences of which each is a sequence, and nothing is masked.
+    fn whole(&self, id: String, sides: &[(&[u32], &Tokenizer)], goal: Goal) -> Result<Item> {
+        let longest = self.layout.max_length;
+        let assemble = |(ids, tokenizer): &(&[u32], &Tokenizer)| tokenizer.assemble(ids, None, longest);
+        let sides: Vec<Encoded> = sides.iter().map(assemble).collect::<Result<_>>()?;
+        let ids = sides.iter().flat_map(|side| side.ids.clone()).collect();
+        let types = sides.iter().flat_map(|side| self.types(side)).collect();
+        let sequences = sides.iter().map(|side| side.ids.len()).collect();
+        Ok(Item { sequences, ..Item::new(id, ids, types, Vec::new(), goal) })
     }
 
     fn masked(&self, id: String, encoded: &Encoded, rng: &mut Rng) -> Item {
@@ -282,12 +334,16 @@ impl Source for Corpus {
 
     fn item(&self, record: usize, epoch: u64, place: usize) -> Result<Item> {
         let mut rng = Rng::for_purpose(self.seed, Purpose::Mask, epoch << 32 | place as u64);
-        let (mut first, mut number) = (0, 0);
+        let (mut first, mut held_out, mut number) = (0, 0, 0);
         while record >= first + self.groups[number].sequences {
             first += self.groups[number].sequences + self.groups[number].held_out;
+            held_out += self.groups[number].held_out;
             number += 1;
         }
         let id = format!("{}:{}", self.groups[number].name, record - first + 1);
+        if let Some(taught) = &self.taught {
+            return self.lesson(id, &self.of_groups[number], record, taught.vector(record - held_out)?);
+        }
         self.read(id, &self.of_groups[number], record, self.layout.ranked_share, &mut rng)
     }
 
@@ -303,6 +359,7 @@ struct Writer<'a> {
     folder: &'a Path,
     ids: BufWriter<File>,
     starts: Vec<u64>,
+    sources: Vec<u32>,
     /// That of the group being written.
     tokenizer: Tokenizer,
     layout: &'a Layout,
@@ -312,7 +369,8 @@ impl Writer<'_> {
     fn new<'a>(folder: &'a Path, tokenizer: &Tokenizer, layout: &'a Layout) -> Result<Writer<'a>> {
         let path = folder.join(IDS);
         let file = File::create(&path).map_err(|error| Error::write(&path, &error))?;
-        Ok(Writer { folder, ids: BufWriter::new(file), starts: vec![0], tokenizer: tokenizer.clone(), layout })
+        let (ids, starts, sources) = (BufWriter::new(file), vec![0], Vec::new());
+        Ok(Writer { folder, ids, starts, sources, tokenizer: tokenizer.clone(), layout })
     }
 
     /// Writes the sequences to train on, then those held out.
@@ -321,8 +379,11 @@ impl Writer<'_> {
         let pairs = texts.first().is_some_and(|text| text.b.is_some());
         self.tokenizer = for_group(&self.tokenizer, name, pairs)?;
         let (before, start) = (self.starts.len(), self.end());
-        for part in training.chunks(AT_ONCE) {
-            self.sequences(part, self.layout.pack && !pairs)?;
+        for (i, part) in training.chunks(AT_ONCE).enumerate() {
+            match self.layout.taught {
+                true => self.whole(part, i * AT_ONCE)?,
+                false => self.sequences(part, self.layout.pack && !pairs)?,
+            }
         }
         let (between, tokens) = (self.starts.len(), (self.end() - start) as usize);
         // A language of few texts keeps most of them.
@@ -330,6 +391,18 @@ impl Writer<'_> {
         self.sequences(&held_out[..most.min(held_out.len())], false)?;
         let (sequences, held_out) = (between - before, self.starts.len() - between);
         Ok(Group { name: name.to_owned(), pairs, sequences, tokens, held_out })
+    }
+
+    /// Writes each text as one sequence, whose end is left out where it is too long, and says which text it is.
+    fn whole(&mut self, texts: &[&Text], first: usize) -> Result<()> {
+        for (i, mut record) in self.tokenize(texts)?.into_iter().enumerate().filter(|(_, record)| !record.is_empty()) {
+            if !record.contains(&BETWEEN) {
+                record.truncate(self.layout.max_length.saturating_sub(2).max(1)); // `<s>` and `</s>`
+            }
+            self.put(&record)?;
+            self.sources.push((first + i) as u32);
+        }
+        Ok(())
     }
 
     /// Writes texts as sequences: a long sentence is cut into several, short ones share one if asked to.
@@ -390,17 +463,30 @@ impl Writer<'_> {
     fn finish(mut self) -> Result<()> {
         self.ids.flush().map_err(|error| Error::write(&self.folder.join(IDS), &error))?;
         let bytes: Vec<u8> = self.starts.iter().flat_map(|start| start.to_le_bytes()).collect();
-        checkpoint::write_file(&self.folder.join(STARTS), &bytes)
+        checkpoint::write_file(&self.folder.join(STARTS), &bytes)?;
+        if !self.layout.taught {
+            return Ok(());
+        }
+        let bytes: Vec<u8> = self.sources.iter().flat_map(|source| source.to_le_bytes()).collect();
+        checkpoint::write_file(&self.folder.join(SOURCES), &bytes)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{array::Segments, kinds::item::pack};
+    use crate::{array::Segments, kinds::item::pack, models::Whole};
 
     fn layout() -> Layout {
-        Layout { max_length: 24, pack: false, alpha: 0.3, pair_share: 0.6, ranked_share: 0.0, restart_positions: false }
+        Layout {
+            max_length: 24,
+            pack: false,
+            alpha: 0.3,
+            pair_share: 0.6,
+            ranked_share: 0.0,
+            restart_positions: false,
+            taught: false,
+        }
     }
 
     fn text(a: String) -> Text {
@@ -553,7 +639,7 @@ mod tests {
         let (_folder, corpus) = corpus(&texts, Layout { ranked_share: 1.0, ..layout() });
         let items: Vec<Item> = (0..3).map(|place| corpus.item(0, 0, place).unwrap()).collect();
         let batch = pack(&items);
-        assert_eq!(batch.target.firsts, [0, 2, 4]);
+        assert_eq!(batch.target.whole, Whole::Translations(vec![0, 2, 4]));
         assert_eq!((batch.segments.count(), batch.target.rows.len()), (6, 0));
         let start = corpus.tokenizer.specials().first;
         assert!(batch.segments.first_rows().iter().all(|row| batch.ids[*row as usize] == start));

@@ -185,6 +185,10 @@ fn named(recipe: &Recipe) -> Result<Vec<(String, PathBuf)>> {
             let paths = crate::data::files(paths, ending)?;
             files.extend(paths.into_iter().map(|path| (role.to_owned(), path)));
         }
+        if let Some(teacher) = &mlm.teacher {
+            let read = model_files(&teacher.folder()?)?;
+            files.extend(read.into_iter().map(|path| ("teacher".to_owned(), path)));
+        }
     }
     let tables = recipe.methods.iter().flat_map(Method::tables).filter(|(.., path)| path != DEMO);
     files.extend(tables.map(|(_, role, path)| (role.to_owned(), PathBuf::from(path))));

@@ -5,6 +5,7 @@ pub mod inputs;
 pub mod languages;
 pub mod source;
 pub mod suited;
+pub mod taught;
 
 use self::corpus::{Text, folded};
 use crate::{

@@ -16,7 +16,7 @@ use crate::{
         optimizer::{Decay, Optimizer, Settings},
         update::Update,
     },
-    models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Words},
+    models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Whole, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
@@ -292,7 +292,7 @@ fn batch(numbers: &Weights, head: &HeadKind) -> (Batch, Vec<usize>) {
             let places: Vec<u32> = begins.iter().zip(&ends).flat_map(|(begin, end)| [*begin, *end]).collect();
             let rows = (0..segments.rows() as u32).collect::<Vec<_>>().into();
             let wanted = Wanted::Places { groups: segments.clone(), places: places.into() };
-            Target { rows, wanted, firsts: Vec::new() }
+            Target { rows, wanted, whole: Whole::Nothing }
         }
         HeadKind::Classify(_) => Target::labels(&segments, read("labels")),
         _ => {

@@ -2,7 +2,7 @@
 
 use crate::{
     array::Segments,
-    models::{Batch, Reworded, Target, Wanted, ranking::WORDS_PER_PAIR},
+    models::{Batch, Reworded, Target, Wanted, Whole, ranking::WORDS_PER_PAIR},
 };
 use std::ops::Range;
 
@@ -40,6 +40,8 @@ pub enum Goal {
     Places(Vec<u32>),
     /// The translation: the second of its two sequences, among all those of the batch.
     Ranked,
+    /// A teacher's vector, for each of its sequences.
+    Vector(Vec<f32>),
 }
 
 impl Item {
@@ -63,6 +65,7 @@ impl Item {
         match &self.goal {
             Goal::Classes(goals) | Goal::Each(goals) | Goal::Places(goals) => goals.len(),
             Goal::Number(_) => 1,
+            Goal::Vector(_) => self.lengths().len(),
             Goal::Ranked => WORDS_PER_PAIR,
         }
     }
@@ -82,11 +85,14 @@ impl Item {
 
 /// Lays items end to end. Their goals are of one sort, but that ranked ones go with masked ones.
 pub fn pack(items: &[Item]) -> Batch {
-    let (mut rows, mut firsts, mut lengths, mut start) = (Vec::new(), Vec::new(), Vec::new(), 0);
+    let (mut rows, mut firsts, mut vectors, mut lengths, mut start) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new(), 0);
     for item in items {
         rows.extend(item.rows.iter().map(|row| start + row));
-        if item.goal == Goal::Ranked {
-            firsts.push(lengths.len() as u32);
+        match &item.goal {
+            Goal::Ranked => firsts.push(lengths.len() as u32),
+            Goal::Vector(vector) => item.lengths().iter().for_each(|_| vectors.extend(vector)),
+            _ => {}
         }
         lengths.extend(item.lengths());
         start += item.ids.len() as u32;
@@ -94,7 +100,12 @@ pub fn pack(items: &[Item]) -> Batch {
     let join = |part: fn(&Item) -> &Vec<u32>| items.iter().flat_map(|item| part(item).clone()).collect::<Vec<u32>>();
     let (ids, types) = (join(|item| &item.ids).into(), join(|item| &item.types).into());
     let positions = items.iter().flat_map(Item::positions).collect::<Vec<u32>>().into();
-    let target = Target { rows: rows.into(), wanted: wanted(items), firsts };
+    let whole = match (firsts.is_empty(), vectors.is_empty()) {
+        (true, true) => Whole::Nothing,
+        (_, true) => Whole::Translations(firsts),
+        _ => Whole::Vectors(vectors),
+    };
+    let target = Target { rows: rows.into(), wanted: wanted(items), whole };
     Batch { ids, positions, types, segments: Segments::new(lengths), target, other: reworded(items).map(Box::new) }
 }
 
@@ -117,11 +128,11 @@ fn reworded(items: &[Item]) -> Option<Reworded> {
 fn wanted(items: &[Item]) -> Wanted {
     let whole = items.iter().flat_map(|item| match &item.goal {
         Goal::Classes(goals) | Goal::Each(goals) | Goal::Places(goals) => goals.clone(),
-        Goal::Number(_) | Goal::Ranked => Vec::new(),
+        Goal::Number(_) | Goal::Ranked | Goal::Vector(_) => Vec::new(),
     });
     let whole: Vec<u32> = whole.collect();
     match items.iter().map(|item| &item.goal).find(|goal| **goal != Goal::Ranked) {
-        None | Some(Goal::Classes(_) | Goal::Ranked) => Wanted::Classes(whole.into()),
+        None | Some(Goal::Classes(_) | Goal::Ranked | Goal::Vector(_)) => Wanted::Classes(whole.into()),
         Some(Goal::Each(_)) => Wanted::Each(whole.into()),
         Some(Goal::Places(_)) => {
             Wanted::Places { groups: Segments::new(items.iter().map(|item| item.rows.len())), places: whole.into() }

@@ -1,10 +1,12 @@
 //! Measuring a model on a task: labels matched by name, predictions per example.
 
+pub mod components;
 pub mod evaluate;
 pub mod exam;
 pub mod held_out;
 pub mod record;
 pub mod retrieve;
+pub mod teacher;
 
 use self::{evaluate::Vote, record::Record};
 use crate::{

@@ -143,6 +143,11 @@ impl Retriever {
         Ok(Vectors { texts, queries: self.vectors(&texts.queries, self.max_query_length, stop)?, candidates })
     }
 
+    /// A vector of length 1 for each of some texts that nothing is looked for in.
+    pub fn vectors_alone(&self, texts: &[Entry], stop: &Stop) -> Result<Arc<[Vec<f32>]>> {
+        self.vectors(texts, self.max_length, stop)
+    }
+
     /// A vector of length 1 for each text.
     fn vectors(&self, texts: &[Entry], max_length: usize, stop: &Stop) -> Result<Arc<[Vec<f32>]>> {
         let mut found = Vec::with_capacity(texts.len());

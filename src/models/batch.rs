@@ -10,9 +10,19 @@ pub struct Target {
     pub rows: Ids,
     /// What should be said of them.
     pub wanted: Wanted,
-    /// Numbers of the sequences whose successor translates them, to be told from the others; all hidden states are read
-    /// where there are any.
-    pub firsts: Vec<u32>,
+    /// What is learned of whole sequences; all hidden states are read where anything is.
+    pub whole: Whole,
+}
+
+/// What is learned of whole sequences.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Whole {
+    /// Nothing.
+    Nothing,
+    /// Numbers of the sequences whose successor translates them, to be told from the others.
+    Translations(Vec<u32>),
+    /// The vector that each sequence should have: (n, h).
+    Vectors(Vec<f32>),
 }
 
 /// What should be said of rows.
@@ -36,7 +46,7 @@ pub enum Wanted {
 impl Target {
     /// One of the classes for each row.
     pub fn classes(rows: Ids, classes: impl Into<Ids>) -> Target {
-        Target { rows, wanted: Wanted::Classes(classes.into()), firsts: Vec::new() }
+        Target { rows, wanted: Wanted::Classes(classes.into()), whole: Whole::Nothing }
     }
 
     /// One of the labels for each sequence, of which the first token is read.
@@ -79,7 +89,7 @@ impl Batch {
 
     /// The rows of the last hidden states that the target needs; none where it needs all.
     pub(super) fn rows_read(&self) -> Option<Ids> {
-        let all = !self.target.firsts.is_empty() || self.target.rows.len() == self.segments.rows();
+        let all = self.target.whole != Whole::Nothing || self.target.rows.len() == self.segments.rows();
         (!all).then(|| self.target.rows.clone())
     }
 

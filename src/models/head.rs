@@ -264,7 +264,7 @@ fn squares(x: &Tensor, numbers: &[f32], weight: f32) -> Tensor {
 mod tests {
     use crate::{
         array::Segments,
-        models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Words},
+        models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Whole, Words},
         nn::Pass,
         tensor::{Device, Tensor},
     };
@@ -282,7 +282,7 @@ mod tests {
     fn heads() -> Vec<(HeadKind, Batch, fn(&[f64]) -> f64)> {
         let names = || vec!["a".to_owned(), "b".to_owned()];
         let firsts = |wanted: Wanted| {
-            move |s: &Segments| Target { rows: s.first_rows(), wanted: wanted.clone(), firsts: vec![] }
+            move |s: &Segments| Target { rows: s.first_rows(), wanted: wanted.clone(), whole: Whole::Nothing }
         };
         fn nll(row: &[f64], right: usize) -> f64 {
             row.iter().map(|x| x.exp()).sum::<f64>().ln() - row[right]
@@ -307,7 +307,7 @@ mod tests {
                 HeadKind::Span,
                 batch(|s| {
                     let wanted = Wanted::Places { groups: s.clone(), places: vec![1, 2, 0, 0, 1, 3].into() };
-                    Target { rows: (0..9).collect::<Vec<u32>>().into(), wanted, firsts: vec![] }
+                    Target { rows: (0..9).collect::<Vec<u32>>().into(), wanted, whole: Whole::Nothing }
                 }),
                 |x| {
                     let of = |rows: std::ops::Range<usize>, [begin, end]: [usize; 2]| {
@@ -320,7 +320,7 @@ mod tests {
                 HeadKind::Choose,
                 batch(|s| {
                     let wanted = Wanted::Places { groups: Segments::new([2, 1]), places: vec![1, 0].into() };
-                    Target { rows: s.first_rows(), wanted, firsts: vec![] }
+                    Target { rows: s.first_rows(), wanted, whole: Whole::Nothing }
                 }),
                 |x| nll(&x[..2], 1) + nll(&x[2..], 0),
             ),

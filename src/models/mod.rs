@@ -4,6 +4,7 @@ mod batch;
 mod config;
 mod average;
 mod convert;
+pub mod distillation;
 mod encoder;
 pub mod families;
 mod fields;
@@ -17,7 +18,7 @@ mod relative;
 pub mod shipped;
 
 pub use average::average;
-pub use batch::{Batch, Place, Reworded, Target, Wanted};
+pub use batch::{Batch, Place, Reworded, Target, Wanted, Whole};
 pub use config::{Biases, Config, Globals, HeadKind, Pooling, Problem, Rotation};
 pub use convert::{Converted, convert, files};
 pub use encoder::Encoder;

@@ -1,8 +1,9 @@
 //! A model: word table, encoder and head, loaded from and written to a Hugging Face folder.
 
 use super::{
-    Batch, Config, Encoder, Head, HeadKind, Place, Pretrained, Target, Wanted,
+    Batch, Config, Encoder, Head, HeadKind, Place, Pretrained, Target, Wanted, Whole,
     config::{Pooling, Problem},
+    distillation::{Read, vector_loss},
     families::Positions,
     head, names,
     ranking::ranking_loss,
@@ -228,13 +229,17 @@ impl Model {
     /// Activations at a place → `weight` times the summed loss of the batch.
     pub fn loss_from(&self, at: Place, activations: &Tensor, batch: &Batch, weight: f32, pass: Pass) -> Tensor {
         let hidden = self.hidden_from(at, activations, batch, pass);
-        let Target { rows, wanted, firsts } = &batch.target;
+        let Target { rows, wanted, whole } = &batch.target;
         let of_head = || self.head.loss(&read(&hidden, &batch.target), wanted, &self.words, weight, pass);
-        if firsts.is_empty() {
-            return of_head();
-        }
-        let ranking = ranking_loss(&hidden, &batch.segments, firsts, weight);
-        if rows.is_empty() { ranking } else { of_head().add(&ranking) }
+        let of_whole = match whole {
+            Whole::Nothing => return of_head(),
+            Whole::Translations(firsts) => ranking_loss(&hidden, &batch.segments, firsts, weight),
+            Whole::Vectors(targets) => {
+                let read = if self.encoder.depth == 0 { Read::Mean } else { Read::MeanAndFirst };
+                vector_loss(&hidden, &batch.segments, targets, weight, read)
+            }
+        };
+        if rows.is_empty() { of_whole } else { of_head().add(&of_whole) }
     }
 
     /// `weight` times the summed loss of logits that [`Model::logits_from`] gave, of a batch whose sequences are not ranked.
@@ -335,7 +340,7 @@ impl Model {
 
 /// The hidden states that a target reads: all of them come where sequences are ranked, too.
 fn read(hidden: &Tensor, target: &Target) -> Tensor {
-    if target.firsts.is_empty() { hidden.clone() } else { ops::gather(&[hidden], &target.rows) }
+    if target.whole == Whole::Nothing { hidden.clone() } else { ops::gather(&[hidden], &target.rows) }
 }
 
 /// Whether the head of a checkpoint is for what is asked.
@@ -410,7 +415,7 @@ mod tests {
         let lengths = |target, at| batch(target).segments_at(at).ranges().map(|rows| rows.len()).collect::<Vec<_>>();
         let labels = || Target::labels(&Segments::new([4, 2, 3]), vec![0, 1, 0]);
         let masked = || Target::classes(vec![1, 2, 6, 8].into(), vec![0; 4]);
-        let translated = || Target { firsts: vec![0], ..Target::classes(vec![].into(), vec![]) };
+        let translated = || Target { whole: Whole::Translations(vec![0]), ..Target::classes(vec![].into(), vec![]) };
         assert_eq!(lengths(labels(), Place::Encoder), [1, 1, 1]);
         assert_eq!(lengths(masked(), Place::Encoder), [2, 0, 2]);
         assert_eq!(lengths(translated(), Place::Encoder), [4, 2, 3]);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::{Fresh, Method, Mlm, Recipe, Stage, parse};
+use super::{Fresh, Method, Mlm, Recipe, Stage, Teacher, parse};
 
 /// A setting of a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,13 +18,14 @@ pub struct Key {
 }
 
 /// The structs of recipes: what stands before their keys, where they are defined, and their names.
-const STRUCTS: [(&str, &str, &str); 6] = [
+const STRUCTS: [(&str, &str, &str); 7] = [
     ("", include_str!("mod.rs"), "Recipe"),
     ("model.", include_str!("mod.rs"), "Model"),
     ("model.fresh.", include_str!("mod.rs"), "Fresh"),
     ("data.", include_str!("mod.rs"), "Data"),
     ("stages.N.", include_str!("mod.rs"), "Stage"),
     ("stages.N.mlm.", include_str!("mlm.rs"), "Mlm"),
+    ("stages.N.mlm.teacher.", include_str!("mlm.rs"), "Teacher"),
 ];
 
 /// All keys, in the order in which the structs name them. Those of `tasks` are a task's (`rxlt task show`).
@@ -79,7 +80,8 @@ fn fields(source: &str, name: &str) -> Vec<(String, String)> {
 fn defaults() -> BTreeMap<String, String> {
     let parts = Method::PARTS.iter().map(|(name, ..)| ((*name).to_owned(), Value::Table(Table::new())));
     let method = Table::from_iter(parts).try_into().expect("every setting of a method has a default");
-    let stage = Stage { mlm: Some(Mlm::default()), ..Stage::default() };
+    let mlm = Mlm { teacher: Some(Teacher::default()), ..Mlm::default() };
+    let stage = Stage { mlm: Some(mlm), ..Stage::default() };
     let mut recipe = Recipe { stages: vec![stage], methods: vec![method], ..Recipe::default() };
     recipe.model.fresh = Some(Fresh::default());
     let table = Table::try_from(recipe).expect("a recipe is plain data");

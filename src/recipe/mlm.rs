@@ -1,10 +1,15 @@
 //! The settings of masked language modelling: a stage's texts, and what is learned of them.
 
-use std::fmt::Display;
+use std::{fmt::Display, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{error::did_you_mean, learn::problems::Problems, tasks};
+use crate::{
+    error::{Result, did_you_mean},
+    hub::{self, What},
+    learn::problems::Problems,
+    tasks,
+};
 
 /// Where a stage reads text: `[stages.mlm]`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,6 +45,37 @@ pub struct Mlm {
     pub mask_probability: f64,
     /// A language with a share p of the text is drawn in proportion to p to the power of this.
     pub alpha: f64,
+    /// A model whose sentence vectors are learned, instead of masked words and translations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<Teacher>,
+}
+
+/// A model whose sentence vectors a stage learns, of texts and of translations (Reimers & Gurevych, 2020):
+/// `[stages.mlm.teacher]`. They are the means of its last hidden states, as many principal components as the student has
+/// units.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Teacher {
+    /// A folder as Hugging Face lays it out, or a name on the hub.
+    pub path: String,
+    /// What is put before each text that it reads, such as `query: ` for E5.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub prefix: String,
+    /// The side of a pair that it reads, by language; both sides learn that vector. The first of a pair without it.
+    pub language: String,
+}
+
+impl Default for Teacher {
+    fn default() -> Teacher {
+        Teacher { path: String::new(), prefix: String::new(), language: "en".into() }
+    }
+}
+
+impl Teacher {
+    /// The folder of the model; of a name, that of the cache.
+    pub fn folder(&self) -> Result<PathBuf> {
+        Ok(hub::folder(&self.path, What::Model)?.unwrap_or_else(|| PathBuf::from(&self.path)))
+    }
 }
 
 impl Default for Mlm {
@@ -56,6 +92,7 @@ impl Default for Mlm {
             layers: None,
             mask_probability: 0.15,
             alpha: 0.3,
+            teacher: None,
         }
     }
 }
@@ -69,7 +106,7 @@ impl Mlm {
     /// Whether the same texts are read.
     pub fn has_texts_of(&self, other: &Mlm) -> bool {
         let all = |mlm: &Mlm| (mlm.text.clone(), mlm.pairs.clone(), mlm.leave_out.clone(), mlm.languages.clone());
-        all(self) == all(other)
+        all(self) == all(other) && self.teacher == other.teacher
     }
 
     /// Says what makes no sense; `key` makes a setting's whole key of its name.
@@ -82,6 +119,17 @@ impl Mlm {
         for (name, share) in shares {
             let share: (f64, &dyn Display) = (share, &share);
             problems.unless((0.0..=1.0).contains(&share.0), &key(name), "a number from 0 to 1", share.1);
+        }
+        if let Some(teacher) = &self.teacher {
+            problems.say(teacher.path.is_empty(), &key("teacher.path"), "expected a model's folder or name");
+            let message = "nothing is masked or ranked with a teacher, and a vector is of one text: leave it out";
+            for (name, given) in [
+                ("pack", self.pack),
+                ("ranked_share", self.ranked_share > 0.0),
+                ("restart_positions", self.restart_positions),
+            ] {
+                problems.say(given, &key(name), message);
+            }
         }
         for name in &self.leave_out {
             let known = || tasks::all().into_iter().map(|task| task.name);

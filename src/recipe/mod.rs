@@ -30,7 +30,7 @@ mod schema;
 mod shipped;
 
 pub use crate::learn::methods::Method;
-pub use mlm::Mlm;
+pub use mlm::{Mlm, Teacher};
 pub use shipped::{SHIPPED, find};
 
 /// The version of the keys; a recipe of another one is refused.

@@ -21,6 +21,7 @@ use crate::{
         overlaps,
         source::{InOtherWords, Labelled, Masking, Perturbed, Source},
         suited::suited,
+        taught::{Lessons, Taught},
     },
     error::{Error, Result},
     kinds::{
@@ -33,7 +34,7 @@ use crate::{
     },
     measure::{
         Examiner, TOKENS_AT_ONCE, Voting, exam::Exam, head_for, held_out::held_out_accuracies, label_map, new_head,
-        record::Record,
+        record::Record, retrieve, teacher::Teacher,
     },
     models::{Config, HeadKind, Model, Pretrained},
     recipe::{Fresh, MLM, Method, Recipe, Resolved, Select, Stage},
@@ -577,7 +578,7 @@ impl<'a> Run<'a> {
         seed: u64,
     ) -> Result<Branch> {
         let Some(task) = self.task_at(index, place) else {
-            let corpus = self.corpus(index, stage, seed)?;
+            let corpus = self.corpus(index, stage, seed, model.config.hidden_size)?;
             self.note_corpus(&corpus);
             let exam = Exam::of_texts(corpus.held_out()?);
             let (task, objective) = (MLM.to_owned(), Box::new(Standard::default()));
@@ -649,7 +650,7 @@ impl<'a> Run<'a> {
     }
 
     /// The corpus of a stage of masked language modelling, tokenized into the folder of the first stage that has it.
-    fn corpus(&self, index: usize, stage: &Stage, seed: u64) -> Result<Corpus> {
+    fn corpus(&self, index: usize, stage: &Stage, seed: u64, width: usize) -> Result<Corpus> {
         let special = (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id));
         let mlm = stage.reading();
         let masking = Masking {
@@ -665,12 +666,27 @@ impl<'a> Run<'a> {
             pair_share: mlm.pair_share,
             ranked_share: mlm.ranked_share,
             restart_positions: mlm.restart_positions,
+            taught: mlm.teacher.is_some(),
         };
         let first = self.recipe.first_with_texts_of(index);
-        let folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().join("corpus");
+        let stage_folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().to_owned();
+        let folder = stage_folder.join("corpus");
         Corpus::write(&folder, &self.texts[&first].groups, &self.tokenizer, &layout)?;
         checkpoint::verify_if_sealed(&folder)?;
-        Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)
+        let corpus = Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)?;
+        let Some(teacher) = &mlm.teacher else { return Ok(corpus) };
+        let lessons = Lessons::read(&folder, &self.texts[&first].groups, teacher)?;
+        let (model, folder) = (teacher.folder()?, stage_folder.join("taught"));
+        let teacher = Teacher { model: &model, settings: self.reading(stage), width, folder: &folder };
+        teacher.teach(&lessons, self.device, self.stop, |note| self.progress.note(note))?;
+        checkpoint::verify_if_sealed(&folder)?;
+        corpus.with_teacher(Taught::open(&folder, lessons, width)?)
+    }
+
+    /// How a teacher reads the texts of a stage.
+    fn reading(&self, stage: &Stage) -> retrieve::Settings {
+        let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE).min(TOKENS_AT_ONCE);
+        retrieve::Settings { layer: None, max_length: Some(stage.max_length), max_query_length: None, tokens }
     }
 
     /// Says how often each language is drawn.
@@ -743,14 +759,14 @@ impl<'a> Run<'a> {
         folder: &StageFolder,
         evaluations: &[Evaluation],
     ) -> Result<Option<MethodResult>> {
-        let items = self.corpus(index, stage, self.stage_seed(index))?.held_out()?;
+        let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
+        let items = self.corpus(index, stage, self.stage_seed(index), model.config.hidden_size)?.held_out()?;
         if items.is_empty() {
             self.progress.note(format_args!(
                 "mlm: a hundredth of the texts is held out to measure by, and there are too few of them: nothing is measured"
             ));
             return Ok(None);
         }
-        let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
         let scores = held_out_accuracies(&model, &items, tokens, &Stop::new())?;
         let scores =
