@@ -110,6 +110,7 @@ pub mod measure;
 pub mod run;
 pub mod report;
 pub mod score;
+pub mod study;
 pub mod bench;
 pub mod doctor;
 // The command.

@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod score;
 mod searched;
+mod study;
 mod task;
 
 use std::io::{self, Write};
@@ -75,6 +76,7 @@ enum Command {
     Compare(compare::Args),
     Score(score::Args),
     Flips(flips::Args),
+    Study(study::Args),
     Devices(device::ListArgs),
     Doctor(doctor::Args),
     Recipe(recipe::Args),
@@ -101,6 +103,7 @@ impl Cli {
             Command::Compare(args) => compare::run(&args),
             Command::Score(args) => score::run(&args),
             Command::Flips(args) => flips::run(&args, network),
+            Command::Study(args) => study::run(&args, network),
             Command::Devices(args) => device::list(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),

@@ -1,0 +1,396 @@
+//! `rxlt study`: all runs of a study, and its page.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use toml::Table;
+
+use super::{
+    Force,
+    device::{Chosen, DeviceArgs},
+    named::{self, Network},
+    perturb::PerturbArgs,
+    print,
+    run::{Show, check_paths, lock, open, stop_on_signals, work},
+    tell,
+};
+use crate::{
+    checkpoint::{self, Output},
+    error::{self, Error, Result},
+    input,
+    kinds::score::{key, scores},
+    measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
+    recipe::{Method, Resolved},
+    report::statistics::quantile,
+    run::{full::Conditions, progress::Progress},
+    stop::Stop,
+    study::{
+        Cell, Design, SHIPPED,
+        answer::{COMPLEX, Groups, Observation, SIMPLE, Scores},
+        complexity::{Complexity, measure_all},
+        find,
+        page::{Findings, page},
+    },
+    tasks::{Split, predictions},
+};
+
+/// Answer a question by many runs: what is learned before a task, and what that changes.
+///
+/// Runs go into folders by their settings; the same command goes on where it was stopped, and a run that is finished is
+/// not made again. Without a name the studies that ship are listed.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  rxlt study
+  rxlt study task-diversity --data data --output studies/diversity --dry-run
+  rxlt study task-diversity --data data --output studies/diversity --page diversity.md
+  rxlt study mine.toml --output studies/mine --page-only")]
+pub struct Args {
+    /// A study that ships, or a TOML file.
+    study: Option<String>,
+    /// The folder of all runs; studies/NAME where not given.
+    #[arg(long, value_name = "DIR")]
+    output: Option<PathBuf>,
+    /// The model to start from, in place of the study's.
+    #[arg(long, value_name = "DIR|NAME")]
+    model: Option<String>,
+    /// The data folder, in place of the study's.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// The seeds, in place of the study's.
+    #[arg(long, value_delimiter = ',')]
+    seeds: Vec<u64>,
+    /// Say which runs there are, and make none.
+    #[arg(long)]
+    dry_run: bool,
+    /// Make the page of what is finished, and no run.
+    #[arg(long, conflicts_with = "dry_run")]
+    page_only: bool,
+    /// Where the page is written, as Markdown, or as HTML where the name ends in .html; stdout has it as text where not
+    /// given.
+    #[arg(long, value_name = "FILE")]
+    page: Option<PathBuf>,
+    #[command(flatten)]
+    force: Force,
+    #[command(flatten)]
+    device: DeviceArgs,
+    /// How progress is shown on stderr.
+    #[arg(long, value_enum, default_value = "auto")]
+    progress: Show,
+}
+
+/// `rxlt study`
+pub fn run(args: &Args, network: Network) -> Result<()> {
+    let Some(name) = &args.study else { return list() };
+    let design = design(name, args)?;
+    let output = args.output.clone().unwrap_or_else(|| Path::new("studies").join(&design.name));
+    let page = args.page.as_ref().map(|path| Output::new(path, args.force.existing(), &[])).transpose()?;
+    let cells = design.cells(&output)?;
+    if args.dry_run {
+        return say_plan(&design, &cells);
+    }
+    let mut study = Study { design: &design, cells: &cells, network, observed: Vec::new(), notes: Vec::new() };
+    match args.page_only {
+        true => study.read(&Perturbing::Kept)?,
+        false => study.work(args)?,
+    }
+    let text = study.page(page.as_ref().is_some_and(|page| page.path().extension().is_some_and(|e| e == "html")))?;
+    match page {
+        Some(page) => page.write(text.as_bytes()),
+        None => print(&text),
+    }
+}
+
+fn list() -> Result<()> {
+    let mut text = String::new();
+    for (name, file) in SHIPPED {
+        text += &format!("{name}\n    {}\n", Design::parse(file, name)?.question);
+    }
+    print(&text)
+}
+
+/// The study with what the command line changes.
+fn design(name: &str, args: &Args) -> Result<Design> {
+    let path = Path::new(name);
+    let is_file = path.extension().is_some_and(|extension| extension == "toml");
+    let text = if is_file { input::read_text(path)? } else { find(name)?.to_owned() };
+    let mut design = Design::parse(&text, name)?;
+    if !args.seeds.is_empty() {
+        design.seeds = args.seeds.clone();
+    }
+    if let Some(model) = &args.model {
+        design.model = Table::from_iter([("path".to_owned(), toml::Value::String(named::path_or_name(model)?))]);
+    }
+    if let Some(folder) = &args.data {
+        let (from, to) = (folder_of(&design), folder.display().to_string());
+        let tables = design.targets.iter_mut().map(|target| &mut target.stage);
+        let tables = tables.chain([&mut design.intermediate]).chain(&mut design.methods);
+        tables.for_each(|table| table.iter_mut().for_each(|(_, value)| move_paths(value, &from, &to)));
+        design.dictionaries.iter_mut().for_each(|dictionary| {
+            *dictionary = dictionary.replace(&format!("={from}/"), &format!("={to}/"));
+        });
+        design.data.insert("folder".into(), toml::Value::String(to));
+    }
+    Ok(design)
+}
+
+fn folder_of(design: &Design) -> String {
+    design.data.get("folder").and_then(toml::Value::as_str).unwrap_or("data").to_owned()
+}
+
+/// Paths inside the study's data folder lie in the one that is given.
+fn move_paths(value: &mut toml::Value, from: &str, to: &str) {
+    match value {
+        toml::Value::String(path) => {
+            if let Some(inside) = path.strip_prefix(&format!("{from}/")) {
+                *path = Path::new(to).join(inside).display().to_string();
+            }
+        }
+        toml::Value::Array(all) => all.iter_mut().for_each(|value| move_paths(value, from, to)),
+        toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| move_paths(value, from, to)),
+        _ => {}
+    }
+}
+
+fn say_plan(design: &Design, cells: &[Cell]) -> Result<()> {
+    let is_done = |folder: &Path| folder.join("metrics.json").is_file();
+    let done = cells.iter().filter(|cell| is_done(&cell.folder)).count();
+    let mut text = format!(
+        "{}: {} runs of targets, {done} of them done, after {} runs before\n",
+        design.name,
+        cells.len(),
+        Design::n_intermediate(cells)
+    );
+    for cell in cells {
+        let mark = if is_done(&cell.folder) { "done" } else { "to do" };
+        text += &format!("{mark:<6}{}\n", cell.folder.display());
+    }
+    print(&text)
+}
+
+/// What is done about perturbed texts.
+enum Perturbing<'a> {
+    /// They are measured where they are not yet.
+    Measured(&'a Chosen),
+    /// What was measured is read.
+    Kept,
+}
+
+struct Study<'a> {
+    design: &'a Design,
+    cells: &'a [Cell],
+    network: Network,
+    observed: Vec<Observation>,
+    notes: Vec<String>,
+}
+
+impl Study<'_> {
+    /// Makes all runs that are not finished.
+    fn work(&mut self, args: &Args) -> Result<()> {
+        let chosen = args.device.open()?;
+        let progress = Progress::new(args.progress.mode());
+        progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
+        let (stop, place) = stop_on_signals()?;
+        let mut made = BTreeSet::new();
+        for (i, cell) in self.cells.iter().enumerate() {
+            progress.note(format_args!("run {} of {}: {}", i + 1, self.cells.len(), cell.folder.display()));
+            let before = cell.before.iter().map(|before| (&before.resolved, &before.folder));
+            let before: Vec<_> = before.filter(|(_, folder)| made.insert((*folder).clone())).collect();
+            for (resolved, folder) in before.into_iter().chain([(&cell.resolved, &cell.folder)]) {
+                check_paths(resolved, self.network)?;
+                *lock(&place) = Some(folder.clone());
+                match self.one(resolved, folder, &chosen, &progress, &stop) {
+                    Err(error @ Error::Diverged(_)) => {
+                        self.notes.push(format!("{} diverged and is left out.", folder.display()));
+                        progress.note(format_args!("{}: {error}", folder.display()));
+                        break;
+                    }
+                    result => result?,
+                }
+            }
+            *lock(&place) = None;
+            self.observe(cell, &Perturbing::Measured(&chosen))?;
+        }
+        progress.finish();
+        Ok(())
+    }
+
+    fn one(&self, resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress, stop: &Stop) -> Result<()> {
+        let mut pinned = resolved.clone();
+        named::pin(&mut pinned.recipe, self.network)?;
+        let folder = open(&pinned, path, chosen, progress)?;
+        work(&pinned, chosen, &folder, progress, stop, Conditions::default()).map(drop)
+    }
+
+    /// What finished runs have measured.
+    fn read(&mut self, perturbing: &Perturbing) -> Result<()> {
+        self.cells.iter().try_for_each(|cell| self.observe(cell, perturbing))
+    }
+
+    fn observe(&mut self, cell: &Cell, perturbing: &Perturbing) -> Result<()> {
+        let path = cell.folder.join("metrics.json");
+        if !path.is_file() {
+            return Ok(());
+        }
+        let damaged = |what: &dyn std::fmt::Display| Error::Data(format!("{}: {what}", path.display()));
+        let text = input::read_text(&path)?;
+        let metrics: Value = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
+        for (result, method) in metrics["methods"].as_array().into_iter().flatten().zip(&cell.resolved.recipe.methods) {
+            let metric = result["metric"].as_str().unwrap_or("accuracy");
+            let mut scores = BTreeMap::new();
+            for one in result["languages"].as_array().into_iter().flatten() {
+                let (language, value) = (one["language"].as_str(), one[metric].as_f64());
+                let (language, value) =
+                    language.zip(value).ok_or_else(|| damaged(&format_args!("expected {metric} of each language")))?;
+                scores.insert(language.to_owned(), value);
+            }
+            let observation = Observation {
+                target: cell.target,
+                arm: cell.arm.clone(),
+                seed: cell.seed,
+                method: method.name.clone(),
+                change: None,
+                source: result["source"].as_str().unwrap_or_default().to_owned(),
+                scores,
+            };
+            for change in &self.design.perturb {
+                if let Some(scores) = self.perturbed(cell, method, change, &observation, metric, perturbing)? {
+                    self.observed.push(Observation { change: Some(change.clone()), scores, ..observation.clone() });
+                }
+            }
+            self.observed.push(observation);
+        }
+        Ok(())
+    }
+
+    /// Scores on changed texts: predictions are kept beside the run's folder.
+    fn perturbed(
+        &mut self,
+        cell: &Cell,
+        method: &Method,
+        change: &str,
+        clean: &Observation,
+        metric: &str,
+        perturbing: &Perturbing,
+    ) -> Result<Option<BTreeMap<String, f64>>> {
+        let beside = PathBuf::from(format!("{}.perturbed", cell.folder.display()));
+        let folder = beside.join(&method.name).join(change.replace(':', "-"));
+        let recipe = &cell.resolved.recipe;
+        let Some(task) = recipe.last_task()? else { return Ok(None) };
+        if !checkpoint::is_complete(&folder) {
+            let Perturbing::Measured(chosen) = perturbing else { return Ok(None) };
+            let model = cell.folder.join(recipe.stage_name(0, Some(method))).join("model");
+            self.predict_changed(cell, change, clean, &model, &folder, chosen)?;
+        }
+        let mut found = BTreeMap::new();
+        for language in clean.scores.keys() {
+            let path = folder.join(format!("{language}.jsonl"));
+            if path.is_file() {
+                let all = scores(task, language, &predictions::read(&path)?)?;
+                found.extend(all.iter().find(|score| key(score.metric) == metric).map(|s| (language.clone(), s.value)));
+            }
+        }
+        Ok((!found.is_empty()).then_some(found))
+    }
+
+    fn predict_changed(
+        &mut self,
+        cell: &Cell,
+        change: &str,
+        clean: &Observation,
+        model: &Path,
+        folder: &Path,
+        chosen: &Chosen,
+    ) -> Result<()> {
+        let recipe = &cell.resolved.recipe;
+        let Some(task) = recipe.last_task()? else { return Ok(()) };
+        let asked = PerturbArgs {
+            perturb: vec![change.parse().map_err(|error| Error::Config(format!("perturb: {error}")))?],
+            dictionary: self
+                .design
+                .dictionaries
+                .iter()
+                .map(|text| text.parse().map_err(|error| Error::Config(format!("dictionaries: {error}"))))
+                .collect::<Result<_>>()?,
+        };
+        let mut changes = asked.changes(task, PERTURBING_SEED)?;
+        let mut changed = Vec::new();
+        for language in clean.scores.keys() {
+            let mut loaded = task.load(Path::new(&recipe.data.folder), Split::Test, language)?;
+            loaded.examples.truncate(recipe.data.max_eval_samples.unwrap_or(usize::MAX));
+            match changes.apply(&mut loaded) {
+                Ok(_) => changed.push(loaded),
+                Err(error) => self.note(format!("Left out of {}: {}", clean.method, error.message())),
+            }
+        }
+        error::catch(|| {
+            let Opened { model, tokenizer, .. } = open_trained(model, task, &chosen.device, tell)?;
+            let max_length = recipe.stages[0].max_length;
+            let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: TOKENS_AT_ONCE };
+            checkpoint::commit_folder(folder, |folder| {
+                for loaded in &changed {
+                    let mut bytes = Vec::new();
+                    predictions::write(&mut bytes, &examiner.predict(loaded, None)?.predictions)?;
+                    checkpoint::write_file(&folder.join(format!("{}.jsonl", loaded.language)), &bytes)?;
+                }
+                checkpoint::write_file(&folder.join("perturbed.json"), format!("{:#}\n", changes.to_json()).as_bytes())
+            })
+        })
+    }
+
+    /// What is said once, whichever model it is of.
+    fn note(&mut self, text: String) {
+        if !self.notes.contains(&text) {
+            self.notes.push(text);
+        }
+    }
+
+    fn page(&self, is_html: bool) -> Result<String> {
+        let complexity = self.complexity()?;
+        let groups = groups(&complexity);
+        let methods: Vec<String> = self
+            .cells
+            .first()
+            .map_or(Vec::new(), |cell| cell.resolved.recipe.methods.iter().map(|method| method.name.clone()).collect());
+        let is_done = |cell: &&Cell| cell.folder.join("metrics.json").is_file();
+        let document = page(&Findings {
+            design: self.design,
+            cells: self.cells,
+            done: self.cells.iter().filter(is_done).count(),
+            scores: &Scores::of(&self.observed, &groups),
+            groups: &groups,
+            complexity: &complexity,
+            methods: &methods,
+            notes: &self.notes,
+        });
+        Ok(if is_html { document.to_html() } else { document.to_markdown() })
+    }
+
+    /// The languages that were measured in, as their parallel text has them.
+    fn complexity(&self) -> Result<Vec<Complexity>> {
+        let Some(measure) = &self.design.complexity else { return Ok(Vec::new()) };
+        let codes: BTreeSet<String> = self.observed.iter().flat_map(|one| one.scores.keys().cloned()).collect();
+        let pattern = Path::new(&folder_of(self.design)).join(&measure.parallel);
+        measure_all(&pattern, &codes.into_iter().collect::<Vec<_>>())
+    }
+}
+
+/// Of this texts are changed: the same for all models.
+const PERTURBING_SEED: u64 = 7;
+
+/// The languages above the median of those measured, and the others of them.
+fn groups(complexity: &[Complexity]) -> Groups {
+    let mut ratios: Vec<f64> = complexity.iter().map(|one| one.type_token_ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    if ratios.is_empty() {
+        return Groups::new();
+    }
+    let middle = quantile(&ratios, 0.5);
+    let part = |is_above: bool| {
+        let part = complexity.iter().filter(|one| (one.type_token_ratio > middle) == is_above);
+        part.map(|one| one.language.clone()).collect()
+    };
+    Groups::from([(COMPLEX.to_owned(), part(true)), (SIMPLE.to_owned(), part(false))])
+}

@@ -1,0 +1,246 @@
+//! The page of a study.
+
+use std::collections::BTreeMap;
+
+use super::{
+    answer::{COMPLEX, Figure, Groups, Outcome, Scores},
+    complexity::Complexity,
+    design::{Budget, Cell, Design},
+};
+use crate::report::{
+    Column, Table,
+    document::{Block, Document},
+    languages, percent, points,
+    statistics::{mean, standard_deviation},
+};
+
+/// What a page is made of.
+pub struct Findings<'a> {
+    /// The study.
+    pub design: &'a Design,
+    /// Its runs.
+    pub cells: &'a [Cell],
+    /// How many of them are finished.
+    pub done: usize,
+    /// What was measured.
+    pub scores: &'a Scores,
+    /// Languages by groups.
+    pub groups: &'a Groups,
+    /// What was measured of languages.
+    pub complexity: &'a [Complexity],
+    /// The names of the methods.
+    pub methods: &'a [String],
+    /// What there is to say beside.
+    pub notes: &'a [String],
+}
+
+/// Writes it.
+pub fn page(findings: &Findings) -> Document {
+    let Findings { design, scores, methods, groups, .. } = findings;
+    let mut page = Page(Document { title: format!("{}: {}", design.name, design.question), blocks: Vec::new() });
+    let (figures, left_out) = match design.diversity {
+        Some(_) => scores.slopes(design, methods),
+        None => (scores.gains(design, methods, groups), 0),
+    };
+    page.text(verdict(design, &figures, methods));
+    page.text(what_was_done(findings, left_out));
+    if design.seeds.len() < 2 {
+        page.text("One seed: intervals are over arms or languages alone and hold for these models; nothing is tested.");
+    }
+    match design.diversity {
+        Some(_) => slopes(&mut page, findings, &figures),
+        None => gains(&mut page, design, &figures),
+    }
+    languages_measured(&mut page, findings);
+    findings.notes.iter().for_each(|note| page.text(note.clone()));
+    page.0
+}
+
+struct Page(Document);
+
+impl Page {
+    fn text(&mut self, text: impl Into<String>) {
+        self.0.blocks.push(Block::Text(text.into()));
+    }
+
+    fn heading(&mut self, text: impl Into<String>) {
+        self.0.blocks.push(Block::Heading(text.into()));
+    }
+
+    fn table(&mut self, caption: impl Into<String>, table: Table) {
+        self.0.blocks.push(Block::Table { caption: caption.into(), table });
+    }
+}
+
+/// `+0.4 [−0.1, +0.9]`
+fn figure(figure: &Figure) -> String {
+    let [low, high] = figure.estimate.interval();
+    let star = if figure.p.is_some_and(|p| p < 0.05) { "*" } else { "" };
+    format!("{} [{}, {}]{star}", points(figure.estimate.value), points(low), points(high))
+}
+
+/// The answer in a sentence for each method.
+fn verdict(design: &Design, figures: &[Figure], methods: &[String]) -> String {
+    let asked = match design.diversity {
+        Some(_) => vec![Outcome::Complex, Outcome::Mean],
+        None => vec![Outcome::Group("all but the source".into(), None)],
+    };
+    let mut said = Vec::new();
+    for method in methods {
+        let of = |outcome: &Outcome| {
+            let mine = figures.iter().filter(|figure| figure.method == *method && figure.outcome == *outcome);
+            mine.filter(|figure| figure.target.is_none() || design.diversity.is_none()).collect::<Vec<_>>()
+        };
+        let found = asked.iter().map(of).find(|found| !found.is_empty()).unwrap_or_default();
+        for one in found {
+            let sure = match one.p {
+                Some(p) if p < 0.05 => "beyond chance",
+                Some(_) => "not told from none by these runs",
+                None => "of these models alone",
+            };
+            let target = one.target.map_or("over all targets".to_owned(), |t| format!("on {}", design.targets[t].task));
+            let what = match &one.arm {
+                None => format!("each further task changes {} by", one.outcome.name()),
+                Some(arm) => format!("{arm} before changes {} by", one.outcome.name()),
+            };
+            said.push(format!("With {method} {target}, {what} {} points ({sure}).", figure(one)));
+        }
+    }
+    if said.is_empty() { "Nothing can be said yet: too few runs are finished.".into() } else { said.join(" ") }
+}
+
+fn what_was_done(findings: &Findings, left_out: usize) -> String {
+    let Findings { design, cells, done, .. } = findings;
+    let targets: Vec<&str> = design.targets.iter().map(|target| target.task.as_str()).collect();
+    let arms = match &design.diversity {
+        Some(diversity) => {
+            let budget = match diversity.budget {
+                Budget::Total => "the same number of updates in all",
+                Budget::PerTask => "the same number of updates for each task",
+            };
+            let sizes: Vec<String> = diversity.sizes.iter().map(usize::to_string).collect();
+            format!(
+                "subsets of {} tasks ({}), {} of each size, {budget}",
+                sizes.join(", "),
+                diversity.pool.join(", "),
+                diversity.subsets
+            )
+        }
+        None => design
+            .arms
+            .iter()
+            .map(|arm| format!("{} ({})", arm.name, arm.tasks.join(", ")))
+            .collect::<Vec<_>>()
+            .join(", "),
+    };
+    let seeds: Vec<String> = design.seeds.iter().map(u64::to_string).collect();
+    let lacking = match left_out {
+        0 => String::new(),
+        n => format!(" {n} models of arms that lack a seed are left out."),
+    };
+    format!(
+        "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; * p < 0.05 after Holm's \
+         correction over all figures of this page. Test items are the same everywhere and are not drawn again.{lacking}",
+        cells.len(),
+        targets.join(", "),
+        seeds.join(", "),
+    )
+}
+
+/// Slopes by target and method, and the means that they are of.
+fn slopes(page: &mut Page, findings: &Findings, figures: &[Figure]) {
+    let Findings { design, scores, .. } = findings;
+    page.heading("Points for each further task");
+    let mut outcomes: Vec<&Outcome> = figures.iter().map(|figure| &figure.outcome).collect();
+    outcomes.sort();
+    outcomes.dedup();
+    for outcome in outcomes {
+        let mut table =
+            Table::new([Column::words("target"), Column::words("method"), Column::numbers("points a task")]);
+        for one in figures.iter().filter(|figure| figure.outcome == *outcome) {
+            let target = one.target.map_or("all", |target| design.targets[target].task.as_str());
+            table = table.row([target.to_owned(), one.method.clone(), figure(one)]);
+        }
+        page.table(format!("{}: slope over the number of tasks, in points", outcome.name()), table);
+    }
+    page.heading("Scores by the number of tasks");
+    let by_size = scores.by_size(&Outcome::Mean);
+    let mut sizes: Vec<usize> = by_size.keys().map(|(_, _, size)| *size).collect();
+    sizes.sort_unstable();
+    sizes.dedup();
+    let columns = sizes.iter().map(|size| Column::numbers(size.to_string()));
+    let mut table = Table::new([Column::words("target"), Column::words("method")].into_iter().chain(columns));
+    let mut rows: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
+    for (target, method, _) in by_size.keys() {
+        let cell = |size: &usize| match by_size.get(&(*target, method.clone(), *size)) {
+            None => String::new(),
+            Some(arms) => match standard_deviation(arms) {
+                None => percent(mean(arms)),
+                Some(spread) => format!("{} ± {}", percent(mean(arms)), percent(spread)),
+            },
+        };
+        rows.entry((*target, method.clone())).or_insert_with(|| sizes.iter().map(cell).collect());
+    }
+    for ((target, method), cells) in rows {
+        table = table.row([design.targets[target].task.clone(), method].into_iter().chain(cells));
+    }
+    page.table("Mean over the languages but the source, in %: mean ± standard deviation over arms", table);
+}
+
+/// Gains of arms by group of languages and change of texts.
+fn gains(page: &mut Page, design: &Design, figures: &[Figure]) {
+    page.heading("Gains over learning the target alone");
+    for (number, target) in design.targets.iter().enumerate() {
+        let mine: Vec<&Figure> = figures.iter().filter(|figure| figure.target == Some(number)).collect();
+        if mine.is_empty() {
+            continue;
+        }
+        let mut table = Table::new([
+            Column::words("before"),
+            Column::words("method"),
+            Column::words("languages, texts"),
+            Column::numbers("gain in points"),
+        ]);
+        for one in mine {
+            let arm = one.arm.clone().unwrap_or_default();
+            table = table.row([arm, one.method.clone(), one.outcome.name(), figure(one)]);
+        }
+        page.table(format!("{}: over seeds and languages", target.task), table);
+    }
+}
+
+fn languages_measured(page: &mut Page, findings: &Findings) {
+    let Findings { complexity, groups, .. } = findings;
+    if complexity.is_empty() {
+        return;
+    }
+    page.heading("Languages by complexity");
+    let mut table = Table::new([
+        Column::words("language"),
+        Column::numbers("types in 500 words"),
+        Column::numbers("bits a word"),
+        Column::words("here"),
+        Column::words("lists"),
+    ]);
+    for one in *complexity {
+        let known = languages::find(&one.language);
+        let lists = known.map_or(Vec::new(), |language| {
+            let lists = [("rich", language.is_morphologically_rich()), ("agglutinative", language.is_agglutinative())];
+            lists.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
+        });
+        let here = if groups.get(COMPLEX).is_some_and(|group| group.contains(&one.language)) { "complex" } else { "" };
+        let name = known.map_or(one.language.clone(), |language| format!("{} {}", one.language, language.name));
+        table = table.row([
+            name,
+            format!("{:.0}", 500.0 * one.type_token_ratio),
+            format!("{:.2}", one.entropy),
+            here.to_owned(),
+            lists.join(", "),
+        ]);
+    }
+    page.table(
+        "Measured on parallel text: different words among 500 in a row, and the entropy of single words. Complex here are \
+         those above the median of the first; beside stand the lists of the SPMRL shared tasks (rich) and of grammars.",
+        table,
+    );
+}
