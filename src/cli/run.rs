@@ -342,14 +342,11 @@ fn after_own(outcome: &Outcome, path: &Path) -> String {
 pub(super) fn check_paths(resolved: &Resolved, network: Network) -> Result<()> {
     let recipe = &resolved.recipe;
     let place = |key: &str| resolved.sources.get(key).map_or("default", String::as_str);
-    let models = [
-        ("model.path", &recipe.model.path, What::Model),
-        ("model.tokenizer", &recipe.model.tokenizer, What::Tokenizer),
-    ];
     let mut lines = Vec::new();
-    for (key, path, what) in models {
-        let lacking = path.as_deref().map_or(Ok(None), |path| named::lacking(path, what, network))?;
-        lines.extend(lacking.map(|message| format!("{}: {key}: {message}", place(key))));
+    for (key, path) in models_of(recipe) {
+        let what = if key == TOKENIZER { What::Tokenizer } else { What::Model };
+        let lacking = named::lacking(path, what, network)?;
+        lines.extend(lacking.map(|message| format!("{}: {key}: {message}", place(&key))));
     }
     let paths = paths_of(recipe);
     let missing = paths.iter().filter(|(_, path, _)| !Path::new(path).exists());
@@ -365,14 +362,25 @@ pub(super) fn check_paths(resolved: &Resolved, network: Network) -> Result<()> {
     if lines.is_empty() { Ok(()) } else { Err(Error::Missing(lines.join("\n"))) }
 }
 
+const TOKENIZER: &str = "model.tokenizer";
+
+/// All models and tokenizers that a recipe names, by which key.
+fn models_of(recipe: &Recipe) -> Vec<(String, &String)> {
+    let own = [("model.path", &recipe.model.path), (TOKENIZER, &recipe.model.tokenizer)];
+    let own = own.into_iter().filter_map(|(key, path)| Some((key.to_owned(), path.as_ref()?)));
+    let teachers = recipe.stages.iter().enumerate().filter_map(|(i, stage)| {
+        let teacher = stage.mlm.as_ref()?.teacher.as_ref()?;
+        Some((format!("stages.{i}.mlm.teacher.path"), &teacher.path))
+    });
+    own.chain(teachers).collect()
+}
+
 /// All files and folders that a recipe names: by which key, and what to do where one is not there.
 fn paths_of(recipe: &Recipe) -> Vec<(String, &String, &'static str)> {
     let mut named: Vec<(String, &String, &str)> = Vec::new();
-    for (key, path) in [("model.path", &recipe.model.path), ("model.tokenizer", &recipe.model.tokenizer)] {
-        let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
-        let elsewhere = path.iter().filter(|path| *path != shipped::PATH && !named::is_name(path));
-        named.extend(elsewhere.map(|path| (key.to_owned(), path, fetch)));
-    }
+    let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
+    let elsewhere = models_of(recipe).into_iter().filter(|(_, path)| *path != shipped::PATH && !named::is_name(path));
+    named.extend(elsewhere.map(|(key, path)| (key, path, fetch)));
     if recipe.data.folder != recipe::DEMO && !named::is_data_set(&recipe.data.folder) {
         let remedy = "name the folder that holds the tasks' files by --data";
         named.push(("data.folder".into(), &recipe.data.folder, remedy));

@@ -24,7 +24,7 @@ use crate::{
     kinds::score::{key, scores},
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
     recipe::{Method, Resolved},
-    report::statistics::quantile,
+    report::{document::Document, statistics::quantile},
     run::{full::Conditions, progress::Progress},
     stop::Stop,
     study::{
@@ -96,11 +96,10 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         true => study.read(&Perturbing::Kept)?,
         false => study.work(args)?,
     }
-    let text = study.page(page.as_ref().is_some_and(|page| page.path().extension().is_some_and(|e| e == "html")))?;
-    match page {
-        Some(page) => page.write(text.as_bytes()),
-        None => print(&text),
-    }
+    let document = study.page()?;
+    let Some(page) = page else { return print(&document.to_text()) };
+    let is_html = page.path().extension().is_some_and(|extension| extension == "html");
+    page.write(if is_html { document.to_html() } else { document.to_markdown() }.as_bytes())
 }
 
 fn list() -> Result<()> {
@@ -347,7 +346,7 @@ impl Study<'_> {
         }
     }
 
-    fn page(&self, is_html: bool) -> Result<String> {
+    fn page(&self) -> Result<Document> {
         let complexity = self.complexity()?;
         let groups = groups(&complexity);
         let methods: Vec<String> = self
@@ -355,7 +354,7 @@ impl Study<'_> {
             .first()
             .map_or(Vec::new(), |cell| cell.resolved.recipe.methods.iter().map(|method| method.name.clone()).collect());
         let is_done = |cell: &&Cell| cell.folder.join("metrics.json").is_file();
-        let document = page(&Findings {
+        Ok(page(&Findings {
             design: self.design,
             cells: self.cells,
             done: self.cells.iter().filter(is_done).count(),
@@ -364,8 +363,7 @@ impl Study<'_> {
             complexity: &complexity,
             methods: &methods,
             notes: &self.notes,
-        });
-        Ok(if is_html { document.to_html() } else { document.to_markdown() })
+        }))
     }
 
     /// The languages that were measured in, as their parallel text has them.

@@ -3,6 +3,7 @@
 pub mod corpus;
 pub mod inputs;
 pub mod languages;
+pub mod lessons;
 pub mod source;
 pub mod suited;
 pub mod taught;

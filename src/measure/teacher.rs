@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     checkpoint,
-    data::taught::{Lessons, VECTORS},
+    data::{lessons::Lessons, taught::VECTORS},
     error::{Error, Result},
     models::distillation::unit,
     stop::Stop,

@@ -18,10 +18,11 @@ use crate::{
         corpus::{Corpus, Layout},
         inputs::{self, Inputs},
         languages::for_examples,
+        lessons::Lessons,
         overlaps,
         source::{InOtherWords, Labelled, Masking, Perturbed, Source},
         suited::suited,
-        taught::{Lessons, Taught},
+        taught::Taught,
     },
     error::{Error, Result},
     kinds::{
@@ -680,7 +681,7 @@ impl<'a> Run<'a> {
         let teacher = Teacher { model: &model, settings: self.reading(stage), width, folder: &folder };
         teacher.teach(&lessons, self.device, self.stop, |note| self.progress.note(note))?;
         checkpoint::verify_if_sealed(&folder)?;
-        corpus.with_teacher(Taught::open(&folder, lessons, width)?)
+        corpus.with_teacher(Taught::open(&folder, lessons.texts.len(), width, lessons.of_sequence)?)
     }
 
     /// How a teacher reads the texts of a stage.

@@ -125,7 +125,8 @@ impl Scores {
         let outcomes: BTreeSet<&Outcome> =
             self.values.values().flat_map(BTreeMap::values).flat_map(BTreeMap::keys).collect();
         let mut figures = Vec::new();
-        let targets: Vec<Option<usize>> = (0..design.targets.len()).map(Some).chain([None]).collect();
+        let all = (design.targets.len() > 1).then_some(None); // else it is that of the only one
+        let targets: Vec<Option<usize>> = (0..design.targets.len()).map(Some).chain(all).collect();
         for outcome in outcomes {
             for (number, method) in methods.iter().enumerate() {
                 let sides = [vec![(1.0, method)], vec![(1.0, method), (-1.0, &methods[0])]];

@@ -89,7 +89,8 @@ fn verdict(design: &Design, figures: &[Figure], methods: &[String]) -> String {
     for method in methods {
         let of = |outcome: &Outcome| {
             let mine = figures.iter().filter(|figure| figure.method == *method && figure.outcome == *outcome);
-            mine.filter(|figure| figure.target.is_none() || design.diversity.is_none()).collect::<Vec<_>>()
+            let is_one = design.diversity.is_none() || design.targets.len() == 1;
+            mine.filter(|figure| figure.target.is_none() || is_one).collect::<Vec<_>>()
         };
         let found = asked.iter().map(of).find(|found| !found.is_empty()).unwrap_or_default();
         for one in found {
