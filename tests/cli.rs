@@ -74,6 +74,58 @@ standard = {}
 adv = { steps = 1 }
 "#;
 
+/// A study that takes seconds.
+const STUDY: &str = r#"
+name = "small"
+question = "Do words read before help?"
+seeds = [1, 2]
+languages = ["en", "de", "sw"]
+perturb = ["typos:0.5"]
+intermediate = { updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }
+arms = [{ name = "words", tasks = ["mlm"] }]
+targets = [{ task = "demo", updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }]
+methods = [{ standard = {} }]
+data = { folder = "demo", max_eval_samples = 30 }
+
+[model.fresh]
+vocab_size = 500
+hidden_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+intermediate_size = 32
+max_position_embeddings = 34
+"#;
+
+#[test]
+fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
+    let folder = folder();
+    let at = folder.path();
+    fs::write(at.join("small.toml"), STUDY).unwrap();
+    let asked = ["study", "small.toml", "--output", "out"];
+    let with = |more: &[&str]| -> Vec<String> { asked.iter().chain(more).map(|arg| (*arg).to_owned()).collect() };
+    let go = |more: &[&str], code: i32, says: &[&str]| {
+        let args = with(more);
+        check(at, &args.iter().map(String::as_str).collect::<Vec<_>>(), code, says)
+    };
+    go(&["--dry-run"], 0, &["4 runs of targets, 0 of them done, after 2 runs before", "to do out/demo/none-s1-"]);
+    go(&["--page-only"], 0, &["0 of 4 runs are finished", "Nothing can be said yet"]);
+    go(&["--backend", "cpu", "--page", "page.md"], 0, &[]);
+    let page = fs::read_to_string(at.join("page.md")).unwrap();
+    for says in
+        ["4 of 4 runs are finished", "With standard on demo, words before changes all but the source by", "typos:0.5"]
+    {
+        assert!(page.contains(says), "{says}: {page}");
+    }
+    go(&["--dry-run"], 0, &["4 runs of targets, 4 of them done"]);
+    // From what is there, to the letter; and what is there is not made again.
+    go(&["--page-only", "--page", "again.md"], 0, &[]);
+    assert_eq!(page, fs::read_to_string(at.join("again.md")).unwrap());
+    go(&["--backend", "cpu", "--page", "more.md"], 0, &[]);
+    assert_eq!(page, fs::read_to_string(at.join("more.md")).unwrap());
+    check(at, &["study", "task-diversty"], 66, &["did you mean \"task-diversity\""]);
+    check(at, &["study"], 0, &["hard-subsets", "task-diversity"]);
+}
+
 #[test]
 fn every_command_explains_itself() {
     let folder = folder();
@@ -81,7 +133,7 @@ fn every_command_explains_itself() {
     check(folder.path(), &["--help"], 0, &["Examples:", "Exit codes:", "75 stopped and saved"]);
     for command in [
         "run", "eval", "predict", "augment", "devices", "recipe", "task", "model", "report", "compare", "score",
-        "doctor",
+        "doctor", "study",
     ] {
         check(folder.path(), &[command, "--help"], 0, &["Example", "Usage: rxlt"]);
     }

@@ -22,6 +22,7 @@ use crate::{
     run::{
         Outcome,
         budget::Bytes,
+        files,
         folder::Status,
         full::{Conditions, OnFull},
         progress::Progress,
@@ -407,7 +408,7 @@ fn answered(spec: &'static TaskSpec, outcome: &Outcome) -> Result<Answered> {
     let mut languages = Vec::new();
     for method in &outcome.methods {
         for language in spec.languages.iter().filter(|language| method.summary.score(language).is_some()) {
-            let file = method.folder.join("predictions").join(format!("test-{language}.jsonl"));
+            let file = files::predictions(&method.folder, "test", language);
             languages.push((*language, predictions::read(&file)?));
         }
     }

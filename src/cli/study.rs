@@ -19,13 +19,18 @@ use super::{
 };
 use crate::{
     checkpoint::{self, Output},
+    data::Data,
     error::{self, Error, Result},
     input,
     kinds::score::{key, scores},
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
     recipe::{Method, Resolved},
     report::{document::Document, statistics::quantile},
-    run::{full::Conditions, progress::Progress},
+    run::{
+        files::{METRICS, MODEL, is_measured, read_json},
+        full::Conditions,
+        progress::Progress,
+    },
     stop::Stop,
     study::{
         Cell, Design, SHIPPED,
@@ -34,7 +39,7 @@ use crate::{
         find,
         page::{Findings, page},
     },
-    tasks::{Split, predictions},
+    tasks::predictions,
 };
 
 /// Answer a question by many runs: what is learned before a task, and what that changes.
@@ -154,8 +159,7 @@ fn move_paths(value: &mut toml::Value, from: &str, to: &str) {
 }
 
 fn say_plan(design: &Design, cells: &[Cell]) -> Result<()> {
-    let is_done = |folder: &Path| folder.join("metrics.json").is_file();
-    let done = cells.iter().filter(|cell| is_done(&cell.folder)).count();
+    let done = cells.iter().filter(|cell| is_measured(&cell.folder)).count();
     let mut text = format!(
         "{}: {} runs of targets, {done} of them done, after {} runs before\n",
         design.name,
@@ -163,7 +167,7 @@ fn say_plan(design: &Design, cells: &[Cell]) -> Result<()> {
         Design::n_intermediate(cells)
     );
     for cell in cells {
-        let mark = if is_done(&cell.folder) { "done" } else { "to do" };
+        let mark = if is_measured(&cell.folder) { "done" } else { "to do" };
         text += &format!("{mark:<6}{}\n", cell.folder.display());
     }
     print(&text)
@@ -229,13 +233,12 @@ impl Study<'_> {
     }
 
     fn observe(&mut self, cell: &Cell, perturbing: &Perturbing) -> Result<()> {
-        let path = cell.folder.join("metrics.json");
-        if !path.is_file() {
+        if !is_measured(&cell.folder) {
             return Ok(());
         }
+        let path = cell.folder.join(METRICS);
         let damaged = |what: &dyn std::fmt::Display| Error::Data(format!("{}: {what}", path.display()));
-        let text = input::read_text(&path)?;
-        let metrics: Value = serde_json::from_str(&text).map_err(|error| damaged(&error))?;
+        let metrics: Value = read_json(&path)?;
         for (result, method) in metrics["methods"].as_array().into_iter().flatten().zip(&cell.resolved.recipe.methods) {
             let metric = result["metric"].as_str().unwrap_or("accuracy");
             let mut scores = BTreeMap::new();
@@ -280,22 +283,24 @@ impl Study<'_> {
         let Some(task) = recipe.last_task()? else { return Ok(None) };
         if !checkpoint::is_complete(&folder) {
             let Perturbing::Measured(chosen) = perturbing else { return Ok(None) };
-            let model = cell.folder.join(recipe.stage_name(0, Some(method))).join("model");
+            let model = cell.folder.join(recipe.stage_name(0, Some(method))).join(MODEL);
             self.predict_changed(cell, change, clean, &model, &folder, chosen)?;
         }
         let mut found = BTreeMap::new();
         for language in clean.scores.keys() {
             let path = folder.join(format!("{language}.jsonl"));
-            if path.is_file() {
-                let all = scores(task, language, &predictions::read(&path)?)?;
-                found.extend(all.iter().find(|score| key(score.metric) == metric).map(|s| (language.clone(), s.value)));
+            if !path.is_file() {
+                self.note(format!("{}, {language}: {change} changes no word; left out of that.", task.name));
+                continue;
             }
+            let all = scores(task, language, &predictions::read(&path)?)?;
+            found.extend(all.iter().find(|score| key(score.metric) == metric).map(|s| (language.clone(), s.value)));
         }
         Ok((!found.is_empty()).then_some(found))
     }
 
     fn predict_changed(
-        &mut self,
+        &self,
         cell: &Cell,
         change: &str,
         clean: &Observation,
@@ -317,11 +322,10 @@ impl Study<'_> {
         let mut changes = asked.changes(task, PERTURBING_SEED)?;
         let mut changed = Vec::new();
         for language in clean.scores.keys() {
-            let mut loaded = task.load(Path::new(&recipe.data.folder), Split::Test, language)?;
-            loaded.examples.truncate(recipe.data.max_eval_samples.unwrap_or(usize::MAX));
-            match changes.apply(&mut loaded) {
-                Ok(_) => changed.push(loaded),
-                Err(error) => self.note(format!("Left out of {}: {}", clean.method, error.message())),
+            let mut loaded = Data::new(recipe).test(task, language)?;
+            // Where no word changes there is nothing to measure, and the page says where.
+            if changes.apply(&mut loaded).is_ok() {
+                changed.push(loaded);
             }
         }
         error::catch(|| {
@@ -353,11 +357,10 @@ impl Study<'_> {
             .cells
             .first()
             .map_or(Vec::new(), |cell| cell.resolved.recipe.methods.iter().map(|method| method.name.clone()).collect());
-        let is_done = |cell: &&Cell| cell.folder.join("metrics.json").is_file();
         Ok(page(&Findings {
             design: self.design,
             cells: self.cells,
-            done: self.cells.iter().filter(is_done).count(),
+            done: self.cells.iter().filter(|cell| is_measured(&cell.folder)).count(),
             scores: &Scores::of(&self.observed, &groups),
             groups: &groups,
             complexity: &complexity,

@@ -9,7 +9,7 @@ use crate::{
     kinds::{self, Marked, score::oddities},
     recipe::{DEMO, Method, Recipe, Resolved},
     run::{
-        OVERLAP,
+        files::{self, CONFIG, is_measured, is_run, read_json},
         folder::{Environment, Status},
     },
     tasks::{
@@ -28,8 +28,6 @@ use std::{
     path::{Path, PathBuf},
     sync::Arc,
 };
-
-const CONFIG: &str = "config.resolved.toml";
 
 /// Points of a loss curve at most.
 const CURVE_POINTS: usize = 120;
@@ -396,12 +394,12 @@ fn places(path: &Path) -> Result<Vec<PathBuf>> {
     if !path.is_dir() {
         return Err(Error::Missing(format!("there is no folder {}; name folders that rxlt run left", path.display())));
     }
-    let in_run = path.parent().is_some_and(|run| run.join(CONFIG).is_file()) && path.join("predictions").is_dir();
-    if path.join(CONFIG).is_file() || in_run {
+    let in_run = path.parent().is_some_and(is_run) && path.join(files::PREDICTIONS).is_dir();
+    if is_run(path) || in_run {
         return Ok(vec![path.to_owned()]);
     }
     let entries = fs::read_dir(path).map_err(|error| Error::read(path, &error))?;
-    let inside = entries.flatten().map(|entry| entry.path()).filter(|path| path.join(CONFIG).is_file());
+    let inside = entries.flatten().map(|entry| entry.path()).filter(|path| is_run(path));
     let mut inside: Vec<PathBuf> = inside.collect();
     inside.sort_by_key(|path| {
         let digits = path.to_string_lossy().chars().rev().take_while(char::is_ascii_digit).count();
@@ -418,7 +416,7 @@ fn places(path: &Path) -> Result<Vec<PathBuf>> {
 
 /// Adds the models of a run folder, or of the one stage folder named; those that are not measured are noted.
 fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Result<()> {
-    let (run, only) = match path.join(CONFIG).is_file() {
+    let (run, only) = match is_run(path) {
         true => (path, None),
         false => (path.parent().unwrap_or(path), path.file_name()),
     };
@@ -430,9 +428,8 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         return Ok(());
     };
     refuse_without_marks(task, run)?;
-    let environment: Environment = serde_json::from_value(read_json(&run.join("env.json"))?)
-        .map_err(|error| Error::Data(format!("{}: {error}", run.join("env.json").display())))?;
-    let data = data_files(&run.join("data.lock.json"))?;
+    let environment: Environment = read_json(&run.join(files::ENVIRONMENT))?;
+    let data = data_files(&run.join(files::DATA))?;
     let overlaps = overlap::sentences(&overlap_of(run)?);
     notes.extend(overlaps.into_iter().filter(|sentence| !notes.contains(sentence)).collect::<Vec<_>>());
     for method in &recipe.methods {
@@ -441,12 +438,12 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
             continue;
         }
         let folder = run.join(&name);
-        if !folder.join("metrics.json").is_file() {
+        if !is_measured(&folder) {
             notes.push(format!("left out: {} is not finished ({})", folder.display(), status(run)));
             continue;
         }
-        let metrics = read_json(&folder.join("metrics.json"))?;
-        let cell = measured(&resolved, method, folder, &environment, &metrics, curve(&run.join("log.jsonl"), &name)?);
+        let metrics = read_json(&folder.join(files::METRICS))?;
+        let cell = measured(&resolved, method, folder, &environment, &metrics, curve(&run.join(files::LOG), &name)?);
         let languages = languages(&cell.folder, &metrics)?;
         found.push(Found { cell, label: None, languages, task, data: data.clone() });
     }
@@ -503,17 +500,16 @@ fn doubts(cells: &[Cell]) -> impl Iterator<Item = String> {
 
 /// Which test items a run trained on; runs of earlier versions do not say.
 fn overlap_of(run: &Path) -> Result<Vec<Overlap>> {
-    let path = run.join(OVERLAP);
+    let path = run.join(files::OVERLAP);
     match path.is_file() {
-        true => serde_json::from_value(read_json(&path)?)
-            .map_err(|error| Error::Data(format!("{}: {error}; take it from a copy of the folder", path.display()))),
+        true => read_json(&path),
         false => Ok(Vec::new()),
     }
 }
 
 /// Whether a path is predictions without a run: a file of them, or a folder of such files.
 pub fn is_predictions(path: &Path) -> bool {
-    path.is_file() || (path.is_dir() && !path.join(CONFIG).is_file() && !prediction_files(path).is_empty())
+    path.is_file() || (path.is_dir() && !is_run(path) && !prediction_files(path).is_empty())
 }
 
 /// The files of predictions that a path stands for.
@@ -595,7 +591,7 @@ fn settings(resolved: &Resolved, method: &Method) -> Resolved {
 }
 
 fn status(run: &Path) -> String {
-    let status = read_json(&run.join("STATUS.json")).ok();
+    let status: Option<Value> = read_json(&run.join(files::STATUS)).ok();
     let status = status.and_then(|value| Status::deserialize(&value["status"]).ok());
     match status {
         Some(Status::Running) => "running, or killed: rxlt run goes on with it",
@@ -624,7 +620,7 @@ fn grid(value: &Value) -> Option<Vec<Vec<Option<f64>>>> {
 
 fn data_files(path: &Path) -> Result<Vec<DataFile>> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let lock = read_json(path)?;
+    let lock: Value = read_json(path)?;
     let mut files = Vec::new();
     for part in lock.as_array().into_iter().flatten() {
         let entry = |file: &Value| DataFile {
@@ -765,7 +761,7 @@ fn same_items(language: &str, (a, first): (&Path, &[Prediction]), (b, other): (&
 }
 
 fn prediction_file(cell: &Cell, language: &str) -> PathBuf {
-    cell.folder.join("predictions").join(format!("test-{language}.jsonl"))
+    files::predictions(&cell.folder, "test", language)
 }
 
 /// What a model predicted in a language.
@@ -831,10 +827,6 @@ fn count(place: &BTreeMap<usize, usize>, answers: &[Prediction]) -> Vec<usize> {
 
 fn read_text(path: &Path) -> Result<String> {
     fs::read_to_string(path).map_err(|error| Error::read(path, &error))
-}
-
-fn read_json(path: &Path) -> Result<Value> {
-    serde_json::from_str(&read_text(path)?).map_err(|error| Error::Data(format!("{}: {error}", path.display())))
 }
 
 /// Rows of a test set, from a file with one JSON object a line, such as `rxlt flips` writes: `{"row": 17}`.

@@ -2,6 +2,7 @@
 
 use super::{
     budget::Choice,
+    files::{self, OVERLAP, read_json},
     fit::{Desk, Evaluation, fit, selection_rule},
     folder::{RunFolder, StageFolder, Status, number},
     full::{Conditions, OnFull},
@@ -251,7 +252,7 @@ impl<'a> Run<'a> {
                 "split": "mlm", "texts": groups.collect::<Map<_, _>>(), "left_out": texts.left_out,
             }));
         }
-        let path = self.folder.path().join("data.lock.json");
+        let path = self.folder.path().join(files::DATA);
         if path.exists() {
             return Ok(()); // the files are the same, and what was said of them stays as it was said
         }
@@ -671,7 +672,7 @@ impl<'a> Run<'a> {
         };
         let first = self.recipe.first_with_texts_of(index);
         let stage_folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().to_owned();
-        let folder = stage_folder.join("corpus");
+        let folder = stage_folder.join(files::CORPUS);
         Corpus::write(&folder, &self.texts[&first].groups, &self.tokenizer, &layout)?;
         checkpoint::verify_if_sealed(&folder)?;
         let corpus = Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)?;
@@ -797,7 +798,7 @@ impl<'a> Run<'a> {
             true => Some(entropy(&train.histogram())),
             false => (!numbers.is_empty()).then(|| variance(&numbers)),
         };
-        FinalLoss::read(&self.folder.path().join("log.jsonl"), &name_of(folder), task.name, guessing)
+        FinalLoss::read(&self.folder.path().join(files::LOG), &name_of(folder), task.name, guessing)
     }
 
     /// Of this all randomness of a stage is made.
@@ -805,9 +806,6 @@ impl<'a> Run<'a> {
         self.recipe.seed ^ (index as u64 + 1) << 40
     }
 }
-
-/// Where a run records which items of the dev and test data it trains on.
-pub const OVERLAP: &str = "overlap.json";
 
 /// What a stage is called: the name of its folder.
 fn name_of(folder: &StageFolder) -> String {
@@ -847,12 +845,6 @@ const EVALUATIONS: &str = "evaluations.json";
 
 fn read_evaluations(model: &Path) -> Result<Vec<Evaluation>> {
     read_json(&model.join(EVALUATIONS))
-}
-
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T> {
-    let text = std::fs::read(path).map_err(|error| Error::read(path, &error))?;
-    let remedy = "take the file from a copy of the folder, or name another --output";
-    serde_json::from_slice(&text).map_err(|error| Error::Data(format!("{}: {error}; {remedy}", path.display())))
 }
 
 /// The measuring of one method: the model is loaded when the first prediction is asked for.

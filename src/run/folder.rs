@@ -28,7 +28,13 @@ use std::{
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 
-use super::budget::Choice;
+use super::{
+    budget::Choice,
+    files::{
+        self, CHECKPOINTS, CONFIG, CONFIG_HASH, CORPUS, DATA, ENVIRONMENT, LOCK, LOG, MEMORY, METRICS, MODEL, SOURCES,
+        STATUS, WORDS,
+    },
+};
 use crate::{
     checkpoint::{self, commit_folder, write_file},
     error::{Error, Result},
@@ -36,14 +42,6 @@ use crate::{
     recipe::Resolved,
     tasks::sha256,
 };
-
-const CONFIG: &str = "config.resolved.toml";
-const CONFIG_HASH: &str = "config.resolved.sha256";
-const STATUS: &str = "STATUS.json";
-const LOG: &str = "log.jsonl";
-const LOCK: &str = "LOCK";
-const MEMORY: &str = "memory.json";
-const WORDS: &str = "words.json";
 
 /// An open run folder, locked for this process until it is dropped.
 #[derive(Debug)]
@@ -128,10 +126,10 @@ impl RunFolder {
         let open = File::options().create(true).append(true).open(path.join(LOG));
         let log = Mutex::new(open.map_err(|error| Error::write(&path.join(LOG), &error))?);
         let folder = RunFolder { path: path.to_owned(), resumed, notes, log, _lock: lock };
-        folder.write_json("config.sources.json", &json!(resolved.sources))?;
+        folder.write_json(SOURCES, &json!(resolved.sources))?;
         if folder.status() != Some(Status::Done) {
             // A run that is done keeps the record of where it was made.
-            folder.write_json("env.json", &json!(environment))?;
+            folder.write_json(ENVIRONMENT, &json!(environment))?;
         }
         if !resumed {
             forget_beginnings(path)?;
@@ -176,12 +174,12 @@ impl RunFolder {
 
     /// Writes the results of the whole run.
     pub fn write_metrics(&self, metrics: &Value) -> Result<()> {
-        self.write_json("metrics.json", metrics)
+        self.write_json(METRICS, metrics)
     }
 
     /// The results of the whole run, if they are there.
     pub fn metrics(&self) -> Result<Option<Value>> {
-        read_json(&self.path.join("metrics.json"))
+        read_json(&self.path.join(METRICS))
     }
 
     /// The folder of a stage, made if it is not there; half-written things of a killed process are cleared away.
@@ -275,7 +273,7 @@ impl StageFolder {
 
     /// Where the model kept lies: a Hugging Face folder, once it is complete.
     pub fn model(&self) -> PathBuf {
-        self.path.join("model")
+        self.path.join(MODEL)
     }
 
     /// Where the model lies that has the head of a task learned beside the stage's own.
@@ -318,19 +316,19 @@ impl StageFolder {
 
     /// Where the predictions for a split in a language go; the folder is made.
     pub fn predictions(&self, split: &str, language: &str) -> Result<PathBuf> {
-        let folder = self.path.join("predictions");
+        let folder = self.path.join(files::PREDICTIONS);
         fs::create_dir_all(&folder).map_err(|error| cannot_create(&folder, &error))?;
-        Ok(folder.join(format!("{split}-{language}.jsonl")))
+        Ok(files::predictions(&self.path, split, language))
     }
 
     /// Writes the stage's results.
     pub fn write_metrics(&self, metrics: &Value) -> Result<()> {
-        write_json(&self.path.join("metrics.json"), metrics)
+        write_json(&self.path.join(METRICS), metrics)
     }
 
     /// The stage's results, if they are there.
     pub fn metrics(&self) -> Result<Option<Value>> {
-        read_json(&self.path.join("metrics.json"))
+        read_json(&self.path.join(METRICS))
     }
 
     /// What the stage was found to take, and the micro-batches that follow from it; kept, so that a run that goes on
@@ -419,7 +417,7 @@ impl StageFolder {
     }
 
     fn checkpoints(&self) -> PathBuf {
-        self.path.join("checkpoints")
+        self.path.join(CHECKPOINTS)
     }
 }
 
@@ -455,11 +453,11 @@ fn create(path: &Path) -> Result<()> {
 /// anew with another configuration; with that it must have its configuration.
 fn holds_work(folder: &Path) -> Result<bool> {
     let has_log = folder.join(LOG).metadata().is_ok_and(|log| log.len() > 0);
-    let mut holds = has_log || folder.join("metrics.json").exists();
+    let mut holds = has_log || folder.join(METRICS).exists();
     for entry in fs::read_dir(folder).map_err(|error| Error::read(folder, &error))? {
         let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
         let filled = |name: &str| fs::read_dir(stage.join(name)).is_ok_and(|mut inside| inside.next().is_some());
-        holds |= ["checkpoints", "model", "corpus"].into_iter().any(filled);
+        holds |= [CHECKPOINTS, MODEL, CORPUS].into_iter().any(filled);
     }
     match holds && !folder.join(CONFIG).is_file() {
         false => Ok(holds),
@@ -472,7 +470,7 @@ fn holds_work(folder: &Path) -> Result<bool> {
 
 /// Takes away what a start that came to nothing recorded here: a new one may be of another configuration.
 fn forget_beginnings(folder: &Path) -> Result<()> {
-    for stale in [crate::data::inputs::INPUTS, "data.lock.json", CONFIG_HASH, STATUS] {
+    for stale in [crate::data::inputs::INPUTS, DATA, CONFIG_HASH, STATUS] {
         remove_file(&folder.join(stale))?;
     }
     let tokenizer = folder.join("tokenizer");
@@ -481,7 +479,7 @@ fn forget_beginnings(folder: &Path) -> Result<()> {
     }
     for entry in fs::read_dir(folder).map_err(|error| Error::read(folder, &error))? {
         let stage = entry.map_err(|error| Error::read(folder, &error))?.path();
-        if stage.join("checkpoints").is_dir() {
+        if stage.join(CHECKPOINTS).is_dir() {
             remove_file(&stage.join(MEMORY))?;
             remove_file(&stage.join(WORDS))?;
         }
@@ -553,7 +551,7 @@ fn refuse_differences(folder: &Path, config: &Path, resolved: &Resolved) -> Resu
 
 /// What is to be said if the run was on another device or version before.
 fn moved(folder: &Path, now: &Environment) -> Option<String> {
-    let text = fs::read(folder.join("env.json")).ok()?;
+    let text = fs::read(folder.join(ENVIRONMENT)).ok()?;
     let before: Environment = serde_json::from_slice(&text).ok()?;
     let changes = [("device", &before.device, &now.device), ("rxlt", &before.rxlt, &now.rxlt)];
     let (what, before, now) = changes.into_iter().find(|(_, before, now)| before != now)?;

@@ -2,6 +2,7 @@
 
 pub mod budget;
 mod experiment;
+pub mod files;
 pub mod fit;
 pub mod folder;
 pub mod full;
@@ -11,4 +12,4 @@ pub mod plan;
 pub mod progress;
 pub(crate) mod space;
 
-pub use experiment::{MethodResult, OVERLAP, Outcome, run};
+pub use experiment::{MethodResult, Outcome, run};

@@ -12,6 +12,7 @@ use super::arms::{Arm, balanced};
 use crate::{
     error::{Error, Result, did_you_mean},
     recipe::{MLM, Resolved, SCHEMA},
+    run::files::MODEL,
     tasks::sha256,
 };
 
@@ -218,7 +219,7 @@ impl Design {
         let mut recipe = self.recipe(&format!("{}-{task}", self.name), seed, stage);
         if let Some(Intermediate { resolved, folder }) = &before {
             let method = resolved.recipe.last_task()?.map(|_| &resolved.recipe.methods[0]);
-            let model = folder.join(resolved.recipe.stage_name(0, method)).join("model");
+            let model = folder.join(resolved.recipe.stage_name(0, method)).join(MODEL);
             let model = Table::from_iter([("path".to_owned(), Value::String(model.display().to_string()))]);
             recipe.insert("model".into(), Value::Table(model));
         }
