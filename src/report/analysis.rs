@@ -344,6 +344,8 @@ pub struct Correlation {
     pub high: f64,
     /// Whether the languages' gains in any other order go with distance as much.
     pub permutation: Option<Permutation>,
+    /// The p-value of that after Holm's correction over the methods.
+    pub p_holm: Option<f64>,
     /// How many languages.
     pub languages: usize,
     /// Intercept and slope of the line of least squares.
@@ -433,6 +435,7 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
     let mut analyzed: Vec<MethodAnalysis> =
         methods.iter().enumerate().map(|(m, (name, cells))| desk.method(name, cells, against(m))).collect();
     let families = correct_families(&mut analyzed);
+    correct_correlations(&mut analyzed);
     Ok(Analysis {
         task: study.task.name,
         metric: study.metric,
@@ -554,11 +557,13 @@ impl Desk<'_> {
         });
         let drawn: Vec<(Vec<f64>, Vec<f64>)> = drawn.collect();
         let [low, high] = interval(&drawn.iter().map(|(x, y)| spearman(x, y)).collect::<Vec<f64>>());
+        let permutation = permutation_of_pairs(&x, &y, spearman, self.options.seed);
         Some(Correlation {
             rho: spearman(&x, &y),
             low,
             high,
-            permutation: permutation_of_pairs(&x, &y, spearman, self.options.seed),
+            permutation,
+            p_holm: permutation.map(|permutation| permutation.p),
             languages: columns.len(),
             line: line(&x, &y),
             band: band(&x, &drawn),
@@ -797,6 +802,16 @@ fn correct_families(methods: &mut [MethodAnalysis]) -> Vec<(Kind, usize)> {
         (kind, correct(measures.filter(|one| one.kind == kind).filter_map(|one| one.gain.as_mut())))
     };
     Kind::ALL.map(family).into()
+}
+
+/// Holm's correction of the correlations with distance, over all methods.
+fn correct_correlations(methods: &mut [MethodAnalysis]) {
+    let correlations = methods.iter_mut().filter_map(|method| method.correlation.as_mut());
+    let mut p: Vec<&mut f64> = correlations.filter_map(|correlation| correlation.p_holm.as_mut()).collect();
+    let corrected = holm(&p.iter().map(|p| **p).collect::<Vec<f64>>());
+    for (p, corrected) in p.iter_mut().zip(corrected) {
+        **p = corrected;
+    }
 }
 
 fn mean_grid(study: &Study, cells: &[usize]) -> Option<Vec<Vec<Option<f64>>>> {

@@ -459,13 +459,19 @@ fn methods(analysis: &Analysis) -> Table {
 
 /// How gains go with distance, a row for each method.
 fn correlations(analysis: &Analysis) -> Table {
-    let headings = ["ρ", "95 % interval", "p", "languages"].map(Column::numbers);
+    let headings = ["ρ", "95 % interval", "p", "Holm", "languages"].map(Column::numbers);
     let mut table = Table::new([Column::words("method")].into_iter().chain(headings));
     for method in &analysis.methods {
         let Some(c) = method.correlation.as_ref().filter(|c| c.rho.is_finite()) else { continue };
         let range = format!("[{}, {}]", number(c.low), number(c.high));
         let p = c.permutation.map_or(NOTHING.into(), |permutation| permutation_p(&permutation, ""));
-        table = table.row([method.name.clone(), number(c.rho), range, p, c.languages.to_string()]);
+        // What is corrected of a bound is a bound.
+        let corrected = c.permutation.zip(c.p_holm).map(|(permutation, p)| match permutation.is_floor() {
+            true => format!("≤ {}", at_most(p)),
+            false => p_value(p),
+        });
+        let corrected = corrected.unwrap_or(NOTHING.into());
+        table = table.row([method.name.clone(), number(c.rho), range, p, corrected, c.languages.to_string()]);
     }
     table
 }
@@ -474,12 +480,15 @@ fn distances(analysis: &Analysis, document: &mut Document) {
     if analysis.methods.iter().all(|method| method.correlation.is_none()) {
         return;
     }
+    let tested = |method: &&MethodAnalysis| method.correlation.as_ref().is_some_and(|c| c.p_holm.is_some());
+    let tests = analysis.methods.iter().filter(tested).count();
     document.heading("Gain and distance");
     document.text(format!("Distance: {}.", analysis.distance));
     document.table(
         format!(
             "ρ: Spearman's rank correlation of gain and distance over languages; its interval and the band of plots are of \
-             {} over languages, items and seeds; p: of the gains in other orders",
+             {} over languages, items and seeds; p: of the gains in other orders; Holm: corrected over the {tests} of this \
+             table",
             analysis.resampling
         ),
         correlations(analysis),

@@ -252,7 +252,7 @@ impl Task {
                 before => format!("{name}({})", before + 1),
             };
             stems.push(name);
-            let (layout, parts) = (self.layout_for(path), vec![path.clone()]);
+            let (layout, parts) = (self.layout_for(path)?, vec![path.clone()]);
             let found = Found { layout, parts, stem, path: path.clone(), is_of_one: true };
             let next = self.read(&found, language, labels)?;
             all = Some(match all {
@@ -264,18 +264,23 @@ impl Task {
     }
 
     /// The layout whose files end like this one; the first where none does, in the format that the name says.
-    fn layout_for(&self, path: &Path) -> &'static Layout {
+    fn layout_for(&self, path: &Path) -> Result<&'static Layout> {
         let same_ending = |layout: &&Layout| {
             layout.files.iter().any(|(_, pattern)| Path::new(pattern).extension() == path.extension())
         };
-        let first = &self.layouts[0];
+        let first = self.layouts.first().ok_or_else(|| {
+            let (name, path) = (self.name, path.display());
+            Error::Usage(format!(
+                "{name} has no files, its data are generated: expected a task with the layout of {path}"
+            ))
+        })?;
         let other = format::of_path_for(path, self.kind).filter(|format| format.is_for(self.kind));
-        self.layouts.iter().find(same_ending).unwrap_or_else(|| match other {
+        Ok(self.layouts.iter().find(same_ending).unwrap_or_else(|| match other {
             Some(format) if format.has_columns() == first.format.has_columns() => {
                 Box::leak(Box::new(Layout { format, files: &[], ..*first }))
             }
             _ => first,
-        })
+        }))
     }
 
     /// Where the files may lie: the folder's subfolder named like the task, then the folder itself.
@@ -374,7 +379,7 @@ impl Task {
         if !input::is_there(path) {
             return Ok(Vec::new());
         }
-        let layout = self.layout_for(path);
+        let layout = self.layout_for(path)?;
         if let Some(languages) = layout.format.languages_inside(path) {
             return languages;
         }
