@@ -349,6 +349,8 @@ fn models_are_used_as_they_were_trained(folder: &Path) {
     fs::write(folder.join("in.tsv"), "A dog runs.\n").unwrap();
     check(folder, &predict, 65, &["in.tsv: expected pairs of sentences as in demo", "found single sentences"]);
 
+    texts_are_perturbed_and_models_averaged(folder);
+
     // An exported model knows what it was trained on; nothing is exported onto itself.
     check(folder, &["export", "--model", model, "--output", "half"], 0, &[]);
     assert_eq!(fs::read_to_string(folder.join("half/rxlt.json")).unwrap(), record);
@@ -356,6 +358,31 @@ fn models_are_used_as_they_were_trained(folder: &Path) {
     check(folder, &["export", "--model", model, "--output", "half", "--force"], 0, &[]);
     let own = ["export", "--model", model, "--output", "out/2-demo-adv/model", "--force"];
     check(folder, &own, 73, &["is read by this command; name another folder"]);
+}
+
+/// Test texts in other words, and the mean of two models, of the run in `out`.
+fn texts_are_perturbed_and_models_averaged(folder: &Path) {
+    let rows = |path: &str| -> Vec<serde_json::Value> {
+        let text = fs::read_to_string(folder.join(path)).unwrap();
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+    };
+    let eval = ["eval", "--task", "demo", "--data", "demo", "--languages", "de", "--model"];
+    let typos = ["out/2-demo-adv", "--perturb", "typos:0.5", "--output", "typos"];
+    check(folder, &[&eval[..], &typos].concat(), 0, &["600"]);
+    let (plain, typos) = (rows("p/test-de.jsonl"), rows("typos/test-de.jsonl"));
+    let changed = plain.iter().zip(&typos).filter(|(a, b)| a["probabilities"] != b["probabilities"]).count();
+    assert!(plain.len() == 600 && typos.len() == 600 && changed > 300, "{changed} of 600 changed");
+    let record = fs::read_to_string(folder.join("typos/perturbed.json")).unwrap();
+    assert!(record.contains("\"typos:0.5\"") && record.contains("\"de\""), "{record}");
+    let switched = ["out/2-demo-adv", "--perturb", "code-switch:de:0.5"];
+    check(folder, &[&eval[..], &switched].concat(), 2, &["expected --dictionary de=FILE"]);
+
+    let average = ["model", "average", "out/2-demo-standard", "out/2-demo-adv", "--output", "mean"];
+    check(folder, &average, 0, &[]);
+    check(folder, &["model", "show", "mean"], 0, &["trained on   demo"]);
+    check(folder, &[&eval[..], &["mean"]].concat(), 0, &["600"]);
+    check(folder, &average, 73, &["mean: it is there already", "--force"]);
+    check(folder, &["model", "average", "out/2-demo-adv", "out/2-demo-adv", "--output", "m"], 2, &["named twice"]);
 }
 
 #[cfg(unix)]
@@ -388,6 +415,23 @@ fn a_signal_saves_and_the_run_ends_as_if_never_stopped() {
     let weights =
         |output: &str| fs::read(folder.path().join(output).join("2-demo-adv/model/model.safetensors")).unwrap();
     assert!(weights("whole") == weights("parts"), "the weights differ");
+}
+
+/// `augment --perturb`, by slips and by a dictionary.
+#[test]
+fn augmentation_puts_texts_into_other_words() {
+    let folder = folder();
+    fs::write(folder.path().join("in.tsv"), "a dog runs home\tthe dog runs\tentailment\n").unwrap();
+    fs::write(folder.path().join("en-de.txt"), "dog hund\n").unwrap();
+    let perturb = |task, how: &[&'static str]| -> Vec<&'static str> {
+        [&["augment", "--task", task, "--input", "in.tsv", "--copies", "2", "--perturb"][..], how].concat()
+    };
+    let slips = check(folder.path(), &perturb("xnli", &["typos:1"]), 0, &["\tentailment\n"]);
+    assert!(slips.lines().count() == 2 && !slips.contains("a dog runs home"), "{slips}");
+    let switched = perturb("xnli", &["code-switch:de:1", "--dictionary", "de=en-de.txt"]);
+    assert_eq!(check(folder.path(), &switched, 0, &[]), "a hund runs home\tthe hund runs\tentailment\n".repeat(2));
+    check(folder.path(), &perturb("demo", &["typos:1"]), 2, &["demo has no files", "in.tsv"]);
+    check(folder.path(), &perturb("xnli", &["typos:2"]), 2, &["a share above 0, up to 1"]);
 }
 
 #[test]

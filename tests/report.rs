@@ -14,7 +14,7 @@ use rxlt::{
         changes::changes,
         document::{full, to_csv},
         runs::Study,
-        statistics::{mcnemar, mean, standard_deviation},
+        statistics::{holm, mcnemar, mean, standard_deviation},
     },
     rng::Rng,
 };
@@ -150,6 +150,24 @@ fn right(path: &Path) -> BTreeMap<String, bool> {
     let text = fs::read_to_string(path).unwrap();
     let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
     lines.map(|line| (line["id"].as_str().unwrap().to_owned(), line["label"] == line["prediction"])).collect()
+}
+
+/// What gains have to do with distance is tested for each method, and corrected over all that stand in the table.
+#[test]
+fn correlations_with_distance_are_corrected_over_methods() {
+    let folder = tempfile::tempdir().unwrap();
+    let second = Run { recipe: "b", ..ADV };
+    let third = Run { recipe: "c", accuracy: STANDARD.accuracy, ..ADV };
+    let runs = [&STANDARD, &ADV, &second, &third];
+    let seeds = |run: &&Run| [1, 2].map(|seed| Run { seed, ..(*run).clone() });
+    let paths = write_all(folder.path(), &runs.iter().flat_map(seeds).collect::<Vec<Run>>());
+    let analysis = analysis(&paths, Options::default());
+    let correlations = || analysis.methods.iter().filter_map(|method| method.correlation.as_ref());
+    let p: Vec<f64> = correlations().map(|found| found.permutation.unwrap().p).collect();
+    let corrected: Vec<f64> = correlations().map(|found| found.p_holm.unwrap()).collect();
+    assert_eq!((p.len(), &corrected), (3, &holm(&p)));
+    assert!(p.iter().zip(&corrected).any(|(p, corrected)| corrected > p), "{p:?} {corrected:?}");
+    assert!(words(&full(&analysis).to_text()).contains("Holm: corrected over the 3 of this table"));
 }
 
 #[test]
