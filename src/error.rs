@@ -54,6 +54,23 @@ impl Error {
         }
     }
 
+    /// The failure of another process by its exit code; [`Error::Io`] where it is none of ours.
+    pub fn with_code(code: Option<u8>, message: String) -> Error {
+        match code {
+            Some(2) => Error::Usage(message),
+            Some(3) => Error::Diverged(message),
+            Some(4) => Error::Mismatch(message),
+            Some(65) => Error::Data(message),
+            Some(66) => Error::Missing(message),
+            Some(69) => Error::Device(message),
+            Some(73) => Error::Output(message),
+            Some(75) => Error::Stopped(message),
+            Some(77) => Error::Denied(message),
+            Some(78) => Error::Config(message),
+            _ => Error::Io(message),
+        }
+    }
+
     /// A failed read: [`Error::Missing`] where the file is not there, [`Error::Io`] otherwise.
     pub fn read(path: &Path, error: &io::Error) -> Error {
         let message = format!("cannot read {}: {error}", path.display());

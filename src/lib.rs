@@ -109,6 +109,7 @@ pub mod data;
 pub mod measure;
 pub mod run;
 pub mod report;
+pub mod sweep;
 pub mod score;
 pub mod study;
 pub mod bench;

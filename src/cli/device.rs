@@ -70,7 +70,40 @@ impl Chosen {
     }
 }
 
+/// What there is for several runs at once.
+pub enum Room {
+    /// The processor, whose threads they share.
+    Processor,
+    /// One adapter that was named.
+    Named,
+    /// The numbers of the GPUs that `auto` chooses from.
+    Gpus(Vec<usize>),
+}
+
 impl DeviceArgs {
+    /// What there is for several runs at once, found without opening it.
+    pub fn room(&self) -> Room {
+        let from_environment = || std::env::var("RXLT_DEVICE").ok().filter(|name| !name.is_empty());
+        match self.which.device.clone().or_else(from_environment) {
+            _ if self.which.backend == Backend::Cpu => return Room::Processor,
+            Some(name) if name.eq_ignore_ascii_case("cpu") => return Room::Processor,
+            Some(_) => return Room::Named,
+            None => {}
+        }
+        let adapters = Gpu::adapters();
+        let of_kind = |kind| {
+            let own = |adapter: &Adapter| adapter.kind == kind && adapter.duplicate_of.is_none();
+            adapters.iter().enumerate().filter(|(_, one)| own(one)).map(|(number, _)| number).collect::<Vec<usize>>()
+        };
+        let found = [Kind::Discrete, Kind::Integrated].map(of_kind).into_iter().find(|numbers| !numbers.is_empty());
+        found.map_or(Room::Processor, Room::Gpus)
+    }
+
+    /// Whether kernels are chosen by timing them.
+    pub fn is_autotuned(&self) -> bool {
+        self.autotune != Autotune::Off
+    }
+
     /// Opens the device asked for, or the best.
     pub fn open(&self) -> Result<Chosen> {
         let chosen = self.which.open(self.precision)?;

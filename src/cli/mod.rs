@@ -12,6 +12,7 @@ mod dry_run;
 mod eval;
 mod export;
 mod flips;
+mod jobs;
 mod kit;
 mod log;
 mod model;
@@ -24,7 +25,9 @@ mod run;
 mod score;
 mod searched;
 mod study;
+mod sweep;
 mod task;
+mod together;
 
 use std::io::{self, Write};
 
@@ -80,6 +83,7 @@ enum Command {
     Devices(device::ListArgs),
     Doctor(doctor::Args),
     Recipe(recipe::Args),
+    Sweep(sweep::Args),
     Task(task::Args),
     Model(model::Args),
     #[command(hide = true)] // scripts/kit/run.sh calls it
@@ -107,6 +111,7 @@ impl Cli {
             Command::Devices(args) => device::list(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),
+            Command::Sweep(args) => sweep::run(&args),
             Command::Task(args) => task::run(&args, network),
             Command::Model(args) => model::run(&args, network),
             Command::Kit(args) => kit::run(&args),

@@ -235,7 +235,7 @@ impl Shown {
                 (self.file, self.size, self.said) = (file.to_owned(), size, Instant::now());
                 match self.mode {
                     Mode::Bar => self.bar = Some(bar_of(file, size)),
-                    Mode::Plain => tell(&format!("fetching {file} of {name}, {}", Bytes(size))),
+                    Mode::Plain | Mode::Lines => tell(&format!("fetching {file} of {name}, {}", Bytes(size))),
                     Mode::Silent => {}
                 }
             }

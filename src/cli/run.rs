@@ -14,8 +14,10 @@ use signal_hook::{
 use super::{
     device::{Chosen, DeviceArgs},
     dry_run::dry_run,
+    jobs::Jobs,
     named::{self, Network},
     print, tell,
+    together::{self, Left, Seed},
 };
 use crate::{
     error::{Error, Result},
@@ -96,8 +98,18 @@ pub struct Args {
     #[arg(long)]
     dry_run: bool,
     /// How progress is shown on stderr; auto is a bar on a terminal, else a line every 30 seconds.
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_enum, default_value = "auto", overrides_with = "progress")]
     progress: Show,
+    /// Run so many seeds at once (and methods, where there are fewer seeds and one stage), each in a process of its own
+    /// with its share of the threads, or a GPU of its own; auto: as many as there are threads or GPUs. Results are the
+    /// same. Each takes the memory of a run, and --memory-limit is for each.
+    #[arg(long, value_name = "N|auto")]
+    jobs: Option<Jobs>,
+    /// What a child of --jobs does.
+    #[arg(long, hide = true)]
+    only_seed: Option<u64>,
+    #[arg(long, hide = true, requires = "only_seed")]
+    only_method: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -105,6 +117,8 @@ pub(super) enum Show {
     Auto,
     Bar,
     Plain,
+    #[value(hide = true)] // what a child says to its parent
+    Lines,
     None,
 }
 
@@ -114,12 +128,26 @@ impl Show {
             Show::Auto => Mode::auto(),
             Show::Bar => Mode::Bar,
             Show::Plain => Mode::Plain,
+            Show::Lines => Mode::Lines,
             Show::None => Mode::Silent,
         }
     }
 }
 
 impl Args {
+    /// What a grid gives to each of its runs, read as this command reads it.
+    pub(super) fn try_of(arguments: &[String]) -> Result<Args, clap::Error> {
+        let command = <Args as clap::Args>::augment_args(clap::Command::new("rxlt run"));
+        let given =
+            command.try_get_matches_from(["rxlt run"].into_iter().chain(arguments.iter().map(String::as_str)))?;
+        <Args as clap::FromArgMatches>::from_arg_matches(&given)
+    }
+
+    /// The device asked for.
+    pub(super) fn device(&self) -> &DeviceArgs {
+        &self.device
+    }
+
     fn conditions(&self) -> Conditions {
         Conditions { memory_limit: self.memory_limit, on_full: self.on_full }
     }
@@ -129,11 +157,22 @@ impl Args {
 pub fn run(args: &Args, network: Network) -> Result<()> {
     let mut resolved = resolve(args)?;
     check_paths(&resolved, network)?;
+    let signals = match (args.jobs, args.only_seed) {
+        (Some(jobs), None) if !args.dry_run => {
+            named::pin(&mut resolved.recipe, network)?;
+            let signals = stop_on_signals()?;
+            match together::run(&seeds_of(args, &resolved)?, jobs, &args.device, &signals.0, args.progress.mode())? {
+                Left::Report(done, verdict) => return report_on(&done, verdict),
+                Left::Run => Some(signals),
+            }
+        }
+        _ => None,
+    };
     let chosen = args.device.open()?;
     named::pin(&mut resolved.recipe, network)?;
-    let seeds = resolved.by_seed();
+    let seeds = seeds_of(args, &resolved)?;
     if args.dry_run {
-        return dry_run(&seeds[0], &chosen, args.memory_limit);
+        return dry_run(&seeds[0].0, &chosen, args.memory_limit);
     }
     let progress = Progress::new(args.progress.mode());
     progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
@@ -145,14 +184,45 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     if resolved.recipe.name == recipe::DEMO {
         announce_demo(&resolved, &progress);
     }
-    let (stop, place) = stop_on_signals()?;
-    if let [only] = &seeds[..] {
-        let path = args.output.clone().unwrap_or_else(|| default_output(only));
-        let folder = open(only, &path, &chosen, &progress)?;
+    let (stop, place) = signals.map_or_else(stop_on_signals, Ok)?;
+    if let [(only, path)] = &seeds[..] {
+        let folder = open(only, path, &chosen, &progress)?;
         *lock(&place) = Some(path.clone());
-        return show(&work(only, &chosen, &folder, &progress, &stop, args.conditions())?, &path);
+        return show(&work(only, &chosen, &folder, &progress, &stop, args.conditions())?, path);
     }
     run_seeds(args, &seeds, &chosen, &progress, &stop, &place)
+}
+
+/// The seeds to run, each with its folder; of a child of `--jobs` its own alone, perhaps with one method.
+fn seeds_of(args: &Args, resolved: &Resolved) -> Result<Vec<Seed>> {
+    let seeds = resolved.by_seed();
+    let n = seeds.len();
+    let in_output = |seed: u64, output: &PathBuf| if n == 1 { output.clone() } else { output.join(format!("s{seed}")) };
+    let place = |one: &Resolved| {
+        args.output.as_ref().map_or_else(|| default_output(one), |output| in_output(one.recipe.seed, output))
+    };
+    let mut seeds: Vec<Seed> = seeds.into_iter().map(|one| (one.clone(), place(&one))).collect();
+    let Some(seed) = args.only_seed else { return Ok(seeds) };
+    seeds.retain(|(one, _)| one.recipe.seed == seed);
+    if let Some(name) = &args.only_method {
+        for (one, path) in &mut seeds {
+            let unknown = || Error::Usage(format!("--only-method {name}: the recipe has no such method"));
+            *path = together::part(path, name);
+            *one = one.with_method(one.recipe.methods.iter().find(|method| method.name == *name).ok_or_else(unknown)?);
+        }
+    }
+    match seeds.is_empty() {
+        true => Err(Error::Usage(format!("--only-seed {seed}: the recipe has no such seed"))),
+        false => Ok(seeds),
+    }
+}
+
+/// Reports on those that are done, and says what became of the others.
+fn report_on(done: &[PathBuf], verdict: Result<()>) -> Result<()> {
+    if !done.is_empty() && !matches!(verdict, Err(Error::Stopped(_))) {
+        print(&report::summary(done)?)?;
+    }
+    verdict
 }
 
 /// Runs the seeds one after the other, those that are done already passed over, and reports on all.
@@ -160,17 +230,15 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
 /// A seed that diverges is a result: the others run all the same, and its error is returned at the end.
 fn run_seeds(
     args: &Args,
-    seeds: &[Resolved],
+    seeds: &[Seed],
     chosen: &Chosen,
     progress: &Progress,
     stop: &Stop,
     place: &Place,
 ) -> Result<()> {
     let (mut done, mut diverged) = (Vec::new(), None);
-    for resolved in seeds {
-        let in_output = |output: &PathBuf| output.join(format!("s{}", resolved.recipe.seed));
-        let path = args.output.as_ref().map_or_else(|| default_output(resolved), in_output);
-        let folder = open(resolved, &path, chosen, progress)?;
+    for (resolved, path) in seeds {
+        let folder = open(resolved, path, chosen, progress)?;
         *lock(place) = Some(path.clone());
         if folder.status() == Some(Status::Done) && folder.metrics()?.is_some() {
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
@@ -185,12 +253,9 @@ fn run_seeds(
             }
             Err(error) => return Err(error),
         }
-        done.push(path);
+        done.push(path.clone());
     }
-    if !done.is_empty() {
-        print(&report::summary(&done)?)?;
-    }
-    diverged.map_or(Ok(()), Err)
+    report_on(&done, diverged.map_or(Ok(()), Err))
 }
 
 /// Opens the run's folder, and says what was found there.

@@ -497,6 +497,20 @@ impl Resolved {
         self.recipe.seeds.iter().map(one).collect()
     }
 
+    /// The same recipe with this of its methods alone.
+    pub fn with_method(&self, method: &Method) -> Resolved {
+        let recipe = Recipe { methods: vec![method.clone()], ..self.recipe.clone() };
+        let mut one = Resolved { recipe, sources: BTreeMap::new() };
+        let place = self.recipe.methods.iter().position(|other| other == method).unwrap_or_default();
+        let moved = |key: &str| match key.strip_prefix("methods.") {
+            Some(rest) => rest.strip_prefix(&format!("{place}.")).map(|rest| format!("methods.0.{rest}")),
+            None => Some(key.to_owned()),
+        };
+        let sources = self.sources.iter().filter_map(|(key, source)| Some((moved(key)?, source.clone())));
+        one.sources = sources.collect();
+        one
+    }
+
     /// The recipe as TOML, with every value written out.
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.recipe).expect("a recipe is numbers, strings and tables of them")

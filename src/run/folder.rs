@@ -234,6 +234,22 @@ impl RunFolder {
         Ok(n_damaged)
     }
 
+    /// Takes over a stage that was run in a folder of its own, which is removed: the stage's folder and its events.
+    pub fn adopt(&self, other: &Path, stage: &str) -> Result<()> {
+        let _lock = lock(other)?;
+        let (from, to) = (other.join(stage), self.path.join(stage));
+        if from.exists() && !to.exists() {
+            // Whoever was killed here before may have taken the events alone.
+            self.rewind_log(stage, 0)?;
+            let path = other.join(LOG);
+            let events = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            log.write_all(&events).map_err(|error| Error::write(&self.path.join(LOG), &error))?;
+            fs::rename(&from, &to).map_err(|error| Error::write(&to, &error))?;
+        }
+        fs::remove_dir_all(other).map_err(|error| Error::write(other, &error))
+    }
+
     fn write_json(&self, name: &str, value: &Value) -> Result<()> {
         write_json(&self.path.join(name), value)
     }
@@ -430,6 +446,37 @@ pub fn pause(folder: &Path) {
     }
 }
 
+/// How a run's folder is found by somebody who only looks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Look {
+    /// There is no folder, or nothing was begun in it.
+    Nothing,
+    /// A process holds it: which, on what host, since when.
+    Held(String),
+    /// Nobody is at work; what was said of it last.
+    Left(Status),
+}
+
+/// Looks at a run's folder without changing it.
+pub fn look(folder: &Path) -> Look {
+    let text = fs::read(folder.join(STATUS)).ok();
+    let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
+    let status = value.and_then(|value| Status::deserialize(&value["status"]).ok());
+    if status == Some(Status::Done) && folder.join("metrics.json").is_file() {
+        return Look::Left(Status::Done);
+    }
+    let path = folder.join(LOCK);
+    // A lock that is tried is held for a moment; `lock` waits that long.
+    let is_held = File::open(&path).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
+    match (is_held, status) {
+        (true, _) => Look::Held(fs::read_to_string(&path).unwrap_or_default().trim().to_owned()),
+        // Who says that it is done and has no results was killed in between.
+        (false, Some(Status::Done)) => Look::Left(Status::Running),
+        (false, Some(status)) => Look::Left(status),
+        (false, None) => Look::Nothing,
+    }
+}
+
 /// Makes the folder; one that holds other things is refused.
 fn create(path: &Path) -> Result<()> {
     fs::create_dir_all(path).map_err(|error| cannot_create(path, &error))?;
@@ -505,7 +552,7 @@ fn lock(folder: &Path) -> Result<File> {
     let path = folder.join(LOCK);
     let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
     let file = open.map_err(|error| cannot_create(&path, &error))?;
-    match file.try_lock() {
+    match patiently(&file) {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => {
             let holder = fs::read_to_string(&path).unwrap_or_default();
@@ -518,6 +565,17 @@ fn lock(folder: &Path) -> Result<File> {
             path.display()
         ))),
     }
+}
+
+/// Tries for a tenth of a second: who only looks whether the lock is held lets go at once.
+fn patiently(file: &File) -> std::result::Result<(), TryLockError> {
+    for _ in 0..4 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(25)),
+            other => return other,
+        }
+    }
+    file.try_lock()
 }
 
 /// Writes into the lock who holds it.
@@ -554,8 +612,18 @@ fn moved(folder: &Path, now: &Environment) -> Option<String> {
     let text = fs::read(folder.join(ENVIRONMENT)).ok()?;
     let before: Environment = serde_json::from_slice(&text).ok()?;
     let changes = [("device", &before.device, &now.device), ("rxlt", &before.rxlt, &now.rxlt)];
-    let (what, before, now) = changes.into_iter().find(|(_, before, now)| before != now)?;
+    // On the processor the number of threads does not change a bit.
+    let (what, before, now) =
+        changes.into_iter().find(|(_, before, now)| without_threads(before) != without_threads(now))?;
     Some(format!("the run began on {what} {before} and goes on with {now}: not bit-exact from here"))
+}
+
+/// A device's name without how many threads the processor computes with: `cpu (2 threads, f32)`.
+fn without_threads(device: &str) -> String {
+    match device.strip_prefix("cpu (").and_then(|rest| rest.split_once(" threads, ")) {
+        Some((_, precision)) => format!("cpu ({precision}"),
+        None => device.to_owned(),
+    }
 }
 
 fn settled(left: &Path) -> String {

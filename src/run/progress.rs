@@ -1,13 +1,14 @@
 //! How far a run has come, on stderr: a bar on a terminal, elsewhere a line now and then.
 
 use std::{
+    collections::BTreeMap,
     fmt::Display,
     io::{self, IsTerminal, Write},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
 /// Time between two plain lines.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -19,11 +20,18 @@ pub enum Mode {
     Bar,
     /// A line every thirty seconds.
     Plain,
+    /// A line every second, for another process that shows it.
+    Lines,
     /// Not at all; notes are silent too.
     Silent,
 }
 
 impl Mode {
+    /// Time between two lines.
+    fn pause(self) -> Duration {
+        if self == Mode::Lines { Duration::from_secs(1) } else { PAUSE }
+    }
+
     /// A bar where stderr is a terminal that can draw one, else lines.
     pub fn auto() -> Mode {
         let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
@@ -116,8 +124,8 @@ impl Progress {
                 bar.set_position(step.step);
                 bar.set_message(text);
             }
-            Mode::Plain => {
-                let due = state.said.is_none_or(|said| now - said >= PAUSE) || step.step == step.total;
+            Mode::Plain | Mode::Lines => {
+                let due = state.said.is_none_or(|said| now - said >= self.mode.pause()) || step.step == step.total;
                 if due {
                     state.said = Some(now);
                     let left = state.pace.left(step.total - step.step.min(step.total));
@@ -148,9 +156,9 @@ impl Progress {
                 bar.set_message("languages");
                 bar.set_position(n);
             }
-            Mode::Plain => {
+            Mode::Plain | Mode::Lines => {
                 let now = Instant::now();
-                if n == total || state.said.get_or_insert(now).elapsed() >= PAUSE {
+                if n == total || state.said.get_or_insert(now).elapsed() >= self.mode.pause() {
                     state.said = Some(now);
                     say(&format!("{what} {n}/{total} languages"));
                 }
@@ -191,6 +199,83 @@ impl Progress {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Runs side by side: a row for each that is at work, drawn over on a terminal, elsewhere a table now and then.
+#[derive(Debug)]
+pub struct Board {
+    mode: Mode,
+    labels: Vec<String>,
+    rows: Mutex<Rows>,
+}
+
+#[derive(Debug)]
+struct Rows {
+    bars: MultiProgress,
+    /// Those that have begun and not ended, with what each said last.
+    at_work: BTreeMap<usize, (String, Option<ProgressBar>)>,
+    n_ended: usize,
+    said: Instant,
+}
+
+impl Board {
+    /// Nothing has begun yet.
+    pub fn new(mode: Mode, labels: Vec<String>) -> Board {
+        let rows = Rows { bars: MultiProgress::new(), at_work: BTreeMap::new(), n_ended: 0, said: Instant::now() };
+        Board { mode, labels, rows: Mutex::new(rows) }
+    }
+
+    /// What a run said last.
+    pub fn say(&self, row: usize, text: &str) {
+        let mut rows = self.rows();
+        let label = &self.labels[row];
+        if self.mode == Mode::Bar {
+            let Rows { bars, at_work, .. } = &mut *rows;
+            let new = || (String::new(), Some(bars.add(row_of(label))));
+            let (_, bar) = at_work.entry(row).or_insert_with(new);
+            bar.iter().for_each(|bar| bar.set_message(text.to_owned()));
+            return;
+        }
+        rows.at_work.insert(row, (text.to_owned(), None));
+        if self.mode != Mode::Silent && rows.said.elapsed() >= self.mode.pause() {
+            rows.said = Instant::now();
+            let widest = rows.at_work.keys().map(|row| self.labels[*row].chars().count()).max().unwrap_or_default();
+            say(&format!("{} of {} ended", rows.n_ended, self.labels.len()));
+            for (row, (text, _)) in &rows.at_work {
+                say(&format!("  {:widest$}  {text}", self.labels[*row]));
+            }
+        }
+    }
+
+    /// A run ended, and how.
+    pub fn end(&self, row: usize, how: &str) {
+        let mut rows = self.rows();
+        rows.n_ended += 1;
+        let line = format!("{}: {how} ({} of {})", self.labels[row], rows.n_ended, self.labels.len());
+        if let Some((_, Some(bar))) = rows.at_work.remove(&row) {
+            bar.finish_and_clear();
+        }
+        match self.mode {
+            Mode::Silent => {}
+            Mode::Bar => rows.bars.suspend(|| say(&line)),
+            Mode::Plain | Mode::Lines => say(&line),
+        }
+    }
+
+    /// Leaves the terminal as it was.
+    pub fn finish(&self) {
+        let rows = self.rows();
+        rows.at_work.values().filter_map(|(_, bar)| bar.as_ref()).for_each(ProgressBar::finish_and_clear);
+    }
+
+    fn rows(&self) -> MutexGuard<'_, Rows> {
+        self.rows.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn row_of(label: &str) -> ProgressBar {
+    let style = ProgressStyle::with_template("{prefix}  {wide_msg}").expect("the template is right");
+    ProgressBar::new_spinner().with_style(style).with_prefix(label.to_owned())
 }
 
 impl State {

@@ -1,0 +1,114 @@
+//! The seeds of a recipe, or its methods too, as child processes side by side.
+//!
+//! A child is the same command for one seed. Where there are fewer seeds than places, and nothing but the model given
+//! comes before the methods, each method is run in a folder of its own inside the run's, and taken over when all are done.
+
+use std::{
+    ffi::OsString,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use super::{
+    device::DeviceArgs,
+    jobs::{self, Jobs},
+};
+use crate::{
+    error::{Error, Result},
+    recipe::Resolved,
+    run::{
+        folder::{Environment, RunFolder},
+        progress::{Board, Mode},
+    },
+    stop::Stop,
+    sweep::jobs::{End, Job, run_side_by_side, verdict},
+};
+
+/// Where the methods of a run are while they are run apart.
+const PARTS: &str = ".parts";
+
+/// A seed and its folder.
+pub(super) type Seed = (Resolved, PathBuf);
+
+/// What is left to do.
+pub(super) enum Left {
+    /// The seeds in these folders are done; of the others the verdict tells.
+    Report(Vec<PathBuf>, Result<()>),
+    /// The one seed has to be run, or to be put together from its methods, by this process.
+    Run,
+}
+
+/// The folder of a method that is run apart.
+pub(super) fn part(folder: &Path, method: &str) -> PathBuf {
+    folder.join(PARTS).join(method)
+}
+
+/// Runs them.
+pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, mode: Mode) -> Result<Left> {
+    let n_methods = seeds.iter().map(|(resolved, _)| resolved.recipe.methods.len()).sum();
+    let slots = jobs::slots(jobs, device, n_methods)?;
+    let is_apart = slots.len() > seeds.len() && seeds.iter().all(|seed| can_be_parted(seed, device));
+    let work = |jobs: &[Job]| {
+        let board = Board::new(mode, jobs.iter().map(|job| job.label.clone()).collect());
+        run_side_by_side(jobs, &slots[..slots.len().min(jobs.len())], stop, &board)
+    };
+    if is_apart {
+        let parts: Vec<Job> = seeds.iter().flat_map(parts_of).collect();
+        verdict(&parts, &work(&parts)?)?;
+        seeds.iter().try_for_each(take_over)?;
+    }
+    if seeds.len() == 1 {
+        return Ok(Left::Run);
+    }
+    let whole: Vec<Job> = seeds.iter().map(|(resolved, _)| job(resolved.recipe.seed, None)).collect();
+    let slots = jobs::slots(jobs, device, whole.len())?;
+    let board = Board::new(mode, whole.iter().map(|job| job.label.clone()).collect());
+    let ends = run_side_by_side(&whole, &slots, stop, &board)?;
+    let done = seeds.iter().zip(&ends).filter(|(_, end)| **end == End::Done).map(|((_, folder), _)| folder.clone());
+    Ok(Left::Report(done.collect(), verdict(&whole, &ends)))
+}
+
+/// Whether the methods of a run can be run apart: they begin with the model given, and nothing of them is there.
+fn can_be_parted((resolved, folder): &Seed, device: &DeviceArgs) -> bool {
+    let recipe = &resolved.recipe;
+    let is_new = !folder.join("config.resolved.toml").exists() || folder.join(PARTS).exists();
+    recipe.stages.len() == 1 && recipe.model.fresh.is_none() && !device.is_autotuned() && is_new
+}
+
+/// The methods that are not done.
+fn parts_of((resolved, folder): &Seed) -> Vec<Job> {
+    let is_done = |stage: &str| folder.join(stage).join("model").exists();
+    let methods = resolved.recipe.methods.iter();
+    let open = methods.filter(|method| !is_done(&resolved.recipe.stage_name(0, Some(method))));
+    open.map(|method| job(resolved.recipe.seed, Some(&method.name))).collect()
+}
+
+/// This command again, for one seed, or one of its methods.
+fn job(seed: u64, method: Option<&str>) -> Job {
+    let own = ["--progress".into(), "lines".into(), "--only-seed".into(), seed.to_string().into()];
+    let method_args = method.into_iter().flat_map(|method| [OsString::from("--only-method"), method.into()]);
+    let args = std::env::args_os().skip(1).chain(own).chain(method_args).collect();
+    Job { label: method.map_or(format!("s{seed}"), |method| format!("s{seed} {method}")), args }
+}
+
+/// Takes the methods of a run that were run apart into its folder, in the order of the recipe.
+fn take_over((resolved, folder): &Seed) -> Result<()> {
+    let parts: Vec<(String, PathBuf)> = resolved
+        .recipe
+        .methods
+        .iter()
+        .map(|method| (resolved.recipe.stage_name(0, Some(method)), part(folder, &method.name)))
+        .filter(|(_, part)| part.exists())
+        .collect();
+    let Some((_, first)) = parts.first() else { return Ok(()) };
+    let path = first.join("env.json");
+    let text = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
+    let environment: Environment = serde_json::from_slice(&text).map_err(|error| {
+        Error::Data(format!("{}: {error}; remove {} to begin anew", path.display(), first.display()))
+    })?;
+    let run = RunFolder::open(folder, resolved, &environment)?;
+    parts.iter().try_for_each(|(stage, part)| run.adopt(part, stage))?;
+    // What is left of it is empty; if not, it is not ours.
+    let _ = fs::remove_dir(folder.join(PARTS));
+    Ok(())
+}

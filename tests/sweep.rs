@@ -1,0 +1,270 @@
+//! Many runs: side by side by `--jobs`, and by grids. Results are those of runs one after the other, bit for bit.
+
+use std::{
+    collections::BTreeMap,
+    fs::{self, File},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+mod harness;
+
+use harness::rxlt;
+
+/// The encoder that the others begin with.
+const TINY: &str = r#"
+name = "tiny"
+languages = ["en"]
+[model.fresh]
+vocab_size = 500
+hidden_size = 16
+num_hidden_layers = 1
+num_attention_heads = 2
+intermediate_size = 32
+max_position_embeddings = 34
+[data]
+folder = "demo"
+[[stages]]
+task = "mlm"
+updates = 1
+max_train_samples = 60
+max_length = 32
+languages = ["en"]
+"#;
+
+/// A recipe that takes seconds.
+const SMALL: &str = r#"
+name = "small"
+languages = ["en", "de"]
+[model]
+path = "tiny/1-mlm/model"
+[data]
+folder = "demo"
+max_eval_samples = 20
+[[stages]]
+task = "demo"
+updates = 6
+batch_size = 8
+max_train_samples = 60
+max_length = 32
+learning_rate = 1e-3
+evaluate_every = 3
+checkpoint_every = 3
+[[methods]]
+standard = {}
+[[methods]]
+adv = { steps = 1 }
+"#;
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("small.toml"), SMALL).unwrap();
+    fs::write(folder.path().join("tiny.toml"), TINY).unwrap();
+    check(folder.path(), &["run", "tiny.toml", "--output", "tiny"], 0);
+    folder
+}
+
+fn run(folder: &Path, args: &[&str]) -> Output {
+    rxlt(folder, args).output().expect("the binary runs")
+}
+
+#[track_caller]
+fn check(folder: &Path, args: &[&str], code: i32) -> (String, String) {
+    let output = run(folder, args);
+    let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("rxlt writes UTF-8");
+    let (out, err) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(code), "{args:?}\nstdout: {out}\nstderr: {err}");
+    (out, err)
+}
+
+/// What a run left, by path; times, hosts and processes are left out.
+fn results(run: &Path) -> BTreeMap<String, Vec<u8>> {
+    const OF_THE_PROCESS: [&str; 4] = ["env.json", "STATUS.json", "LOCK", "memory.json"];
+    let mut found = BTreeMap::new();
+    let mut open = vec![run.to_path_buf()];
+    while let Some(folder) = open.pop() {
+        for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
+            let name = path.file_name().unwrap().to_string_lossy().into_owned();
+            if path.is_dir() {
+                open.push(path);
+            } else if name == "log.jsonl" {
+                let text = fs::read_to_string(&path).unwrap();
+                let lines = text.lines().map(|line| {
+                    let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
+                    event.as_object_mut().unwrap().shift_remove("seconds");
+                    format!("{event}\n")
+                });
+                found.insert(name, lines.collect::<String>().into_bytes());
+            } else if !OF_THE_PROCESS.contains(&name.as_str()) {
+                found.insert(path.strip_prefix(run).unwrap().display().to_string(), fs::read(&path).unwrap());
+            }
+        }
+    }
+    found
+}
+
+#[track_caller]
+fn assert_same(a: &Path, b: &Path) {
+    let (a, b) = (results(a), results(b));
+    assert_eq!(a.keys().collect::<Vec<_>>(), b.keys().collect::<Vec<_>>());
+    assert!(a.contains_key("metrics.json") && a.keys().any(|name| name.ends_with("model.safetensors")));
+    let differ: Vec<_> = a.iter().filter(|(name, bytes)| b[*name] != **bytes).map(|(name, _)| name).collect();
+    assert!(differ.is_empty(), "these differ: {differ:?}");
+}
+
+#[test]
+fn seeds_side_by_side_are_those_one_after_the_other() {
+    let folder = folder();
+    let path = folder.path();
+    let args = |output| ["run", "small.toml", "--set", "seeds=[1,2,3]", "--output", output];
+    let (alone, _) = check(path, &args("alone"), 0);
+    let (together, err) = check(path, &[&args("together")[..], &["--jobs", "2"]].concat(), 0);
+    assert_eq!(together, alone);
+    assert!(err.contains("(3 of 3)") && err.contains("s2: done"), "{err}");
+    for seed in ["s1", "s2", "s3"] {
+        assert_same(&path.join("alone").join(seed), &path.join("together").join(seed));
+    }
+}
+
+#[test]
+fn methods_side_by_side_are_those_one_after_the_other() {
+    let folder = folder();
+    let path = folder.path();
+    let (alone, _) = check(path, &["run", "small.toml", "--output", "alone"], 0);
+    let (together, err) = check(path, &["run", "small.toml", "--output", "together", "--jobs", "2"], 0);
+    assert_eq!(together.replace("together", "alone"), alone);
+    assert!(err.contains("s7 adv: done") && !err.contains("not bit-exact"), "{err}");
+    assert_same(&path.join("alone"), &path.join("together"));
+    assert!(!path.join("together/.parts").exists());
+    // Again: all is done, and nothing is run apart.
+    let (again, err) = check(path, &["run", "small.toml", "--output", "together", "--jobs", "2"], 0);
+    assert!(again == together && err.contains("1-demo-adv is done already"), "{err}");
+}
+
+#[test]
+fn a_seed_that_fails_stops_no_other() {
+    let folder = folder();
+    let path = folder.path();
+    fs::create_dir_all(path.join("out/s2")).unwrap();
+    let lock = File::options().read(true).write(true).create(true).truncate(false).open(path.join("out/s2/LOCK"));
+    let lock = lock.unwrap();
+    lock.lock().unwrap();
+    let args = ["run", "small.toml", "--set", "seeds=[1,2,3]", "--output", "out", "--jobs", "2"];
+    let (out, err) = check(path, &args, 73);
+    assert!(err.contains("error: 1 of 3 failed\nerror: s2: exit status: 73") && err.contains("is in use by"), "{err}");
+    assert!(out.contains("Seeds: standard 1 3;"), "{out}");
+    drop(lock);
+    let (out, _) = check(path, &args, 0);
+    assert!(out.contains("Seeds: standard 1 2 3;") || out.contains("standard 1–3"), "{out}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_signal_stops_all_and_the_same_command_goes_on() {
+    let folder = folder();
+    let path = folder.path();
+    let long = ["updates=400", "evaluate_every=200", "checkpoint_every=200"].map(|set| format!("--set=stages.0.{set}"));
+    let long = [&long[0], &long[1], &long[2], "--set=seeds=[1,2]", "--set=methods=[{standard={}}]"];
+    let args = |output| [&["run", "small.toml", "--jobs", "2", "--output", output][..], &long[..]].concat();
+    let mut command = rxlt(path, &args("parts"));
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let begun = |seed: &str| {
+        let log = path.join("parts").join(seed).join("log.jsonl");
+        fs::read_to_string(log).is_ok_and(|log| log.lines().count() > 10)
+    };
+    while !(begun("s1") && begun("s2")) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    let output = child.wait_with_output().unwrap();
+    let err = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(75), "{err}");
+    assert!(err.contains("stopped on request, 0 of 2 are done") && !err.contains("error"), "{err}");
+    for seed in ["s1", "s2"] {
+        let status = fs::read_to_string(path.join("parts").join(seed).join("STATUS.json")).unwrap();
+        assert!(status.contains("\"paused\"") && status.contains("is saved"), "{status}");
+    }
+    let (parts, _) = check(path, &args("parts"), 0);
+    let (whole, _) = check(path, &args("whole"), 0);
+    assert_eq!(parts, whole);
+    assert_same(&path.join("parts/s1"), &path.join("whole/s1"));
+}
+
+const GRID: &str = r#"
+name = "rates"
+recipes = ["small.toml"]
+methods = ["standard", "adv"]
+seeds = [1, 2]
+arguments = ["--backend", "cpu"]
+[settings]
+"stages.0.learning_rate" = [1e-3]
+"#;
+
+#[test]
+fn a_sweep_is_planned_run_watched_and_collected_by_its_folders() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("grid.toml"), GRID).unwrap();
+    let (out, err) = check(path, &["sweep", "plan", "grid.toml"], 0);
+    assert!(err.contains("4 to run, 0 done") && out.contains("adv s2") && out.contains("4 waiting"), "{out}{err}");
+    assert!(!path.join("runs").exists(), "looking makes nothing");
+    check(path, &["sweep", "collect", "grid.toml"], 66);
+
+    // One cell is run by the command that the list prints, as a scheduler would.
+    let (list, _) = check(path, &["sweep", "plan", "grid.toml", "--emit", "list"], 0);
+    assert_eq!(list.lines().count(), 4);
+    let first = list.lines().next().unwrap();
+    let status = Command::new("sh").args(["-c", first]).current_dir(path).stderr(Stdio::null()).status().unwrap();
+    assert!(status.success());
+    let (_, err) = check(path, &["sweep", "plan", "grid.toml", "--emit", "local", "--jobs", "2"], 0);
+    assert!(err.contains("3 to run, 1 done") && err.contains("(3 of 3)"), "{err}");
+    let (out, err) = check(path, &["sweep", "plan", "grid.toml", "--emit", "local"], 0);
+    assert!(out.is_empty() && err.contains("0 to run, 4 done"), "{out}{err}");
+    assert!(check(path, &["sweep", "status", "grid.toml"], 0).0.contains("\n4 done\n"));
+    check(path, &["sweep", "plan", "grid.toml", "--emit", "hq"], 2);
+
+    let (sweep, _) = check(path, &["sweep", "collect", "grid.toml", "--format", "csv"], 0);
+    assert!(sweep.contains("standard") && sweep.contains("adv"), "{sweep}");
+    // The cells are what the recipe's seeds are, whoever runs them.
+    check(path, &["run", "small.toml", "--set", "seeds=[1,2]", "--output", "plain"], 0);
+    let metrics = |run: &Path| -> serde_json::Value {
+        serde_json::from_slice(&fs::read(run.join("metrics.json")).unwrap()).unwrap()
+    };
+    let cell = fs::read_dir(path.join("runs/rates")).unwrap().map(|entry| entry.unwrap().path());
+    let cell = cell.filter(|cell| cell.is_dir()).find(|cell| cell.to_string_lossy().contains("adv-s2-")).unwrap();
+    assert_eq!(metrics(&cell)["methods"][0], metrics(&path.join("plain/s2"))["methods"][1]);
+}
+
+#[test]
+fn schedulers_get_what_they_read() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("grid.toml"), GRID.replace("[\"small.toml\"]", "[\"small.toml\"]\noutput = 'o ut'")).unwrap();
+    let (hq, _) = check(path, &["sweep", "plan", "grid.toml", "--emit", "hq", "--cpus", "3"], 0);
+    let hq: toml::Table = toml::from_str(&hq).unwrap();
+    let tasks = hq["task"].as_array().unwrap();
+    assert_eq!((hq["name"].as_str(), tasks.len()), (Some("rates"), 4));
+    assert_eq!(tasks[3]["request"][0]["resources"]["cpus"].as_integer(), Some(3));
+    assert_eq!(tasks[3]["command"][1].as_str(), Some("run"));
+    assert!(Path::new(tasks[3]["cwd"].as_str().unwrap()).join(tasks[3]["command"][2].as_str().unwrap()).is_file());
+
+    // The script runs the element that it is told to, and queues again what was stopped.
+    let (script, _) = check(path, &["sweep", "plan", "grid.toml", "--emit", "slurm"], 0);
+    assert!(script.contains("#SBATCH --array=0-3\n"), "{script}");
+    fs::write(path.join("sweep.sh"), script).unwrap();
+    let stand_in = |name: &str, text: &str| fs::write(path.join(name), format!("#!/bin/sh\n{text}\n")).unwrap();
+    stand_in("srun", "echo \"$@\" > called; exit $WANTED");
+    stand_in("scontrol", "echo \"$@\" > requeued");
+    assert!(Command::new("chmod").args(["+x", "srun", "scontrol"]).current_dir(path).status().unwrap().success());
+    for (wanted, is_requeued) in [("3", false), ("75", true)] {
+        let mut bash = Command::new("bash");
+        bash.arg("sweep.sh").current_dir(path).env("WANTED", wanted);
+        bash.env("PATH", format!("{}:{}", path.display(), std::env::var("PATH").unwrap()));
+        bash.env("SLURM_ARRAY_TASK_ID", "2").env("SLURM_ARRAY_JOB_ID", "17");
+        assert_eq!(bash.status().unwrap().code(), Some(wanted.parse().unwrap()));
+        let called = fs::read_to_string(path.join("called")).unwrap();
+        assert!(called.contains("run o ut/adv-s1-") && called.contains("--backend cpu"), "{called}");
+        assert_eq!(path.join("requeued").exists(), is_requeued);
+    }
+    assert_eq!(fs::read_to_string(path.join("requeued")).unwrap(), "requeue 17_2\n");
+}
