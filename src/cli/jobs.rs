@@ -49,8 +49,8 @@ fn on_gpus(jobs: Jobs, numbers: &[usize], n_runs: usize) -> Result<Vec<Slot>> {
         Jobs::Count(n) if n > numbers.len() => {
             let found = numbers.len();
             return Err(Error::Usage(format!(
-                "--jobs {n}: expected at most {found}, a GPU for each (rxlt devices); --backend cpu shares the processor, \
-                 and --device lets all have the one that it names"
+                "--jobs {n}: expected at most {found}, a GPU for each (rxlt devices); --backend cpu shares the \
+                 processor, and --device lets all have the one that it names"
             )));
         }
         Jobs::Count(n) => n,

@@ -27,8 +27,8 @@ use crate::{
 
 /// Run every combination of recipes, settings, methods and seeds, here or on a cluster.
 ///
-/// Each is a folder whose name ends in a hash of its configuration, so what is done is seen from the folders alone: plan
-/// again whenever you like, by whatever means they were run.
+/// Each is a folder whose name ends in a hash of its configuration, so what is done is seen from the folders alone:
+/// plan again whenever you like, by whatever means they were run.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt sweep plan grid.toml                                 what there is to do
@@ -59,8 +59,8 @@ enum Command {
     Plan {
         /// The grid file.
         grid: PathBuf,
-        /// local: run here; list: a command a line; hq: a job file of HyperQueue; slurm: a script for sbatch. Written to
-        /// stdout. Without it only the plan is shown.
+        /// local: run here; list: a command a line; hq: a job file of HyperQueue; slurm: a script for sbatch. Written
+        /// to stdout. Without it only the plan is shown.
         #[arg(long, value_enum)]
         emit: Option<Emit>,
         /// With local: how many runs at once, or auto, as with rxlt run.

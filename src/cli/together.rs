@@ -1,7 +1,8 @@
 //! The seeds of a recipe, or its methods too, as child processes side by side.
 //!
 //! A child is the same command for one seed. Where there are fewer seeds than places, and nothing but the model given
-//! comes before the methods, each method is run in a folder of its own inside the run's, and taken over when all are done.
+//! comes before the methods, each method is run in a folder of its own inside the run's, and taken over when all are
+//! done.
 
 use std::{
     ffi::OsString,
@@ -14,9 +15,10 @@ use super::{
     jobs::{self, Jobs},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     recipe::Resolved,
     run::{
+        files,
         folder::{Environment, RunFolder},
         progress::{Board, Mode},
     },
@@ -71,13 +73,13 @@ pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, 
 /// Whether the methods of a run can be run apart: they begin with the model given, and nothing of them is there.
 fn can_be_parted((resolved, folder): &Seed, device: &DeviceArgs) -> bool {
     let recipe = &resolved.recipe;
-    let is_new = !folder.join("config.resolved.toml").exists() || folder.join(PARTS).exists();
+    let is_new = !files::is_run(folder) || folder.join(PARTS).exists();
     recipe.stages.len() == 1 && recipe.model.fresh.is_none() && !device.is_autotuned() && is_new
 }
 
 /// The methods that are not done.
 fn parts_of((resolved, folder): &Seed) -> Vec<Job> {
-    let is_done = |stage: &str| folder.join(stage).join("model").exists();
+    let is_done = |stage: &str| folder.join(stage).join(files::MODEL).exists();
     let methods = resolved.recipe.methods.iter();
     let open = methods.filter(|method| !is_done(&resolved.recipe.stage_name(0, Some(method))));
     open.map(|method| job(resolved.recipe.seed, Some(&method.name))).collect()
@@ -101,11 +103,7 @@ fn take_over((resolved, folder): &Seed) -> Result<()> {
         .filter(|(_, part)| part.exists())
         .collect();
     let Some((_, first)) = parts.first() else { return Ok(()) };
-    let path = first.join("env.json");
-    let text = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
-    let environment: Environment = serde_json::from_slice(&text).map_err(|error| {
-        Error::Data(format!("{}: {error}; remove {} to begin anew", path.display(), first.display()))
-    })?;
+    let environment: Environment = files::read_json(&first.join(files::ENVIRONMENT))?;
     let run = RunFolder::open(folder, resolved, &environment)?;
     parts.iter().try_for_each(|(stage, part)| run.adopt(part, stage))?;
     // What is left of it is empty; if not, it is not ours.

@@ -462,7 +462,7 @@ pub fn look(folder: &Path) -> Look {
     let text = fs::read(folder.join(STATUS)).ok();
     let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
     let status = value.and_then(|value| Status::deserialize(&value["status"]).ok());
-    if status == Some(Status::Done) && folder.join("metrics.json").is_file() {
+    if status == Some(Status::Done) && folder.join(METRICS).is_file() {
         return Look::Left(Status::Done);
     }
     let path = folder.join(LOCK);

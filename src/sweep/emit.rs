@@ -50,8 +50,8 @@ pub fn hyperqueue(cells: &[Cell], place: Place) -> String {
     Table::from_iter(file).to_string()
 }
 
-/// A script for `sbatch`: an array with an element for each cell. One that is stopped before its time is over saves, ends
-/// with exit code 75 and is queued again.
+/// A script for `sbatch`: an array with an element for each cell. One that is stopped before its time is over saves,
+/// ends with exit code 75 and is queued again.
 pub fn slurm(cells: &[Cell], place: Place) -> Result<String> {
     if cells.len() > MOST_OF_SLURM {
         let n = cells.len();

@@ -10,6 +10,7 @@ use std::{
     env,
     ffi::OsString,
     io::{BufRead, BufReader, Read},
+    path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     sync::{
         Mutex, MutexGuard, PoisonError,
@@ -93,7 +94,7 @@ pub fn run_side_by_side(jobs: &[Job], slots: &[Slot], stop: &Stop, board: &Board
 
 /// What all slots share.
 struct Room<'a> {
-    program: std::path::PathBuf,
+    program: PathBuf,
     stop: &'a Stop,
     board: &'a Board,
     /// The child of each slot, and whether it was asked to stop.

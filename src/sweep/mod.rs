@@ -1,7 +1,7 @@
 //! Many runs: a grid of recipes, settings, methods and seeds as folders, and child processes that work on them.
 //!
-//! What is done is read from the folders alone: there is no database, and whoever runs a cell (this process, another one,
-//! a scheduler) may do it twice, because a run that is done ends at once and one that is under way is locked.
+//! What is done is read from the folders alone: there is no database, and whoever runs a cell (this process, another
+//! one, a scheduler) may do it twice, because a run that is done ends at once and one that is under way is locked.
 
 pub mod emit;
 pub mod grid;
