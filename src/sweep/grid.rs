@@ -126,7 +126,11 @@ impl Grid {
             for settings in self.combinations() {
                 let resolved = self.resolve(name, &settings)?;
                 known.extend(resolved.recipe.methods.iter().map(|method| method.name.clone()));
-                let cell = |one: &Resolved| self.cell(one, name, &settings);
+                let cell = |(place, one): &(usize, Resolved)| {
+                    let of_others = |key: &str| key.starts_with("methods.") && !key.starts_with(&own(*place));
+                    let settings: Vec<&Setting> = settings.iter().filter(|one| !of_others(&one.key)).collect();
+                    self.cell(one, name, &settings)
+                };
                 let found = self.split(&resolved).iter().map(cell).collect::<Vec<Cell>>();
                 cells.extend(found.into_iter().filter(|cell| seen.insert(cell.folder.clone())));
             }
@@ -158,20 +162,21 @@ impl Grid {
         })
     }
 
-    /// The same recipe by method and seed.
-    fn split(&self, resolved: &Resolved) -> Vec<Resolved> {
+    /// The same recipe by method, with the method's place in it, and seed.
+    fn split(&self, resolved: &Resolved) -> Vec<(usize, Resolved)> {
         let mut all = resolved.clone();
         if !self.seeds.is_empty() {
             all.recipe.seeds.clone_from(&self.seeds);
         }
-        let wanted = |method: &&Method| self.methods.is_empty() || self.methods.contains(&method.name);
-        let methods: Vec<Method> = resolved.recipe.methods.iter().filter(wanted).cloned().collect();
+        let wanted = |(_, method): &(usize, &Method)| self.methods.is_empty() || self.methods.contains(&method.name);
         let seeds = all.by_seed();
-        let with = |method: &Method| seeds.iter().map(|seed| seed.with_method(method)).collect::<Vec<_>>();
-        methods.iter().flat_map(with).collect()
+        let with = |(place, method): (usize, &Method)| {
+            seeds.iter().map(|seed| (place, seed.with_method(method))).collect::<Vec<_>>()
+        };
+        resolved.recipe.methods.iter().enumerate().filter(wanted).flat_map(with).collect()
     }
 
-    fn cell(&self, resolved: &Resolved, recipe: &str, settings: &[Setting]) -> Cell {
+    fn cell(&self, resolved: &Resolved, recipe: &str, settings: &[&Setting]) -> Cell {
         let (method, seed) = (&resolved.recipe.methods[0].name, resolved.recipe.seed);
         let varied = settings.iter().filter(|setting| self.settings[&setting.key].len() > 1);
         let values = varied.map(|Setting { key, value, .. }| format!("{}={}", short(key), value.trim_matches('"')));
@@ -183,6 +188,11 @@ impl Grid {
         let (label, arguments) = (format!("{variant} s{seed}"), self.arguments.clone());
         Cell { label, variant, recipe: resolved.clone(), folder, arguments }
     }
+}
+
+/// How keys of the method at this place begin.
+fn own(place: usize) -> String {
+    format!("methods.{place}.")
 }
 
 /// What may stand in a folder's name everywhere.
