@@ -218,6 +218,22 @@ fn recipes_are_listed_shown_and_copied() {
 }
 
 #[test]
+fn shells_and_man_know_the_command() {
+    let folder = folder();
+    for (shell, part) in [("bash", "_rxlt"), ("zsh", "#compdef rxlt"), ("fish", "complete -c rxlt")] {
+        check(folder.path(), &["completions", shell], 0, &[part, "sweep"]);
+    }
+    check(folder.path(), &["completions", "csh"], 2, &["invalid value 'csh'"]);
+    check(folder.path(), &["man"], 0, &[".TH rxlt 1"]);
+    check(folder.path(), &["man", "pages"], 0, &["pages: "]);
+    let page = fs::read_to_string(folder.path().join("pages/rxlt-sweep-plan.1")).unwrap();
+    assert!(page.contains(".TH rxlt-sweep-plan 1") && page.contains("\\-\\-emit"), "{page}");
+    assert!(!folder.path().join("pages/rxlt-kit.1").exists(), "what is hidden has no page");
+    check(folder.path(), &["man", "pages"], 73, &["--force"]);
+    check(folder.path(), &["man", "pages", "--force"], 0, &[]);
+}
+
+#[test]
 fn devices_are_listed() {
     let folder = folder();
     check(folder.path(), &["devices"], 0, &["the processor", "auto takes"]);

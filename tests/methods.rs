@@ -11,7 +11,7 @@ use rxlt::{
         methods::{Consistency, FreeLb, Length, Norm, Targets, With, WordNorms},
         objective::{Objective, Scene},
     },
-    models::{Batch, Config, HeadKind, Model, Place, Reworded, Target, Wanted, Words},
+    models::{Batch, Config, HeadKind, Model, Place, Reworded, Target, Wanted, Whole, Words},
     nn::Pass,
     ops::Distribution,
     rng::Draw,
@@ -127,7 +127,7 @@ fn small(head: HeadKind) -> Model {
 /// Two sequences of four and three tokens, of which `rows` are read.
 fn two(rows: &[u32], wanted: Wanted) -> Batch {
     let segments = Segments::new([4, 3]);
-    let target = Target { rows: rows.to_vec().into(), wanted, firsts: Vec::new() };
+    let target = Target { rows: rows.to_vec().into(), wanted, whole: Whole::Nothing };
     let ids: Vec<u32> = vec![0, 5, 7, 2, 0, 8, 2];
     Batch { ids: ids.into(), positions: segments.positions(), types: vec![0; 7].into(), segments, target, other: None }
 }

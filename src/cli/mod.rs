@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod score;
 mod searched;
+mod shell;
 mod study;
 mod sweep;
 mod task;
@@ -31,7 +32,7 @@ mod together;
 
 use std::io::{self, Write};
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
     checkpoint::Existing,
@@ -86,6 +87,8 @@ enum Command {
     Sweep(sweep::Args),
     Task(task::Args),
     Model(model::Args),
+    Completions(shell::CompletionsArgs),
+    Man(shell::ManArgs),
     #[command(hide = true)] // scripts/kit/run.sh calls it
     Kit(kit::Args),
 }
@@ -114,6 +117,8 @@ impl Cli {
             Command::Sweep(args) => sweep::run(&args),
             Command::Task(args) => task::run(&args, network),
             Command::Model(args) => model::run(&args, network),
+            Command::Completions(args) => shell::completions(&args, Cli::command()),
+            Command::Man(args) => shell::man(&args, Cli::command()),
             Command::Kit(args) => kit::run(&args),
         })
     }

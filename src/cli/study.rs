@@ -36,10 +36,10 @@ use crate::{
         Cell, Design, SHIPPED,
         answer::{COMPLEX, Groups, Observation, SIMPLE, Scores},
         complexity::{Complexity, measure_all},
-        find,
+        find, kept,
         page::{Findings, page},
     },
-    tasks::predictions,
+    tasks::Loaded,
 };
 
 /// Answer a question by many runs: what is learned before a task, and what that changes.
@@ -288,12 +288,11 @@ impl Study<'_> {
         }
         let mut found = BTreeMap::new();
         for language in clean.scores.keys() {
-            let path = folder.join(format!("{language}.jsonl"));
-            if !path.is_file() {
+            let Some(predicted) = kept::read(&folder, language)? else {
                 self.note(format!("{}, {language}: {change} changes no word; left out of that.", task.name));
                 continue;
-            }
-            let all = scores(task, language, &predictions::read(&path)?)?;
+            };
+            let all = scores(task, language, &predicted)?;
             found.extend(all.iter().find(|score| key(score.metric) == metric).map(|s| (language.clone(), s.value)));
         }
         Ok((!found.is_empty()).then_some(found))
@@ -332,14 +331,9 @@ impl Study<'_> {
             let Opened { model, tokenizer, .. } = open_trained(model, task, &chosen.device, tell)?;
             let max_length = recipe.stages[0].max_length;
             let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: TOKENS_AT_ONCE };
-            checkpoint::commit_folder(folder, |folder| {
-                for loaded in &changed {
-                    let mut bytes = Vec::new();
-                    predictions::write(&mut bytes, &examiner.predict(loaded, None)?.predictions)?;
-                    checkpoint::write_file(&folder.join(format!("{}.jsonl", loaded.language)), &bytes)?;
-                }
-                checkpoint::write_file(&folder.join("perturbed.json"), format!("{:#}\n", changes.to_json()).as_bytes())
-            })
+            let predict = |loaded: &Loaded| Ok((loaded.language.clone(), examiner.predict(loaded, None)?.predictions));
+            let all = changed.iter().map(predict).collect::<Result<Vec<_>>>()?;
+            kept::write(folder, &all, &changes.to_json())
         })
     }
 

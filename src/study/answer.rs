@@ -88,12 +88,15 @@ pub const SIMPLE: &str = "simple";
 /// What is known of one target, arm and method: by seed, each outcome.
 type Values = BTreeMap<u64, BTreeMap<Outcome, f64>>;
 
+/// A target, an arm, a method, and the change of texts.
+type Side = (usize, Arm, String, Option<String>);
+
 /// Values by target, arm and method.
 #[derive(Debug, Default)]
 pub struct Scores {
     values: BTreeMap<(usize, Arm, String), Values>,
-    /// By target, arm, method, outcome group and change: seed, then language. For gains over languages.
-    by_language: BTreeMap<(usize, Arm, String, Option<String>), BTreeMap<u64, BTreeMap<String, f64>>>,
+    /// By seed, then language: for gains over languages.
+    by_language: BTreeMap<Side, BTreeMap<u64, BTreeMap<String, f64>>>,
     sources: BTreeMap<usize, String>,
 }
 

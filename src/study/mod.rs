@@ -9,6 +9,7 @@ pub mod answer;
 pub mod arms;
 pub mod complexity;
 pub mod design;
+pub mod kept;
 pub mod page;
 pub mod slope;
 
