@@ -122,6 +122,8 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     assert_eq!(page, fs::read_to_string(at.join("again.md")).unwrap());
     go(&["--backend", "cpu", "--page", "more.md"], 0, &[]);
     assert_eq!(page, fs::read_to_string(at.join("more.md")).unwrap());
+    check(at, &["watch", "out", "--once"], 0, &["1-demo-standard", "1-mlm", "3/3", "done"]);
+    check(at, &["watch", "none", "--once"], 66, &["there is no folder none"]);
     check(at, &["study", "task-diversty"], 66, &["did you mean \"task-diversity\""]);
     check(at, &["study"], 0, &["hard-subsets", "task-diversity"]);
 }
@@ -132,8 +134,23 @@ fn every_command_explains_itself() {
     check(folder.path(), &["--version"], 0, &["rxlt 0."]);
     check(folder.path(), &["--help"], 0, &["Examples:", "Exit codes:", "75 stopped and saved"]);
     for command in [
-        "run", "eval", "predict", "augment", "devices", "recipe", "task", "model", "report", "compare", "score",
-        "doctor", "study",
+        "run",
+        "eval",
+        "predict",
+        "augment",
+        "devices",
+        "recipe",
+        "task",
+        "model",
+        "report",
+        "compare",
+        "score",
+        "doctor",
+        "study",
+        "sweep",
+        "watch",
+        "completions",
+        "man",
     ] {
         check(folder.path(), &[command, "--help"], 0, &["Example", "Usage: rxlt"]);
     }

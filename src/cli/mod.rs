@@ -29,6 +29,7 @@ mod study;
 mod sweep;
 mod task;
 mod together;
+mod watch;
 
 use std::io::{self, Write};
 
@@ -81,6 +82,7 @@ enum Command {
     Score(score::Args),
     Flips(flips::Args),
     Study(study::Args),
+    Watch(watch::Args),
     Devices(device::ListArgs),
     Doctor(doctor::Args),
     Recipe(recipe::Args),
@@ -111,6 +113,7 @@ impl Cli {
             Command::Score(args) => score::run(&args),
             Command::Flips(args) => flips::run(&args, network),
             Command::Study(args) => study::run(&args, network),
+            Command::Watch(args) => watch::run(&args),
             Command::Devices(args) => device::list(&args),
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),

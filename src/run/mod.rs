@@ -6,6 +6,7 @@ pub mod files;
 pub mod fit;
 pub mod folder;
 pub mod full;
+pub mod history;
 pub mod losses;
 pub mod memory;
 pub mod plan;
