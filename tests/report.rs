@@ -156,8 +156,8 @@ fn right(path: &Path) -> BTreeMap<String, bool> {
 #[test]
 fn correlations_with_distance_are_corrected_over_methods() {
     let folder = tempfile::tempdir().unwrap();
-    let second = Run { recipe: "b", ..ADV };
-    let third = Run { recipe: "c", accuracy: STANDARD.accuracy, ..ADV };
+    let second = Run { recipe: "b", extra: "learning_rate = 1e-5", ..ADV };
+    let third = Run { recipe: "c", extra: "learning_rate = 3e-5", accuracy: STANDARD.accuracy, ..ADV };
     let runs = [&STANDARD, &ADV, &second, &third];
     let seeds = |run: &&Run| [1, 2].map(|seed| Run { seed, ..(*run).clone() });
     let paths = write_all(folder.path(), &runs.iter().flat_map(seeds).collect::<Vec<Run>>());
