@@ -189,6 +189,10 @@ impl RunFolder {
         fs::create_dir_all(&checkpoints).map_err(|error| cannot_create(&checkpoints, &error))?;
         checkpoint::clean(&stage.path)?;
         checkpoint::clean(&checkpoints)?;
+        let predictions = stage.path.join(files::PREDICTIONS);
+        if predictions.is_dir() {
+            checkpoint::clean(&predictions)?;
+        }
         Ok(stage)
     }
 
@@ -711,6 +715,18 @@ mod tests {
 
     fn open(path: &Path, extra: &str) -> Result<RunFolder> {
         RunFolder::open(path, &resolved(extra), &Environment::here("cpu"))
+    }
+
+    #[test]
+    fn what_a_killed_process_left_among_predictions_goes() {
+        let parent = tempfile::tempdir().unwrap();
+        let run = open(&parent.path().join("run"), "").unwrap();
+        let kept = run.stage("1-xnli").unwrap().predictions("test", "en").unwrap();
+        fs::write(&kept, "{}\n").unwrap();
+        let stray = kept.with_file_name(format!(".test-fi.jsonl.rxlt-tmp-{}-0123456789abcdef-7", u32::MAX));
+        fs::write(&stray, "{}\n").unwrap();
+        run.stage("1-xnli").unwrap();
+        assert!(kept.is_file() && !stray.exists());
     }
 
     #[test]
