@@ -160,7 +160,7 @@ impl Watched {
             let color = Style::new().fg(COLORS[i % COLORS.len()]);
             Row::new(line.iter().map(|cell| Cell::from(cell.as_str()))).style(color)
         });
-        let widths = [18, 20, 13, 8, 8, 9, 9, 10].map(Constraint::Max);
+        let widths = [18, 20, 13, 8, 8, 9, 9].map(Constraint::Max).into_iter().chain([Constraint::Fill(1)]);
         let table = Table::new(rows, widths).header(Row::new(HEADINGS).style(bold));
         frame.render_widget(table.block(Block::bordered().title(" rxlt watch · q quits ")), top);
         self.draw_curves(frame, bottom);

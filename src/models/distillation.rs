@@ -12,7 +12,7 @@ use crate::{
 /// one or both of two vectors: the mean of the states and, where `with_first`, the state of the first token, which
 /// classifiers read. Cosines are those of centred vectors.
 ///
-/// `targets` (n, h) are centred and of length 1, as [`unit`] makes them.
+/// `targets` (n, h) are centred and of length 1, as [`unit()`] makes them.
 pub fn vector_loss(hidden: &Tensor, segments: &Segments, targets: &[f32], weight: f32, read: Read) -> Tensor {
     let (n, h, device) = (segments.count(), hidden.shape().columns(), hidden.device());
     let all: Vec<u32> = (0..n as u32).collect();
