@@ -167,8 +167,12 @@ impl Watched {
     }
 
     fn draw_curves(&self, frame: &mut Frame, area: ratatui::layout::Rect) {
-        let stages = self.runs.iter().flat_map(|run| &run.stages);
-        let curves: Vec<Vec<(f64, f64)>> = stages.map(|stage| stage.curve(POINTS)).collect();
+        // One for each line of the table, by which it has its colour: a run that is not begun has a line, too.
+        let of_run = |run: &History| match run.stages.is_empty() {
+            true => vec![Vec::new()],
+            false => run.stages.iter().map(|stage| stage.curve(POINTS)).collect(),
+        };
+        let curves: Vec<Vec<(f64, f64)>> = self.runs.iter().flat_map(of_run).collect();
         let points = || curves.iter().flatten();
         let most_x = points().map(|point| point.0).fold(1.0, f64::max);
         let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);

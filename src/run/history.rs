@@ -28,7 +28,8 @@ pub struct History {
     read: u64,
     /// Its stages in the order in which they began.
     pub stages: Vec<Stage>,
-    totals: Vec<(String, u64)>,
+    /// The updates of its stages, once its recipe is there.
+    totals: Option<Vec<(String, u64)>>,
 }
 
 /// A stage as the log has it.
@@ -62,7 +63,7 @@ pub struct Update {
 impl History {
     /// Of a folder that is a run's, or will be.
     pub fn new(folder: &Path) -> History {
-        History { folder: folder.to_owned(), read: 0, stages: Vec::new(), totals: Vec::new() }
+        History { folder: folder.to_owned(), read: 0, stages: Vec::new(), totals: None }
     }
 
     /// The folder.
@@ -77,8 +78,8 @@ impl History {
 
     /// Reads what was written since the last time; the log of a run that went back to a checkpoint is read anew.
     pub fn update(&mut self) -> Result<()> {
-        if self.totals.is_empty() && files::is_run(&self.folder) {
-            self.totals = totals(&self.folder.join(CONFIG));
+        if self.totals.is_none() && files::is_run(&self.folder) {
+            self.totals = Some(totals(&self.folder.join(CONFIG)));
         }
         let path = self.folder.join(LOG);
         let Ok(mut file) = File::open(&path) else { return Ok(()) }; // it is not begun yet
@@ -104,7 +105,7 @@ impl History {
     fn take(&mut self, event: &Value) {
         let (Some(name), Some(step)) = (event["stage"].as_str(), event["step"].as_u64()) else { return };
         let place = self.stages.iter().position(|stage| stage.name == name).unwrap_or_else(|| {
-            let total = self.totals.iter().find(|(stage, _)| stage == name).map(|(_, total)| *total);
+            let total = self.totals.iter().flatten().find(|(stage, _)| stage == name).map(|(_, total)| *total);
             self.stages.push(Stage { name: name.to_owned(), total, ..Stage::default() });
             self.stages.len() - 1
         });
