@@ -124,6 +124,14 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     assert_eq!(page, fs::read_to_string(at.join("more.md")).unwrap());
     check(at, &["watch", "out", "--once"], 0, &["1-demo-standard", "1-mlm", "3/3", "done"]);
     check(at, &["watch", "none", "--once"], 66, &["there is no folder none"]);
+    // What is wrong is said before anything is trained, and what diverges costs only what builds on it.
+    fs::write(at.join("typo.toml"), STUDY.replace("typos:0.5", "typo:0.5")).unwrap();
+    check(at, &["study", "typo.toml", "--output", "none"], 78, &["perturb: expected typos:0.1"]);
+    assert!(!at.join("none").exists());
+    let diverging = STUDY.replace("intermediate = { ", "intermediate = { learning_rate = 1e30, ");
+    fs::write(at.join("diverging.toml"), diverging).unwrap();
+    let says = ["2 of 4 runs are finished", "before/words-s1-", "diverged and is left out."];
+    check(at, &["study", "diverging.toml", "--output", "part", "--backend", "cpu"], 0, &says);
     check(at, &["study", "task-diversty"], 66, &["did you mean \"task-diversity\""]);
     check(at, &["study"], 0, &["hard-subsets", "task-diversity"]);
 }

@@ -12,7 +12,7 @@ use super::{
     Force,
     device::{Chosen, DeviceArgs},
     named::{self, Network},
-    perturb::PerturbArgs,
+    perturb::{Changes, PerturbArgs},
     print,
     run::{Show, check_paths, lock, open, stop_on_signals, work},
     tell,
@@ -25,7 +25,7 @@ use crate::{
     kinds::score::{key, scores},
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
     recipe::{Method, Resolved},
-    report::{document::Document, statistics::quantile},
+    report::document::Document,
     run::{
         files::{METRICS, MODEL, is_measured, read_json},
         full::Conditions,
@@ -33,13 +33,13 @@ use crate::{
     },
     stop::Stop,
     study::{
-        Cell, Design, SHIPPED,
-        answer::{COMPLEX, Groups, Observation, SIMPLE, Scores},
-        complexity::{Complexity, measure_all},
+        Cell, Design, Intermediate, SHIPPED,
+        answer::{Observation, Scores},
+        complexity::{Complexity, groups, measure_all},
         find, kept,
         page::{Findings, page},
     },
-    tasks::Loaded,
+    tasks::{self, Loaded, Task},
 };
 
 /// Answer a question by many runs: what is learned before a task, and what that changes.
@@ -96,9 +96,11 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     if args.dry_run {
         return say_plan(&design, &cells);
     }
-    let mut study = Study { design: &design, cells: &cells, network, observed: Vec::new(), notes: Vec::new() };
+    let changes = changes(&design)?;
+    let mut study =
+        Study { design: &design, cells: &cells, network, changes: &changes, observed: Vec::new(), notes: Vec::new() };
     match args.page_only {
-        true => study.read(&Perturbing::Kept)?,
+        true => cells.iter().try_for_each(|cell| study.observe(cell, None))?,
         false => study.work(args)?,
     }
     let document = study.page()?;
@@ -140,6 +142,18 @@ fn design(name: &str, args: &Args) -> Result<Design> {
     Ok(design)
 }
 
+/// The changes of test texts, each by what the study calls it.
+fn changes(design: &Design) -> Result<Vec<(String, PerturbArgs)>> {
+    let dictionaries = design.dictionaries.iter().map(|text| text.parse());
+    let dictionary: Vec<_> =
+        dictionaries.collect::<Result<_, _>>().map_err(|error| Error::Config(format!("dictionaries: {error}")))?;
+    let change = |text: &String| {
+        let perturb = vec![text.parse().map_err(|error| Error::Config(format!("perturb: {error}")))?];
+        Ok((text.clone(), PerturbArgs { perturb, dictionary: dictionary.clone() }))
+    };
+    design.perturb.iter().map(change).collect()
+}
+
 fn folder_of(design: &Design) -> String {
     design.data.get("folder").and_then(toml::Value::as_str).unwrap_or("data").to_owned()
 }
@@ -173,18 +187,11 @@ fn say_plan(design: &Design, cells: &[Cell]) -> Result<()> {
     print(&text)
 }
 
-/// What is done about perturbed texts.
-enum Perturbing<'a> {
-    /// They are measured where they are not yet.
-    Measured(&'a Chosen),
-    /// What was measured is read.
-    Kept,
-}
-
 struct Study<'a> {
     design: &'a Design,
     cells: &'a [Cell],
     network: Network,
+    changes: &'a [(String, PerturbArgs)],
     observed: Vec<Observation>,
     notes: Vec<String>,
 }
@@ -196,43 +203,52 @@ impl Study<'_> {
         let progress = Progress::new(args.progress.mode());
         progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
         let (stop, place) = stop_on_signals()?;
-        let mut made = BTreeSet::new();
+        self.refuse_changes()?;
+        // By folder, whether a run before the targets' came to its end: several share one.
+        let mut ended: BTreeMap<&Path, bool> = BTreeMap::new();
         for (i, cell) in self.cells.iter().enumerate() {
             progress.note(format_args!("run {} of {}: {}", i + 1, self.cells.len(), cell.folder.display()));
-            let before = cell.before.iter().map(|before| (&before.resolved, &before.folder));
-            let before: Vec<_> = before.filter(|(_, folder)| made.insert((*folder).clone())).collect();
-            for (resolved, folder) in before.into_iter().chain([(&cell.resolved, &cell.folder)]) {
+            let mut make = |resolved: &Resolved, folder: &Path| {
                 check_paths(resolved, self.network)?;
-                *lock(&place) = Some(folder.clone());
-                match self.one(resolved, folder, &chosen, &progress, &stop) {
+                *lock(&place) = Some(folder.to_owned());
+                match one(resolved, folder, self.network, &chosen, &progress, &stop) {
                     Err(error @ Error::Diverged(_)) => {
                         self.notes.push(format!("{} diverged and is left out.", folder.display()));
                         progress.note(format_args!("{}: {error}", folder.display()));
-                        break;
+                        Ok(false)
                     }
-                    result => result?,
+                    result => result.map(|()| true),
                 }
+            };
+            let mut can_begin = true;
+            if let Some(Intermediate { resolved, folder }) = &cell.before {
+                can_begin = match ended.get(folder.as_path()) {
+                    Some(ended) => *ended,
+                    None => make(resolved, folder)?,
+                };
+                ended.insert(folder, can_begin);
+            }
+            if can_begin {
+                make(&cell.resolved, &cell.folder)?;
             }
             *lock(&place) = None;
-            self.observe(cell, &Perturbing::Measured(&chosen))?;
+            self.observe(cell, Some(&chosen))?;
         }
         progress.finish();
         Ok(())
     }
 
-    fn one(&self, resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress, stop: &Stop) -> Result<()> {
-        let mut pinned = resolved.clone();
-        named::pin(&mut pinned.recipe, self.network)?;
-        let folder = open(&pinned, path, chosen, progress)?;
-        work(&pinned, chosen, &folder, progress, stop, Conditions::default()).map(drop)
+    /// Says what a target cannot stand, and which dictionary is not there, before anything is trained.
+    fn refuse_changes(&self) -> Result<()> {
+        for target in &self.design.targets {
+            let task = tasks::find(&target.task)?;
+            self.changes.iter().try_for_each(|(_, change)| change.changes(task, PERTURBING_SEED).map(drop))?;
+        }
+        Ok(())
     }
 
-    /// What finished runs have measured.
-    fn read(&mut self, perturbing: &Perturbing) -> Result<()> {
-        self.cells.iter().try_for_each(|cell| self.observe(cell, perturbing))
-    }
-
-    fn observe(&mut self, cell: &Cell, perturbing: &Perturbing) -> Result<()> {
+    /// What a finished run has measured; on changed texts it is measured now, by the device where one is open.
+    fn observe(&mut self, cell: &Cell, chosen: Option<&Chosen>) -> Result<()> {
         if !is_measured(&cell.folder) {
             return Ok(());
         }
@@ -257,9 +273,10 @@ impl Study<'_> {
                 source: result["source"].as_str().unwrap_or_default().to_owned(),
                 scores,
             };
-            for change in &self.design.perturb {
-                if let Some(scores) = self.perturbed(cell, method, change, &observation, metric, perturbing)? {
-                    self.observed.push(Observation { change: Some(change.clone()), scores, ..observation.clone() });
+            for change in self.changes {
+                if let Some(scores) = self.perturbed(cell, method, change, &observation, metric, chosen)? {
+                    let change = Some(change.0.clone());
+                    self.observed.push(Observation { change, scores, ..observation.clone() });
                 }
             }
             self.observed.push(observation);
@@ -272,69 +289,31 @@ impl Study<'_> {
         &mut self,
         cell: &Cell,
         method: &Method,
-        change: &str,
+        (name, change): &(String, PerturbArgs),
         clean: &Observation,
         metric: &str,
-        perturbing: &Perturbing,
+        chosen: Option<&Chosen>,
     ) -> Result<Option<BTreeMap<String, f64>>> {
         let beside = PathBuf::from(format!("{}.perturbed", cell.folder.display()));
-        let folder = beside.join(&method.name).join(change.replace(':', "-"));
+        let folder = beside.join(&method.name).join(name.replace(':', "-"));
         let recipe = &cell.resolved.recipe;
         let Some(task) = recipe.last_task()? else { return Ok(None) };
         if !checkpoint::is_complete(&folder) {
-            let Perturbing::Measured(chosen) = perturbing else { return Ok(None) };
+            let Some(chosen) = chosen else { return Ok(None) };
             let model = cell.folder.join(recipe.stage_name(0, Some(method))).join(MODEL);
-            self.predict_changed(cell, change, clean, &model, &folder, chosen)?;
+            let changes = change.changes(task, PERTURBING_SEED)?;
+            predict_changed(cell, task, changes, clean, &model, &folder, chosen)?;
         }
         let mut found = BTreeMap::new();
         for language in clean.scores.keys() {
             let Some(predicted) = kept::read(&folder, language)? else {
-                self.note(format!("{}, {language}: {change} changes no word; left out of that.", task.name));
+                self.note(format!("{}, {language}: {name} changes no word; left out of that.", task.name));
                 continue;
             };
             let all = scores(task, language, &predicted)?;
             found.extend(all.iter().find(|score| key(score.metric) == metric).map(|s| (language.clone(), s.value)));
         }
         Ok((!found.is_empty()).then_some(found))
-    }
-
-    fn predict_changed(
-        &self,
-        cell: &Cell,
-        change: &str,
-        clean: &Observation,
-        model: &Path,
-        folder: &Path,
-        chosen: &Chosen,
-    ) -> Result<()> {
-        let recipe = &cell.resolved.recipe;
-        let Some(task) = recipe.last_task()? else { return Ok(()) };
-        let asked = PerturbArgs {
-            perturb: vec![change.parse().map_err(|error| Error::Config(format!("perturb: {error}")))?],
-            dictionary: self
-                .design
-                .dictionaries
-                .iter()
-                .map(|text| text.parse().map_err(|error| Error::Config(format!("dictionaries: {error}"))))
-                .collect::<Result<_>>()?,
-        };
-        let mut changes = asked.changes(task, PERTURBING_SEED)?;
-        let mut changed = Vec::new();
-        for language in clean.scores.keys() {
-            let mut loaded = Data::new(recipe).test(task, language)?;
-            // Where no word changes there is nothing to measure, and the page says where.
-            if changes.apply(&mut loaded).is_ok() {
-                changed.push(loaded);
-            }
-        }
-        error::catch(|| {
-            let Opened { model, tokenizer, .. } = open_trained(model, task, &chosen.device, tell)?;
-            let max_length = recipe.stages[0].max_length;
-            let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: TOKENS_AT_ONCE };
-            let predict = |loaded: &Loaded| Ok((loaded.language.clone(), examiner.predict(loaded, None)?.predictions));
-            let all = changed.iter().map(predict).collect::<Result<Vec<_>>>()?;
-            kept::write(folder, &all, &changes.to_json())
-        })
     }
 
     /// What is said once, whichever model it is of.
@@ -372,20 +351,50 @@ impl Study<'_> {
     }
 }
 
+/// Makes a run of the study, or goes on with it.
+fn one(
+    resolved: &Resolved,
+    path: &Path,
+    network: Network,
+    chosen: &Chosen,
+    progress: &Progress,
+    stop: &Stop,
+) -> Result<()> {
+    let mut pinned = resolved.clone();
+    named::pin(&mut pinned.recipe, network)?;
+    let folder = open(&pinned, path, chosen, progress)?;
+    work(&pinned, chosen, &folder, progress, stop, Conditions::default()).map(drop)
+}
+
+/// Predicts the test data of every language in which a word changes, and keeps that in a folder.
+fn predict_changed(
+    cell: &Cell,
+    task: &Task,
+    mut changes: Changes,
+    clean: &Observation,
+    model: &Path,
+    folder: &Path,
+    chosen: &Chosen,
+) -> Result<()> {
+    let recipe = &cell.resolved.recipe;
+    let mut changed = Vec::new();
+    for language in clean.scores.keys() {
+        let mut loaded = Data::new(recipe).test(task, language)?;
+        match changes.apply(&mut loaded) {
+            Ok(_) => changed.push(loaded),
+            Err(Error::Data(_)) => {} // no word changes, so there is nothing to measure, and the page says where
+            Err(error) => return Err(error),
+        }
+    }
+    error::catch(|| {
+        let Opened { model, tokenizer, .. } = open_trained(model, task, &chosen.device, tell)?;
+        let max_length = recipe.stages[0].max_length;
+        let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: TOKENS_AT_ONCE };
+        let predict = |loaded: &Loaded| Ok((loaded.language.clone(), examiner.predict(loaded, None)?.predictions));
+        let all = changed.iter().map(predict).collect::<Result<Vec<_>>>()?;
+        kept::write(folder, &all, &changes.to_json())
+    })
+}
+
 /// Of this texts are changed: the same for all models.
 const PERTURBING_SEED: u64 = 7;
-
-/// The languages above the median of those measured, and the others of them.
-fn groups(complexity: &[Complexity]) -> Groups {
-    let mut ratios: Vec<f64> = complexity.iter().map(|one| one.type_token_ratio).collect();
-    ratios.sort_by(f64::total_cmp);
-    if ratios.is_empty() {
-        return Groups::new();
-    }
-    let middle = quantile(&ratios, 0.5);
-    let part = |is_above: bool| {
-        let part = complexity.iter().filter(|one| (one.type_token_ratio > middle) == is_above);
-        part.map(|one| one.language.clone()).collect()
-    };
-    Groups::from([(COMPLEX.to_owned(), part(true)), (SIMPLE.to_owned(), part(false))])
-}

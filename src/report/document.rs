@@ -45,15 +45,18 @@ pub enum Block {
 }
 
 impl Document {
-    fn heading(&mut self, text: impl Into<String>) {
+    /// Begins a section.
+    pub fn heading(&mut self, text: impl Into<String>) {
         self.blocks.push(Block::Heading(text.into()));
     }
 
-    fn text(&mut self, text: impl Into<String>) {
+    /// Adds a paragraph.
+    pub fn text(&mut self, text: impl Into<String>) {
         self.blocks.push(Block::Text(text.into()));
     }
 
-    fn table(&mut self, caption: impl Into<String>, table: Table) {
+    /// Adds a table.
+    pub fn table(&mut self, caption: impl Into<String>, table: Table) {
         self.blocks.push(Block::Table { caption: caption.into(), table });
     }
 

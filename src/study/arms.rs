@@ -22,36 +22,35 @@ impl Arm {
     }
 }
 
-/// `count` different subsets of `size` tasks, or all where there are fewer, in which each task stands as often as any
-/// other, but for one: those that stood least often come next, in an order made of the seed.
+/// `count` different subsets of `size` tasks, or all where there are fewer, in which tasks stand about as often as one
+/// another: those that stood least often come next, in an order made of the seed.
 pub fn balanced(pool: &[String], size: usize, count: usize, seed: u64) -> Vec<Arm> {
     if size == 0 || size > pool.len() {
         return if size == 0 { vec![Arm::of(Vec::new())] } else { Vec::new() };
     }
     let mut rng = Rng::for_purpose(seed, Purpose::Shuffle, size as u64);
     let (mut uses, mut arms) = (vec![0; pool.len()], Vec::<Vec<usize>>::new());
-    let mut tries = 0;
-    while arms.len() < count.min(binomial(pool.len(), size)) && tries < MOST_TRIES {
+    while arms.len() < count.min(binomial(pool.len(), size)) {
         let mut order: Vec<usize> = (0..pool.len()).collect();
         rng.shuffle(&mut order);
         order.sort_by_key(|task| uses[*task]); // stable: ties keep the order that was drawn
-        // Where the rarest alone would make a subset again, others take part.
-        let from = if tries % 2 == 0 { size } else { pool.len() };
-        let mut tasks = order[..from].to_vec();
-        rng.shuffle(&mut tasks);
-        tasks.truncate(size);
-        tasks.sort_unstable();
-        tries += 1;
-        if !arms.contains(&tasks) {
-            tasks.iter().for_each(|task| uses[*task] += 1);
-            arms.push(tasks);
+        let mut tasks = sorted(&order[..size]);
+        // Where the rarest make a subset that is there, others take part, until they make a new one.
+        while arms.contains(&tasks) {
+            rng.shuffle(&mut order);
+            tasks = sorted(&order[..size]);
         }
+        tasks.iter().for_each(|task| uses[*task] += 1);
+        arms.push(tasks);
     }
     arms.into_iter().map(|tasks| Arm::of(tasks.into_iter().map(|task| pool[task].clone()).collect())).collect()
 }
 
-/// After so many draws what there is, is what there will be.
-const MOST_TRIES: usize = 10_000;
+fn sorted(tasks: &[usize]) -> Vec<usize> {
+    let mut tasks = tasks.to_vec();
+    tasks.sort_unstable();
+    tasks
+}
 
 fn binomial(n: usize, k: usize) -> usize {
     (1..=k).fold(1, |ways, i| ways * (n - k + i) / i)

@@ -4,7 +4,12 @@
 
 use std::{collections::HashMap, path::Path};
 
-use crate::{error::Result, input, report::languages};
+use super::answer::{COMPLEX, Groups, SIMPLE};
+use crate::{
+    error::Result,
+    input,
+    report::{languages, statistics::quantile},
+};
 
 /// Words over which types are counted.
 const WINDOW: usize = 500;
@@ -57,6 +62,21 @@ pub fn measure_all(pattern: &Path, codes: &[String]) -> Result<Vec<Complexity>> 
         all.extend(measure(code, &input::read_text(&path)?));
     }
     Ok(all)
+}
+
+/// The languages above the median of those measured, and the others of them.
+pub fn groups(complexity: &[Complexity]) -> Groups {
+    let mut ratios: Vec<f64> = complexity.iter().map(|one| one.type_token_ratio).collect();
+    ratios.sort_by(f64::total_cmp);
+    if ratios.is_empty() {
+        return Groups::new();
+    }
+    let middle = quantile(&ratios, 0.5);
+    let part = |is_above: bool| {
+        let part = complexity.iter().filter(|one| (one.type_token_ratio > middle) == is_above);
+        part.map(|one| one.language.clone()).collect()
+    };
+    Groups::from([(COMPLEX.to_owned(), part(true)), (SIMPLE.to_owned(), part(false))])
 }
 
 fn moving_ratio(words: &[String]) -> f64 {

@@ -13,7 +13,6 @@ use crate::{
     error::{Error, Result, did_you_mean},
     recipe::{MLM, Resolved, SCHEMA},
     run::files::MODEL,
-    tasks::sha256,
 };
 
 /// The studies that ship, by name.
@@ -229,7 +228,7 @@ impl Design {
             recipe.insert("languages".into(), Value::Array(languages));
         }
         let resolved = self.resolve(recipe)?;
-        let folder = output.join(task).join(folder_name(&arm.name, seed, &resolved));
+        let folder = output.join(task).join(resolved.folder_name(&arm.name));
         Ok(Cell { arm: arm.clone(), target, seed, before, resolved, folder })
     }
 
@@ -257,7 +256,7 @@ impl Design {
             recipe.insert("languages".into(), Value::Array(vec![Value::String("en".into())]));
         }
         let resolved = self.resolve(recipe)?;
-        let folder = output.join("before").join(folder_name(&arm.name, seed, &resolved));
+        let folder = output.join("before").join(resolved.folder_name(&arm.name));
         Ok(Intermediate { resolved, folder })
     }
 
@@ -287,11 +286,6 @@ impl Design {
 
 fn tables(tables: &[Table]) -> Value {
     Value::Array(tables.iter().cloned().map(Value::Table).collect())
-}
-
-/// A short name that people read, and the start of the hash of the settings.
-fn folder_name(arm: &str, seed: u64, resolved: &Resolved) -> String {
-    format!("{arm}-s{seed}-{}", &sha256(resolved.to_toml().as_bytes())[..8])
 }
 
 #[cfg(test)]

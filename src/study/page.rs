@@ -9,7 +9,7 @@ use super::{
 };
 use crate::report::{
     Column, Table,
-    document::{Block, Document},
+    document::Document,
     languages, percent, points,
     statistics::{mean, standard_deviation},
 };
@@ -37,7 +37,7 @@ pub struct Findings<'a> {
 /// Writes it.
 pub fn page(findings: &Findings) -> Document {
     let Findings { design, scores, methods, groups, .. } = findings;
-    let mut page = Page(Document { title: format!("{}: {}", design.name, design.question), blocks: Vec::new() });
+    let mut page = Document { title: format!("{}: {}", design.name, design.question), blocks: Vec::new() };
     let (figures, left_out) = match design.diversity {
         Some(_) => scores.slopes(design, methods),
         None => (scores.gains(design, methods, groups), 0),
@@ -53,23 +53,7 @@ pub fn page(findings: &Findings) -> Document {
     }
     languages_measured(&mut page, findings);
     findings.notes.iter().for_each(|note| page.text(note.clone()));
-    page.0
-}
-
-struct Page(Document);
-
-impl Page {
-    fn text(&mut self, text: impl Into<String>) {
-        self.0.blocks.push(Block::Text(text.into()));
-    }
-
-    fn heading(&mut self, text: impl Into<String>) {
-        self.0.blocks.push(Block::Heading(text.into()));
-    }
-
-    fn table(&mut self, caption: impl Into<String>, table: Table) {
-        self.0.blocks.push(Block::Table { caption: caption.into(), table });
-    }
+    page
 }
 
 /// `+0.4 [−0.1, +0.9]`
@@ -149,7 +133,7 @@ fn what_was_done(findings: &Findings, left_out: usize) -> String {
 }
 
 /// Slopes by target and method, and the means that they are of.
-fn slopes(page: &mut Page, findings: &Findings, figures: &[Figure]) {
+fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     let Findings { design, scores, .. } = findings;
     page.heading("Points for each further task");
     let mut outcomes: Vec<&Outcome> = figures.iter().map(|figure| &figure.outcome).collect();
@@ -189,7 +173,7 @@ fn slopes(page: &mut Page, findings: &Findings, figures: &[Figure]) {
 }
 
 /// Gains of arms by group of languages and change of texts.
-fn gains(page: &mut Page, design: &Design, figures: &[Figure]) {
+fn gains(page: &mut Document, design: &Design, figures: &[Figure]) {
     page.heading("Gains over learning the target alone");
     for (number, target) in design.targets.iter().enumerate() {
         let mine: Vec<&Figure> = figures.iter().filter(|figure| figure.target == Some(number)).collect();
@@ -210,7 +194,7 @@ fn gains(page: &mut Page, design: &Design, figures: &[Figure]) {
     }
 }
 
-fn languages_measured(page: &mut Page, findings: &Findings) {
+fn languages_measured(page: &mut Document, findings: &Findings) {
     let Findings { complexity, groups, .. } = findings;
     if complexity.is_empty() {
         return;

@@ -38,16 +38,13 @@ pub fn slope(points: &[Point]) -> Option<Estimate> {
             let leverage = x * x / square + 1.0 / sizes[point.group];
             slope + n * x / square * (y - slope * x) / (1.0 - leverage).max(LEAST)
         };
-        centred.iter().zip(&y).zip(points).map(influence).collect::<Vec<f64>>()
-    };
-    let mut values: Values = (0..seeds).map(of_seed).collect();
-    // Residuals over their leverages no longer sum to nothing: what they add belongs to none.
-    for (seed, row) in values.iter_mut().enumerate() {
-        let y = self::centred(points.iter().map(|point| point.y[seed]).collect(), points, groups);
-        let slope: f64 = centred.iter().zip(&y).map(|(x, y)| x * y).sum::<f64>() / square;
+        let mut row: Vec<f64> = centred.iter().zip(&y).zip(points).map(influence).collect();
+        // Residuals over their leverages no longer sum to nothing: what they add belongs to none.
         let off = row.iter().sum::<f64>() / n - slope;
         row.iter_mut().for_each(|value| *value -= off);
-    }
+        row
+    };
+    let values: Values = (0..seeds).map(of_seed).collect();
     Some(Estimate::of(&[values]))
 }
 
