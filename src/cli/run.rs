@@ -34,7 +34,7 @@ use crate::{
         progress::{Mode, Progress},
     },
     stop::Stop,
-    tasks::{self, own, sha256},
+    tasks::{self, own},
     tensor::Device,
 };
 
@@ -478,9 +478,7 @@ fn escaped(text: &str) -> String {
 
 /// A folder of its own for each configuration.
 fn default_output(resolved: &Resolved) -> PathBuf {
-    let recipe = &resolved.recipe;
-    let hash = sha256(resolved.to_toml().as_bytes());
-    Path::new("runs").join(format!("{}-s{}-{}", recipe.name, recipe.seed, &hash[..8]))
+    Path::new("runs").join(resolved.folder_name(&resolved.recipe.name))
 }
 
 /// The exit code of a run that stopped on request; all is saved.

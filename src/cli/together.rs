@@ -48,11 +48,11 @@ pub(super) fn part(folder: &Path, method: &str) -> PathBuf {
 /// Runs them.
 pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, mode: Mode) -> Result<Left> {
     let n_methods = seeds.iter().map(|(resolved, _)| resolved.recipe.methods.len()).sum();
-    let slots = jobs::slots(jobs, device, n_methods)?;
-    let is_apart = slots.len() > seeds.len() && seeds.iter().all(|seed| can_be_parted(seed, device));
-    let work = |jobs: &[Job]| {
-        let board = Board::new(mode, jobs.iter().map(|job| job.label.clone()).collect());
-        run_side_by_side(jobs, &slots[..slots.len().min(jobs.len())], stop, &board)
+    let n_slots = jobs::slots(jobs, device, n_methods)?.len();
+    let is_apart = n_slots > seeds.len() && seeds.iter().all(|seed| can_be_parted(seed, device));
+    let work = |work: &[Job]| {
+        let board = Board::new(mode, work.iter().map(|job| job.label.clone()).collect());
+        run_side_by_side(work, &jobs::slots(jobs, device, work.len())?, stop, &board)
     };
     if is_apart {
         let parts: Vec<Job> = seeds.iter().flat_map(parts_of).collect();
@@ -63,9 +63,7 @@ pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, 
         return Ok(Left::Run);
     }
     let whole: Vec<Job> = seeds.iter().map(|(resolved, _)| job(resolved.recipe.seed, None)).collect();
-    let slots = jobs::slots(jobs, device, whole.len())?;
-    let board = Board::new(mode, whole.iter().map(|job| job.label.clone()).collect());
-    let ends = run_side_by_side(&whole, &slots, stop, &board)?;
+    let ends = work(&whole)?;
     let done = seeds.iter().zip(&ends).filter(|(_, end)| **end == End::Done).map(|((_, folder), _)| folder.clone());
     Ok(Left::Report(done.collect(), verdict(&whole, &ends)))
 }

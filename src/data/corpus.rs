@@ -143,18 +143,12 @@ impl Corpus {
 
     /// Opens what [`Corpus::write`] wrote.
     pub fn open(folder: &Path, tokenizer: Tokenizer, layout: Layout, masking: Masking, seed: u64) -> Result<Corpus> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|error| Error::read(&path, &error))
-        };
-        let damaged = |what: &dyn std::fmt::Display| {
-            Error::Data(format!("{}: {what}; remove the folder, and it is written again", folder.display()))
-        };
-        let groups: Vec<Group> = serde_json::from_slice(&read(GROUPS)?).map_err(|error| damaged(&error))?;
-        let starts: Vec<u64> = read(STARTS)?.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
+        let groups: Vec<Group> =
+            serde_json::from_slice(&read(folder, GROUPS)?).map_err(|error| damaged(folder, &error))?;
+        let starts: Vec<u64> = read(folder, STARTS)?.as_chunks().0.iter().map(|b| u64::from_le_bytes(*b)).collect();
         let sequences: usize = groups.iter().map(|group| group.sequences + group.held_out).sum();
         if starts.len() != sequences + 1 {
-            return Err(damaged(&format_args!("{sequences} sequences, and {} starts", starts.len())));
+            return Err(damaged(folder, &format_args!("{sequences} sequences, and {} starts", starts.len())));
         }
         let path = folder.join(IDS);
         let ids = File::open(&path).map_err(|error| Error::read(&path, &error))?;
@@ -177,24 +171,19 @@ impl Corpus {
         Ok(Corpus { taught: Some(taught), ..self })
     }
 
-    /// For each group the numbers of the training texts that became sequences, of a corpus that was written for a teacher.
-    pub fn sources(folder: &Path) -> Result<Vec<(String, Vec<u32>)>> {
-        let read = |name: &str| {
-            let path = folder.join(name);
-            std::fs::read(&path).map_err(|error| Error::read(&path, &error))
-        };
-        let all: Vec<u32> = read(SOURCES)?.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
-        let damaged = |error: &dyn std::fmt::Display| {
-            Error::Data(format!("{}: {error}; remove the folder, and it is written again", folder.display()))
-        };
-        let groups: Vec<Group> = serde_json::from_slice(&read(GROUPS)?).map_err(|error| damaged(&error))?;
+    /// For each group the numbers of the training texts that became sequences, from the folder of a corpus that was
+    /// written for a teacher.
+    pub fn sources(&self, folder: &Path) -> Result<Vec<(&str, Vec<u32>)>> {
+        let all: Vec<u32> = read(folder, SOURCES)?.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
         let mut rest = &all[..];
-        let mut of_group = |group: Group| {
-            let (own, after) = rest.split_at_checked(group.sequences).ok_or_else(|| damaged(&"too few sources"))?;
+        let of_group = |group: &'_ Group| -> Result<Vec<u32>> {
+            let lacking = || damaged(folder, &"too few sources");
+            let (own, after) = rest.split_at_checked(group.sequences).ok_or_else(lacking)?;
             rest = after;
-            Ok((group.name, own.to_vec()))
+            Ok(own.to_vec())
         };
-        groups.into_iter().map(&mut of_group).collect()
+        let own: Vec<Vec<u32>> = self.groups.iter().map(of_group).collect::<Result<_>>()?;
+        Ok(self.groups.iter().map(|group| group.name.as_str()).zip(own).collect())
     }
 
     /// The groups in the order of their names.
@@ -231,7 +220,7 @@ impl Corpus {
     /// The held-out sequences of every group, masked the same way each time. Where training masks nothing, they are the
     /// pairs, whose sides are to be told from others.
     pub fn held_out(&self) -> Result<Vec<Item>> {
-        let only_ranked = self.taught.is_some() || self.layout.ranked_share >= 1.0 && self.pair_share() >= 1.0;
+        let only_ranked = self.layout.taught || self.layout.ranked_share >= 1.0 && self.pair_share() >= 1.0;
         let ranked_share = if only_ranked { 1.0 } else { 0.0 };
         let (mut items, mut first) = (Vec::new(), 0);
         for (group, tokenizer) in self.groups.iter().zip(&self.of_groups) {
@@ -352,6 +341,16 @@ impl Source for Corpus {
         // Two special tokens around a sentence; four with a pair, for which one number stands between its sides.
         (ids + 3).min(2 * self.layout.max_length)
     }
+}
+
+/// A file of the corpus in a folder.
+fn read(folder: &Path, name: &str) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    std::fs::read(&path).map_err(|error| Error::read(&path, &error))
+}
+
+fn damaged(folder: &Path, what: &dyn std::fmt::Display) -> Error {
+    Error::Data(format!("{}: {what}; remove the folder, and it is written again", folder.display()))
 }
 
 /// A corpus being written.

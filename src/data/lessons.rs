@@ -18,15 +18,19 @@ pub struct Lessons {
 }
 
 impl Lessons {
-    /// Of the corpus in a folder, and the texts that it was written of. Of a pair the teacher reads the side in its
+    /// Of a corpus in its folder, and the texts that it was written of. Of a pair the teacher reads the side in its
     /// language, of a pair without one the first.
-    pub fn read(folder: &Path, texts: &BTreeMap<String, Vec<Text>>, teacher: &Teacher) -> Result<Lessons> {
+    pub fn read(
+        corpus: &Corpus,
+        folder: &Path,
+        texts: &BTreeMap<String, Vec<Text>>,
+        teacher: &Teacher,
+    ) -> Result<Lessons> {
         let (mut entries, mut places, mut of_sequence) = (Vec::new(), HashMap::new(), Vec::new());
-        let all = Corpus::sources(folder)?;
-        for (name, sources) in &all {
+        for (name, sources) in corpus.sources(folder)? {
             let training: Vec<&Text> = texts[name].iter().filter(|text| !text.is_held_out()).collect();
             for source in sources {
-                let text = training[*source as usize];
+                let text = training[source as usize];
                 let (side, language) = side(text, name, &teacher.language);
                 of_sequence.push(*places.entry(side).or_insert_with(|| {
                     let (id, row, text) = (format!("{name}:{}", source + 1), entries.len(), side);

@@ -511,6 +511,11 @@ impl Resolved {
         one
     }
 
+    /// The name of a folder of its own: what people read, the seed, and the start of the SHA-256 of every value.
+    pub fn folder_name(&self, readable: &str) -> String {
+        format!("{readable}-s{}-{}", self.recipe.seed, &tasks::sha256(self.to_toml().as_bytes())[..8])
+    }
+
     /// The recipe as TOML, with every value written out.
     pub fn to_toml(&self) -> String {
         toml::to_string(&self.recipe).expect("a recipe is numbers, strings and tables of them")

@@ -16,7 +16,7 @@ use crate::{
     checkpoint,
     data::{
         Data, Texts,
-        corpus::{Corpus, Layout},
+        corpus::{Corpus, Layout, Text},
         inputs::{self, Inputs},
         languages::for_examples,
         lessons::Lessons,
@@ -580,7 +580,8 @@ impl<'a> Run<'a> {
         seed: u64,
     ) -> Result<Branch> {
         let Some(task) = self.task_at(index, place) else {
-            let corpus = self.corpus(index, stage, seed, model.config.hidden_size)?;
+            let corpus = self.corpus(index, stage, seed)?;
+            let corpus = self.taught(corpus, index, stage, model.config.hidden_size)?;
             self.note_corpus(&corpus);
             let exam = Exam::of_texts(corpus.held_out()?);
             let (task, objective) = (MLM.to_owned(), Box::new(Standard::default()));
@@ -652,7 +653,7 @@ impl<'a> Run<'a> {
     }
 
     /// The corpus of a stage of masked language modelling, tokenized into the folder of the first stage that has it.
-    fn corpus(&self, index: usize, stage: &Stage, seed: u64, width: usize) -> Result<Corpus> {
+    fn corpus(&self, index: usize, stage: &Stage, seed: u64) -> Result<Corpus> {
         let special = (0..self.tokenizer.n_ids() as u32).filter(|id| self.tokenizer.is_special(*id));
         let mlm = stage.reading();
         let masking = Masking {
@@ -670,25 +671,33 @@ impl<'a> Run<'a> {
             restart_positions: mlm.restart_positions,
             taught: mlm.teacher.is_some(),
         };
-        let first = self.recipe.first_with_texts_of(index);
-        let stage_folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().to_owned();
-        let folder = stage_folder.join(files::CORPUS);
-        Corpus::write(&folder, &self.texts[&first].groups, &self.tokenizer, &layout)?;
+        let (folder, groups) = self.texts_of(index)?;
+        let folder = folder.join(files::CORPUS);
+        Corpus::write(&folder, groups, &self.tokenizer, &layout)?;
         checkpoint::verify_if_sealed(&folder)?;
-        let corpus = Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)?;
-        let Some(teacher) = &mlm.teacher else { return Ok(corpus) };
-        let lessons = Lessons::read(&folder, &self.texts[&first].groups, teacher)?;
-        let (model, folder) = (teacher.folder()?, stage_folder.join("taught"));
-        let teacher = Teacher { model: &model, settings: self.reading(stage), width, folder: &folder };
+        Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)
+    }
+
+    /// The corpus with a teacher's vectors, of `width` numbers, where the stage has a teacher: it reads the texts once.
+    fn taught(&self, corpus: Corpus, index: usize, stage: &Stage, width: usize) -> Result<Corpus> {
+        let Some(teacher) = &stage.reading().teacher else { return Ok(corpus) };
+        let (folder, groups) = self.texts_of(index)?;
+        let lessons = Lessons::read(&corpus, &folder.join(files::CORPUS), groups, teacher)?;
+        let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE).min(TOKENS_AT_ONCE);
+        let settings =
+            retrieve::Settings { layer: None, max_length: Some(stage.max_length), max_query_length: None, tokens };
+        let (model, folder) = (teacher.folder()?, folder.join(files::TAUGHT));
+        let teacher = Teacher { model: &model, settings, width, folder: &folder };
         teacher.teach(&lessons, self.device, self.stop, |note| self.progress.note(note))?;
         checkpoint::verify_if_sealed(&folder)?;
         corpus.with_teacher(Taught::open(&folder, lessons.texts.len(), width, lessons.of_sequence)?)
     }
 
-    /// How a teacher reads the texts of a stage.
-    fn reading(&self, stage: &Stage) -> retrieve::Settings {
-        let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE).min(TOKENS_AT_ONCE);
-        retrieve::Settings { layer: None, max_length: Some(stage.max_length), max_query_length: None, tokens }
+    /// The texts that a stage reads, and the folder of the first stage that does.
+    fn texts_of(&self, index: usize) -> Result<(PathBuf, &BTreeMap<String, Vec<Text>>)> {
+        let first = self.recipe.first_with_texts_of(index);
+        let folder = self.folder.stage(&self.recipe.stage_name(first, None))?.path().to_owned();
+        Ok((folder, &self.texts[&first].groups))
     }
 
     /// Says how often each language is drawn.
@@ -761,14 +770,14 @@ impl<'a> Run<'a> {
         folder: &StageFolder,
         evaluations: &[Evaluation],
     ) -> Result<Option<MethodResult>> {
-        let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
-        let items = self.corpus(index, stage, self.stage_seed(index), model.config.hidden_size)?.held_out()?;
+        let items = self.corpus(index, stage, self.stage_seed(index))?.held_out()?;
         if items.is_empty() {
             self.progress.note(format_args!(
                 "mlm: a hundredth of the texts is held out to measure by, and there are too few of them: nothing is measured"
             ));
             return Ok(None);
         }
+        let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
         let scores = held_out_accuracies(&model, &items, tokens, &Stop::new())?;
         let scores =

@@ -42,6 +42,9 @@ pub const PREDICTIONS: &str = "predictions";
 /// In a stage's folder, its texts as tokens.
 pub const CORPUS: &str = "corpus";
 
+/// In a stage's folder, the vectors that a teacher made of them.
+pub const TAUGHT: &str = "taught";
+
 /// Whether a folder is that of a run.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(CONFIG).is_file()

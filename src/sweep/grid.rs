@@ -6,7 +6,6 @@ use crate::{
     input,
     recipe::{self, Method, Resolved, Setting},
     run::folder::{self, Look},
-    tasks::sha256,
 };
 use serde::Deserialize;
 use std::{
@@ -182,9 +181,8 @@ impl Grid {
         let values = varied.map(|Setting { key, value, .. }| format!("{}={}", short(key), value.trim_matches('"')));
         let several = (self.recipes.len() > 1).then(|| recipe.trim_end_matches(".toml").to_owned());
         let variant = several.into_iter().chain([method.clone()]).chain(values).collect::<Vec<_>>().join(" ");
-        let hash = &sha256(resolved.to_toml().as_bytes())[..8];
         let readable: String = variant.chars().map(|c| if is_of_names(c) { c } else { '-' }).take(60).collect();
-        let folder = self.folder().join(format!("{readable}-s{seed}-{hash}"));
+        let folder = self.folder().join(resolved.folder_name(&readable));
         let (label, arguments) = (format!("{variant} s{seed}"), self.arguments.clone());
         Cell { label, variant, recipe: resolved.clone(), folder, arguments }
     }
