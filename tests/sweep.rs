@@ -268,3 +268,48 @@ fn schedulers_get_what_they_read() {
     }
     assert_eq!(fs::read_to_string(path.join("requeued")).unwrap(), "requeue 17_2\n");
 }
+
+#[test]
+fn settings_are_chosen_on_dev_data() {
+    let folder = folder();
+    let grid = r#"
+name = "choice"
+recipes = ["small.toml"]
+seeds = [1, 2]
+trials = 2
+arguments = ["--backend", "cpu"]
+[settings]
+"stages.0.learning_rate" = [1e-6, 1e-3]
+"methods.1.adv.radius" = [0.1, 0.3]
+"#;
+    fs::write(folder.path().join("grid.toml"), grid).unwrap();
+    let args = ["select", "grid.toml", "--output", "selected.toml", "--page", "selection.md"];
+    let (out, err) = check(folder.path(), &args, 0);
+    assert!(err.contains("8 to run, 0 done"), "{err}");
+    assert!(out.contains("no test item and no other language"), "{out}");
+    let page = fs::read_to_string(folder.path().join("selection.md")).unwrap();
+    // Six updates of each of two seeds, at two settings, each example passed once, or twice by one step of ascent.
+    for row in ["| standard | 2 | 24 | 192 |", "| adv | 2 | 24 | 384 |"] {
+        assert!(page.replace("  ", "").replace(" |", "|").contains(&row.replace(" |", "|")), "{row}: {page}");
+    }
+    let runs = fs::read_dir(folder.path().join("runs/choice")).unwrap().flatten().map(|entry| entry.path());
+    let runs: Vec<_> = runs.filter(|path| path.is_dir()).collect();
+    assert_eq!(runs.len(), 8);
+    for run in &runs {
+        assert!(run.join("models.discarded").is_file());
+        let stage = fs::read_dir(run).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
+        let predicted: Vec<String> = fs::read_dir(stage.join("predictions"))
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| name.ends_with(".jsonl"))
+            .collect();
+        assert!(predicted.iter().all(|name| ["dev-en.jsonl", "foreign-firsts-en.jsonl"].contains(&name.as_str())));
+        assert!(!stage.join("model").exists() && !stage.join("checkpoints").exists());
+    }
+    // Again, nothing is run, and what was chosen is trained with a longer plain run beside it.
+    let (again, err) = check(folder.path(), &[&args[..], &["--force"]].concat(), 0);
+    assert!(err.contains("0 to run, 8 done"), "{err}");
+    assert_eq!(again, out);
+    let (out, _) = check(folder.path(), &["run", "selected.toml", "--backend", "cpu", "--output", "chosen"], 0);
+    assert!(out.contains("standard-compute-of-adv"), "{out}");
+}

@@ -162,8 +162,10 @@ fn describe_updates(recipe: &Recipe, index: usize, tasks: &[Option<&Task>], n_ex
         return line(out, format_args!("  {bound}{updates} updates of {size} examples"));
     }
     for method in &recipe.methods {
-        let updates = stage.n_updates(n_examples[0] * method.copies() + others);
-        line(out, format_args!("  {}: {bound}{updates} updates of {size} examples", method.name));
+        let (own, passes) = (stage.with(method), method.passes());
+        let updates = own.n_updates(n_examples[0] * method.copies() + others);
+        let passes = if passes > 1 { format!(", {passes} times through the encoder") } else { String::new() };
+        line(out, format_args!("  {}: {bound}{updates} updates of {} examples{passes}", method.name, own.batch_size));
     }
 }
 
@@ -214,6 +216,7 @@ fn describe_memory(
         let mut own = own.map(|first| std::mem::replace(&mut shared[0], first));
         let branches = &mut shared;
         branches.iter_mut().for_each(|branch| branch.objective = method.objective(&WordNorms::UNIT));
+        let stage = &recipe.stage_with(index, method);
         let (updates, sampler) = schedule(stage, branches, seed);
         let copied = branches[0].source.len() * (method.copies() - 1);
         let examples = copied + branches.iter().map(|branch| branch.source.len()).sum::<usize>();
@@ -319,7 +322,11 @@ fn describe_text(stage: &Stage, data: &Data, out: &mut String) -> Result<usize> 
 
 fn describe_tests(recipe: &Recipe, data: &Data, tokenizer: Option<&Tokenizer>, out: &mut String) -> Result<()> {
     let Some(task) = recipe.last_task()? else { return Ok(()) };
-    let mut table = Table::new([Column::words("test"), Column::numbers("examples"), Column::numbers("left out")]);
+    let mut table = Table::new([
+        Column::words(recipe.data.eval_split.to_string()),
+        Column::numbers("examples"),
+        Column::numbers("left out"),
+    ]);
     let languages = data.languages(task)?;
     let tests = languages.codes.iter().map(|code| data.test(task, code)).collect::<Result<Vec<_>>>()?;
     for loaded in &tests {
@@ -342,7 +349,7 @@ fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut S
         }
     }
     let stages: Vec<_> = stages.iter().map(|(name, train, dev)| (name.clone(), train, dev)).collect();
-    match &overlap::sentences(&overlaps(&stages, tests))[..] {
+    match &overlap::sentences(&overlaps(&stages, recipe.tests_among(tests)))[..] {
         [] => line(out, format_args!("no item of the dev and test data is trained on, and no test item selected by")),
         found => found.iter().for_each(|sentence| line(out, format_args!("note: {sentence}"))),
     }

@@ -24,6 +24,7 @@ mod report;
 mod run;
 mod score;
 mod searched;
+mod select;
 mod shell;
 mod study;
 mod sweep;
@@ -87,6 +88,7 @@ enum Command {
     Doctor(doctor::Args),
     Recipe(recipe::Args),
     Sweep(sweep::Args),
+    Select(select::Args),
     Task(task::Args),
     Model(model::Args),
     Completions(shell::CompletionsArgs),
@@ -118,6 +120,7 @@ impl Cli {
             Command::Doctor(args) => doctor::run(&args),
             Command::Recipe(args) => recipe::run(&args),
             Command::Sweep(args) => sweep::run(&args),
+            Command::Select(args) => select::run(&args),
             Command::Task(args) => task::run(&args, network),
             Command::Model(args) => model::run(&args, network),
             Command::Completions(args) => shell::completions(&args, Cli::command()),

@@ -139,7 +139,7 @@ fn read_by(recipe: &Recipe) -> Result<Vec<(&'static Task, Split, Vec<String>)>> 
     }
     if let Some(task) = recipe.last_task()? {
         let chosen = task.chosen().filter(|_| recipe.languages.is_empty());
-        all.push((task, Split::Test, chosen.unwrap_or_else(|| recipe.languages.clone())));
+        all.push((task, recipe.data.eval_split, chosen.unwrap_or_else(|| recipe.languages.clone())));
     }
     Ok(all)
 }

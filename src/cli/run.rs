@@ -94,6 +94,9 @@ pub struct Args {
     /// What to do where the disk is full: end with an error, or wait until there is room.
     #[arg(long, value_enum, default_value = "stop")]
     on_full: OnFull,
+    /// Remove models and checkpoints when all is measured, and keep predictions and results: for grids of many runs.
+    #[arg(long)]
+    discard_models: bool,
     /// Read and check everything, show examples and the plan, and train nothing.
     #[arg(long)]
     dry_run: bool,
@@ -148,6 +151,14 @@ impl Args {
         &self.device
     }
 
+    /// Removes the models of a run that is measured where that is wanted; whether it is.
+    fn discarded(&self, folder: &RunFolder) -> Result<bool> {
+        if self.discard_models {
+            folder.discard_models()?;
+        }
+        Ok(self.discard_models)
+    }
+
     fn conditions(&self) -> Conditions {
         Conditions { memory_limit: self.memory_limit, on_full: self.on_full }
     }
@@ -187,8 +198,13 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let (stop, place) = signals.map_or_else(stop_on_signals, Ok)?;
     if let [(only, path)] = &seeds[..] {
         let folder = open(only, path, &chosen, &progress)?;
+        if folder.is_discarded() {
+            progress.note("done already, and its models were removed (--discard-models)");
+            return print(&report::summary(std::slice::from_ref(path))?);
+        }
         *lock(&place) = Some(path.clone());
-        return show(&work(only, &chosen, &folder, &progress, &stop, args.conditions())?, path);
+        let outcome = work(only, &chosen, &folder, &progress, &stop, args.conditions())?;
+        return show(&outcome, path, args.discarded(&folder)?);
     }
     run_seeds(args, &seeds, &chosen, &progress, &stop, &place)
 }
@@ -243,9 +259,13 @@ fn run_seeds(
         if folder.status() == Some(Status::Done) && folder.metrics()?.is_some() {
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
         }
+        if folder.is_discarded() {
+            done.push(path.clone());
+            continue;
+        }
         // One that is done is read all the same: its files must be those that it was made of.
         match work(resolved, chosen, &folder, progress, stop, args.conditions()) {
-            Ok(_) => {}
+            Ok(_) => _ = args.discarded(&folder)?,
             Err(error @ Error::Diverged(_)) => {
                 progress.note(format_args!("seed {}: {error}", resolved.recipe.seed));
                 diverged = Some(error);
@@ -547,7 +567,7 @@ fn listen(_: &[i32], _: Stop, _: Place) -> Result<()> {
     Ok(())
 }
 
-fn show(outcome: &Outcome, path: &Path) -> Result<()> {
+fn show(outcome: &Outcome, path: &Path, is_discarded: bool) -> Result<()> {
     let mut text = String::new();
     if let [only] = &outcome.methods[..] {
         text += &format!("{} with {}\n\n", outcome.task, only.name);
@@ -568,6 +588,10 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
         text +=
             &method.warnings.iter().map(|warning| format!("warning: {}: {warning}\n", method.name)).collect::<String>();
     }
+    for (name, shortcut) in outcome.methods.iter().filter_map(|method| Some((&method.name, method.shortcut.as_ref()?)))
+    {
+        text += &format!("{name}: {}\n", shortcut.sentence());
+    }
     if outcome.task == recipe::DEMO {
         text += "a demonstration on generated sentences: it shows transfer at work, not which method is best\n";
     }
@@ -585,7 +609,9 @@ fn show(outcome: &Outcome, path: &Path) -> Result<()> {
         text += &format!("{}: {}; {}\n", method.name, method.rule, method.folder.display());
     }
     text += &format!("everything is in {}\n", path.display());
-    if outcome.task == recipe::DEMO {
+    if is_discarded {
+        text += "models and checkpoints were removed\n";
+    } else if outcome.task == recipe::DEMO {
         text += &after_demo(outcome, path);
     } else if tasks::definition_of(&outcome.task).is_some() {
         text += &after_own(outcome, path);

@@ -19,7 +19,7 @@ use crate::{
     checkpoint::{sha256_file, write_file},
     error::{Error, Result},
     recipe::{DEMO, Method, Recipe},
-    tasks::Loaded,
+    tasks::{Loaded, Split},
     text,
 };
 
@@ -50,7 +50,7 @@ pub type Stamp = (u64, Option<std::time::SystemTime>, [i64; 3]);
 
 impl Inputs {
     /// Takes the hashes of data that were read, and hashes all the rest that the recipe names.
-    pub fn of(recipe: &Recipe, loaded: &[(&str, &Loaded)], measured: &[PathBuf]) -> Result<Inputs> {
+    pub fn of(recipe: &Recipe, loaded: &[(Split, &Loaded)], measured: &[PathBuf]) -> Result<Inputs> {
         let mut inputs = BTreeMap::new();
         for (split, loaded) in loaded {
             for file in loaded.files.iter().filter(|file| file.path.is_file()) {

@@ -58,13 +58,13 @@ impl<'a> Data<'a> {
         let (mut codes, notes): (Vec<String>, Vec<String>) = match (&named[..], self.is_demo()) {
             ([], true) => (demo::LANGUAGES.iter().map(|code| (*code).to_string()).collect(), Vec::new()),
             ([], false) => {
-                let survey = task.survey(&self.folder()?, Split::Test)?;
+                let survey = task.survey(&self.folder()?, self.recipe.data.eval_split)?;
                 let note = survey.note();
                 (survey.languages, note.into_iter().collect())
             }
             (named, true) => (named.to_vec(), Vec::new()),
             (named, false) => {
-                let asked = task.asked(&self.folder()?, Split::Test, named)?;
+                let asked = task.asked(&self.folder()?, self.recipe.data.eval_split, named)?;
                 let notes = asked.iter().filter_map(|asked| asked.note.clone()).collect();
                 (asked.into_iter().map(|asked| asked.language).collect(), notes)
             }
@@ -100,11 +100,12 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// The test examples in a language.
+    /// The examples in a language that models are measured on: of the test data, unless the recipe says otherwise.
     pub fn test(&self, task: &Task, language: &str) -> Result<Loaded> {
+        let split = self.recipe.data.eval_split;
         match self.is_demo() {
-            true => self.limited(demo::load(Split::Test, language, DEMO_TEST, DEMO_SEED)?),
-            false => self.limited(task.load(&self.folder()?, Split::Test, language)?),
+            true => self.limited(demo::load(split, language, DEMO_TEST, DEMO_SEED)?),
+            false => self.limited(task.load(&self.folder()?, split, language)?),
         }
     }
 

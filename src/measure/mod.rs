@@ -6,6 +6,7 @@ pub mod exam;
 pub mod held_out;
 pub mod record;
 pub mod retrieve;
+pub mod shortcut;
 pub mod teacher;
 
 use self::{evaluate::Vote, record::Record};

@@ -6,7 +6,7 @@ use crate::{
     kinds,
     learn::problems::Problems,
     models::Config,
-    tasks::{self, demo},
+    tasks::{self, Split, demo},
 };
 
 impl Recipe {
@@ -42,6 +42,9 @@ impl Recipe {
             let key = format!("methods.{i}");
             problems.unless(is_name(&method.name), &format!("{key}.name"), NAME, &quoted(&method.name));
             method.check(&key, self.data.folder == DEMO, kind, &mut problems);
+            if method.stage.is_some() {
+                Stage::default().with(method).check_numbers(|name| format!("{key}.stage.{name}"), &mut problems);
+            }
             let twice = self.methods[..i].iter().any(|other| other.name == method.name);
             problems.say(
                 twice,
@@ -56,16 +59,19 @@ impl Recipe {
 
     /// Values that can be meant, but hardly are.
     pub fn oddities(&self) -> Vec<String> {
-        let odd = |(i, stage): (usize, &Stage)| {
-            let rate = stage.learning_rate;
+        let odd = |(key, rate): (String, f64)| {
             let what = match rate {
                 rate if rate > HIGH_RATE => "far above those that encoders learn with",
                 rate if rate < LOW_RATE => "so low that next to nothing will be learned",
                 _ => return None,
             };
-            Some(format!("stages.{i}.learning_rate is {rate:e}, {what} (1e-5 to 1e-3)"))
+            Some(format!("{key}.learning_rate is {rate:e}, {what} (1e-5 to 1e-3)"))
         };
-        self.stages.iter().enumerate().filter_map(odd).collect()
+        let stages = self.stages.iter().enumerate().map(|(i, stage)| (format!("stages.{i}"), stage.learning_rate));
+        let own = |method: &Method| method.stage.as_ref()?.learning_rate;
+        let methods = self.methods.iter().enumerate();
+        let methods = methods.filter_map(|(i, method)| Some((format!("methods.{i}.stage"), own(method)?)));
+        stages.chain(methods).filter_map(odd).collect()
     }
 
     /// Refuses stages that a model is too small for.
@@ -103,6 +109,7 @@ impl Recipe {
         problems.say(twice.is_some(), "seeds", format!("expected each seed once, found {:?}", self.seeds));
         problems.say(self.stages.is_empty(), "stages", "expected at least one stage");
         problems.unless(self.data.max_eval_samples != Some(0), "data.max_eval_samples", POSITIVE, &0);
+        problems.unless(self.data.eval_split != Split::Train, "data.eval_split", "test or dev", &Split::Train);
         problems.say(self.data.folder.is_empty(), "data.folder", "expected a folder, or \"demo\"");
         let ends_in_text = self.stages.last().is_some_and(Stage::is_mlm);
         let plain = self.methods.iter().all(|method| method.parts() == ["standard"]) && self.methods.len() == 1;
@@ -184,6 +191,17 @@ impl Stage {
         self.check_task(&key, demo, problems);
         self.check_beside(&key, demo, problems);
         self.check_text(&key, demo, problems);
+        self.check_numbers(key, problems);
+        problems.unless(self.max_length >= 5, &key("max_length"), "5 or more", &self.max_length);
+        problems.positive(&key("epsilon"), self.epsilon);
+        let betas = format!("{:?}", self.betas);
+        problems.unless(self.betas.iter().all(|beta| is_rate(*beta)), &key("betas"), RATE, &betas);
+        let clip = self.max_grad_norm;
+        problems.unless(clip as f32 > 0.0, &key("max_grad_norm"), "a number above 0 that f32 can hold, or inf", &clip);
+    }
+
+    /// What a method may have of its own.
+    fn check_numbers(&self, key: impl Fn(&str) -> String, problems: &mut Problems) {
         let both = self.epochs.is_some() && self.updates.is_some();
         problems.say(both, &key("updates"), "expected either epochs or updates, found both");
         for (name, count) in [("epochs", self.epochs), ("updates", self.updates)] {
@@ -197,15 +215,10 @@ impl Stage {
         for (name, size) in sizes {
             problems.unless(size != Some(0), &key(name), POSITIVE, &0);
         }
-        problems.unless(self.max_length >= 5, &key("max_length"), "5 or more", &self.max_length);
         problems.positive(&key("learning_rate"), self.learning_rate);
-        problems.positive(&key("epsilon"), self.epsilon);
-        let betas = format!("{:?}", self.betas);
-        problems.unless(self.betas.iter().all(|beta| is_rate(*beta)), &key("betas"), RATE, &betas);
-        let (decay, clip) = (self.weight_decay, self.max_grad_norm);
+        let decay = self.weight_decay;
         let fine = (decay as f32).is_finite() && decay >= 0.0;
         problems.unless(fine, &key("weight_decay"), "a number, 0 or more, that f32 can hold", &decay);
-        problems.unless(clip as f32 > 0.0, &key("max_grad_norm"), "a number above 0 that f32 can hold, or inf", &clip);
     }
 
     fn check_task(&self, key: &impl Fn(&str) -> String, demo: bool, problems: &mut Problems) {

@@ -18,7 +18,7 @@ pub struct Key {
 }
 
 /// The structs of recipes: what stands before their keys, where they are defined, and their names.
-const STRUCTS: [(&str, &str, &str); 7] = [
+const STRUCTS: [(&str, &str, &str); 8] = [
     ("", include_str!("mod.rs"), "Recipe"),
     ("model.", include_str!("mod.rs"), "Model"),
     ("model.fresh.", include_str!("mod.rs"), "Fresh"),
@@ -26,6 +26,7 @@ const STRUCTS: [(&str, &str, &str); 7] = [
     ("stages.N.", include_str!("mod.rs"), "Stage"),
     ("stages.N.mlm.", include_str!("mlm.rs"), "Mlm"),
     ("stages.N.mlm.teacher.", include_str!("mlm.rs"), "Teacher"),
+    ("methods.N.stage.", Method::STAGE_SETTINGS, "StageSettings"),
 ];
 
 /// All keys, in the order in which the structs name them. Those of `tasks` are a task's (`rxlt task show`).

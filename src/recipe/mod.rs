@@ -18,7 +18,7 @@ use crate::{
     input,
     learn::optimizer::{Decay, Settings},
     models::shipped as shipped_model,
-    tasks::{self, Definition, Task},
+    tasks::{self, Definition, Loaded, Split, Task},
 };
 
 mod check;
@@ -139,6 +139,9 @@ impl Fresh {
 pub struct Data {
     /// The folder with a folder per task, or `demo` for generated data.
     pub folder: String,
+    /// What models are measured on at the end: `test`, or `dev`, so that settings can be chosen and no test item is read.
+    #[serde(skip_serializing_if = "is_test")]
+    pub eval_split: Split,
     /// The most examples per language to evaluate on; all where not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_eval_samples: Option<usize>,
@@ -256,9 +259,14 @@ impl Default for Fresh {
     }
 }
 
+/// Whether measures are what they are for.
+fn is_test(split: &Split) -> bool {
+    *split == Split::Test
+}
+
 impl Default for Data {
     fn default() -> Data {
-        Data { folder: "data".into(), max_eval_samples: None }
+        Data { folder: "data".into(), eval_split: Split::Test, max_eval_samples: None }
     }
 }
 
@@ -371,6 +379,25 @@ impl Stage {
         self.names().map(|name| if name == MLM { Ok(None) } else { tasks::find(name).map(Some) }).collect()
     }
 
+    /// The same with what a method changes of it.
+    #[must_use]
+    pub fn with(&self, method: &Method) -> Stage {
+        let Some(own) = &method.stage else { return self.clone() };
+        let (epochs, updates) = match (own.epochs, own.updates) {
+            (None, None) => (self.epochs, self.updates),
+            own => own,
+        };
+        Stage {
+            epochs,
+            updates,
+            batch_size: own.batch_size.unwrap_or(self.batch_size),
+            learning_rate: own.learning_rate.unwrap_or(self.learning_rate),
+            weight_decay: own.weight_decay.unwrap_or(self.weight_decay),
+            warmup_steps: own.warmup_steps.unwrap_or(self.warmup_steps),
+            ..self.clone()
+        }
+    }
+
     /// The optimizer's settings for so many updates in all.
     pub fn optimizer(&self, total_steps: u32) -> Settings {
         Settings {
@@ -393,6 +420,17 @@ impl Stage {
 }
 
 impl Recipe {
+    /// What of the data to measure on is looked for in training and dev data: nothing where it is the dev data.
+    pub fn tests_among<'l>(&self, measured: &'l [Loaded]) -> &'l [Loaded] {
+        if self.data.eval_split == Split::Test { measured } else { &[] }
+    }
+
+    /// A stage as it is with a method: methods change the last one's settings.
+    pub fn stage_with(&self, index: usize, method: &Method) -> Stage {
+        let stage = &self.stages[index];
+        if index + 1 == self.stages.len() { stage.with(method) } else { stage.clone() }
+    }
+
     /// The names of the stages' folders: `1-mlm`, `2-xnli`, and for each method of the last `2-xnli-adv`.
     pub fn stage_name(&self, stage_idx: usize, method: Option<&Method>) -> String {
         let name = format!("{}-{}", stage_idx + 1, self.stages[stage_idx].task);

@@ -345,3 +345,57 @@ fn recipes_of_the_first_schema_are_read() {
     let error = parse(&format!("schema = 3\n{BASE}"), &[]).unwrap_err();
     assert!(error.message().contains("schema: expected 2, found 3"), "{error}");
 }
+
+#[test]
+fn a_method_may_have_settings_of_the_last_stage_of_its_own() {
+    let two = "[[stages]]\ntask = \"mlm\"\n[[stages]]\ntask = \"xnli\"\nepochs = 3\nlearning_rate = 1e-5\n";
+    let text = format!(
+        "{}{two}[[methods]]\nstandard = {{}}\n[[methods]]\nname = \"long\"\nstage = {{ updates = 9, learning_rate = 2e-5 }}\n",
+        BASE.split("[[stages]]").next().unwrap()
+    );
+    let recipe = parse(&text, &["stages.0.mlm.text=[\"t\"]"]).unwrap().recipe;
+    let long = &recipe.methods[1];
+    assert_eq!((long.parts(), long.name.as_str()), (vec!["standard"], "long"));
+    let of = |index, method: &Method| {
+        let stage = recipe.stage_with(index, method);
+        (stage.epochs, stage.updates, stage.learning_rate, stage.batch_size)
+    };
+    assert_eq!(of(1, &recipe.methods[0]), (Some(3), None, 1e-5, 32));
+    assert_eq!(of(1, long), (None, Some(9), 2e-5, 32));
+    assert_eq!(of(0, long), (Some(1), None, 2e-5, 32), "the first stage is that of all methods, with its own default");
+
+    let refused = |setting: &str| parse(&text, &["stages.0.mlm.text=[\"t\"]", setting]).unwrap_err().to_string();
+    for (setting, expected) in [
+        ("methods.1.stage.epochs=2", "methods.1.stage.updates: expected either epochs or updates, found both"),
+        ("methods.1.stage.learning_rate=0", "methods.1.stage.learning_rate"),
+        ("methods.1.stage.batch_size=0", "methods.1.stage.batch_size: expected 1 or more"),
+        ("methods.1.stage.max_length=9", "max_length"),
+        ("data.eval_split=train", "data.eval_split: expected test or dev, found train"),
+    ] {
+        let message = refused(setting);
+        assert!(message.contains(expected), "{setting}: {message}");
+    }
+}
+
+#[test]
+fn passes_are_counted_where_the_encoder_is() {
+    let passes = |method: &str| {
+        let recipe = parse(&format!("{BASE}[[methods]]\n{method}\n"), &[]).unwrap().recipe;
+        recipe.methods[0].passes()
+    };
+    for (method, expected) in [
+        ("standard = {}", 1),
+        ("typos = {}", 1),
+        ("adv = { steps = 2 }", 3),
+        ("adv = { steps = 2, clean_weight = 0.5 }", 4),
+        ("adv = { steps = 2, at = \"encoder\" }", 1),
+        ("freelb = { steps = 3 }", 3),
+        ("rs-rp = { samples = 3 }", 1),
+        ("rs-rp = { samples = 3, at = \"word\" }", 3),
+        ("consistency = { with = \"noise\" }", 2),
+        ("consistency = { with = \"ascent\", steps = 2 }", 4),
+        ("standard = {}\nadv = { steps = 2 }", 4),
+    ] {
+        assert_eq!(passes(method), expected, "{method}");
+    }
+}

@@ -10,6 +10,7 @@ use super::{
     languages::{self, Language},
     resample::Replicates,
     runs::{Cell, DataFile, Study},
+    shortcuts::{self, Shortcut},
     statistics::{
         LEVEL, Permutation, holm, interval, line, mcnemar, mean, permutation, permutation_of_pairs, quantile,
         standard_deviation,
@@ -227,6 +228,8 @@ pub struct MethodAnalysis {
     pub gain_variation: Option<Variation>,
     /// How gains go with distance from the source.
     pub correlation: Option<Correlation>,
+    /// How its seeds answer from second sentences alone, on average; none where not all were asked.
+    pub shortcut: Option<Shortcut>,
     /// Mean accuracy by first and second language, in the generalized setting.
     pub grid: Option<Vec<Vec<Option<f64>>>>,
     /// Update and loss in the last stage, the mean over seeds.
@@ -499,6 +502,7 @@ impl Desk<'_> {
             gain_variation: less.and_then(|less| variation(&less)),
             correlation: base.and_then(|base| self.correlation(&measured, cells, base)),
             measures: measured,
+            shortcut: shortcuts::mean(cells.iter().map(|cell| study.cells[*cell].shortcut.as_ref())),
             grid: mean_grid(study, cells),
             curve: mean_curve(study, cells),
         }

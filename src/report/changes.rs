@@ -224,7 +224,8 @@ fn own_text(one: &Prediction) -> Option<String> {
 
 /// The examples of a language by their ids, if the files are those that were measured; else why not.
 fn examples(study: &Study, language: &str, data: Option<&Path>) -> Result<HashMap<String, Example>, String> {
-    let measured = study.data.iter().filter(|file| file.split == "test" && file.language == language);
+    let split = study.cells[0].split().to_string();
+    let measured = study.data.iter().filter(|file| file.split == split && file.language == language);
     let measured: BTreeSet<&str> = measured.map(|file| file.sha256.as_str()).collect();
     let recipe = study.cells[0].recipe_on(data).filter(|_| !measured.is_empty());
     let recipe = recipe.ok_or("no run recorded which files were measured")?;

@@ -5,6 +5,7 @@ use super::{
     analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, Variation, mean_without},
     changes::{Change, Changes, LanguageChanges, Side},
     percent, plots, points,
+    shortcuts::Shortcut,
     statistics::Permutation,
     table::cut,
 };
@@ -141,6 +142,7 @@ pub fn full(analysis: &Analysis) -> Document {
     distances(analysis, &mut document);
     breakdowns(analysis, &mut document);
     subset(analysis, &mut document);
+    shortcuts(analysis, &mut document);
     pairs(analysis, &mut document);
     curves(analysis, &mut document);
     items(analysis, &mut document);
@@ -564,6 +566,34 @@ fn subset(analysis: &Analysis, document: &mut Document) {
     if subset.baseline.is_some() {
         let table = matrix(subset, Kind::Language, &|_, measured| gain_cell(measured));
         document.table(format!("Gain in points on the subset; {}", star(subset, Kind::Language)), table);
+    }
+}
+
+/// The table of methods, and which of them do not read pairs.
+fn shortcuts(analysis: &Analysis, document: &mut Document) {
+    let found = || analysis.methods.iter().filter_map(|method| Some((method, method.shortcut.as_ref()?)));
+    let Some((_, first)) = found().next() else { return };
+    document.heading("Second sentences alone");
+    let headings = ["as they are", "others' first sentences", "most frequent label"];
+    let columns = [Column::texts("method")].into_iter().chain(headings.map(Column::numbers));
+    let row = |(method, one): (&MethodAnalysis, &Shortcut)| {
+        [method.name.clone(), percent(one.own), percent(one.foreign), percent(one.most_frequent)]
+    };
+    let table = found().fold(Table::new(columns), |table, one| table.row(row(one)));
+    let caption = format!(
+        "{} in % on the same {} items of {}, mean over seeds",
+        capitalized(analysis.metric),
+        first.n,
+        first.language
+    );
+    document.table(caption, table);
+    let blind: Vec<&str> =
+        found().filter(|(_, one)| !one.reads_pairs()).map(|(method, _)| method.name.as_str()).collect();
+    if !blind.is_empty() {
+        document.text(format!(
+            "{} answer no better than that where each item has the first sentence of another: they do not read pairs.",
+            blind.join(", ")
+        ));
     }
 }
 

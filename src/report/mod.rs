@@ -10,6 +10,7 @@ mod plots;
 mod resample;
 pub mod results;
 pub mod runs;
+pub mod shortcuts;
 pub mod statistics;
 mod table;
 

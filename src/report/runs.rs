@@ -3,7 +3,7 @@
 //! Runs are put side by side only where that means something: one task, the same test items by id and label, one
 //! configuration for each name of a method, and no seed twice. Everything else is refused, with what differs.
 
-use super::statistics::mean;
+use super::{shortcuts::Shortcut, statistics::mean};
 use crate::{
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
@@ -13,7 +13,7 @@ use crate::{
         folder::{Environment, Status},
     },
     tasks::{
-        self, Task,
+        self, Split, Task,
         overlap::{self, Overlap},
         predictions::{self, Prediction},
         sha256,
@@ -81,6 +81,8 @@ pub struct Cell {
     pub marks: Vec<Column>,
     /// Accuracy by first and second language, in the generalized setting.
     pub grid: Option<Vec<Vec<Option<f64>>>>,
+    /// How it answers from second sentences alone.
+    pub shortcut: Option<Shortcut>,
     /// Update and loss, means of neighbouring updates.
     pub curve: Vec<[f64; 2]>,
     settings: Resolved,
@@ -120,6 +122,11 @@ impl Cell {
     /// Whether a run of rxlt is behind it, whose seed means something.
     pub fn has_run(&self) -> bool {
         self.given.is_none()
+    }
+
+    /// What it was measured on.
+    pub(super) fn split(&self) -> Split {
+        self.settings.recipe.data.eval_split
     }
 
     /// The recipe of its run, with the data in this folder, else where they lay; none where no run is behind it.
@@ -430,6 +437,10 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
     refuse_without_marks(task, run)?;
     let environment: Environment = read_json(&run.join(files::ENVIRONMENT))?;
     let data = data_files(&run.join(files::DATA))?;
+    if recipe.data.eval_split != Split::Test {
+        let note = format!("measured on {} data, not on test data", recipe.data.eval_split);
+        notes.extend((!notes.contains(&note)).then_some(note));
+    }
     let overlaps = overlap::sentences(&overlap_of(run)?);
     notes.extend(overlaps.into_iter().filter(|sentence| !notes.contains(sentence)).collect::<Vec<_>>());
     for method in &recipe.methods {
@@ -484,6 +495,7 @@ fn measured(
         right: Vec::new(),
         marks: Vec::new(),
         grid: grid(&metrics["generalized"]),
+        shortcut: Shortcut::read(&metrics["shortcut"]),
         curve,
         settings,
         folder_of_data: resolved.recipe.data.folder.clone(),
@@ -572,6 +584,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         right: Vec::new(),
         marks: Vec::new(),
         grid: None,
+        shortcut: None,
         curve: Vec::new(),
         settings: Resolved { recipe: Recipe::default(), sources: BTreeMap::new() },
         folder_of_data: String::new(),
@@ -675,7 +688,8 @@ fn comparable(first: &Found, other: &Found) -> Result<()> {
         }
     }
     let tests = |found: &Found| -> BTreeSet<(String, String)> {
-        let tests = found.data.iter().filter(|file| file.split == "test");
+        let split = found.cell.split().to_string();
+        let tests = found.data.iter().filter(|file| file.split == split);
         tests.map(|file| (file.language.clone(), file.sha256.clone())).collect()
     };
     let (of_first, of_other) = (tests(first), tests(other));
@@ -761,7 +775,7 @@ fn same_items(language: &str, (a, first): (&Path, &[Prediction]), (b, other): (&
 }
 
 fn prediction_file(cell: &Cell, language: &str) -> PathBuf {
-    files::predictions(&cell.folder, "test", language)
+    files::predictions(&cell.folder, &cell.split().to_string(), language)
 }
 
 /// What a model predicted in a language.

@@ -4,10 +4,12 @@ use super::{
     budget::Choice,
     files::{self, OVERLAP, read_json},
     fit::{Desk, Evaluation, fit, selection_rule},
-    folder::{RunFolder, StageFolder, Status, number},
+    folder::{RunFolder, StageFolder, Status},
     full::{Conditions, OnFull},
     losses::{FinalLoss, entropy, variance},
+    measuring::{Measuring, note_text},
     memory::{self, Forecast, Subject},
+    outcome::{MethodResult, Outcome},
     plan::{Branch, Plan, schedule},
     progress::Progress,
     space::{self, Writing},
@@ -26,28 +28,23 @@ use crate::{
         taught::Taught,
     },
     error::{Error, Result},
-    kinds::{
-        self, Reader,
-        score::{key, oddities, scores, summaries},
-    },
+    kinds::{self, Reader, score::summaries},
     learn::{
         augment,
         methods::{Rewording, Standard, WordNorms, refuse_without_effect},
     },
     measure::{
-        Examiner, TOKENS_AT_ONCE, Voting, exam::Exam, head_for, held_out::held_out_accuracies, label_map, new_head,
-        record::Record, retrieve, teacher::Teacher,
+        TOKENS_AT_ONCE, exam::Exam, head_for, held_out::held_out_accuracies, label_map, new_head, record::Record,
+        retrieve, teacher::Teacher,
     },
     models::{Config, HeadKind, Model, Pretrained},
     recipe::{Fresh, MLM, Method, Recipe, Resolved, Select, Stage},
     rng::{Purpose, Rng},
     stop::Stop,
     tasks::{
-        Example, Loaded, Task, generalized,
-        metrics::{ACCURACY, Grid, Score, Summary},
+        Example, Loaded, Split, Task,
+        metrics::{Score, Summary},
         overlap::{self, Overlap},
-        predictions::{self, Prediction},
-        sha256,
     },
     tensor::Device,
     text::Tokenizer,
@@ -59,35 +56,6 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
-
-/// What a run found out.
-pub struct Outcome {
-    /// The task of the last stage.
-    pub task: String,
-    /// One for each method.
-    pub methods: Vec<MethodResult>,
-}
-
-/// How one method did.
-pub struct MethodResult {
-    /// Its name.
-    pub name: String,
-    /// By the first metric of the task's kind; accuracy of what is found in held-out texts where the last stage is masked
-    /// language modelling.
-    pub summary: Summary,
-    /// By the other metrics.
-    pub others: Vec<Summary>,
-    /// By pair of languages, in the generalized setting.
-    pub grid: Option<Grid>,
-    /// By which rule the model was selected.
-    pub rule: String,
-    /// Where the model and predictions lie.
-    pub folder: PathBuf,
-    /// The loss at the end of training, where the last stage has labels.
-    pub training: Option<FinalLoss>,
-    /// What makes these results doubtful.
-    pub warnings: Vec<String>,
-}
 
 /// Runs a recipe in its folder, from where it was left. Under a limit of memory, micro-batches are as small as they
 /// have to be; where the disk is full, what would be lost waits for room if it is to.
@@ -114,6 +82,7 @@ pub fn run(
         let mut methods = Vec::new();
         for method in &run.recipe.methods {
             let variant = run.task.map(|_| method);
+            let last = &last.with(method);
             let (stage_folder, evaluations) = run.train(first.len(), last, method, variant, &start)?;
             methods.extend(match run.task {
                 Some(task) => Some(run.measure(task, last, method, &stage_folder, &evaluations)?),
@@ -183,7 +152,10 @@ impl<'a> Run<'a> {
         let tests = match task {
             Some(task) => {
                 let languages = data.languages(task)?;
-                languages.notes.iter().for_each(|note| progress.note(format_args!("test: {note}")));
+                languages
+                    .notes
+                    .iter()
+                    .for_each(|note| progress.note(format_args!("{}: {note}", recipe.data.eval_split)));
                 languages.codes.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?
             }
             None => Vec::new(),
@@ -217,9 +189,10 @@ impl<'a> Run<'a> {
     }
 
     /// All labelled data that were read.
-    fn loaded(&self) -> Vec<(&'static str, &Loaded)> {
-        let stages = self.labelled.values().flat_map(|(_, train, dev)| [("train", train), ("dev", dev)]);
-        stages.chain(self.tests.iter().map(|test| ("test", test))).collect()
+    fn loaded(&self) -> Vec<(Split, &Loaded)> {
+        let stages = self.labelled.values().flat_map(|(_, train, dev)| [(Split::Train, train), (Split::Dev, dev)]);
+        let measured = self.tests.iter().map(|test| (self.recipe.data.eval_split, test));
+        stages.chain(measured).collect()
     }
 
     /// Says what was read, and writes `data.lock.json`.
@@ -235,7 +208,7 @@ impl<'a> Run<'a> {
             let files =
                 loaded.files.iter().map(|file| json!({ "path": file.path, "sha256": file.sha256, "rows": file.rows }));
             lock.push(json!({
-                "split": split,
+                "split": split.to_string(),
                 "language": loaded.language,
                 "examples": loaded.examples.len(),
                 "labels": loaded.histogram().iter().map(|(label, n)| ((*label).to_string(), json!(n))).collect::<Map<_, _>>(),
@@ -265,7 +238,7 @@ impl<'a> Run<'a> {
         let labelled = self.labelled.iter();
         let stages = labelled.map(|((i, _), (task, train, dev))| (self.recipe.data_name(*i, task), train, dev));
         let stages: Vec<(String, &Loaded, &Loaded)> = stages.collect();
-        let found = overlaps(&stages, &self.tests);
+        let found = overlaps(&stages, self.recipe.tests_among(&self.tests));
         overlap::sentences(&found).iter().for_each(|sentence| self.progress.note(sentence));
         let text = serde_json::to_vec_pretty(&found).expect("a record is plain data");
         checkpoint::write_file(&self.folder.path().join(OVERLAP), &text)
@@ -280,7 +253,7 @@ impl<'a> Run<'a> {
 
     /// How many updates a stage makes with a method; not known of texts, unless the recipe says it.
     fn planned_updates(&self, index: usize, method: &Method) -> Option<u64> {
-        let stage = &self.recipe.stages[index];
+        let stage = self.recipe.stage_with(index, method);
         let mut examples = 0;
         for place in 0..=stage.beside.len() {
             match self.labelled.get(&(index, place)) {
@@ -621,7 +594,7 @@ impl<'a> Run<'a> {
             Some((_, part)) => Box::new(afresh(part, &examples)?),
             None => {
                 let data = tokenize(&examples)?;
-                self.note_text(&name, data.n_truncated, data.share_unknown, stage);
+                note_text(self.progress, &name, data.n_truncated, data.share_unknown, stage);
                 Box::new(data)
             }
         };
@@ -714,16 +687,6 @@ impl<'a> Run<'a> {
         ));
     }
 
-    fn note_text(&self, what: &str, n_truncated: usize, share_unknown: f64, stage: &Stage) {
-        if n_truncated > 0 {
-            self.progress.note(format_args!("{what}: {n_truncated} examples cut to {} tokens", stage.max_length));
-        }
-        if share_unknown > 0.001 {
-            self.progress
-                .note(format_args!("{what}: {:.1} % of tokens unknown to the tokenizer", 100.0 * share_unknown));
-        }
-    }
-
     /// Predicts every language (and pair of languages) that has not been predicted yet, and scores them all.
     fn measure(
         &self,
@@ -734,27 +697,46 @@ impl<'a> Run<'a> {
         evaluations: &[Evaluation],
     ) -> Result<MethodResult> {
         let (text, odd) = (Map::new(), Vec::new());
-        let mut desk = Measuring { run: self, task, stage, method, folder, model: None, text, odd };
+        let Run { recipe, device, progress, stop, tokenizer, .. } = self;
+        let mut desk = Measuring {
+            recipe,
+            task,
+            stage,
+            method,
+            folder,
+            tokenizer,
+            device,
+            progress,
+            stop,
+            model: None,
+            text,
+            odd,
+        };
         let (mut scores, n) = (Vec::new(), self.tests.len() as u64);
         for test in &self.tests {
             scores.push(desk.scores(test)?);
             self.progress.measured(&name_of(folder), scores.len() as u64, n);
         }
         let mut warnings = std::mem::take(&mut desk.odd);
+        let shortcut = self.tests.first().map_or(Ok(None), |test| desk.shortcut(test))?;
         let overlaps: Vec<Overlap> = read_json(&self.folder.path().join(OVERLAP))?;
-        let is_leak = |overlap: &Overlap| overlap.split == "test" && overlap.with.starts_with("train");
+        let split = self.recipe.data.eval_split.to_string();
+        let is_leak = |overlap: &Overlap| overlap.split == split && overlap.with.starts_with("train");
         warnings.extend(overlap::sentences(&overlaps.into_iter().filter(is_leak).collect::<Vec<_>>()));
         let mut others = summaries(task.source, scores)?;
         if others.is_empty() {
             return Err(Error::Data(format!("{}: there is no language to measure", task.name)));
         }
         let summary = others.remove(0);
-        let grid = self.recipe.generalized.then(|| desk.grid()).transpose()?;
+        let grid =
+            self.recipe.generalized.then(|| desk.grid(&self.tests, |note| self.note_once("generalized", note.into())));
+        let grid = grid.transpose()?;
         let rule = selection_rule(stage.select, task.source, summary.metric(), evaluations);
         let training = self.final_loss(folder)?;
         warnings.extend(training.and_then(|training| training.warning()));
         let (name, folder_path) = (method.name.clone(), folder.path().to_path_buf());
-        let result = MethodResult { name, summary, others, grid, rule, folder: folder_path, training, warnings };
+        let result =
+            MethodResult { name, summary, others, grid, shortcut, rule, folder: folder_path, training, warnings };
         let mut json = result.to_json();
         json["text"] = Value::Object(desk.text);
         folder.write_metrics(&json)?;
@@ -790,6 +772,7 @@ impl<'a> Run<'a> {
             summary,
             others: Vec::new(),
             grid: None,
+            shortcut: None,
             rule,
             folder: folder.path().to_path_buf(),
             training: None,
@@ -856,119 +839,6 @@ fn read_evaluations(model: &Path) -> Result<Vec<Evaluation>> {
     read_json(&model.join(EVALUATIONS))
 }
 
-/// The measuring of one method: the model is loaded when the first prediction is asked for.
-struct Measuring<'a> {
-    run: &'a Run<'a>,
-    task: &'static Task,
-    stage: &'a Stage,
-    method: &'a Method,
-    folder: &'a StageFolder,
-    model: Option<Model>,
-    /// By language: how many examples were cut, and the share of unknown tokens.
-    text: Map<String, Value>,
-    /// What is odd about the predictions so far.
-    odd: Vec<String>,
-}
-
-impl Measuring<'_> {
-    /// By every metric.
-    fn scores(&mut self, test: &Loaded) -> Result<Vec<Score>> {
-        let path = self.folder.predictions("test", &test.language)?;
-        let text_path = path.with_extension("text.json");
-        let (predicted, text) = match path.exists() {
-            true => kept_predictions(&path, &text_path, test)?,
-            false => {
-                self.run.stop.check("all that was predicted is kept")?;
-                let (predicted, mut text) = self.predict(test)?;
-                let mut bytes = Vec::new();
-                predictions::write(&mut bytes, &predicted)?;
-                text["rows"] = json!(predicted.len());
-                text["sha256"] = json!(sha256(&bytes));
-                checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
-                checkpoint::write_file(&path, &bytes)?;
-                (predicted, text)
-            }
-        };
-        self.text.insert(test.language.clone(), text);
-        self.odd.extend(oddities(self.task, &predicted));
-        scores(self.task, &test.language, &predicted)
-    }
-
-    /// The predictions, and what happened to the text on the way.
-    fn predict(&mut self, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
-        let run = self.run;
-        if self.model.is_none() {
-            let pretrained = Pretrained::open(&self.folder.model())?;
-            let head = head_for(&pretrained, self.task)?;
-            self.model = Some(pretrained.load(head, 0, run.device)?);
-        }
-        let model = self.model.as_ref().expect("it was just loaded");
-        let chosen = self.folder.choice()?.map(|choice| choice.tokens_per_micro_batch);
-        let tokens = chosen.or(self.stage.tokens_per_micro_batch).unwrap_or(TOKENS_AT_ONCE);
-        let (tokenizer, task, max_length) = (&run.tokenizer, self.task, self.stage.max_length);
-        let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
-            noise: rs_rp.clone(),
-            samples: rs_rp.vote_samples as u32,
-            confidence: rs_rp.vote_confidence,
-            seed: run.recipe.seed,
-        });
-        let measured = Examiner { model, tokenizer, task, max_length, tokens }.predict(test, voting.as_ref())?;
-        let what = format!("test {}", test.language);
-        run.note_text(&what, measured.n_truncated, measured.share_unknown, self.stage);
-        let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });
-        if measured.n_unseen > 0 {
-            let n = measured.n_unseen;
-            text["words_cut"] = json!(n);
-            run.progress
-                .note(format_args!("{what}: {n} words lie beyond that, and count as predicted O, or the most usual"));
-        }
-        if let Some(radii) = measured.radii {
-            let certified: Vec<f64> = radii.iter().flatten().copied().collect();
-            text["certified"] = number(certified.len() as f64 / radii.len().max(1) as f64);
-            text["mean_radius"] = number(certified.iter().sum::<f64>() / certified.len().max(1) as f64);
-        }
-        Ok((measured.predictions, text))
-    }
-
-    fn grid(&mut self) -> Result<Grid> {
-        let mut scores = Vec::new();
-        for first in &self.run.tests {
-            for second in &self.run.tests {
-                let mut mixed = match first.language == second.language {
-                    true => self.scores(first)?,
-                    false => {
-                        let mixed = generalized(first, second)?;
-                        mixed.notes.iter().for_each(|note| self.run.note_once("generalized", note.clone()));
-                        self.scores(&mixed)?
-                    }
-                };
-                scores.push((first.language.clone(), second.language.clone(), mixed.swap_remove(0)));
-            }
-        }
-        Grid::new(scores)
-    }
-}
-
-/// Predictions of an earlier start, with what was written beside them: all rows must be there, and as they were written.
-fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
-    let remedy = format!("remove {}, and run the same command: it is predicted again", path.display());
-    let text: Value = read_json(text_path).map_err(|error| error.with(&remedy))?;
-    let predicted = predictions::read(path)?;
-    let damaged = |what: String| {
-        let place = path.display();
-        Error::Data(format!("{place}: {what}; remove the file, and run the same command: it is predicted again"))
-    };
-    let expected: usize = test.examples.iter().map(|example| example.words.len().max(1)).sum();
-    if predicted.len() != expected {
-        return Err(damaged(format!("expected {expected} predictions, found {}", predicted.len())));
-    }
-    let found = checkpoint::sha256_file(path)?;
-    match text["sha256"].as_str() {
-        Some(expected) if expected != found => Err(damaged(format!("expected SHA-256 {expected}, found {found}"))),
-        _ => Ok((predicted, text)),
-    }
-}
-
 /// The tokenizer of a run: named, or of the model, or trained on the first stage's text and kept in the folder.
 fn tokenizer(
     recipe: &Recipe,
@@ -1024,79 +894,4 @@ fn fresh_config(fresh: &Fresh, tokenizer: &Tokenizer) -> Result<Config> {
     });
     let Value::Object(raw) = raw else { unreachable!("the literal is an object") };
     Config::new(raw).map_err(|reason| Error::Config(format!("model.fresh: {reason}")))
-}
-
-impl Outcome {
-    /// All results, for `metrics.json`.
-    pub fn to_json(&self) -> Value {
-        json!({ "task": self.task, "methods": self.methods.iter().map(MethodResult::to_json).collect::<Vec<_>>() })
-    }
-}
-
-/// A score, whose value stands under the metric's name.
-fn score_json(score: &Score) -> Value {
-    let mut json = json!({ "language": score.language, "n": score.n });
-    if let Some(correct) = score.correct {
-        json["correct"] = json!(correct);
-    }
-    json[key(score.metric)] = number(score.value);
-    json["low"] = number(score.low);
-    json["high"] = number(score.high);
-    json
-}
-
-/// A summary by another metric than the first.
-fn summary_json(summary: &Summary) -> Value {
-    json!({
-        "metric": key(summary.metric()),
-        "languages": summary.scores.iter().map(score_json).collect::<Vec<_>>(),
-        "mean": number(summary.mean),
-        "mean_without_source": summary.mean_without_source.map_or(Value::Null, number),
-    })
-}
-
-impl MethodResult {
-    /// By every metric, the first before others.
-    pub fn summaries(&self) -> Vec<Summary> {
-        [&self.summary].into_iter().chain(&self.others).cloned().collect()
-    }
-
-    fn to_json(&self) -> Value {
-        let summary = &self.summary;
-        let optional = |value: Option<f64>| value.map_or(Value::Null, number);
-        let mut json = json!({
-            "method": self.name,
-            "selection": self.rule,
-            "source": summary.source,
-            "languages": summary.scores.iter().map(score_json).collect::<Vec<_>>(),
-            "mean": number(summary.mean),
-            "mean_without_source": optional(summary.mean_without_source),
-            "transfer_gap": optional(summary.gap),
-            "pooled": summary.pooled.as_ref().map(score_json),
-            "interval": "95 % Wilson score interval over the test examples of one run; over clusters, such as the \
-                         sentences of tagged words, where answers are not independent",
-            "training": self.training.map(|training| training.to_json()),
-            "warnings": self.warnings,
-        });
-        if summary.metric() != ACCURACY {
-            json["metric"] = json!(key(summary.metric()));
-        }
-        if !self.others.is_empty() {
-            json["metrics"] = self.others.iter().map(summary_json).collect();
-        }
-        if let Some(grid) = &self.grid {
-            let rows = grid
-                .scores
-                .iter()
-                .map(|row| row.iter().map(|score| score.as_ref().map(score_json)).collect::<Vec<_>>());
-            json["generalized"] = json!({
-                "languages": grid.languages,
-                "scores": rows.collect::<Vec<_>>(),
-                "mean": number(grid.mean),
-                "mean_diagonal": optional(grid.mean_diagonal),
-                "mean_off_diagonal": optional(grid.mean_off_diagonal),
-            });
-        }
-        json
-    }
 }

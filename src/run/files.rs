@@ -45,6 +45,9 @@ pub const CORPUS: &str = "corpus";
 /// In a stage's folder, the vectors that a teacher made of them.
 pub const TAUGHT: &str = "taught";
 
+/// There where models were removed once they were measured.
+pub const DISCARDED: &str = "models.discarded";
+
 /// Whether a folder is that of a run.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(CONFIG).is_file()

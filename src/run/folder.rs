@@ -172,6 +172,29 @@ impl RunFolder {
         self.write_json(STATUS, &json!({ "status": status, "reason": reason, "at": now() }))
     }
 
+    /// Removes models and checkpoints of a run that is measured: predictions and results stay, and it is done for good.
+    pub fn discard_models(&self) -> Result<()> {
+        let path = self.path.join(files::DISCARDED);
+        write_file(&path, b"models and checkpoints were removed when all was measured\n")?;
+        let entries = fs::read_dir(&self.path).map_err(|error| Error::read(&self.path, &error))?;
+        for stage in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
+            for entry in fs::read_dir(&stage).map_err(|error| Error::read(&stage, &error))?.flatten() {
+                let name = entry.file_name().to_string_lossy().into_owned();
+                let is_weights =
+                    [files::CHECKPOINTS, files::MODEL, BEST].contains(&&*name) || name.starts_with("model-");
+                if is_weights {
+                    fs::remove_dir_all(entry.path()).map_err(|error| Error::write(&entry.path(), &error))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it is done and its models were removed, so that nothing is left to do.
+    pub fn is_discarded(&self) -> bool {
+        self.status() == Some(Status::Done) && self.path.join(files::DISCARDED).exists()
+    }
+
     /// Writes the results of the whole run.
     pub fn write_metrics(&self, metrics: &Value) -> Result<()> {
         self.write_json(METRICS, metrics)
@@ -276,6 +299,9 @@ pub struct StageFolder {
     path: PathBuf,
 }
 
+/// In a stage's folder, the best model so far.
+const BEST: &str = "best";
+
 /// A checkpoint that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Saved {
@@ -331,7 +357,7 @@ impl StageFolder {
 
     /// Where the best model so far lies.
     pub fn best(&self) -> PathBuf {
-        self.path.join("best")
+        self.path.join(BEST)
     }
 
     /// Where the predictions for a split in a language go; the folder is made.

@@ -8,9 +8,12 @@ pub mod folder;
 pub mod full;
 pub mod history;
 pub mod losses;
+mod measuring;
 pub mod memory;
+pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub(crate) mod space;
 
-pub use experiment::{MethodResult, Outcome, run};
+pub use experiment::run;
+pub use outcome::{MethodResult, Outcome};

@@ -5,6 +5,7 @@ use crate::{
     error::{Error, Result, did_you_mean},
     input,
     recipe::{self, Method, Resolved, Setting},
+    rng::{Purpose, Rng},
     run::folder::{self, Look},
 };
 use serde::Deserialize;
@@ -33,6 +34,8 @@ pub struct Grid {
     /// Keys as `--set` takes them, each with the values to try.
     #[serde(default)]
     pub settings: BTreeMap<String, Vec<Value>>,
+    /// How many combinations of settings each method is tried with, drawn of its own; all where not given.
+    pub trials: Option<usize>,
     /// What else `rxlt run` is given, such as `["--backend", "cpu"]`.
     #[serde(default)]
     pub arguments: Vec<String>,
@@ -50,6 +53,8 @@ pub struct Cell {
     pub variant: String,
     /// Its configuration.
     pub recipe: Resolved,
+    /// The values of what the grid varies, as far as they concern it.
+    pub varied: Vec<Setting>,
     /// Its folder: a readable name and the start of the configuration's SHA-256.
     pub folder: PathBuf,
     /// What else `rxlt run` is given.
@@ -102,6 +107,9 @@ impl Grid {
         if grid.recipes.is_empty() {
             return refuse("recipes: expected at least one, such as [\"open-sib200\"], found none".into());
         }
+        if grid.trials == Some(0) {
+            return refuse("trials: expected 1 or more, found 0".into());
+        }
         for (key, values) in &grid.settings {
             if values.is_empty() {
                 return refuse(format!("settings.\"{key}\": expected a list of values to try, found none"));
@@ -138,11 +146,26 @@ impl Grid {
             let (path, hint) = (self.path.display(), did_you_mean(unknown, known.iter().map(String::as_str)));
             return Err(Error::Config(format!("{path}: methods: no recipe has the method \"{unknown}\"; {hint}")));
         }
-        Ok(cells)
+        Ok(self.drawn(cells))
+    }
+
+    /// Of each method's variants as many as are to be tried, drawn in an order made of its name.
+    fn drawn(&self, cells: Vec<Cell>) -> Vec<Cell> {
+        let Some(trials) = self.trials else { return cells };
+        let mut kept = BTreeSet::new();
+        let methods: BTreeSet<&String> = cells.iter().map(Cell::method).collect();
+        for method in methods {
+            let own = cells.iter().filter(|cell| cell.method() == method).map(|cell| &cell.variant);
+            let mut variants: Vec<&String> = own.collect::<BTreeSet<_>>().into_iter().collect();
+            let stream = method.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(257).wrapping_add(u64::from(byte)));
+            Rng::for_purpose(DRAWING_SEED, Purpose::Shuffle, stream).shuffle(&mut variants);
+            kept.extend(variants.into_iter().take(trials).cloned());
+        }
+        cells.into_iter().filter(|cell| kept.contains(&cell.variant)).collect()
     }
 
     /// A recipe with these settings.
-    fn resolve(&self, name: &str, settings: &[Setting]) -> Result<Resolved> {
+    pub fn resolve(&self, name: &str, settings: &[Setting]) -> Result<Resolved> {
         match name.ends_with(".toml") {
             true => Resolved::load(&self.path.with_file_name(name), settings),
             false => Resolved::parse(recipe::find(name)?, name, settings),
@@ -178,15 +201,20 @@ impl Grid {
     fn cell(&self, resolved: &Resolved, recipe: &str, settings: &[&Setting]) -> Cell {
         let (method, seed) = (&resolved.recipe.methods[0].name, resolved.recipe.seed);
         let varied = settings.iter().filter(|setting| self.settings[&setting.key].len() > 1);
-        let values = varied.map(|Setting { key, value, .. }| format!("{}={}", short(key), value.trim_matches('"')));
+        let varied: Vec<Setting> = varied.map(|setting| Setting::clone(setting)).collect();
+        let values =
+            varied.iter().map(|Setting { key, value, .. }| format!("{}={}", short(key), value.trim_matches('"')));
         let several = (self.recipes.len() > 1).then(|| recipe.trim_end_matches(".toml").to_owned());
         let variant = several.into_iter().chain([method.clone()]).chain(values).collect::<Vec<_>>().join(" ");
         let readable: String = variant.chars().map(|c| if is_of_names(c) { c } else { '-' }).take(60).collect();
         let folder = self.folder().join(resolved.folder_name(&readable));
         let (label, arguments) = (format!("{variant} s{seed}"), self.arguments.clone());
-        Cell { label, variant, recipe: resolved.clone(), folder, arguments }
+        Cell { label, variant, varied, recipe: resolved.clone(), folder, arguments }
     }
 }
+
+/// Of this the trials are drawn: a grid means the same runs always.
+const DRAWING_SEED: u64 = 7;
 
 /// How keys of the method at this place begin.
 fn own(place: usize) -> String {
@@ -204,6 +232,11 @@ fn short(key: &str) -> &str {
 }
 
 impl Cell {
+    /// The name of its method.
+    pub fn method(&self) -> &String {
+        &self.recipe.recipe.methods[0].name
+    }
+
     /// How far it is, from its folder alone.
     pub fn state(&self) -> State {
         match folder::look(&self.folder) {
@@ -276,6 +309,22 @@ seeds = [1, 2]
         assert!(folders(&cells)[2].to_string_lossy().starts_with("runs/radius/adv-radius=0.02-s1-"));
         let other = super::tests::cells(&GRID.replace("[3]", "[4]")).unwrap();
         assert!(folders(&cells).iter().all(|folder| !folders(&other).contains(folder)), "the hash is of all settings");
+    }
+
+    #[test]
+    fn as_many_trials_are_drawn_of_each_method() {
+        let more = GRID.replace("[0.02, 0.05]", "[0.02, 0.05, 0.1, 0.2]").replace("[3]", "[3, 4]");
+        let variants = |text: &str, method: &str| {
+            let cells = cells(text).unwrap();
+            let own = cells.iter().filter(|cell| cell.method() == method).map(|cell| cell.variant.clone());
+            (own.clone().count(), own.collect::<BTreeSet<_>>())
+        };
+        assert_eq!((variants(&more, "adv").0, variants(&more, "standard").0), (16, 4));
+        let drawn = more.replacen("seeds", "trials = 2\nseeds", 1);
+        let (n, adv) = variants(&drawn, "adv");
+        assert_eq!((n, adv.len(), variants(&drawn, "standard").0), (4, 2, 4), "each with both seeds");
+        assert_eq!(variants(&drawn, "adv").1, adv);
+        assert!(adv.is_subset(&variants(&more, "adv").1));
     }
 
     #[test]

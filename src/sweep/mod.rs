@@ -6,6 +6,8 @@
 pub mod emit;
 pub mod grid;
 pub mod jobs;
+pub mod page;
+pub mod select;
 
 pub use grid::{Cell, Grid};
 

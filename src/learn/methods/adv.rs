@@ -85,6 +85,14 @@ impl Part for Adv {
     fn begin(&self) -> u64 {
         self.begin
     }
+
+    fn passes(&self) -> u64 {
+        let clean = u64::from(self.clean_weight != 0.0);
+        match self.at {
+            Place::Encoder => 1, // what is ascended, and both losses, are the head's
+            _ => self.steps as u64 + 1 + clean,
+        }
+    }
 }
 
 impl Adv {

@@ -202,6 +202,14 @@ impl Part for Consistency {
         self.begin
     }
 
+    fn passes(&self) -> u64 {
+        match (self.with, self.place()) {
+            (With::Ascent | With::Noise, Place::Encoder) => 1, // only the head sees what is perturbed
+            (With::Ascent, _) => 2 + self.steps.unwrap_or(1) as u64,
+            (With::Noise | With::Text, _) => 2,
+        }
+    }
+
     fn other_words(&self) -> Option<(&'static str, &dyn Rewording)> {
         self.rewordings().first().copied()
     }

@@ -78,6 +78,10 @@ impl Part for FreeLb {
     fn begin(&self) -> u64 {
         self.begin
     }
+
+    fn passes(&self) -> u64 {
+        self.steps as u64
+    }
 }
 
 impl FreeLb {

@@ -22,6 +22,7 @@ mod freelb;
 mod length;
 mod rs_da;
 mod rs_rp;
+mod stage;
 mod standard;
 mod typos;
 
@@ -33,6 +34,7 @@ pub use freelb::FreeLb;
 pub use length::{Length, WordNorms};
 pub use rs_da::{RsDa, Synonyms};
 pub use rs_rp::RsRp;
+pub use stage::StageSettings;
 pub use standard::Standard;
 pub use typos::{Slips, Typos};
 
@@ -62,6 +64,11 @@ pub trait Part {
     /// How many updates of a stage are plain training before it begins.
     fn begin(&self) -> u64 {
         0
+    }
+
+    /// How often an update passes each example through the encoder, forward and back: the compute of plain training is 1.
+    fn passes(&self) -> u64 {
+        1
     }
 
     /// How training examples are put into other words.
@@ -155,10 +162,16 @@ macro_rules! method_of {
         pub struct Method {
             /// What it is called in tables and folder names; not given: its parts joined by `+`.
             pub name: String,
+            /// Settings of the last stage that are its own.
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub stage: Option<StageSettings>,
             $($(#[$doc])* #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<$part>,)*
         }
 
         impl Method {
+            /// The text of the file that defines [`StageSettings`].
+            pub const STAGE_SETTINGS: &str = include_str!("stage.rs");
+
             /// All that a method may consist of: name, struct of its settings, and the text of the file that defines
             /// it.
             pub const PARTS: &[(&str, &str, &str)] =
@@ -253,6 +266,12 @@ impl Method {
             relative.map(|(key, length, norm)| (format!("{name}.{key}"), length, norm)).collect::<Vec<_>>()
         };
         self.given().into_iter().flat_map(of).collect()
+    }
+
+    /// How often an update passes each example through the encoder, forward and back, from when all of it has begun.
+    pub fn passes(&self) -> u64 {
+        let parts = self.given().into_iter().filter(|(_, part)| part.objective(&WordNorms::UNIT).is_some());
+        parts.map(|(_, part)| part.passes()).sum::<u64>().max(1)
     }
 
     /// The part that begins last, and how many updates of a stage are made before.

@@ -61,6 +61,13 @@ impl Part for RsRp {
         let message = "votes are held on single labels of texts and words, and this task has none; leave it out";
         problems.say(wrong, &scope.key("vote_samples"), message);
     }
+
+    fn passes(&self) -> u64 {
+        match self.at {
+            Place::Encoder => 1, // copies pass the head alone
+            _ => self.samples as u64,
+        }
+    }
 }
 
 impl RsRp {

@@ -1,0 +1,178 @@
+//! The measuring of one method: predictions by language, each made once and kept.
+
+use std::{collections::BTreeMap, path::Path};
+
+use serde_json::{Map, Value, json};
+
+use super::{
+    files::read_json,
+    folder::{StageFolder, number},
+    outcome::Shortcut,
+    progress::Progress,
+};
+use crate::{
+    checkpoint,
+    error::{Error, Result},
+    kinds::score::{oddities, scores},
+    measure::{Examiner, TOKENS_AT_ONCE, Voting, head_for, shortcut::with_foreign_firsts},
+    models::{Model, Pretrained},
+    recipe::{Method, Recipe, Stage},
+    stop::Stop,
+    tasks::{
+        Loaded, Task, generalized,
+        metrics::{Grid, Score},
+        predictions::{self, Prediction},
+        sha256,
+    },
+    tensor::Device,
+    text::Tokenizer,
+};
+
+/// The measuring of one method: the model is loaded when the first prediction is asked for.
+pub(super) struct Measuring<'a> {
+    pub recipe: &'a Recipe,
+    pub task: &'static Task,
+    /// The stage as it is with the method.
+    pub stage: &'a Stage,
+    pub method: &'a Method,
+    pub folder: &'a StageFolder,
+    pub tokenizer: &'a Tokenizer,
+    pub device: &'a Device,
+    pub progress: &'a Progress,
+    pub stop: &'a Stop,
+    pub model: Option<Model>,
+    /// By language: how many examples were cut, and the share of unknown tokens.
+    pub text: Map<String, Value>,
+    /// What is odd about the predictions so far.
+    pub odd: Vec<String>,
+}
+
+/// What the files are called of predictions with other items' first sentences.
+const FOREIGN: &str = "foreign-firsts";
+
+impl Measuring<'_> {
+    /// By every metric.
+    pub fn scores(&mut self, test: &Loaded) -> Result<Vec<Score>> {
+        let split = self.recipe.data.eval_split.to_string();
+        let (predicted, text) = self.predictions(&split, test)?;
+        self.text.insert(test.language.clone(), text);
+        self.odd.extend(oddities(self.task, &predicted));
+        scores(self.task, &test.language, &predicted)
+    }
+
+    /// How the task is answered where first sentences are other items'; none where that cannot be asked.
+    pub fn shortcut(&mut self, test: &Loaded) -> Result<Option<Shortcut>> {
+        let Some(foreign) = with_foreign_firsts(self.task, test) else { return Ok(None) };
+        let split = self.recipe.data.eval_split.to_string();
+        let (mut own, _) = self.predictions(&split, test)?;
+        own.truncate(foreign.examples.len());
+        let (foreign, _) = self.predictions(FOREIGN, &foreign)?;
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        own.iter().filter_map(|one| one.label.as_deref()).for_each(|label| *counts.entry(label).or_default() += 1);
+        let most = counts.into_values().max().unwrap_or(0) as f64 / own.len().max(1) as f64;
+        let [own, foreign] = [own, foreign].map(|predicted| scores(self.task, &test.language, &predicted));
+        Ok(Some(Shortcut { own: own?.swap_remove(0), foreign: foreign?.swap_remove(0), most_frequent: most }))
+    }
+
+    /// The predictions, made or kept, and what happened to the text on the way.
+    fn predictions(&mut self, split: &str, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
+        let path = self.folder.predictions(split, &test.language)?;
+        let text_path = path.with_extension("text.json");
+        if path.exists() {
+            return kept_predictions(&path, &text_path, test);
+        }
+        self.stop.check("all that was predicted is kept")?;
+        let (predicted, mut text) = self.predict(split, test)?;
+        let mut bytes = Vec::new();
+        predictions::write(&mut bytes, &predicted)?;
+        text["rows"] = json!(predicted.len());
+        text["sha256"] = json!(sha256(&bytes));
+        checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
+        checkpoint::write_file(&path, &bytes)?;
+        Ok((predicted, text))
+    }
+
+    /// The predictions, and what happened to the text on the way.
+    fn predict(&mut self, split: &str, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
+        if self.model.is_none() {
+            let pretrained = Pretrained::open(&self.folder.model())?;
+            let head = head_for(&pretrained, self.task)?;
+            self.model = Some(pretrained.load(head, 0, self.device)?);
+        }
+        let model = self.model.as_ref().expect("it was just loaded");
+        let chosen = self.folder.choice()?.map(|choice| choice.tokens_per_micro_batch);
+        let tokens = chosen.or(self.stage.tokens_per_micro_batch).unwrap_or(TOKENS_AT_ONCE);
+        let (tokenizer, task, max_length) = (self.tokenizer, self.task, self.stage.max_length);
+        let voting = self.method.rs_rp.as_ref().filter(|rs_rp| rs_rp.vote_samples > 0).map(|rs_rp| Voting {
+            noise: rs_rp.clone(),
+            samples: rs_rp.vote_samples as u32,
+            confidence: rs_rp.vote_confidence,
+            seed: self.recipe.seed,
+        });
+        let measured = Examiner { model, tokenizer, task, max_length, tokens }.predict(test, voting.as_ref())?;
+        let what = format!("{split} {}", test.language);
+        note_text(self.progress, &what, measured.n_truncated, measured.share_unknown, self.stage);
+        let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });
+        if measured.n_unseen > 0 {
+            let n = measured.n_unseen;
+            text["words_cut"] = json!(n);
+            self.progress
+                .note(format_args!("{what}: {n} words lie beyond that, and count as predicted O, or the most usual"));
+        }
+        if let Some(radii) = measured.radii {
+            let certified: Vec<f64> = radii.iter().flatten().copied().collect();
+            text["certified"] = number(certified.len() as f64 / radii.len().max(1) as f64);
+            text["mean_radius"] = number(certified.iter().sum::<f64>() / certified.len().max(1) as f64);
+        }
+        Ok((measured.predictions, text))
+    }
+
+    /// All pairs of languages; `note` takes what is odd about them.
+    pub fn grid(&mut self, tests: &[Loaded], note: impl Fn(&str)) -> Result<Grid> {
+        let mut scores = Vec::new();
+        for first in tests {
+            for second in tests {
+                let mut mixed = match first.language == second.language {
+                    true => self.scores(first)?,
+                    false => {
+                        let mixed = generalized(first, second)?;
+                        mixed.notes.iter().for_each(|one| note(one));
+                        self.scores(&mixed)?
+                    }
+                };
+                scores.push((first.language.clone(), second.language.clone(), mixed.swap_remove(0)));
+            }
+        }
+        Grid::new(scores)
+    }
+}
+
+/// Predictions of an earlier start, with what was written beside them: all rows must be there, and as they were written.
+fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
+    let remedy = format!("remove {}, and run the same command: it is predicted again", path.display());
+    let text: Value = read_json(text_path).map_err(|error| error.with(&remedy))?;
+    let predicted = predictions::read(path)?;
+    let damaged = |what: String| {
+        let place = path.display();
+        Error::Data(format!("{place}: {what}; remove the file, and run the same command: it is predicted again"))
+    };
+    let expected: usize = test.examples.iter().map(|example| example.words.len().max(1)).sum();
+    if predicted.len() != expected {
+        return Err(damaged(format!("expected {expected} predictions, found {}", predicted.len())));
+    }
+    let found = checkpoint::sha256_file(path)?;
+    match text["sha256"].as_str() {
+        Some(expected) if expected != found => Err(damaged(format!("expected SHA-256 {expected}, found {found}"))),
+        _ => Ok((predicted, text)),
+    }
+}
+
+/// Says how texts were cut, and that the tokenizer does not know them.
+pub(super) fn note_text(progress: &Progress, what: &str, n_truncated: usize, share_unknown: f64, stage: &Stage) {
+    if n_truncated > 0 {
+        progress.note(format_args!("{what}: {n_truncated} examples cut to {} tokens", stage.max_length));
+    }
+    if share_unknown > 0.001 {
+        progress.note(format_args!("{what}: {:.1} % of tokens unknown to the tokenizer", 100.0 * share_unknown));
+    }
+}
