@@ -21,17 +21,19 @@ pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result
         return correlations(language, &kind.metrics(task), predictions);
     }
     let marked = kind.marks(task, language, predictions)?;
-    let by_metric = |(i, metric): (usize, &'static str)| Score::of_marks(language, metric, by_row(&marked, i));
+    let clusters = predictions.iter().filter_map(|one| Some((one.row, one.cluster?))).collect();
+    let by_metric =
+        |(i, metric): (usize, &'static str)| Score::of_marks(language, metric, by_cluster(&marked, &clusters, i));
     kind.metrics(task).into_iter().enumerate().map(by_metric).collect()
 }
 
-/// The marks by a metric, those of one row together: several versions of an item, such as xSID's Norwegian dialects, are
-/// not independent. Where no row is known (all are 0), each is by itself.
-fn by_row(marked: &[Marked], metric: usize) -> Vec<(f64, f64)> {
+/// The marks by a metric, those of one row or cluster together: several versions of an item, such as xSID's Norwegian
+/// dialects, and what is asked of one text are not independent. Where no row is known (all are 0), each is by itself.
+fn by_cluster(marked: &[Marked], clusters: &BTreeMap<usize, usize>, metric: usize) -> Vec<(f64, f64)> {
     let mut rows: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for one in marked {
         let (part, whole) = one.marks[metric];
-        let row = rows.entry(one.row).or_default();
+        let row = rows.entry(*clusters.get(&one.row).unwrap_or(&one.row)).or_default();
         *row = (row.0 + part, row.1 + whole);
     }
     match rows.keys().eq([&0]) {

@@ -128,6 +128,9 @@ pub struct Analysis {
     pub listed: usize,
     /// How many test items there are.
     pub items: usize,
+    /// How many clusters these are in, where they are not independent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<usize>,
     /// Every model that was read.
     pub runs: Vec<RunFacts>,
     /// The files of the data.
@@ -428,6 +431,7 @@ pub fn mean_without(source: &str) -> String {
 
 /// Analyzes a study.
 pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
+    let (whole, study) = (study, &*study.by_cluster());
     let methods = study.methods();
     let baseline = baseline(&methods, options)?;
     let facts = facts(study, options);
@@ -451,10 +455,11 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
         families,
         distance: options.distances.as_ref().map_or(languages::DISTANCE, |(name, _)| name).to_owned(),
         methods: analyzed,
-        subset: subset(study, options)?.map(Box::new),
-        changes: changes_of(study, &methods, baseline.filter(|_| options.items.is_some()), options)?,
+        subset: subset(whole, options)?.map(Box::new),
+        changes: changes_of(whole, &methods, baseline.filter(|_| options.items.is_some()), options)?,
         listed: options.items.unwrap_or(0),
-        items: study.rows.len(),
+        items: whole.rows.len(),
+        clusters: (study.rows.len() < whole.rows.len()).then_some(study.rows.len()),
         runs: study.cells.iter().map(run_facts).collect(),
         data: study.data.clone(),
         notes: study.notes.clone(),

@@ -23,6 +23,7 @@ use rayon::prelude::*;
 use serde::Deserialize;
 use serde_json::Value;
 use std::{
+    borrow::Cow,
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
@@ -50,6 +51,8 @@ pub struct Study {
     pub has_pairs: bool,
     /// The row that joins an item with its translations, by cluster.
     pub rows: Vec<usize>,
+    /// By row, the place of the cluster that its items belong to: their own, or one that they share, such as a premise.
+    pub joined: Vec<usize>,
     /// What was left out, and why.
     pub notes: Vec<String>,
     /// The files of the data, as the first run recorded them.
@@ -356,7 +359,8 @@ impl Study {
         examples.extend(of_pairs.into_iter().next().flatten());
         notes.extend(doubts(&cells));
         let metric = kinds::of(task).metrics(task)[0];
-        Ok(Study { task, languages, cells, metric, examples, has_pairs, rows, notes, data })
+        let joined = joined(&rows, tests.iter().flatten());
+        Ok(Study { task, languages, cells, metric, examples, has_pairs, rows, joined, notes, data })
     }
 
     /// The labels in order, each with its cells.
@@ -386,8 +390,38 @@ impl Study {
             cells: self.cells.iter().map(cell).collect(),
             examples: self.examples.iter().map(|column| kept.iter().map(|i| column[*i]).collect()).collect(),
             rows: kept.iter().map(|i| self.rows[*i]).collect(),
+            joined: numbered(kept.iter().map(|i| self.joined[*i])),
             ..self.clone()
         }
+    }
+
+    /// The same with what belongs together as one item, as intervals and tests have it; single items are told apart by
+    /// what each answered alone.
+    pub fn by_cluster(&self) -> Cow<'_, Study> {
+        let n = self.joined.iter().max().map_or(0, |last| last + 1);
+        if n == self.rows.len() {
+            return Cow::Borrowed(self);
+        }
+        let sum = |column: &Column| {
+            let mut sum = Column::of(n);
+            let marks = self.joined.iter().zip(column.pairs());
+            marks.for_each(|(cluster, marks)| sum.add(*cluster, marks));
+            sum
+        };
+        let count = |column: &Vec<usize>| {
+            let mut counts = vec![0; n];
+            self.joined.iter().zip(column).for_each(|(cluster, count)| counts[*cluster] += count);
+            counts
+        };
+        let first = |cluster: usize| self.joined.iter().position(|one| *one == cluster).map_or(0, |i| self.rows[i]);
+        let cell = |cell: &Cell| Cell { marks: cell.marks.iter().map(sum).collect(), ..cell.clone() };
+        Cow::Owned(Study {
+            cells: self.cells.iter().map(cell).collect(),
+            examples: self.examples.iter().map(count).collect(),
+            rows: (0..n).map(first).collect(),
+            joined: (0..n).collect(),
+            ..self.clone()
+        })
     }
 }
 
@@ -826,6 +860,37 @@ fn pairs(
     Ok((examples, marks))
 }
 
+/// By row, the number of its cluster: rows that are one in any language are one.
+fn joined<'a>(rows: &[usize], answers: impl Iterator<Item = &'a Prediction>) -> Vec<usize> {
+    let place: BTreeMap<usize, usize> = rows.iter().enumerate().map(|(i, row)| (*row, i)).collect();
+    let mut root: Vec<usize> = (0..rows.len()).collect();
+    let top = |root: &[usize], mut i: usize| {
+        while root[i] != i {
+            i = root[i];
+        }
+        i
+    };
+    for one in answers {
+        let Some((own, first)) = one.cluster.and_then(|first| Some((place.get(&one.row)?, place.get(&first)?))) else {
+            continue;
+        };
+        let (own, first) = (top(&root, *own), top(&root, *first));
+        root[own.max(first)] = own.min(first);
+    }
+    numbered((0..rows.len()).map(|i| top(&root, i)))
+}
+
+/// Names as numbers from 0, in the order of their first mention.
+fn numbered(names: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut numbers: BTreeMap<usize, usize> = BTreeMap::new();
+    names
+        .map(|name| {
+            let next = numbers.len();
+            *numbers.entry(name).or_insert(next)
+        })
+        .collect()
+}
+
 /// The marks of answers by cluster.
 fn column(place: &BTreeMap<usize, usize>, marked: &[Marked]) -> Column {
     let mut column = Column::of(place.len());
@@ -863,4 +928,27 @@ pub fn read_rows(path: &Path, task: &Task) -> Result<BTreeSet<usize>> {
         rows.insert(item.row);
     }
     Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers with their rows and clusters.
+    fn answers(of: &[(usize, usize)]) -> Vec<Prediction> {
+        let one = |(row, cluster): &(usize, usize)| {
+            let example = tasks::Example { row: *row, cluster: Some(*cluster), ..tasks::Example::default() };
+            Prediction::of("de", &example, "x".into())
+        };
+        of.iter().map(one).collect()
+    }
+
+    #[test]
+    fn rows_that_are_one_in_any_language_are_one() {
+        let rows = [3, 4, 5, 6, 9, 12];
+        // One language has 3 and 5 together, another 5 and 9; 12's first is not among those measured.
+        let (german, thai) = (answers(&[(3, 3), (4, 4), (5, 3), (9, 9)]), answers(&[(5, 5), (9, 5), (12, 1)]));
+        assert_eq!(joined(&rows, german.iter().chain(&thai)), [0, 1, 0, 2, 0, 3]);
+        assert_eq!(joined(&rows, [].iter()), [0, 1, 2, 3, 4, 5]);
+    }
 }

@@ -8,7 +8,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Column, Columns, Kind, Layout, LeftOut, ProblemType, Search, Split, Task,
+    Cluster, Column, Columns, Kind, Layout, LeftOut, ProblemType, Search, Split, Task,
     codes::{can_be_same, is_code},
     format::{self, Format},
 };
@@ -35,6 +35,10 @@ pub struct Definition {
     /// Whether an example is two sentences rather than one.
     #[serde(default)]
     pub pairs: bool,
+    /// What joins items that are not independent, such as the hypotheses of one premise: those with the same text there are
+    /// one cluster, by which intervals and tests go.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<Cluster>,
     /// The labels; a label's place is its id. Alternatives are numbered where not given, from 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
@@ -245,6 +249,12 @@ impl Definition {
         if ![Kind::Classify, Kind::Rank].contains(&self.kind) && self.pairs {
             return Err("pairs: only what is classified or ranked comes in pairs of sentences".to_owned());
         }
+        if self.cluster == Some(Cluster::Sentence2) && !self.pairs && self.kind != Kind::Span {
+            return Err("cluster: an example has one sentence; set it to sentence1, or leave it out".to_owned());
+        }
+        if self.cluster.is_some() && ![Kind::Classify, Kind::Span].contains(&self.kind) {
+            return Err("cluster: only what is classified or answered has this setting; leave it out".to_owned());
+        }
         if self.kind == Kind::Rank && !self.pairs {
             return Err("pairs: what is ranked are pairs of a query and a result; add pairs = true".to_owned());
         }
@@ -401,6 +411,7 @@ impl Definition {
             labels: list(&labels),
             prompts: prompts.leak(),
             pairs: self.pairs,
+            cluster: self.cluster,
             source: text(&self.source),
             languages: list(&self.languages),
             aliases: aliases.leak(),
@@ -484,6 +495,8 @@ mod tests {
             ("[[layouts]]", "[[layouts]]\ncolumns = { sentence2 = \"b\" }", "add pairs = true"),
             ("source", "kind = \"rank\"\nsource", "pairs of a query and a result; add pairs = true"),
             ("source", "search = \"mine\"\nsource", "for kind = \"retrieve\" and for nothing else"),
+            ("source", "cluster = \"sentence2\"\nsource", "cluster: an example has one sentence"),
+            ("source", "kind = \"choose\"\ncluster = \"sentence1\"\nsource", "cluster: only what is classified"),
             ("source", "kind = \"tag\"\npairs = true\nsource", "only what is classified or ranked"),
             (
                 "[[layouts]]",

@@ -1,13 +1,13 @@
 //! Finding a task's files, reading them, and judging every row: a label is known, or the file is refused.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
+    Cluster, Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional},
     format, parts,
     table::looks_quoted,
@@ -517,9 +517,25 @@ impl Task {
             let dropped = &loaded.dropped;
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
         }
+        self.join_clusters(&mut loaded.examples);
         let notes = [one_class_note(path, &loaded), quoting_note(path, rows), empty_note(path, &loaded)];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
+    }
+}
+
+impl Task {
+    /// Says of each example which is the first of its cluster, where the task has such.
+    fn join_clusters(&self, examples: &mut [Example]) {
+        let Some(cluster) = self.cluster else { return };
+        let mut first: HashMap<String, usize> = HashMap::new();
+        for example in examples {
+            let text = match cluster {
+                Cluster::Sentence1 => &example.a,
+                Cluster::Sentence2 => example.b.as_ref().unwrap_or(&example.a),
+            };
+            example.cluster = Some(*first.entry(text.clone()).or_insert(example.row));
+        }
     }
 }
 
@@ -894,5 +910,17 @@ mod tests {
         let test = shipped("pawsx").load(folder.path(), Split::Test, "en").unwrap();
         let test = test.without_rows(&BTreeSet::from([1, 9]), "leaked");
         check(Ok(test), "test-en:2 2 r/h 0\ntest-en:3 3 s/h 0", &[("leaked", 1)]);
+    }
+
+    #[test]
+    fn items_of_one_premise_are_a_cluster() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::create_dir(folder.path().join("xnli")).unwrap();
+        let text = "p\th\tneutral\nq\th\tneutral\np\tk\tentailment\nq\tl\tneutral\nr\tm\tneutral\n";
+        fs::write(folder.path().join("xnli/test-de.tsv"), text).unwrap();
+        let loaded = shipped("xnli").load(folder.path(), Split::Test, "de").unwrap();
+        let rows = |of: fn(&Example) -> usize| loaded.examples.iter().map(of).collect::<Vec<usize>>();
+        assert_eq!(rows(|one| one.row), [1, 2, 3, 4, 5]);
+        assert_eq!(rows(|one| one.cluster.unwrap()), [1, 2, 1, 2, 5]);
     }
 }

@@ -140,6 +140,8 @@ pub struct Task {
     pub prompts: &'static [(&'static str, &'static str)],
     /// Whether an example is two sentences rather than one.
     pub pairs: bool,
+    /// What joins items that are not independent.
+    pub cluster: Option<Cluster>,
     /// The language of the training data.
     pub source: &'static str,
     /// The languages measured unless others are named, the source among them.
@@ -297,6 +299,16 @@ pub struct Word {
     pub tag: String,
 }
 
+/// Which text items of one cluster share.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Cluster {
+    /// The first sentence, such as a premise.
+    Sentence1,
+    /// The second, or what a question is asked of.
+    Sentence2,
+}
+
 /// Which part of the data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -326,6 +338,8 @@ pub struct Example {
     pub id: String,
     /// What joins this example with its translations.
     pub row: usize,
+    /// The row of the first item of its cluster, in tasks whose items come in such.
+    pub cluster: Option<usize>,
     /// The (first) sentence.
     pub a: String,
     /// The second sentence of a pair.
@@ -427,6 +441,7 @@ impl Task {
         labels: &[],
         prompts: &[],
         pairs: false,
+        cluster: None,
         source: "en",
         languages: &[],
         aliases: &[],

@@ -134,6 +134,7 @@ fn undescribed(named: &Named) -> Definition {
         search: None,
         prompts: BTreeMap::new(),
         pairs: false,
+        cluster: None,
         labels: Vec::new(),
         source: named.source.to_owned(),
         languages: Vec::new(),

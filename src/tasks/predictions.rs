@@ -32,6 +32,9 @@ pub struct Prediction {
     /// What joins the example with its translations.
     #[serde(default)]
     pub row: usize,
+    /// The row of the first item of its cluster, in tasks whose items come in such.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cluster: Option<usize>,
     /// Its language.
     pub language: String,
     /// The (first) sentence.
@@ -102,6 +105,7 @@ impl Prediction {
         Prediction {
             id: example.id.clone(),
             row: example.row,
+            cluster: example.cluster,
             language: language.to_owned(),
             a: None,
             b: None,
