@@ -12,7 +12,9 @@ use rxlt::{
     report::{
         analysis::{Analysis, Claims, Gain, Kind, Options, analyze},
         changes::changes,
-        document::{full, to_csv},
+        contents::full,
+        csv::{seeds_to_csv, to_csv},
+        latex::Fit,
         runs::Study,
         statistics::{holm, mcnemar, mean, standard_deviation},
     },
@@ -396,25 +398,102 @@ fn every_form_holds_the_figures_and_escapes_names() {
     analysis.methods[1].name = "<script>,\"&|_%\\input".into();
     analysis.notes.push("<script>".into());
     let document = full(&analysis);
-    let (page, tex, markdown) = (document.to_html(), document.to_latex(), document.to_markdown());
-    assert!(!page.contains("<script") && page.contains("&lt;script&gt;,&quot;&amp;|_%\\input"));
+    let (page, tex, markdown) = (document.to_html(), document.to_latex(Fit::Column), document.to_markdown());
+    assert_eq!(page.matches("<script").count(), 1, "that which sorts tables");
+    assert!(page.contains("&lt;script&gt;,&quot;&amp;|_%\\input"));
     for absent in ["http://", "https://", "<link", "<img", "@import", "url("] {
         assert!(!page.contains(absent), "the page has {absent}");
     }
     assert_eq!(page.matches("<svg").count(), page.matches("</svg>").count());
-    assert_eq!(page.matches("<svg").count(), 5, "accuracy, one scatter, two heat maps, losses");
+    assert_eq!(page.matches("<svg").count(), 6, "gains, accuracy, one scatter, two heat maps, losses");
     assert_eq!(page.matches("<div").count(), page.matches("</div>").count());
     assert!(
         tex.contains("\\textless{}script\\textgreater{},\\textquotedbl{}\\&\\textbar{}\\_\\%\\textbackslash{}input")
     );
     assert!(tex.contains("\\toprule") && tex.contains("\\bottomrule"));
+    let labels: Vec<&str> = tex.split("\\label{").skip(1).map(|rest| rest.split('}').next().unwrap()).collect();
+    let mut unique = labels.clone();
+    unique.sort_unstable();
+    unique.dedup();
+    assert!(unique.len() == labels.len() && labels[..2] == ["tab:xnli-accuracy", "tab:xnli-gains"], "{labels:?}");
     assert!(markdown.contains("&lt;script>") && !markdown.contains("<script"));
     let csv = to_csv(&analysis);
     let widths: Vec<usize> = csv.lines().map(fields).collect();
     assert!(widths.iter().all(|width| *width == 19), "{widths:?}");
     assert!(csv.contains("\"<script>,\"\"&|_%\\input\""), "{csv}");
+    let seeds = seeds_to_csv(&analysis);
+    assert!(seeds.lines().all(|line| fields(line) == 11), "{seeds}");
+    assert_eq!(seeds.lines().count(), 1 + 6 * 6, "methods with three seeds each in six languages");
+    let right = right(&paths[4].join("1-xnli-adv/predictions/test-sw.jsonl"));
+    let share = right.values().filter(|right| **right).count() as f64 / right.len() as f64;
+    assert!(seeds.contains(&format!("xnli,adv,2,sw,Swahili,accuracy,{share:.6},300,a,")), "{share}: {seeds}");
     let json: Value = serde_json::from_str(&serde_json::to_string(&analysis).unwrap()).unwrap();
     assert_eq!(json["methods"][1]["measures"][3]["gain"]["test"], "items × seeds");
+}
+
+/// Of the methods that differ in truth the first sentence says by how much; of a single seed nothing is said.
+#[test]
+fn the_verdict_says_what_is_shown_and_what_is_not() {
+    let folder = tempfile::tempdir().unwrap();
+    let same = Run { recipe: "b", extra: "learning_rate = 1e-5", accuracy: STANDARD.accuracy, ..ADV };
+    let runs: Vec<Run> =
+        [&STANDARD, &ADV, &same].into_iter().flat_map(|run| (1..=3).map(|seed| Run { seed, ..run.clone() })).collect();
+    let found = analysis(&write_all(&folder.path().join("several"), &runs), Options::default());
+    let text = words(&full(&found).to_text());
+    let gain = |method: usize| {
+        let measured = found.methods[method].measures.iter().find(|one| one.name == "mean without en").unwrap();
+        measured.gain.clone().unwrap()
+    };
+    let (shown, open) = (gain(1), gain(2));
+    assert!(shown.is_significant() && !open.is_significant(), "{shown:?} {open:?}");
+    let points = |value: f64| rxlt::report::points(value);
+    let [value, low, high] = [shown.value, shown.low, shown.high].map(points);
+    let first = format!(
+        "In the mean without en, a adv is better than a standard by {} points (95 % interval {low} to {high}; p ",
+        value.trim_start_matches('+')
+    );
+    let [value, low, high] = [open.value, open.low, open.high].map(points);
+    let second = format!("b adv ({value}, 95 % interval {low} to {high}; p ");
+    for part in [first, second, "could not be told from a standard.".into()] {
+        assert!(text.contains(&part), "expected \"{part}\" in {text}");
+    }
+    let single = analysis(&write_all(&folder.path().join("single"), &[STANDARD, ADV]), Options::default());
+    let text = words(&full(&single).to_text());
+    assert!(!text.contains("is better than") && !text.contains("could not be told"), "{text}");
+}
+
+/// Reports of 2, 5 and 9 methods fit a terminal, whatever methods are called, in Markdown too.
+#[test]
+fn reports_are_no_wider_than_a_terminal() {
+    let folder = tempfile::tempdir().unwrap();
+    const RECIPES: [&str; 9] = ["a", "b", "c", "d", "e", "f", "g", "h", "i"];
+    const RATES: [&str; 9] = [
+        "learning_rate = 1e-5",
+        "learning_rate = 2e-5",
+        "learning_rate = 3e-5",
+        "learning_rate = 4e-5",
+        "learning_rate = 5e-5",
+        "learning_rate = 6e-5",
+        "learning_rate = 7e-5",
+        "learning_rate = 8e-5",
+        "learning_rate = 9e-5",
+    ];
+    let runs: Vec<Run> = (0..9)
+        .flat_map(|i| (1..=2).map(move |seed| Run { recipe: RECIPES[i], extra: RATES[i], seed, items: 60, ..ADV }))
+        .collect();
+    let paths = write_all(folder.path(), &runs);
+    for methods in [2, 5, 9] {
+        let mut found = analysis(&paths[..2 * methods], Options::default());
+        for label in ["", "-with-a-label-such-as-people-give-to/their-runs"] {
+            found.methods.iter_mut().for_each(|method| method.name += label);
+            let document = full(&found);
+            for (form, text) in [("text", document.to_text()), ("Markdown", document.to_markdown())] {
+                let is_table = |line: &&str| form == "text" || line.starts_with('|') || line.starts_with("- ");
+                let wide = text.lines().filter(is_table).find(|line| unicode_width::UnicodeWidthStr::width(*line) > 80);
+                assert_eq!(wide, None, "{methods} methods, {form}:\n{text}");
+            }
+        }
+    }
 }
 
 /// Fields of a line of CSV.
@@ -508,13 +587,20 @@ fn the_commands_report_and_compare() {
         assert!(code == 0 && err.is_empty(), "{format}: {code} {err}");
         out
     };
-    for format in ["terminal", "markdown", "csv", "latex", "json", "html"] {
+    for format in ["terminal", "markdown", "csv", "csv-seeds", "latex", "json", "html"] {
         assert_eq!(report(format), report(format), "{format} is not the same twice");
     }
     let text = words(&report("terminal"));
     for part in ["mean without en", "seeds' p", "agglutinative", "two languages", "Seeds: standard 1 2 3; adv 1 2 3"] {
         assert!(text.contains(part), "expected \"{part}\" in:\n{text}");
     }
+    let tables = ["report", "runs", "--replicates", "200", "--format", "latex", "--fit", "column", "--tables"];
+    let (code, out, err) = rxlt(folder.path(), &[&tables[..], &["gains,accuracy"]].concat());
+    assert!(code == 0 && out.matches("\\caption{").count() == 2 && out.contains("\\textbf{"), "{out}{err}");
+    assert!(
+        out.contains("\\rlap{\\textsuperscript{*}}") && out.contains("Holm's correction over the 6 tests"),
+        "{out}"
+    );
     let methods = ["compare", "--methods", "standard,adv", "runs", "--replicates", "200"];
     let (code, out, _) = rxlt(folder.path(), &methods);
     assert!(
@@ -543,6 +629,13 @@ fn the_commands_report_and_compare() {
         (&["report"], 2, "RUN"),
         (&["report", "runs", "--baseline", "adw"], 2, "did you mean \"adv\"?"),
         (&["report", "runs", "--subset", "none.jsonl"], 66, "none.jsonl"),
+        (&["report", "runs", "--tables", "gain"], 2, "tip: a similar value exists: 'gains'"),
+        (
+            &["report", "runs", "--tables", "items", "--items", "0"],
+            2,
+            "these runs have no such table; the report has accuracy,",
+        ),
+        (&["report", "runs", "--tables", "gains", "--format", "csv"], 2, "CSV and JSON hold all figures"),
         (&["compare", "runs/run0"], 2, "expected two runs"),
         (&["compare", "runs/run0", "runs/run0"], 65, "are both \"runs/run0\" with seed 1"),
         (&["compare", "runs", "runs/run0"], 2, "expected one method to compare, found adv, standard"),

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Result},
     report::{
         analysis::{Claims, Options, analyze},
-        document::comparison,
+        contents::comparison,
         runs::{Study, is_predictions},
     },
     tasks,
@@ -75,5 +75,5 @@ pub fn run(args: &Args) -> Result<()> {
     let claims = if is_single { Claims::OfModels } else { Claims::OfMethods };
     let options = Options { baseline: options.baseline.clone().or(first), claims, ..options };
     let analysis = analyze(&study, &options)?;
-    args.form.show(&analysis, &comparison(&analysis), &outputs)
+    args.form.show(&analysis, comparison(&analysis), &outputs)
 }

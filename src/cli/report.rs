@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use clap::builder::PossibleValuesParser;
+
 use super::{Force, note, print, tell};
 use crate::{
     checkpoint::Output,
@@ -12,7 +14,10 @@ use crate::{
     report::{
         analysis::{Analysis, Claims, Options, analyze},
         changes::{self, Changes},
-        document::{Document, full, to_csv},
+        contents::{TABLES, full},
+        csv::{seeds_to_csv, to_csv},
+        document::Document,
+        latex::Fit,
         runs::{Labels, Study, read_rows},
     },
     tasks::TextFile,
@@ -26,6 +31,7 @@ use crate::{
 #[command(after_help = "Examples:
   rxlt report runs/xnli-*
   rxlt report runs/xnli-* --format html --output xnli.html
+  rxlt report runs/xnli-* --format latex --tables accuracy,gains --fit column --output xnli.tex
   rxlt report runs/xnli-* --items 10 --items-to items.tsv
   rxlt report runs/xnli-* theirs/s1 theirs/s2 --label theirs/s1=theirs --label theirs/s2=theirs --margin 1
   rxlt report runs/xnli-* --distances uriel-syntactic.tsv --subset flips.jsonl --format markdown")]
@@ -46,6 +52,13 @@ pub(super) struct Form {
     /// The form of the report.
     #[arg(long, value_enum, default_value = "terminal")]
     format: Format,
+    /// Only these tables (accuracy, gains, methods, groups, …), with the verdict and what is said of them.
+    #[arg(long, value_name = "TABLE,…", value_delimiter = ',', value_parser = PossibleValuesParser::new(TABLES),
+          hide_possible_values = true)]
+    tables: Vec<String>,
+    /// What LaTeX tables have to fit: a page, or one of its two columns.
+    #[arg(long, value_enum, default_value = "page", value_name = "WIDTH")]
+    fit: Width,
     /// The file to write; stdout where not given.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -57,10 +70,20 @@ pub(super) struct Form {
 enum Format {
     Terminal,
     Markdown,
+    /// A line for each method and measure.
     Csv,
+    /// As CSV a line for each method, seed, language and metric.
+    CsvSeeds,
+    /// Tables for papers: methods by language.
     Latex,
     Json,
     Html,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Width {
+    Column,
+    Page,
 }
 
 /// How runs are compared.
@@ -169,7 +192,7 @@ pub fn run(args: &Args) -> Result<()> {
     let outputs = args.form.outputs(&args.runs, &args.analysis, &study)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let analysis = analyze(&study, &args.analysis.options(&study)?)?;
-    args.form.show(&analysis, &full(&analysis), &outputs)
+    args.form.show(&analysis, full(&analysis), &outputs)
 }
 
 /// What is written: the report where it is not printed, and the items that methods gain and lose.
@@ -188,6 +211,9 @@ impl Form {
             let shown = report.display();
             return Err(Error::Usage(format!("--output and --items-to are both {shown}: name two files")));
         }
+        if let (false, Format::Csv | Format::CsvSeeds | Format::Json) = (self.tables.is_empty(), self.format) {
+            return Err(Error::Usage("--tables is of reports with tables; CSV and JSON hold all figures".into()));
+        }
         let data = study.data_folders(analysis.data.as_deref());
         let read: Vec<&Path> = runs.iter().chain(analysis.files()).chain(&data).map(PathBuf::as_path).collect();
         let output = |path: &PathBuf| Output::new(path, self.force.existing(), &read);
@@ -197,7 +223,8 @@ impl Form {
     }
 
     /// Writes the report in its form, and the items that methods gain and lose.
-    pub(super) fn show(&self, analysis: &Analysis, document: &Document, outputs: &Outputs) -> Result<()> {
+    pub(super) fn show(&self, analysis: &Analysis, document: Document, outputs: &Outputs) -> Result<()> {
+        let document = if self.tables.is_empty() { document } else { document.only(&self.tables)? };
         if let Some((output, lines)) = &outputs.items {
             output.write(lines(&analysis.changes).as_bytes())?;
             analysis.changes.iter().flat_map(|changes| &changes.notes).for_each(|text| note(text));
@@ -206,7 +233,11 @@ impl Form {
             Format::Terminal => document.to_text(),
             Format::Markdown => document.to_markdown(),
             Format::Csv => to_csv(analysis),
-            Format::Latex => document.to_latex(),
+            Format::CsvSeeds => seeds_to_csv(analysis),
+            Format::Latex => document.to_latex(match self.fit {
+                Width::Column => Fit::Column,
+                Width::Page => Fit::Page,
+            }),
             Format::Html => document.to_html(),
             Format::Json => {
                 let json = serde_json::to_string_pretty(analysis);

@@ -13,7 +13,7 @@ use crate::{
     report::{
         Column, Table,
         analysis::analyze,
-        document::full,
+        contents::full,
         runs::{Labels, Study},
     },
     run::progress::Board,
@@ -213,5 +213,5 @@ fn collect(args: &Collect) -> Result<()> {
     let outputs = args.form.outputs(&runs, &args.analysis, &study)?;
     study.notes.iter().for_each(|note| tell(&format!("note: {note}")));
     let analysis = analyze(&study, &args.analysis.options(&study)?)?;
-    args.form.show(&analysis, &full(&analysis), &outputs)
+    args.form.show(&analysis, full(&analysis), &outputs)
 }

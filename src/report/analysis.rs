@@ -9,7 +9,7 @@ use super::{
     crossed::{Estimate, Spread, Values, combined, linearized},
     languages::{self, Language},
     resample::Replicates,
-    runs::{Cell, DataFile, Study},
+    runs::{Cell, CellScore, DataFile, Study},
     shortcuts::{self, Shortcut},
     statistics::{
         LEVEL, Permutation, holm, interval, line, mcnemar, mean, permutation, permutation_of_pairs, quantile,
@@ -210,6 +210,8 @@ pub struct RunFacts {
     pub config: String,
     /// Its folder.
     pub folder: String,
+    /// Every metric in every language.
+    pub scores: Vec<CellScore>,
 }
 
 /// How one method did.
@@ -423,6 +425,9 @@ fn is_paired(study: &Study, a: &[usize], b: &[usize]) -> bool {
     let known = |cells: &[usize]| cells.iter().all(|cell| study.cells[*cell].has_run());
     known(a) && known(b) && seeds(a) == seeds(b)
 }
+
+/// The name of what the source has above the mean of the others.
+pub const TRANSFER_GAP: &str = "transfer gap";
 
 /// The name of the mean over all languages but the source.
 pub fn mean_without(source: &str) -> String {
@@ -674,7 +679,7 @@ fn measures(study: &Study, facts: &[LanguageFacts]) -> Vec<Measure> {
     measures.push(Measure::mean("mean", Kind::Mean, &all));
     if !own.is_empty() && !others.is_empty() {
         measures.push(Measure::mean(mean_without(source), Kind::Mean, &others));
-        measures.push(Measure::less("transfer gap", Kind::Mean, &own, &others));
+        measures.push(Measure::less(TRANSFER_GAP, Kind::Mean, &own, &others));
     }
     for Group { name, members, others } in groups(facts, &others) {
         if !others.is_empty() {
@@ -865,5 +870,6 @@ fn run_facts(cell: &Cell) -> RunFacts {
         rxlt: cell.environment.rxlt.clone(),
         config: cell.config.clone(),
         folder: cell.folder.display().to_string(),
+        scores: cell.scores.clone(),
     }
 }

@@ -1,17 +1,10 @@
-//! A report as headings, sentences, tables and plots, and its forms: plain text, Markdown, LaTeX and CSV.
+//! A report as headings, sentences, tables and plots, and its forms as plain text and Markdown.
 
-use super::{
-    Column, Table,
-    analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, Variation, mean_without},
-    changes::{Change, Changes, LanguageChanges, Side},
-    percent, plots, points,
-    shortcuts::Shortcut,
-    statistics::Permutation,
-    table::cut,
-};
+use super::{Table, latex::Paper, table};
+use crate::error::{Error, Result};
 
-/// What stands where nothing was measured.
-const NOTHING: &str = "–";
+/// Columns of the widest line that fits everybody's terminal.
+pub(super) const WIDTH: usize = 80;
 
 /// A report, part by part.
 #[derive(Debug, Clone, PartialEq)]
@@ -25,16 +18,24 @@ pub struct Document {
 /// A part of a report.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Block {
+    /// What all of it comes to.
+    Verdict(String),
     /// The beginning of a section.
     Heading(String),
     /// A paragraph.
     Text(String),
+    /// What makes figures doubtful, or is left out: said whatever else is.
+    Note(String),
     /// A table.
     Table {
+        /// By which it is asked for, and referred to in LaTeX.
+        name: &'static str,
         /// What it shows.
         caption: String,
         /// The table.
         table: Table,
+        /// The same as papers have it, where they have it otherwise.
+        paper: Option<Box<Paper>>,
     },
     /// An SVG image, for pages alone: a table beside it holds the same.
     Plot {
@@ -46,6 +47,11 @@ pub enum Block {
 }
 
 impl Document {
+    /// Begins with what all of it comes to.
+    pub fn verdict(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Verdict(text.into()));
+    }
+
     /// Begins a section.
     pub fn heading(&mut self, text: impl Into<String>) {
         self.blocks.push(Block::Heading(text.into()));
@@ -56,23 +62,65 @@ impl Document {
         self.blocks.push(Block::Text(text.into()));
     }
 
-    /// Adds a table.
-    pub fn table(&mut self, caption: impl Into<String>, table: Table) {
-        self.blocks.push(Block::Table { caption: caption.into(), table });
+    /// Adds a paragraph that stays whatever tables are chosen.
+    pub fn note(&mut self, text: impl Into<String>) {
+        self.blocks.push(Block::Note(text.into()));
     }
 
-    fn plot(&mut self, caption: impl Into<String>, svg: String) {
+    /// Adds a table.
+    pub fn table(&mut self, name: &'static str, caption: impl Into<String>, table: Table) {
+        self.blocks.push(Block::Table { name, caption: caption.into(), table, paper: None });
+    }
+
+    /// Adds a table that papers have in another form.
+    pub(super) fn table_and_paper(
+        &mut self,
+        name: &'static str,
+        caption: impl Into<String>,
+        table: Table,
+        paper: Option<Paper>,
+    ) {
+        self.blocks.push(Block::Table { name, caption: caption.into(), table, paper: paper.map(Box::new) });
+    }
+
+    pub(super) fn plot(&mut self, caption: impl Into<String>, svg: String) {
         self.blocks.push(Block::Plot { caption: caption.into(), svg });
+    }
+
+    /// The same with these tables alone, what is said of them, the verdict and the notes.
+    pub fn only(self, names: &[String]) -> Result<Document> {
+        let there: Vec<&str> = self.blocks.iter().filter_map(Block::table_name).collect();
+        if let Some(missing) = names.iter().find(|name| !there.contains(&name.as_str())) {
+            let there = there.join(", ");
+            return Err(Error::Usage(format!(
+                "--tables {missing}: these runs have no such table; the report has {there}"
+            )));
+        }
+        let is_chosen = |block: &Block| block.table_name().is_some_and(|name| names.iter().any(|own| own == name));
+        let mut blocks = Vec::new();
+        for section in self.blocks.chunk_by(|_, next| !matches!(next, Block::Heading(_))) {
+            let is_wanted = section.iter().any(is_chosen) || !matches!(section[0], Block::Heading(_));
+            let kept = |block: &&Block| match block {
+                Block::Verdict(_) | Block::Note(_) => true,
+                Block::Heading(_) | Block::Text(_) => is_wanted,
+                Block::Table { .. } => is_chosen(block),
+                Block::Plot { .. } => false,
+            };
+            blocks.extend(section.iter().filter(kept).cloned());
+        }
+        Ok(Document { blocks, ..self })
     }
 
     /// Plain text for a terminal.
     pub fn to_text(&self) -> String {
-        let mut text = format!("{}\n{}\n", self.title, "=".repeat(self.title.chars().count()));
+        let mut text = format!("{}\n{}\n", wrapped(&self.title, WIDTH), underline(&self.title, '='));
         for block in &self.blocks {
             text += &match block {
-                Block::Heading(heading) => format!("\n{heading}\n{}\n", "-".repeat(heading.chars().count())),
-                Block::Text(sentence) => format!("\n{}\n", wrapped(sentence, 80)),
-                Block::Table { caption, table } => format!("\n{}\n\n{}", wrapped(caption, 80), table.to_text()),
+                Block::Heading(heading) => format!("\n{}\n{}\n", wrapped(heading, WIDTH), underline(heading, '-')),
+                Block::Verdict(sentence) | Block::Text(sentence) | Block::Note(sentence) => {
+                    format!("\n{}\n", wrapped(sentence, WIDTH))
+                }
+                Block::Table { caption, table, .. } => format!("\n{}\n\n{}", wrapped(caption, WIDTH), table.to_text()),
                 Block::Plot { .. } => String::new(),
             };
         }
@@ -81,27 +129,15 @@ impl Document {
 
     /// Markdown.
     pub fn to_markdown(&self) -> String {
-        let mut text = format!("# {}\n", super::table::markdown(&self.title));
+        let mut text = format!("# {}\n", table::markdown(&self.title));
         for block in &self.blocks {
             text += &match block {
-                Block::Heading(heading) => format!("\n## {}\n", super::table::markdown(heading)),
-                Block::Text(sentence) => format!("\n{}\n", super::table::markdown(sentence)),
-                Block::Table { caption, table } => {
-                    format!("\n{}\n\n{}", super::table::markdown(caption), table.to_markdown())
+                Block::Heading(heading) => format!("\n## {}\n", table::markdown(heading)),
+                Block::Verdict(sentence) => format!("\n**{}**\n", table::markdown(sentence)),
+                Block::Text(sentence) | Block::Note(sentence) => format!("\n{}\n", table::markdown(sentence)),
+                Block::Table { caption, table, .. } => {
+                    format!("\n{}\n\n{}", table::markdown(caption), table.to_markdown())
                 }
-                Block::Plot { .. } => String::new(),
-            };
-        }
-        text
-    }
-
-    /// LaTeX with booktabs: a `table` for each table, sentences as comments.
-    pub fn to_latex(&self) -> String {
-        let mut text = format!("% {}\n% In the preamble: \\usepackage{{booktabs}}\n", self.title);
-        for block in &self.blocks {
-            text += &match block {
-                Block::Heading(sentence) | Block::Text(sentence) => format!("\n% {}\n", sentence.replace('\n', " ")),
-                Block::Table { caption, table } => table.to_latex(caption),
                 Block::Plot { .. } => String::new(),
             };
         }
@@ -109,8 +145,22 @@ impl Document {
     }
 }
 
-/// Lines of at most so many characters.
-fn wrapped(text: &str, width: usize) -> String {
+impl Block {
+    /// The name of a table.
+    pub fn table_name(&self) -> Option<&'static str> {
+        match self {
+            Block::Table { name, .. } => Some(name),
+            _ => None,
+        }
+    }
+}
+
+fn underline(heading: &str, line: char) -> String {
+    line.to_string().repeat(heading.chars().count().min(WIDTH))
+}
+
+/// Lines of at most so many characters, but for words that are longer.
+pub(super) fn wrapped(text: &str, width: usize) -> String {
     let (mut lines, mut line) = (Vec::new(), String::new());
     for word in text.split(' ') {
         if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
@@ -122,781 +172,47 @@ fn wrapped(text: &str, width: usize) -> String {
     lines.join("\n")
 }
 
-/// The main tables, for the end of a run.
-pub fn brief(analysis: &Analysis) -> Document {
-    let mut document = Document { title: title(analysis), blocks: Vec::new() };
-    verdict(analysis, &mut document);
-    overview(analysis, &mut document);
-    notes(analysis, &mut document);
-    document
-}
-
-/// All there is to say.
-pub fn full(analysis: &Analysis) -> Document {
-    let mut document = Document { title: title(analysis), blocks: Vec::new() };
-    verdict(analysis, &mut document);
-    overview(analysis, &mut document);
-    document.table(format!("95 % intervals of {}", analysis.metric), matrix(analysis, Kind::Language, &interval_cell));
-    contrasts(analysis, &mut document);
-    variation(analysis, &mut document);
-    distances(analysis, &mut document);
-    breakdowns(analysis, &mut document);
-    subset(analysis, &mut document);
-    shortcuts(analysis, &mut document);
-    pairs(analysis, &mut document);
-    curves(analysis, &mut document);
-    items(analysis, &mut document);
-    records(analysis, &mut document);
-    notes(analysis, &mut document);
-    document
-}
-
-/// The differences of one method from the baseline, language by language.
-pub fn comparison(analysis: &Analysis) -> Document {
-    let [first, second] = &analysis.methods[..] else { return full(analysis) };
-    let is_swapped = analysis.baseline.as_ref() == Some(&second.name);
-    let (base, other) = if is_swapped { (second, first) } else { (first, second) };
-    let mut document =
-        Document { title: format!("{}: {} against {}", analysis.task, other.name, base.name), blocks: Vec::new() };
-    scope(analysis, &mut document);
-    document.text(setting(analysis));
-    let headings = ["n", &base.name, &other.name, "difference", "95 % interval", "only 2nd", "only 1st", "p", "Holm"];
-    let columns = [Column::words("language")].into_iter().chain(headings.into_iter().map(Column::numbers));
-    let mut table = Table::new(columns);
-    let mut kind = Kind::Language;
-    for (own, against) in other.measures.iter().zip(&base.measures) {
-        if own.kind != kind {
-            table = table.rule();
-            kind = own.kind;
-        }
-        if !matches!(own.kind, Kind::Group | Kind::Contrast) {
-            table = table.row(compared(analysis, own, against));
-        }
-    }
-    document.table(format!("{} of {} less that of {}", capitalized(analysis.metric), other.name, base.name), table);
-    document.text(
-        "“only 2nd”, “only 1st”: items that only the second or only the first has right; p: of items crossed with seeds, \
-         or of two single models by the exact McNemar test where an item has one answer; Holm: corrected over all languages, \
-         and over all means",
-    );
-    document.text(pairing(analysis));
-    if let Some(permutation) = &other.permutation {
-        document.text(format!(
-            "seeds alone: the two groups of means differ with p {} ({} {} arrangements, permutation test)",
-            permutation_p(permutation, "= "),
-            if permutation.exact { "all of" } else { "drawn:" },
-            permutation.arrangements
-        ));
-    }
-    contrasts(analysis, &mut document);
-    variation(analysis, &mut document);
-    items(analysis, &mut document);
-    notes(analysis, &mut document);
-    document
-}
-
-fn compared(analysis: &Analysis, own: &Measured, against: &Measured) -> Vec<String> {
-    let n = analysis.languages.iter().find(|language| own.kind == Kind::Language && language.code == own.name);
-    let mut cells = vec![own.name.clone(), n.map_or(String::new(), |n| n.examples.to_string())];
-    cells.extend([against, own].map(value_cell));
-    let Some(gain) = &own.gain else { return cells };
-    cells.extend([points(gain.value), interval_of(gain)]);
-    cells.extend(match gain.discordant {
-        Some(counts) => counts.map(|count| count.to_string()),
-        None => [NOTHING.into(), NOTHING.into()],
-    });
-    cells.extend([p_cell(gain.p), p_cell(gain.p_holm)]);
-    cells
-}
-
-fn title(analysis: &Analysis) -> String {
-    let names: Vec<&str> = analysis.methods.iter().map(|method| method.name.as_str()).collect();
-    format!("{}: {}", analysis.task, names.join(", "))
-}
-
-/// What was trained on what, and how intervals came about.
-fn setting(analysis: &Analysis) -> String {
-    let one_language = analysis.languages.len() == 1;
-    let languages = format!("{} language{}", analysis.languages.len(), if one_language { "" } else { "s" });
-    let seeds: Vec<String> = analysis
-        .methods
-        .iter()
-        .map(|method| {
-            let seeds: Vec<String> = method.seeds.iter().map(u64::to_string).collect();
-            format!("{} {}", method.name, seeds.join(" "))
-        })
-        .collect();
-    format!(
-        "Trained on {}, measured on {} items in {languages}. Seeds: {}. Intervals are 95 %, from items (in all languages at \
-         once) crossed with seeds; that of one seed in one language is the one that the run prints.",
-        analysis.source,
-        analysis.items,
-        seeds.join("; "),
-    )
-}
-
-/// What figures of single models do not hold for, said first.
-fn scope(analysis: &Analysis, document: &mut Document) {
-    const REMEDY: &str = "another seed of the same method can differ by more than what is shown here; five seeds a method \
-                          (--set seeds=[1,2,3,4,5]) say something of methods";
-    match (analysis.scope, analysis.methods.len()) {
-        (Scope::Methods, _) => {}
-        (Scope::Models, 1) => document.text(format!("ONE SEED: this is a model, not a method: {REMEDY}.")),
-        (Scope::Models, _) => {
-            document.text(format!("ONE SEED EACH: what is compared are these models, not methods: {REMEDY}."));
-        }
-        (Scope::SomeModels, _) => {
-            let single = analysis.methods.iter().filter(|method| method.seeds.len() == 1);
-            let names: Vec<&str> = single.map(|method| method.name.as_str()).collect();
-            let names = names.join(", ");
-            document.text(format!(
-                "ONE SEED of {names}: what is said of it holds for this model, and no p is given: {REMEDY}."
-            ));
-        }
-    }
-}
-
-/// What the report comes to, in two sentences: what is shown, and what is not.
-fn verdict(analysis: &Analysis, document: &mut Document) {
-    scope(analysis, document);
-    let headline = mean_without(analysis.source);
-    let of = |method: &'_ MethodAnalysis| {
-        let measured = method.measures.iter().find(|measured| measured.name == headline);
-        measured.and_then(|measured| measured.gain.clone()).map(|gain| (method.name.clone(), gain))
-    };
-    let gains: Vec<(String, Gain)> = analysis.methods.iter().filter_map(of).collect();
-    let (Some(baseline), false) = (&analysis.baseline, gains.iter().all(|(_, gain)| gain.p.is_none())) else { return };
-    let (shown, open): (Vec<_>, Vec<_>) = gains.iter().partition(|(_, gain)| gain.is_significant());
-    let with = |(name, gain): &&(String, Gain)| format!("{name} by {} {}", points(gain.value), interval_of(gain));
-    let list = |of: &[&(String, Gain)]| of.iter().map(with).collect::<Vec<_>>().join(", ");
-    let first = match shown.is_empty() {
-        true => format!("No method is shown to differ from {baseline} in the {headline}."),
-        false => format!("In the {headline} these differ from {baseline} beyond chance: {} points.", list(&shown)),
-    };
-    let second = match open.is_empty() {
-        true => String::new(),
-        false => format!(" Not told from {baseline} by these data: {} points.", list(&open)),
-    };
-    document.text(first + &second);
-}
-
-/// How seeds of methods go together.
-fn pairing(analysis: &Analysis) -> String {
-    let Some(baseline) = &analysis.baseline else { return String::new() };
-    let names = |paired: bool| -> String {
-        let others = analysis.methods.iter().filter(|method| method.name != *baseline && method.is_paired == paired);
-        others.map(|method| method.name.as_str()).collect::<Vec<_>>().join(", ")
-    };
-    let side = |names: String, how: &str| if names.is_empty() { String::new() } else { format!("{names} {how}") };
-    let sides = [
-        side(names(true), "seed by seed, as the numbers of its seeds are the same"),
-        side(names(false), "each with its own seeds, as these are not the same"),
-    ];
-    let sides: Vec<String> = sides.into_iter().filter(|side| !side.is_empty()).collect();
-    format!("Compared with {baseline} item by item, and {}.", sides.join("; "))
-}
-
-/// Contrasts of methods that were asked for.
-fn contrasts(analysis: &Analysis, document: &mut Document) {
-    if analysis.contrasts.is_empty() {
-        return;
-    }
-    let headings = ["points", "95 % interval", "p", "Holm"].map(Column::numbers);
-    let equal = analysis.margin.map(margin_heading).map(Column::numbers);
-    let columns = ["contrast", "of"].map(Column::words).into_iter().chain(headings).chain(equal);
-    let mut table = Table::new(columns);
-    for contrast in &analysis.contrasts {
-        let gain = &contrast.gain;
-        let cells = [contrast.name.clone(), contrast.measure.clone(), points(gain.value), interval_of(gain)];
-        let tests = [p_cell(gain.p), p_cell(gain.p_holm)];
-        let equal = analysis.margin.map(|_| p_cell(gain.p_equivalent));
-        table = table.row(cells.into_iter().chain(tests).chain(equal));
-    }
-    let n = analysis.contrasts.len();
-    document.table(format!("Contrasts of methods; Holm: over the {n} of this table"), table);
-}
-
-/// What makes results vary, and how many seeds would make them sure.
-fn variation(analysis: &Analysis, document: &mut Document) {
-    let headings = ["seed", "item", "seed × item", "items", "seeds for ± 1"].map(Column::numbers);
-    let mut table = Table::new(["what", "of"].map(Column::words).into_iter().chain(headings));
-    let mut is_empty = true;
-    for method in &analysis.methods {
-        for (what, variation) in [("value", &method.variation), ("gain", &method.gain_variation)] {
-            let Some(Variation { spread, seeds_for_a_point }) = variation else { continue };
-            is_empty = false;
-            let parts = [spread.seed, spread.item, spread.seed_item].map(percent);
-            let seeds = seeds_for_a_point.map_or("no number".to_owned(), |seeds| seeds.to_string());
-            let cells = [what.to_owned(), method.name.clone()].into_iter().chain(parts);
-            table = table.row(cells.chain([spread.items.to_string(), seeds]));
-        }
-    }
-    if is_empty {
-        return;
-    }
-    document.table(
-        format!(
-            "What varies in the {}: standard deviations in points from seed to seed, from item to item, and of what a seed \
-             and an item have together; the seeds that would give an interval of ± 1 point on these items, were this the \
-             truth (no number: items alone make it wider)",
-            mean_without(analysis.source)
-        ),
-        table,
-    );
-}
-
-fn margin_heading(margin: f64) -> String {
-    format!("p (|gain| ≥ {})", trimmed(100.0 * margin, 2))
-}
-
 /// A metric as a sentence begins with it.
 pub(super) fn capitalized(metric: &str) -> String {
     let mut letters = metric.chars();
     letters.next().map_or(String::new(), |first| first.to_uppercase().chain(letters).collect())
 }
 
-/// The metric and gains by language, and the methods side by side.
-fn overview(analysis: &Analysis, document: &mut Document) {
-    document.text(setting(analysis));
-    document.heading(capitalized(analysis.metric));
-    document.plot(
-        format!("{} by language, with 95 % intervals", capitalized(analysis.metric)),
-        plots::accuracies(analysis),
-    );
-    let spread = if analysis.methods.iter().any(|method| method.seeds.len() > 1) {
-        "mean ± standard deviation over seeds"
-    } else {
-        "one seed"
-    };
-    document.table(
-        format!("{} in %, {spread}", capitalized(analysis.metric)),
-        matrix(analysis, Kind::Language, &|_, measured| value_cell(measured)),
-    );
-    let Some(baseline) = &analysis.baseline else { return };
-    document.heading("Gain");
-    document.text(pairing(analysis));
-    let below = match n_tests(analysis, Kind::Mean) {
-        0 => String::new(),
-        n => format!(" (below the line: the {n} tests here)"),
-    };
-    let star = star(analysis, Kind::Language);
-    let caption = format!("Gain over {baseline} in points, with 95 % intervals; {star}{below}");
-    document.table(caption, matrix(analysis, Kind::Language, &|_, measured| gain_cell(measured)));
-    let caption = "The methods as a whole, on the mean of the languages other than the source; seeds' p: permutation of the \
-                   seeds' means alone; better in, worse in: languages, after correction";
-    document.table(caption, methods(analysis));
-}
-
-/// What a star means in a table of gains.
-fn star(analysis: &Analysis, kind: Kind) -> String {
-    match n_tests(analysis, kind) {
-        0 => "one seed is not tested".to_owned(),
-        n => format!("* p < 0.05 after Holm's correction over the {n} tests here"),
-    }
-}
-
-/// How many tests a correction is over.
-fn n_tests(analysis: &Analysis, kind: Kind) -> usize {
-    analysis.families.iter().find(|(of, _)| *of == kind).map_or(0, |(_, n)| *n)
-}
-
-/// A row for each measure of a kind and of means, a column for each method (the baseline only where it has values).
-fn matrix(analysis: &Analysis, kind: Kind, cell: &dyn Fn(&MethodAnalysis, &Measured) -> String) -> Table {
-    let shown: Vec<&MethodAnalysis> = analysis
-        .methods
-        .iter()
-        .filter(|method| method.measures.iter().any(|measured| !cell(method, measured).is_empty()))
-        .collect();
-    let headings = shown.iter().map(|method| Column::numbers(&method.name));
-    let first = match kind {
-        Kind::Group | Kind::Contrast => "languages",
-        Kind::Pairs => "pairs",
-        _ => "language",
-    };
-    let n_column = (!matches!(kind, Kind::Pairs | Kind::Contrast)).then(|| Column::numbers("n"));
-    let mut table = Table::new([Column::words(first)].into_iter().chain(n_column).chain(headings));
-    let Some(model) = analysis.methods.first() else { return table };
-    for (i, measured) in model.measures.iter().enumerate() {
-        if measured.kind == Kind::Mean && kind == Kind::Language && model.measures[i - 1].kind == Kind::Language {
-            table = table.rule();
-        }
-        if measured.kind != kind && !(kind == Kind::Language && measured.kind == Kind::Mean) {
-            continue;
-        }
-        let n = match measured.kind {
-            Kind::Language => Some(analysis.languages[i].examples.to_string()),
-            Kind::Group => Some(measured.languages.len().to_string()),
-            Kind::Mean => Some(String::new()),
-            Kind::Pairs | Kind::Contrast => None,
-        };
-        let cells = shown.iter().map(|method| cell(method, &method.measures[i]));
-        table = table.row([measured.name.clone()].into_iter().chain(n).chain(cells));
-    }
-    table
-}
-
-/// A row for each method: its gain as a whole, tested over items and seeds, and over seeds alone.
-fn methods(analysis: &Analysis) -> Table {
-    let headings = ["gain", "95 % interval", "p", "Holm"].map(str::to_owned).into_iter();
-    let rest = ["seeds' p", "better in", "worse in"].map(str::to_owned);
-    let headings = headings.chain(analysis.margin.map(margin_heading)).chain(rest);
-    let mut table = Table::new([Column::words("method")].into_iter().chain(headings.map(Column::numbers)));
-    let headline = mean_without(analysis.source);
-    for method in &analysis.methods {
-        let measured = method.measures.iter().find(|measured| measured.name == headline);
-        let Some(gain) = measured.and_then(|measured| measured.gain.as_ref()) else { continue };
-        let in_languages = |better: bool| {
-            let gains = method.measures.iter().filter(|measured| measured.kind == Kind::Language);
-            let gains = gains.filter_map(|measured| measured.gain.as_ref());
-            gains.filter(|gain| gain.is_significant() && (gain.value > 0.0) == better).count()
-        };
-        let seeds = method.permutation.map_or(NOTHING.into(), |permutation| permutation_p(&permutation, ""));
-        let cells = [method.name.clone(), points(gain.value), interval_of(gain), p_cell(gain.p), p_cell(gain.p_holm)];
-        let equal = analysis.margin.map(|_| p_cell(gain.p_equivalent));
-        let counts = match gain.p {
-            Some(_) => [true, false].map(|better| in_languages(better).to_string()),
-            None => [NOTHING, NOTHING].map(str::to_owned),
-        };
-        table = table.row(cells.into_iter().chain(equal).chain([seeds]).chain(counts));
-    }
-    table
-}
-
-/// How gains go with distance, a row for each method.
-fn correlations(analysis: &Analysis) -> Table {
-    let headings = ["ρ", "95 % interval", "p", "Holm", "languages"].map(Column::numbers);
-    let mut table = Table::new([Column::words("method")].into_iter().chain(headings));
-    for method in &analysis.methods {
-        let Some(c) = method.correlation.as_ref().filter(|c| c.rho.is_finite()) else { continue };
-        let range = format!("[{}, {}]", number(c.low), number(c.high));
-        let p = c.permutation.map_or(NOTHING.into(), |permutation| permutation_p(&permutation, ""));
-        // What is corrected of a bound is a bound.
-        let corrected = c.permutation.zip(c.p_holm).map(|(permutation, p)| match permutation.is_floor() {
-            true => format!("≤ {}", at_most(p)),
-            false => p_value(p),
-        });
-        let corrected = corrected.unwrap_or(NOTHING.into());
-        table = table.row([method.name.clone(), number(c.rho), range, p, corrected, c.languages.to_string()]);
-    }
-    table
-}
-
-fn distances(analysis: &Analysis, document: &mut Document) {
-    if analysis.methods.iter().all(|method| method.correlation.is_none()) {
-        return;
-    }
-    let tested = |method: &&MethodAnalysis| method.correlation.as_ref().is_some_and(|c| c.p_holm.is_some());
-    let tests = analysis.methods.iter().filter(tested).count();
-    document.heading("Gain and distance");
-    document.text(format!("Distance: {}.", analysis.distance));
-    document.table(
-        format!(
-            "ρ: Spearman's rank correlation of gain and distance over languages; its interval and the band of plots are of \
-             {} over languages, items and seeds; p: of the gains in other orders; Holm: corrected over the {tests} of this \
-             table",
-            analysis.resampling
-        ),
-        correlations(analysis),
-    );
-    for method in &analysis.methods {
-        if let Some(correlation) = &method.correlation {
-            let caption = format!("Gain of {} by distance from {}", method.name, analysis.source);
-            document.plot(caption, plots::by_distance(analysis, method, correlation));
-        }
-    }
-    let headings = ["language", "name", "script", "family"].map(Column::words);
-    let gains: Vec<&MethodAnalysis> = analysis.methods.iter().filter(|method| method.correlation.is_some()).collect();
-    let columns = gains.iter().map(|method| Column::numbers(&method.name));
-    let mut table = Table::new(headings.into_iter().chain([Column::numbers("distance")]).chain(columns));
-    for (i, language) in analysis.languages.iter().enumerate() {
-        let facts = [
-            language.code.clone(),
-            language.name.clone(),
-            language.script.unwrap_or(NOTHING).to_owned(),
-            language.family.unwrap_or(NOTHING).to_owned(),
-            language.distance.map_or(NOTHING.into(), |distance| trimmed(distance, 3)),
-        ];
-        let gain = |method: &&MethodAnalysis| method.measures[i].gain.as_ref().map(|gain| points(gain.value));
-        table = table.row(facts.into_iter().chain(gains.iter().map(|method| gain(method).unwrap_or_default())));
-    }
-    document.table("Languages, and gains in points", table);
-}
-
-fn breakdowns(analysis: &Analysis, document: &mut Document) {
-    let has_groups = analysis.methods[0].measures.iter().any(|measured| measured.kind == Kind::Group);
-    if !has_groups {
-        return;
-    }
-    document.heading("Breakdowns");
-    document.text(
-        "Means over the languages of a group, the source left out. Morphologically rich: SPMRL shared tasks (Seddah et \
-         al., 2013, 2014). n: languages.",
-    );
-    document.table(
-        format!("{} in % by group of languages", capitalized(analysis.metric)),
-        matrix(analysis, Kind::Group, &|_, measured| value_cell(measured)),
-    );
-    if analysis.baseline.is_some() {
-        let table = matrix(analysis, Kind::Group, &|_, measured| gain_cell(measured));
-        document.table(format!("Gain in points by group; {}", star(analysis, Kind::Group)), table);
-        if analysis.methods[0].measures.iter().any(|measured| measured.kind == Kind::Contrast) {
-            let table = matrix(analysis, Kind::Contrast, &|_, measured| gain_cell(measured));
-            document.table(
-                format!(
-                    "By how many points the gain is larger in a group than in the other languages; {}",
-                    star(analysis, Kind::Contrast)
-                ),
-                table,
-            );
-        }
-    }
-}
-
-/// The items looked at apart.
-fn subset(analysis: &Analysis, document: &mut Document) {
-    let Some(subset) = &analysis.subset else { return };
-    document.heading("Subset of items");
-    document.text(format!(
-        "The same on {} of the {} items: those of the file given, such as items whose {} side the baseline flips under \
-         synonym substitution.",
-        subset.items, analysis.items, analysis.source
-    ));
-    let caption = format!("{} in % on the subset", capitalized(analysis.metric));
-    document.table(caption, matrix(subset, Kind::Language, &|_, measured| value_cell(measured)));
-    if subset.baseline.is_some() {
-        let table = matrix(subset, Kind::Language, &|_, measured| gain_cell(measured));
-        document.table(format!("Gain in points on the subset; {}", star(subset, Kind::Language)), table);
-    }
-}
-
-/// The table of methods, and which of them do not read pairs.
-fn shortcuts(analysis: &Analysis, document: &mut Document) {
-    let found = || analysis.methods.iter().filter_map(|method| Some((method, method.shortcut.as_ref()?)));
-    let Some((_, first)) = found().next() else { return };
-    document.heading("Second sentences alone");
-    let headings = ["as they are", "others' first sentences", "most frequent label"];
-    let columns = [Column::texts("method")].into_iter().chain(headings.map(Column::numbers));
-    let row = |(method, one): (&MethodAnalysis, &Shortcut)| {
-        [method.name.clone(), percent(one.own), percent(one.foreign), percent(one.most_frequent)]
-    };
-    let table = found().fold(Table::new(columns), |table, one| table.row(row(one)));
-    let caption = format!(
-        "{} in % on the same {} items of {}, mean over seeds",
-        capitalized(analysis.metric),
-        first.n,
-        first.language
-    );
-    document.table(caption, table);
-    let blind: Vec<&str> =
-        found().filter(|(_, one)| !one.reads_pairs()).map(|(method, _)| method.name.as_str()).collect();
-    if !blind.is_empty() {
-        document.text(format!(
-            "{} answer no better than that where each item has the first sentence of another: they do not read pairs.",
-            blind.join(", ")
-        ));
-    }
-}
-
-/// The generalized setting.
-fn pairs(analysis: &Analysis, document: &mut Document) {
-    if analysis.methods.iter().all(|method| method.grid.is_none()) {
-        return;
-    }
-    document.heading("Pairs of languages");
-    document.text("The first sentence in one language, the second in another (Huang et al., 2021).");
-    document.table(
-        format!(
-            "{} in % over all ordered pairs of two languages, and above the mean of single languages",
-            capitalized(analysis.metric)
-        ),
-        matrix(analysis, Kind::Pairs, &|_, measured| value_cell(measured)),
-    );
-    if analysis.baseline.is_some() {
-        let table = matrix(analysis, Kind::Pairs, &|_, measured| gain_cell(measured));
-        let star = star(analysis, Kind::Pairs);
-        document
-            .table(format!("Gain in points; the second row is by how much the gain is larger in pairs; {star}"), table);
-    }
-    let grids = || analysis.methods.iter().filter_map(|method| Some((method, method.grid.as_ref()?)));
-    let caption = |method: &MethodAnalysis| {
-        format!("{}: first sentence (rows) by second (columns), {} in %", method.name, analysis.metric)
-    };
-    for (method, grid) in grids() {
-        document.plot(caption(method), plots::heat_map(analysis, grid));
-    }
-    for (method, grid) in grids() {
-        let headings = analysis.languages.iter().map(|language| Column::numbers(&language.code));
-        let mut table = Table::new([Column::words("")].into_iter().chain(headings));
-        for (language, row) in analysis.languages.iter().zip(grid) {
-            let cells = row.iter().map(|cell| cell.map_or(NOTHING.into(), percent));
-            table = table.row([language.code.clone()].into_iter().chain(cells));
-        }
-        document.table(caption(method), table);
-    }
-}
-
-fn curves(analysis: &Analysis, document: &mut Document) {
-    if analysis.methods.iter().all(|method| method.curve.len() < 2) {
-        return;
-    }
-    let caption = "Training loss in the last stage, mean over seeds and neighbouring updates";
-    document.plot(caption, plots::curves(analysis));
-    let mut table = Table::new([Column::words("method")].into_iter().chain(CURVE.map(Column::numbers)));
-    for method in analysis.methods.iter().filter(|method| method.curve.len() > 1) {
-        let last = method.curve.len() - 1;
-        let at = |share: f64| format!("{:.3}", method.curve[(share * last as f64).round() as usize][1]);
-        table = table.row([method.name.clone(), at(0.0), at(0.25), at(0.5), at(0.75), at(1.0)]);
-    }
-    document.table(caption, table);
-}
-
-/// Headings of the table of losses.
-const CURVE: [&str; 5] = ["at the start", "after a quarter", "half way", "three quarters", "at the end"];
-
-/// What was run, where, from which data.
-fn records(analysis: &Analysis, document: &mut Document) {
-    document.heading("Runs");
-    let headings = ["method", "recipe", "seed", "selection", "configuration", "device", "rxlt", "folder"];
-    let mut table = Table::new(headings.map(Column::words));
-    for run in &analysis.runs {
-        let seed = run.seed.to_string();
-        table = table.row([
-            &run.label,
-            &run.recipe,
-            &seed,
-            &run.selection,
-            &run.config,
-            &run.device,
-            &run.rxlt,
-            &run.folder,
-        ]);
-    }
-    document.table("Every model: how it was selected, and the start of the SHA-256 of its settings", table);
-    if analysis.data.is_empty() {
-        return;
-    }
-    let headings = ["split", "language"].map(Column::words).into_iter();
-    let mut table = Table::new(headings.chain([Column::numbers("examples"), Column::words("SHA-256")]));
-    for file in &analysis.data {
-        let hash = file.sha256.chars().take(16).collect::<String>();
-        table = table.row([file.split.clone(), file.language.clone(), file.examples.to_string(), hash]);
-    }
-    document.table("Files of the data", table);
-}
-
-/// Columns of a terminal that a text takes at most in any form: files hold all of it.
-const LONGEST_TEXT: usize = 300;
-
-/// Columns that an answer takes at most.
-const LONGEST_ANSWER: usize = 80;
-
-/// The items on which methods differ, the most telling first.
-fn items(analysis: &Analysis, document: &mut Document) {
-    for changes in analysis.changes.iter().filter(|_| analysis.listed > 0) {
-        let Changes { method, baseline, languages, notes } = changes;
-        document.heading(format!("Items that {method} gains and loses"));
-        document.text(format!(
-            "Items of which {method} makes more (gained) or less (lost) than {baseline}, by their share of {} as a mean over \
-             seeds; in all seeds: each seed of one above each of the other. Up to {} are listed for each language, the \
-             largest differences first.",
-            analysis.metric, analysis.listed
-        ));
-        for LanguageChanges { language, gained, lost } in languages {
-            let count = |items: &[Change]| {
-                let sure = items.iter().filter(|item| item.in_all_seeds).count();
-                let left = items.len().saturating_sub(analysis.listed);
-                let more = if left > 0 { format!(", {left} not listed") } else { String::new() };
-                format!("{} ({sure} in all seeds{more})", items.len())
-            };
-            let caption = format!("{language}: gained {}, lost {}", count(gained), count(lost));
-            match gained.is_empty() && lost.is_empty() {
-                true => document.text(caption),
-                false => document.table(caption, listed(analysis, changes, gained, lost)),
-            }
-        }
-        notes.iter().for_each(|note| document.text(format!("note: {note}")));
-    }
-}
-
-/// The first gained and lost items of a language.
-fn listed(analysis: &Analysis, changes: &Changes, gained: &[Change], lost: &[Change]) -> Table {
-    let headings = ["item", "expected", &changes.baseline, &changes.method].map(Column::texts);
-    let mut table = Table::new([Column::numbers("points")].into_iter().chain(headings));
-    for (i, items) in [gained, lost].into_iter().enumerate() {
-        if i > 0 && !gained.is_empty() && !lost.is_empty() {
-            table = table.rule();
-        }
-        for item in items.iter().take(analysis.listed) {
-            let answers = [item.expected.clone(), most_said(&item.before), most_said(&item.after)];
-            let answers = answers.map(|answer| match answer.is_empty() {
-                true => NOTHING.to_owned(),
-                false => cut(&answer, LONGEST_ANSWER),
-            });
-            table = table.row([points(item.difference()), item.id.clone()].into_iter().chain(answers));
-            if let Some(text) = &item.text {
-                table = table.below(cut(text, LONGEST_TEXT));
-            }
-        }
-    }
-    table
-}
-
-/// What most seeds answer, and how many where they are not all.
-fn most_said(side: &Side) -> String {
-    let n = |answer: &String| side.answers.iter().filter(|other| *other == answer).count();
-    let most = side.answers.iter().reduce(|best, next| if n(next) > n(best) { next } else { best });
-    most.map_or(String::new(), |most| match n(most) == side.answers.len() {
-        true => most.clone(),
-        false => format!("{most} ({} of {})", n(most), side.answers.len()),
-    })
-}
-
-fn notes(analysis: &Analysis, document: &mut Document) {
-    analysis.notes.iter().for_each(|note| document.text(note));
-}
-
-fn value_cell(measured: &Measured) -> String {
-    match (measured.value.is_finite(), measured.deviation) {
-        (false, _) => NOTHING.into(),
-        (true, Some(deviation)) => format!("{} ± {}", percent(measured.value), percent(deviation)),
-        (true, None) => percent(measured.value),
-    }
-    .replace('-', "−")
-}
-
-fn interval_cell(_: &MethodAnalysis, measured: &Measured) -> String {
-    match measured.low.is_finite() {
-        true => format!("[{}, {}]", percent(measured.low), percent(measured.high)).replace('-', "−"),
-        false => NOTHING.into(),
-    }
-}
-
-/// The gain with its interval and mark; empty for the baseline.
-fn gain_cell(measured: &Measured) -> String {
-    let Some(gain) = &measured.gain else { return String::new() };
-    let mark = if gain.is_significant() { "*" } else { "" };
-    format!("{} {}{mark}", points(gain.value), interval_of(gain))
-}
-
-fn interval_of(gain: &Gain) -> String {
-    match gain.low.is_finite() {
-        true => format!("[{}, {}]", points(gain.low), points(gain.high)),
-        false => NOTHING.into(),
-    }
-}
-
-/// A p-value, where there is one.
-fn p_cell(p: Option<f64>) -> String {
-    p.map_or(NOTHING.into(), p_value)
-}
-
-/// The p of a permutation test after a sign of equality; "at most" where nothing drawn is as extreme.
-fn permutation_p(permutation: &Permutation, equals: &str) -> String {
-    match permutation.is_floor() {
-        true => format!("≤ {}", at_most(permutation.p)),
-        false => format!("{equals}{}", p_value(permutation.p)),
-    }
-}
-
-/// A bound, rounded up to its first digit.
-fn at_most(p: f64) -> String {
-    let digits = (-p.log10()).ceil().max(0.0) as usize;
-    let unit = 10f64.powi(digits as i32);
-    format!("{:.digits$}", (p * unit - 1e-9).ceil() / unit)
-}
-
-fn p_value(p: f64) -> String {
-    match p {
-        p if !p.is_finite() => NOTHING.into(),
-        p if p < 0.0001 => "<0.0001".into(),
-        p if p < 0.01 => format!("{p:.4}"),
-        p => format!("{p:.2}"),
-    }
-}
-
-fn number(value: f64) -> String {
-    format!("{value:.2}").replace('-', "−")
-}
-
-/// A number without zeros at its end.
-fn trimmed(value: f64, digits: usize) -> String {
-    let text = format!("{value:.digits$}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
-}
-
-/// One line per method and measure, fields quoted as in RFC 4180.
-pub fn to_csv(analysis: &Analysis) -> String {
-    let mut text = String::from(
-        "items,method,kind,measure,seeds,value,deviation,low,high,gain,gain_low,gain_high,gain_error,gain_freedom,p,p_holm,\
-         p_equivalent,test,by_seed\r\n",
-    );
-    let parts = [("all", Some(analysis)), ("subset", analysis.subset.as_deref())];
-    for (items, part) in parts {
-        for method in part.iter().flat_map(|part| &part.methods) {
-            for measured in &method.measures {
-                let fields = csv_fields(items, method, measured);
-                text += &fields.iter().map(|field| quoted(field)).collect::<Vec<_>>().join(",");
-                text += "\r\n";
-            }
-        }
-    }
-    text
-}
-
-fn csv_fields(items: &str, method: &MethodAnalysis, measured: &Measured) -> Vec<String> {
-    let show = |value: f64| if value.is_finite() { format!("{value:.6}") } else { String::new() };
-    let kind = serde_json::to_value(measured.kind).ok();
-    let kind = kind.as_ref().and_then(|kind| kind.as_str()).unwrap_or_default();
-    let seeds = method.seeds.len().to_string();
-    let mut fields: Vec<String> =
-        [items, &method.name, kind, &measured.name, &seeds].map(|field| field.to_owned()).into();
-    fields.extend([measured.value, measured.deviation.unwrap_or(f64::NAN), measured.low, measured.high].map(show));
-    match &measured.gain {
-        None => fields.extend([const { String::new() }; 9]),
-        Some(gain) => {
-            fields.extend([gain.value, gain.low, gain.high, gain.error, gain.freedom].map(show));
-            let p = |p: Option<f64>| p.map_or(String::new(), |p| format!("{p:.3e}"));
-            fields.extend([gain.p, gain.p_holm, gain.p_equivalent].map(p));
-            fields.push(gain.test.to_owned());
-        }
-    }
-    let of_seed = |(seed, value): (&u64, &f64)| format!("{seed}={}", show(*value));
-    fields.push(method.seeds.iter().zip(&measured.by_seed).map(of_seed).collect::<Vec<_>>().join(" "));
-    fields
-}
-
-/// A field of CSV; one that a spreadsheet would compute is not disarmed, since that changes the data.
-fn quoted(field: &str) -> String {
-    match field.contains([',', '"', '\n', '\r']) {
-        true => format!("\"{}\"", field.replace('"', "\"\"")),
-        false => field.to_owned(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::report::Column;
 
     #[test]
-    fn csv_is_quoted_as_in_rfc_4180() {
-        for (field, expected) in [("plain", "plain"), ("a,b", "\"a,b\""), ("a\"b", "\"a\"\"b\""), ("a\nb", "\"a\nb\"")]
-        {
-            assert_eq!(quoted(field), expected);
-        }
+    fn lines_are_wrapped_between_words() {
+        assert_eq!(wrapped("a bb ccc", 4), "a bb\nccc");
     }
 
     #[test]
-    fn numbers_read_well() {
-        for (p, expected) in [(0.5, "0.50"), (0.0042, "0.0042"), (1e-9, "<0.0001"), (f64::NAN, NOTHING)] {
-            assert_eq!(p_value(p), expected);
+    fn tables_are_chosen_with_what_is_said_of_them() {
+        let mut document = Document { title: "t".into(), blocks: Vec::new() };
+        let table = || Table::new([Column::words("a")]).row(["x"]);
+        document.verdict("better");
+        document.heading("one");
+        document.text("of one");
+        document.table("first", "caption one", table());
+        document.table("second", "caption two", table());
+        document.heading("two");
+        document.text("of two");
+        document.plot("plot", String::new());
+        document.note("doubtful");
+        let text = document.clone().only(&["second".into()]).unwrap().to_text();
+        for (part, is_there) in [
+            ("better", true),
+            ("of one", true),
+            ("caption one", false),
+            ("caption two", true),
+            ("of two", false),
+            ("doubtful", true),
+        ] {
+            assert_eq!(text.contains(part), is_there, "{part}: {text}");
         }
-        for (difference, expected) in [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0002, "0.0")] {
-            assert_eq!(points(difference), expected);
-        }
-        for (p, expected) in [(1.0 / 20_001.0, "0.00005"), (1.0 / 200_001.0, "0.000005"), (0.001, "0.001")] {
-            assert_eq!(at_most(p), expected);
-        }
-        assert_eq!((trimmed(2.0, 3).as_str(), trimmed(0.4569, 3).as_str()), ("2", "0.457"));
-        assert_eq!(wrapped("a bb ccc", 4), "a bb\nccc");
+        let error = document.only(&["third".into()]).unwrap_err();
+        assert!(error.message().contains("--tables third") && error.message().contains("first, second"), "{error}");
     }
 }

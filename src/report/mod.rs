@@ -2,10 +2,13 @@
 
 pub mod analysis;
 pub mod changes;
+pub mod contents;
 pub mod crossed;
+pub mod csv;
 pub mod document;
 mod html;
 pub mod languages;
+pub mod latex;
 mod plots;
 mod resample;
 pub mod results;
@@ -38,5 +41,5 @@ pub fn points(difference: f64) -> String {
 pub fn summary(runs: &[PathBuf]) -> Result<String> {
     let study = runs::Study::read(runs)?;
     let analysis = analysis::analyze(&study, &analysis::Options::default())?;
-    Ok(document::brief(&analysis).to_text())
+    Ok(contents::brief(&analysis).to_text())
 }

@@ -4,14 +4,23 @@
 //! the form of their points or dashes, so that color alone carries nothing.
 
 use super::{
-    analysis::{Analysis, Correlation, Kind, MethodAnalysis},
+    analysis::{Analysis, Correlation, Gain, Kind, LanguageFacts, Measured, MethodAnalysis, TRANSFER_GAP},
     document::capitalized,
     percent, points,
-    table::html,
+    table::{cut, html},
 };
 use std::fmt::Write;
 
 const WIDTH: f64 = 360.0;
+
+/// How wide forest plots are, which name groups of languages.
+const FOREST: f64 = 420.0;
+
+/// How wide a letter is, about.
+const LETTER: f64 = 6.4;
+
+/// How wide the names of languages are at most; codes are never cut.
+const NAMES: f64 = 124.0;
 
 /// Colors and forms that the page's style knows.
 const STYLES: usize = 8;
@@ -55,13 +64,14 @@ fn step(range: f64) -> f64 {
 
 /// An image under way.
 struct Image {
+    width: f64,
     height: f64,
     body: String,
 }
 
 impl Image {
     fn new(height: f64) -> Image {
-        Image { height, body: String::new() }
+        Image { width: WIDTH, height, body: String::new() }
     }
 
     fn add(&mut self, element: std::fmt::Arguments) {
@@ -75,6 +85,31 @@ impl Image {
 
     fn text(&mut self, anchor: &str, [x, y]: [f64; 2], text: &str) {
         self.add(format_args!("<text x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{}</text>", html(text)));
+    }
+
+    /// A text in a style of its own.
+    fn styled(&mut self, class: &str, anchor: &str, [x, y]: [f64; 2], text: &str) {
+        let text = html(text);
+        self.add(format_args!(
+            "<text class=\"{class}\" x=\"{x:.1}\" y=\"{y:.1}\" text-anchor=\"{anchor}\">{text}</text>"
+        ));
+    }
+
+    /// A text that is read from below.
+    fn upright(&mut self, class: &str, [x, y]: [f64; 2], text: &str) {
+        let text = html(text);
+        self.add(format_args!(
+            "<text class=\"{class}\" transform=\"translate({x:.1} {y:.1}) rotate(-90)\">{text}</text>"
+        ));
+    }
+
+    /// The code of a language, which keeps to the left, and its name as far as there is room up to `right`.
+    fn language(&mut self, [right, y]: [f64; 2], codes: f64, language: &LanguageFacts) {
+        self.text("start", [0.0, y], &language.code);
+        if language.name != language.code {
+            let letters = ((right - codes) / (0.92 * LETTER)) as usize;
+            self.styled("soft", "start", [codes, y], &cut(&language.name, letters));
+        }
     }
 
     /// A point in the form of its series, which says `title` when it is pointed at.
@@ -114,7 +149,8 @@ impl Image {
 
     fn done(self, title: &str) -> String {
         format!(
-            "<svg viewBox=\"0 0 {WIDTH} {:.0}\" role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
+            "<svg viewBox=\"0 0 {} {:.0}\" role=\"img\" aria-label=\"{}\">\n{}</svg>\n",
+            self.width,
             self.height,
             html(title),
             self.body
@@ -122,8 +158,163 @@ impl Image {
     }
 }
 
+/// A colour, and after all of them the same with hollow forms.
 fn style(series: usize) -> String {
-    format!("s{}", series % STYLES)
+    let hollow = if series / STYLES % 2 == 1 { " hollow" } else { "" };
+    format!("s{}{hollow}", series % STYLES)
+}
+
+/// Room for the codes of languages, and for codes and names.
+fn room_for_languages(analysis: &Analysis) -> [f64; 2] {
+    let longest = |of: &dyn Fn(&LanguageFacts) -> usize| analysis.languages.iter().map(of).max().unwrap_or(0) as f64;
+    let codes = 6.0 + LETTER * longest(&|language| language.code.chars().count());
+    let names = longest(&|language| if language.name == language.code { 0 } else { language.name.chars().count() });
+    [codes, (codes + (LETTER * names).min(NAMES - codes.min(NAMES - 40.0))).max(codes) + 4.0]
+}
+
+/// A row of a forest plot.
+struct Row<'a> {
+    name: String,
+    language: Option<&'a LanguageFacts>,
+    gain: &'a Gain,
+    is_mean: bool,
+}
+
+/// Gains of a method, a row each, with intervals and figures: languages by family, groups, and means last.
+pub fn forest(analysis: &Analysis, method: &MethodAnalysis) -> Option<String> {
+    const PITCH: f64 = 14.0;
+    let series = analysis.methods.iter().position(|other| other.name == method.name).unwrap_or(0);
+    let parts = parts_of_forest(analysis, method);
+    let n: usize = parts.iter().map(|(_, rows)| rows.len() + 1).sum();
+    if parts.is_empty() {
+        return None;
+    }
+    let [codes, names] = room_for_languages(analysis);
+    let has_groups = parts.iter().flat_map(|(_, rows)| rows).any(|row| row.language.is_none() && !row.is_mean);
+    let width = if has_groups { FOREST } else { WIDTH };
+    let (left, right, top) = (names.max(if has_groups { 156.0 } else { 110.0 }), width - 120.0, 6.0);
+    let bottom = top + PITCH * n as f64 + 4.0;
+    let mut image = Image { width, ..Image::new(bottom + 32.0) };
+    let axis = forest_axis(analysis, [left, right]);
+    for tick in axis.ticks() {
+        let class = if tick.abs() < 1e-9 { "axis" } else { "grid" };
+        image.line(class, [axis.at(tick), top], [axis.at(tick), bottom]);
+        image.text("middle", [axis.at(tick), bottom + 13.0], points(tick).trim_end_matches(".0"));
+    }
+    image.text("middle", [(left + right) / 2.0, bottom + 27.0], &format!("gain in {} in points", analysis.metric));
+    let mut y = top;
+    for (heading, rows) in &parts {
+        y += PITCH;
+        image.styled("head", "start", [0.0, y - 3.0], heading);
+        for row in rows {
+            y += PITCH;
+            if row.is_mean {
+                image.add(format_args!(
+                    "<rect class=\"shade\" x=\"0\" y=\"{:.1}\" width=\"{width}\" height=\"{PITCH}\"/>",
+                    y - PITCH + 0.5
+                ));
+                image.styled("strong", "start", [0.0, y - 3.0], &cut(&row.name, (left / LETTER) as usize));
+            } else if let Some(language) = row.language {
+                image.language([left, y - 3.0], codes, language);
+            } else {
+                image.styled("small", "start", [0.0, y - 3.5], &cut(&row.name, (left / 4.7) as usize));
+            }
+            image.gain(&axis, series, y - PITCH / 2.0 + 0.5, row);
+        }
+    }
+    Some(image.done(&format!("Gain of {} by language in points, with 95 % intervals", method.name)))
+}
+
+impl Image {
+    /// An interval with its point, and both in figures at the right; means are diamonds.
+    fn gain(&mut self, axis: &Axis, series: usize, y: f64, row: &Row) {
+        let gain = row.gain;
+        let style = style(series);
+        let star = if gain.is_significant() { "*" } else { "" };
+        let interval = format!("[{}, {}]", points(gain.low), points(gain.high));
+        let title = format!("{}: {} {interval}{star}", row.name, points(gain.value));
+        let [least, most] = axis.values;
+        if gain.low.is_finite() && gain.high.is_finite() {
+            let (low, high) = (axis.at(gain.low.clamp(least, most)), axis.at(gain.high.clamp(least, most)));
+            match row.is_mean {
+                true => {
+                    let middle = axis.at(gain.value.clamp(least, most));
+                    let form = path(&[[low, y], [middle, y - 4.5], [high, y], [middle, y + 4.5]]);
+                    self.add(format_args!("<g class=\"point {style}\"><title>{}</title>{form}</g>", html(&title)));
+                }
+                false => self.line(&format!("error {style}"), [low, y], [high, y]),
+            }
+            // What goes on beyond the image ends in the head of an arrow.
+            for (is_beyond, x, back) in [(gain.low < least, low, 4.0), (gain.high > most, high, -4.0)] {
+                if is_beyond {
+                    let head = path(&[[x, y], [x + back, y - 3.0], [x + back, y + 3.0]]);
+                    self.add(format_args!("<g class=\"point {style}\">{head}</g>"));
+                }
+            }
+        }
+        if !row.is_mean && (least..=most).contains(&gain.value) {
+            self.point(series, [axis.at(gain.value), y], &title);
+        }
+        let class = if row.is_mean || gain.is_significant() { "figure strong" } else { "figure" };
+        self.styled(class, "end", [self.width - 84.0, y + 3.5], &points(gain.value));
+        self.styled(class, "end", [self.width - 6.0, y + 3.5], &interval);
+        self.styled(class, "start", [self.width - 5.5, y + 3.5], star);
+    }
+}
+
+/// An axis that all forest plots of a report share. It shows every gain and most intervals whole; a few that are far
+/// wider than the others are cut.
+fn forest_axis(analysis: &Analysis, places: [f64; 2]) -> Axis {
+    let measured = || analysis.methods.iter().flat_map(|method| parts_of_forest(analysis, method));
+    let gains: Vec<&Gain> = measured().flat_map(|(_, rows)| rows).map(|row| row.gain).collect();
+    let mut reach: Vec<f64> = gains.iter().flat_map(|gain| [gain.low.abs(), gain.high.abs()]).collect();
+    reach.retain(|end| end.is_finite());
+    reach.sort_by(f64::total_cmp);
+    let usual = reach.get((0.9 * reach.len() as f64) as usize).copied().unwrap_or(0.01);
+    let farthest = gains.iter().map(|gain| gain.value.abs()).filter(|value| value.is_finite()).fold(0.0, f64::max);
+    let most = (1.5 * usual).max(1.05 * farthest);
+    let ends = gains.iter().flat_map(|gain| [gain.low, gain.high, gain.value]).map(|end| end.clamp(-most, most));
+    Axis::new(ends.chain([0.0]), places)
+}
+
+/// The rows of a forest plot under their headings.
+fn parts_of_forest<'a>(analysis: &'a Analysis, method: &'a MethodAnalysis) -> Vec<(String, Vec<Row<'a>>)> {
+    let row = |(measured, language): (&'a Measured, Option<&'a LanguageFacts>)| {
+        let name = language.map_or(measured.name.clone(), |language| language.name.clone());
+        Some(Row { name, language, gain: measured.gain.as_ref()?, is_mean: measured.kind == Kind::Mean })
+    };
+    let languages = || analysis.languages.iter().zip(&method.measures);
+    let of = |keeps: &dyn Fn(&LanguageFacts) -> bool| -> Vec<Row<'a>> {
+        languages()
+            .filter(|(language, _)| keeps(language))
+            .filter_map(|(language, measured)| row((measured, Some(language))))
+            .collect()
+    };
+    let others = || analysis.languages.iter().filter(|language| language.code != analysis.source);
+    let size = |family: Option<&str>| others().filter(|language| language.family == family).count();
+    let mut families: Vec<Option<&str>> =
+        others().map(|language| language.family).filter(|family| family.is_some() && size(*family) > 1).collect();
+    families.sort_by_key(|family| (std::cmp::Reverse(size(*family)), *family));
+    families.dedup();
+    let mut parts = vec![("source".to_owned(), of(&|language| language.code == analysis.source))];
+    for family in &families {
+        parts.push((
+            family.unwrap_or_default().to_owned(),
+            of(&|language| language.code != analysis.source && language.family == *family),
+        ));
+    }
+    let rest = of(&|language| language.code != analysis.source && !families.contains(&language.family));
+    let heading = if families.is_empty() { "languages" } else { "other families" };
+    parts.push((heading.to_owned(), rest));
+    let measured = |kind: Kind| method.measures.iter().filter(move |measured| measured.kind == kind);
+    let groups = measured(Kind::Group)
+        .filter(|group| !group.name.starts_with("script: ") && !group.name.starts_with("family: "));
+    parts.push(("groups".into(), groups.filter_map(|group| row((group, None))).collect()));
+    // Of a gap less is better: it would lie on the wrong side.
+    let means = measured(Kind::Mean).filter(|mean| mean.name != TRANSFER_GAP);
+    parts.push(("means".into(), means.filter_map(|mean| row((mean, None))).collect()));
+    parts.retain(|(_, rows)| !rows.is_empty());
+    parts
 }
 
 fn path(points: &[[f64; 2]]) -> String {
@@ -135,14 +326,14 @@ fn path(points: &[[f64; 2]]) -> String {
 pub fn accuracies(analysis: &Analysis) -> String {
     let methods: Vec<&MethodAnalysis> = analysis.methods.iter().collect();
     let n = analysis.languages.len();
-    let pitch = 9.0;
-    let row = pitch * methods.len() as f64 + 7.0;
+    // Many methods stand closer together.
+    let pitch = (60.0 / methods.len() as f64).clamp(5.0, 9.0);
+    let row = (pitch * methods.len() as f64 + 7.0).max(14.0);
     let mut image = Image::new(0.0);
     let top = image.legend(&methods, false);
     let bottom = top + row * n as f64;
     image.height = bottom + 34.0;
-    let label = analysis.languages.iter().map(|language| language.code.chars().count()).max().unwrap_or(0);
-    let left = 10.0 + 6.2 * label as f64;
+    let [codes, left] = room_for_languages(analysis);
     let in_languages = |method: &&MethodAnalysis| {
         let measures = method.measures.iter().filter(|measured| measured.kind == Kind::Language);
         measures.flat_map(|measured| [measured.low, measured.high, measured.value]).collect::<Vec<_>>()
@@ -155,7 +346,7 @@ pub fn accuracies(analysis: &Analysis) -> String {
     image.text("middle", [(left + WIDTH) / 2.0, bottom + 28.0], &format!("{} in %", analysis.metric));
     for (i, language) in analysis.languages.iter().enumerate() {
         let middle = top + row * (i as f64 + 0.5);
-        image.text("end", [left - 6.0, middle + 4.0], &language.code);
+        image.language([left, middle + 4.0], codes, language);
         if i > 0 {
             image.line("grid", [0.0, middle - row / 2.0], [WIDTH, middle - row / 2.0]);
         }
@@ -179,11 +370,14 @@ pub fn by_distance(analysis: &Analysis, method: &MethodAnalysis, correlation: &C
     let found: Vec<_> = found
         .filter_map(|(language, measured)| Some((language, language.distance?, measured.gain.as_ref()?)))
         .collect();
-    let (top, bottom, left) = (8.0, 190.0, 42.0);
+    let longest = found.iter().map(|(language, ..)| language.code.chars().count()).max().unwrap_or(0);
+    let (top, bottom, left) = (8.0 + 5.6 * longest as f64, 220.0, 42.0);
     let mut image = Image::new(bottom + 34.0);
     let (least, most) = found.iter().fold((f64::MAX, f64::MIN), |(a, b), (_, x, _)| (a.min(*x), b.max(*x)));
-    let room = 0.06 * (most - least);
-    let x = Axis { values: [least - room, most + 1.6 * room], places: [left, WIDTH - 8.0], step: step(most - least) };
+    let places = spread(&found.iter().map(|(_, distance, _)| *distance).collect::<Vec<_>>(), [left, WIDTH - 8.0]);
+    let is_whole = found.iter().all(|(_, distance, _)| distance.fract() == 0.0);
+    let step = if is_whole { step(most - least).max(1.0) } else { step(most - least) };
+    let x = Axis { values: [least, most], places: places.ends, step };
     let heights = found.iter().flat_map(|(_, _, gain)| [gain.low, gain.high]).chain([0.0]);
     let y = Axis::new(heights.chain(correlation.band.iter().flat_map(|[_, low, high]| [*low, *high])), [bottom, top]);
     for tick in y.ticks() {
@@ -205,36 +399,85 @@ pub fn by_distance(analysis: &Analysis, method: &MethodAnalysis, correlation: &C
     image.add(format_args!("<g class=\"band {style}\">{band}</g>"));
     let [a, b] = correlation.line;
     image.line(&format!("fit {style}"), place(least, a + b * least), place(most, a + b * most));
-    let mut labels: Vec<[f64; 2]> = Vec::new();
-    for (language, distance, gain) in &found {
-        let [px, py] = place(*distance, gain.value);
-        image.line(&format!("error {style}"), [px, y.at(gain.low)], [px, y.at(gain.high)]);
+    let mut labels: Vec<f64> = Vec::new();
+    for ((language, _, gain), px) in found.iter().zip(&places.at) {
+        let py = y.at(gain.value);
+        image.line(&format!("error {style}"), [*px, y.at(gain.low)], [*px, y.at(gain.high)]);
         let title =
             format!("{}: {} {}", language.name, points(gain.value), [gain.low, gain.high].map(points).join(" to "));
-        image.point(series, [px, py], &title);
-        // A name is left out where it would cover another: the table has them all.
-        if labels.iter().all(|[x, y]| (x - px).abs() > 24.0 || (y - py).abs() > 9.5) {
-            labels.push([px, py]);
-            image.text("start", [px + 5.0, py + 4.0], &language.code);
+        image.point(series, [*px, py], &title);
+        // A code is left out where it would cover another: the table has them all.
+        if labels.iter().all(|x| (x - px).abs() > 7.5) {
+            labels.push(*px);
+            image.upright("small", [px + 3.0, y.at(gain.high) - 4.0], &language.code);
         }
     }
     image.done(&format!("Gain of {} in points by distance from {}", method.name, analysis.source))
+}
+
+/// Where points are drawn whose distances may be equal.
+struct Spread {
+    /// The place of each.
+    at: Vec<f64>,
+    /// Where the least and the largest distance lie.
+    ends: [f64; 2],
+}
+
+/// Puts points of equal distances side by side, as far apart as there is room for, each row about its own distance.
+fn spread(distances: &[f64], [left, right]: [f64; 2]) -> Spread {
+    const PITCH: f64 = 9.0;
+    const GAP: f64 = 2.2; // between two rows, in pitches
+    let (least, most) = distances.iter().fold((f64::MAX, f64::MIN), |(a, b), x| (a.min(*x), b.max(*x)));
+    let is_near = |a: f64, b: f64| (a - b).abs() <= 0.02 * (most - least);
+    let mut order: Vec<usize> = (0..distances.len()).collect();
+    order.sort_by(|a, b| distances[*a].total_cmp(&distances[*b]));
+    let rows: Vec<&[usize]> = order.chunk_by(|a, b| is_near(distances[*a], distances[*b])).collect();
+    let middle = |row: &[usize]| row.iter().map(|i| distances[*i]).sum::<f64>() / row.len() as f64;
+    // Half of a row stands beyond its distance: that of the first and last row has to be inside.
+    let beyond = |row: &[usize]| (row.len() - 1) as f64 / 2.0;
+    let (first, last) = (beyond(rows[0]), beyond(rows[rows.len() - 1]));
+    let ends = |pitch: f64| [left + 8.0 + pitch * first, right - 8.0 - pitch * last];
+    let fits = |pitch: &f64| {
+        let [from, to] = ends(*pitch);
+        let at = |row: &[usize]| from + (middle(row) - least) / (most - least).max(1e-9) * (to - from);
+        to > from + 40.0
+            && rows
+                .windows(2)
+                .all(|pair| at(pair[1]) - at(pair[0]) >= pitch * (beyond(pair[0]) + beyond(pair[1]) + GAP))
+    };
+    let pitch = (1..=36).map(|i| PITCH * f64::from(37 - i) / 36.0).find(fits).unwrap_or(0.0);
+    let ends = ends(pitch);
+    let mut places = vec![0.0; distances.len()];
+    for row in rows {
+        let center = ends[0] + (middle(row) - least) / (most - least).max(1e-9) * (ends[1] - ends[0]);
+        for (number, i) in row.iter().enumerate() {
+            places[*i] = center + pitch * (number as f64 - beyond(row));
+        }
+    }
+    Spread { at: places, ends }
 }
 
 /// The generalized setting: darker is better.
 pub fn heat_map(analysis: &Analysis, grid: &[Vec<Option<f64>>]) -> String {
     let n = grid.len() as f64;
     let label = analysis.languages.iter().map(|language| language.code.chars().count()).max().unwrap_or(0) as f64;
-    let left = 6.0 + 6.2 * label;
+    let left = 6.0 + LETTER * label;
     let size = (WIDTH - left) / n;
-    let mut image = Image::new(20.0 + size.min(28.0) * n);
+    // Codes that are wider than a column are read from below.
+    let is_upright = LETTER * label > size;
+    let above = if is_upright { 8.0 + LETTER * label } else { 18.0 };
     let height = size.min(28.0);
+    let mut image = Image::new(above + 2.0 + height * n);
     let values = || grid.iter().flatten().flatten().copied();
     let (least, most) = values().fold((f64::MAX, f64::MIN), |(a, b), value| (a.min(value), b.max(value)));
     for (i, (row, first)) in grid.iter().zip(&analysis.languages).enumerate() {
-        let top = 18.0 + height * i as f64;
+        let top = above + height * i as f64;
         image.text("end", [left - 4.0, top + height / 2.0 + 4.0], &first.code);
-        image.text("middle", [left + size * (i as f64 + 0.5), 12.0], &first.code);
+        let center = left + size * (i as f64 + 0.5);
+        match is_upright {
+            true => image.upright("", [center + 4.0, above - 4.0], &first.code),
+            false => image.text("middle", [center, 12.0], &first.code),
+        }
         for (j, (cell, second)) in row.iter().zip(&analysis.languages).enumerate() {
             let Some(value) = cell else { continue };
             let x = left + size * j as f64;
@@ -304,5 +547,27 @@ mod tests {
             assert!(axis.at(from) >= -1e-6 && axis.at(to) <= 100.0 + 1e-6, "{from} to {to}: {ticks:?}");
         }
         assert_eq!(Axis::new([], [0.0, 1.0]).values, [0.0, 1.0]);
+    }
+
+    #[test]
+    fn equal_distances_stand_side_by_side() {
+        for distances in [
+            vec![0.0, 0.0, 1.0, 2.0, 2.0, 2.0, 3.0],
+            [vec![0.0; 2], vec![1.0; 3], vec![2.0; 12], vec![3.0; 15]].concat(),
+            [vec![2.0; 25], vec![3.0; 30]].concat(),
+            vec![0.31, 0.32, 0.5, 0.93],
+        ] {
+            let Spread { at, ends } = spread(&distances, [42.0, 352.0]);
+            assert!(at.iter().all(|x| (42.0..=352.0).contains(x)) && ends[0] < ends[1], "{at:?}");
+            let mut sorted = at.clone();
+            sorted.sort_by(f64::total_cmp);
+            let nearest = sorted.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::MAX, f64::min);
+            assert!(nearest > 3.5, "{nearest} of {distances:?}: {at:?}");
+            for (a, b) in
+                at.iter().zip(&distances).zip(at.iter().zip(&distances).skip(1)).map(|((a, x), (b, y))| (b - a, y - x))
+            {
+                assert!(b == 0.0 || a > 0.0, "a farther language stands nearer");
+            }
+        }
     }
 }

@@ -82,6 +82,8 @@ pub struct Cell {
     pub right: Vec<Vec<bool>>,
     /// By column, the marks of each cluster.
     pub marks: Vec<Column>,
+    /// Every metric in every language.
+    pub scores: Vec<CellScore>,
     /// Accuracy by first and second language, in the generalized setting.
     pub grid: Option<Vec<Vec<Option<f64>>>>,
     /// How it answers from second sentences alone.
@@ -93,6 +95,31 @@ pub struct Cell {
     folder_of_data: String,
     /// The predictions themselves, where no run is behind them.
     given: Option<Arc<Given>>,
+}
+
+/// What a metric comes to for a model in a language.
+#[derive(Debug, Clone, PartialEq, serde::Serialize)]
+pub struct CellScore {
+    /// The language's code in the data.
+    pub language: String,
+    /// What was measured.
+    pub metric: &'static str,
+    /// What it comes to.
+    pub value: f64,
+    /// Of how many answers.
+    pub n: usize,
+}
+
+impl CellScore {
+    /// A score for each metric of a task.
+    fn all(task: &Task, language: &str, marked: &[Marked], n: usize) -> Vec<CellScore> {
+        let score = |(i, metric)| {
+            let marks = marked.iter().map(|one| one.marks[i]);
+            let (part, whole) = marks.fold((0.0, 0.0), |(a, b), (part, whole)| (a + part, b + whole));
+            CellScore { language: language.to_owned(), metric, value: part / whole, n }
+        };
+        kinds::of(task).metrics(task).into_iter().enumerate().map(score).collect()
+    }
 }
 
 /// The marks of clusters: whose sums make the metric. Sums of whole numbers are exact in f32 up to 2²⁴.
@@ -342,6 +369,7 @@ impl Study {
                 let right =
                     marked.iter().all(is_answer).then(|| marked.iter().map(|one| one.marks[0].0 == 1.0).collect());
                 cell.right.push(right.unwrap_or_default());
+                cell.scores.extend(CellScore::all(task, language, &marked, own.len()));
                 cell.marks.push(column(&place, &marked));
             }
             let pairs = if has_pairs { Some(pairs(cell, task, &languages, &place)?) } else { None };
@@ -527,6 +555,7 @@ fn measured(
         config: sha256(settings.to_toml().as_bytes())[..12].to_owned(),
         odd: metrics["training"]["warning"].as_str().map(str::to_owned).into_iter().collect(),
         right: Vec::new(),
+        scores: Vec::new(),
         marks: Vec::new(),
         grid: grid(&metrics["generalized"]),
         shortcut: Shortcut::read(&metrics["shortcut"]),
@@ -616,6 +645,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         config: String::new(),
         odd: Vec::new(),
         right: Vec::new(),
+        scores: Vec::new(),
         marks: Vec::new(),
         grid: None,
         shortcut: None,

@@ -1,26 +1,39 @@
-//! A table that prints itself: aligned for the terminal, as Markdown, LaTeX and HTML.
+//! A table that prints itself: aligned for the terminal, as Markdown and as HTML.
+//!
+//! Where it is wider than a terminal, it is cut into blocks of columns, one below the other, and what says which row is
+//! meant stands in each.
 
-use std::collections::BTreeMap;
+use super::{document::WIDTH, languages};
+use std::{collections::BTreeMap, ops::Range};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
-
-/// Widest line that fits everybody's terminal.
-const WIDTH: usize = 80;
 
 /// What a column of texts keeps at least, where a terminal has no room.
 const LEAST: usize = 8;
 
+/// What the columns that say which row is meant have together at most, where a terminal has no room.
+const MOST_OF_KEYS: usize = 36;
+
+/// What a part of a heading has at most before it is broken.
+const LONGEST_PART: usize = 16;
+
 /// The heading of a column and the side its cells keep to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Column {
-    heading: String,
-    to_the_right: bool,
+    pub(super) heading: String,
+    pub(super) to_the_right: bool,
     may_be_cut: bool,
+    has_languages: bool,
 }
 
 impl Column {
     /// A column of words.
     pub fn words(heading: impl Into<String>) -> Column {
-        Column { heading: heading.into(), to_the_right: false, may_be_cut: false }
+        Column { heading: heading.into(), to_the_right: false, may_be_cut: false, has_languages: false }
+    }
+
+    /// A column of words, of which those that are codes of languages have the names beside where there is room.
+    pub fn languages(heading: impl Into<String>) -> Column {
+        Column { has_languages: true, ..Column::words(heading) }
     }
 
     /// A column of texts of any length, which end in … where a terminal has no room.
@@ -32,23 +45,44 @@ impl Column {
     pub fn numbers(heading: impl Into<String>) -> Column {
         Column { to_the_right: true, ..Column::words(heading) }
     }
+
+    /// The name of the language whose code a cell is.
+    fn name(&self, cell: &str) -> Option<&'static str> {
+        let known = languages::find(cell).filter(|_| self.has_languages)?;
+        Some(known.name)
+    }
+
+    /// A cell, with the name of the language whose code it is.
+    fn named(&self, cell: &str) -> String {
+        self.name(cell).map_or_else(|| cell.to_owned(), |name| format!("{cell} {name}"))
+    }
 }
 
 /// Headings and rows of cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    columns: Vec<Column>,
-    rows: Vec<Vec<String>>,
+    pub(super) columns: Vec<Column>,
+    pub(super) rows: Vec<Vec<String>>,
     /// Texts below rows, by the number of the row.
-    below: BTreeMap<usize, String>,
+    pub(super) below: BTreeMap<usize, String>,
     /// Rows before which a line is drawn.
-    rules: Vec<usize>,
+    pub(super) rules: Vec<usize>,
+    /// The row at which means and other sums begin.
+    means: Option<usize>,
+    /// How many columns say which row is meant.
+    pub(super) keys: usize,
 }
 
 impl Table {
     /// A table without rows.
     pub fn new(columns: impl IntoIterator<Item = Column>) -> Table {
-        Table { columns: columns.into_iter().collect(), rows: Vec::new(), below: BTreeMap::new(), rules: Vec::new() }
+        let columns = columns.into_iter().collect();
+        Table { columns, rows: Vec::new(), below: BTreeMap::new(), rules: Vec::new(), means: None, keys: 1 }
+    }
+
+    /// The same, in which so many columns together say which row is meant.
+    pub fn keyed(self, keys: usize) -> Table {
+        Table { keys, ..self }
     }
 
     /// Appends a row; cells missing at its end stay empty.
@@ -62,7 +96,7 @@ impl Table {
         self
     }
 
-    /// Puts a text below the last row, as wide as the table; Markdown has it in a last column.
+    /// Puts a text below the last row, as wide as the table; Markdown has it in a list below the table.
     pub fn below(mut self, text: impl Into<String>) -> Table {
         if let Some(last) = self.rows.len().checked_sub(1) {
             self.below.insert(last, text.into());
@@ -76,102 +110,245 @@ impl Table {
         self
     }
 
-    /// Plain text: columns two spaces apart, or one where only that fits 80 characters.
+    /// Draws a line below the rows so far; those to come are means and other sums, which stay at the end.
+    pub fn means(mut self) -> Table {
+        self.means = Some(self.rows.len());
+        self.rule()
+    }
+
+    /// Plain text of at most 80 columns: two spaces between columns, or one where that lets the table stay in one piece.
     pub fn to_text(&self) -> String {
-        let mut widths: Vec<usize> = (0..self.columns.len()).map(|column| self.width(column)).collect();
-        let gaps = widths.len().saturating_sub(1);
+        let n = self.columns.len();
+        let gaps = n.saturating_sub(1);
+        let mut widths: Vec<usize> = (0..n).map(|column| self.width(column)).collect();
+        let sum = |widths: &[usize]| widths.iter().sum::<usize>();
         let may_shrink = |i: &usize, widths: &[usize]| self.columns[*i].may_be_cut && widths[*i] > LEAST;
-        while widths.iter().sum::<usize>() + 2 * gaps > WIDTH {
-            let Some(widest) = (0..widths.len()).filter(|i| may_shrink(i, &widths)).max_by_key(|i| widths[*i]) else {
-                break;
-            };
+        while sum(&widths) + 2 * gaps > WIDTH {
+            let Some(widest) = (0..n).filter(|i| may_shrink(i, &widths)).max_by_key(|i| widths[*i]) else { break };
             widths[widest] -= 1;
         }
-        let gap = if widths.iter().sum::<usize>() + 2 * gaps <= WIDTH { "  " } else { " " };
-        let rule = widths.iter().map(|width| "-".repeat(*width)).collect::<Vec<_>>().join(gap);
-        let headings: Vec<String> = self.columns.iter().map(|column| column.heading.clone()).collect();
-        let mut lines = vec![self.line(&headings, &widths, gap), rule.clone()];
+        if sum(&widths) + gaps > WIDTH {
+            (0..n).for_each(|i| widths[i] = widths[i].min(self.narrowest(i)));
+        }
+        let gap = if sum(&widths) + 2 * gaps > WIDTH && sum(&widths) + gaps <= WIDTH { 1 } else { 2 };
+        if sum(&widths) + gap * gaps > WIDTH {
+            self.limit(&mut widths, gap);
+        }
+        let blocks = self.blocks(&widths, gap, WIDTH);
+        let last = blocks.len() - 1;
+        let texts = blocks.iter().enumerate().map(|(i, block)| self.block(block, &widths, gap, i == last));
+        texts.collect::<Vec<_>>().join("\n")
+    }
+
+    /// How narrow a column may become without cutting its cells: its heading in parts.
+    fn narrowest(&self, column: usize) -> usize {
+        let cells = self.rows.iter().map(|row| row[column].width()).max().unwrap_or(0);
+        let parts = parts(&self.columns[column].heading).map(|part| part.trim_end().width().min(LONGEST_PART));
+        cells.max(parts.max().unwrap_or(0)).max(1)
+    }
+
+    /// Makes columns fit that would not even stand alone: what they hold is broken over lines.
+    fn limit(&self, widths: &mut [usize], gap: usize) {
+        let keys = self.keys.min(widths.len());
+        while widths[..keys].iter().sum::<usize>() > MOST_OF_KEYS && keys < widths.len() {
+            let Some(widest) = (0..keys).max_by_key(|i| widths[*i]).filter(|i| widths[*i] > 1) else { break };
+            widths[widest] -= 1;
+        }
+        let room = WIDTH - widths[..keys].iter().map(|width| width + gap).sum::<usize>().min(WIDTH - 1);
+        widths[keys..].iter_mut().for_each(|width| *width = (*width).min(room));
+        if let ([only], true) = (&mut *widths, keys == 1) {
+            *only = (*only).min(WIDTH);
+        }
+    }
+
+    /// The columns of each block: those that say which row is meant, and others as there is room for. Blocks are as few
+    /// as can be, and then about as wide.
+    pub(super) fn blocks(&self, widths: &[usize], gap: usize, room: usize) -> Vec<Vec<usize>> {
+        let widest = self.filled(widths, gap, room);
+        let narrower = (1..room).rev().map(|room| self.filled(widths, gap, room));
+        narrower.take_while(|blocks| blocks.len() == widest.len()).last().unwrap_or(widest)
+    }
+
+    /// Blocks each of which has all that there is room for.
+    fn filled(&self, widths: &[usize], gap: usize, room: usize) -> Vec<Vec<usize>> {
+        let keys = self.keys.min(widths.len());
+        let taken = widths[..keys].iter().map(|width| width + gap).sum::<usize>().saturating_sub(gap);
+        let mut blocks = vec![(0..keys).collect::<Vec<usize>>()];
+        let mut left = room.saturating_sub(taken);
+        for (column, width) in widths.iter().enumerate().skip(keys) {
+            let is_first = blocks.last().is_some_and(|block| block.len() == keys);
+            if width + gap > left && !is_first {
+                blocks.push((0..keys).collect());
+                left = room.saturating_sub(taken);
+            }
+            left = left.saturating_sub(width + gap);
+            blocks.last_mut().expect("there is one").push(column);
+        }
+        blocks
+    }
+
+    /// A block of columns as plain text.
+    fn block(&self, block: &[usize], widths: &[usize], gap: usize, is_last: bool) -> String {
+        let gap = " ".repeat(gap);
+        let rule = block.iter().map(|column| "-".repeat(widths[*column])).collect::<Vec<_>>().join(&gap);
+        let headings: Vec<&str> = self.columns.iter().map(|column| column.heading.as_str()).collect();
+        let mut lines = self.lines(&headings, block, widths, &gap, true);
+        lines.push(rule.clone());
         for (i, row) in self.rows.iter().enumerate() {
             if self.rules.contains(&i) {
                 lines.push(rule.clone());
             }
-            lines.push(self.line(row, &widths, gap));
-            lines.extend(self.below.get(&i).map(|text| format!("  {}", cut(text, WIDTH - 2))));
+            let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+            lines.extend(self.lines(&cells, block, widths, &gap, false));
+            let below = self.below.get(&i).filter(|_| is_last);
+            lines.extend(below.map(|text| format!("  {}", cut(text, WIDTH - 2))));
         }
         lines.join("\n") + "\n"
     }
 
-    /// A Markdown table; lines between rows are left out, since Markdown has none.
+    /// The lines of a row: several where a cell has more than its width; headings keep to the last, cells to the first.
+    fn lines(&self, cells: &[&str], block: &[usize], widths: &[usize], gap: &str, is_heading: bool) -> Vec<String> {
+        let pieces = |column: &usize| match self.columns[*column].may_be_cut {
+            true => vec![cut(cells[*column], widths[*column])],
+            false => broken(cells[*column], widths[*column]),
+        };
+        let pieces: Vec<Vec<String>> = block.iter().map(pieces).collect();
+        let height = pieces.iter().map(Vec::len).max().unwrap_or(1);
+        let line = |number: usize| {
+            let cells = block.iter().zip(&pieces).map(|(column, pieces)| {
+                let skipped = if is_heading { height - pieces.len() } else { 0 };
+                let piece = number.checked_sub(skipped).and_then(|i| pieces.get(i)).map_or("", String::as_str);
+                let room = " ".repeat(widths[*column].saturating_sub(piece.width()));
+                if self.columns[*column].to_the_right { room + piece } else { piece.to_owned() + &room }
+            });
+            cells.collect::<Vec<_>>().join(gap).trim_end().to_owned()
+        };
+        (0..height).map(line).collect()
+    }
+
+    /// Markdown tables of at most 80 columns, if no single cell is too long; lines between rows are left out, since
+    /// Markdown has none.
     pub fn to_markdown(&self) -> String {
-        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
-        let with = |text: &str| (!self.below.is_empty()).then(|| text.to_owned());
-        let headings = self.columns.iter().map(|column| markdown(&column.heading)).chain(with("text")).collect();
-        let sides = self.columns.iter().map(|column| if column.to_the_right { "---:" } else { "---" }.to_owned());
-        let below = |i: usize| with(&markdown(self.below.get(&i).map_or("", String::as_str)));
-        let rows = self.rows.iter().enumerate();
-        let rows = rows.map(|(i, row)| line(row.iter().map(|cell| markdown(cell)).chain(below(i)).collect()));
-        [line(headings), line(sides.chain(with("---")).collect())].into_iter().chain(rows).collect()
-    }
-
-    /// LaTeX with the lines of booktabs, in a `table` with this caption.
-    pub fn to_latex(&self, caption: &str) -> String {
-        let sides: String = self.columns.iter().map(|column| if column.to_the_right { 'r' } else { 'l' }).collect();
-        let line = |cells: Vec<String>| format!("    {} \\\\\n", cells.join(" & "));
-        let mut text = format!(
-            "\n\\begin{{table}}\n  \\centering\n  \\caption{{{}}}\n  \\begin{{tabular}}{{{sides}}}\n    \\toprule\n",
-            latex(caption)
-        );
-        text += &line(self.columns.iter().map(|column| latex(&column.heading)).collect());
-        text += "    \\midrule\n";
-        for (i, row) in self.rows.iter().enumerate() {
-            if self.rules.contains(&i) && i > 0 {
-                text += "    \\midrule\n";
-            }
-            text += &line(row.iter().map(|cell| latex(cell)).collect());
-            if let Some(below) = self.below.get(&i) {
-                let n = self.columns.len();
-                text += &format!("    \\multicolumn{{{n}}}{{p{{\\linewidth}}}}{{{}}} \\\\\n", latex(below));
-            }
+        let cell = |column: usize, text: &str| markdown(&self.columns[column].named(text));
+        let headings: Vec<String> = self.columns.iter().map(|column| markdown(&column.heading)).collect();
+        let row = |row: &Vec<String>| row.iter().enumerate().map(|(i, text)| cell(i, text)).collect::<Vec<String>>();
+        let rows: Vec<Vec<String>> = self.rows.iter().map(row).collect();
+        let width = |i: usize| {
+            let cells = rows.iter().map(|row| row[i].width()).chain([headings[i].width()]);
+            cells.max().unwrap_or(0).max(3 + usize::from(self.columns[i].to_the_right))
+        };
+        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
+        let line = |block: &[usize], cells: &[String]| {
+            let cells = block.iter().map(|i| {
+                let room = " ".repeat(widths[*i].saturating_sub(cells[*i].width()));
+                if self.columns[*i].to_the_right { room + &cells[*i] } else { cells[*i].clone() + &room }
+            });
+            format!("| {} |\n", cells.collect::<Vec<_>>().join(" | "))
+        };
+        let sides: Vec<String> = (0..widths.len())
+            .map(|i| match self.columns[i].to_the_right {
+                true => "-".repeat(widths[i] - 1) + ":",
+                false => "-".repeat(widths[i]),
+            })
+            .collect();
+        let blocks = self.blocks(&widths, 3, WIDTH - 4);
+        let block = |block: &Vec<usize>| {
+            let rows = rows.iter().map(|row| line(block, row));
+            [line(block, &headings), line(block, &sides)].into_iter().chain(rows).collect::<String>()
+        };
+        let mut text = blocks.iter().map(block).collect::<Vec<_>>().join("\n");
+        if !self.below.is_empty() {
+            text.push('\n');
         }
-        text + "    \\bottomrule\n  \\end{tabular}\n\\end{table}\n"
+        for (i, below) in &self.below {
+            let key = self.rows[*i].iter().enumerate().find(|(column, _)| !self.columns[*column].to_the_right);
+            let key = key.map_or(String::new(), |(_, cell)| markdown(cell));
+            let lines = super::document::wrapped(&format!("{key}: {}", markdown(below)), WIDTH - 2);
+            text += &format!("- {}\n", lines.replace('\n', "\n  "));
+        }
+        text
     }
 
-    /// An HTML table; every cell is escaped, and the first of a row is its heading.
+    /// An HTML table; every cell is escaped, and the first of a row is its heading. Rows between two lines are a part of
+    /// the table's body, and means the last.
     pub fn to_html(&self, caption: &str) -> String {
         let class = |column: &Column| if column.to_the_right { " class=\"number\"" } else { "" };
         let mut text = format!("<table>\n<caption><span>{}</span></caption>\n<thead><tr>", html(caption));
         for column in &self.columns {
             text += &format!("<th scope=\"col\"{}>{}</th>", class(column), html(&column.heading));
         }
-        text += "</tr></thead>\n<tbody>\n";
-        for (i, row) in self.rows.iter().enumerate() {
-            text += if self.rules.contains(&i) && i > 0 { "<tr class=\"rule\">" } else { "<tr>" };
-            for (j, (cell, column)) in row.iter().zip(&self.columns).enumerate() {
-                let (tag, scope) = if j == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
-                text += &format!("<{tag}{scope}{}>{}</{tag}>", class(column), html(cell));
+        text += "</tr></thead>\n";
+        for part in self.bodies() {
+            let is_means = self.means.is_some_and(|means| part.start >= means);
+            text += if is_means { "<tbody class=\"means\">\n" } else { "<tbody>\n" };
+            for i in part {
+                text += "<tr>";
+                for (j, (cell, column)) in self.rows[i].iter().zip(&self.columns).enumerate() {
+                    let (tag, scope) = if j == 0 { ("th", " scope=\"row\"") } else { ("td", "") };
+                    let shown = match column.name(cell) {
+                        Some(name) => format!(
+                            "<span class=\"code\">{}</span> <span class=\"name\">{}</span>",
+                            html(cell),
+                            html(name)
+                        ),
+                        None => html(cell),
+                    };
+                    text += &format!("<{tag}{scope}{}>{shown}</{tag}>", class(column));
+                }
+                text += "</tr>\n";
+                if let Some(below) = self.below.get(&i) {
+                    let n = self.columns.len();
+                    text +=
+                        &format!("<tr class=\"below\"><td colspan=\"{n}\" dir=\"auto\">{}</td></tr>\n", html(below));
+                }
             }
-            text += "</tr>\n";
-            if let Some(below) = self.below.get(&i) {
-                let n = self.columns.len();
-                text += &format!("<tr class=\"below\"><td colspan=\"{n}\" dir=\"auto\">{}</td></tr>\n", html(below));
-            }
+            text += "</tbody>\n";
         }
-        text + "</tbody>\n</table>\n"
+        text + "</table>\n"
+    }
+
+    /// The rows between two lines.
+    fn bodies(&self) -> Vec<Range<usize>> {
+        let mut ends: Vec<usize> = self.rules.iter().copied().filter(|at| *at > 0 && *at < self.rows.len()).collect();
+        ends.push(self.rows.len());
+        ends.dedup();
+        let starts = [0].into_iter().chain(ends.clone());
+        starts.zip(ends).map(|(start, end)| start..end).collect()
     }
 
     fn width(&self, column: usize) -> usize {
         let cells = self.rows.iter().map(|row| row[column].width());
         cells.chain([self.columns[column].heading.width()]).max().unwrap_or(0)
     }
+}
 
-    fn line(&self, cells: &[String], widths: &[usize], gap: &str) -> String {
-        let cells = cells.iter().zip(&self.columns).zip(widths).map(|((cell, column), width)| {
-            let cell = if column.may_be_cut { cut(cell, *width) } else { cell.clone() };
-            let room = " ".repeat(width.saturating_sub(cell.width()));
-            if column.to_the_right { room + &cell } else { cell + &room }
-        });
-        cells.collect::<Vec<_>>().join(gap).trim_end().to_owned()
+/// A text in the parts between which a line may be broken.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split_inclusive([' ', '-', '/', '_', '+', ','])
+}
+
+/// A text over as many lines as it takes where each has so many columns: broken between its parts, or inside one that is
+/// too long.
+fn broken(text: &str, width: usize) -> Vec<String> {
+    if text.width() <= width {
+        return vec![text.to_owned()];
     }
+    let mut lines = vec![String::new()];
+    for part in parts(text) {
+        let is_longer = |line: &String| line.width() + part.trim_end().width() > width;
+        if lines.last().is_some_and(|line| !line.is_empty() && is_longer(line)) {
+            lines.push(String::new());
+        }
+        for character in part.chars() {
+            let line = lines.last_mut().expect("there is one");
+            match line.width() + character.width().unwrap_or(0) > width && !line.is_empty() {
+                true if character == ' ' => {}
+                true => lines.push(character.to_string()),
+                false => line.push(character),
+            }
+        }
+    }
+    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
 }
 
 /// A text on one line that takes at most so many columns of a terminal: what does not fit is …, and what a terminal would
@@ -205,33 +382,6 @@ pub(super) fn html(text: &str) -> String {
             // XML has no control characters but these.
             c if c.is_control() && !matches!(c, '\n' | '\t') => escaped.push('\u{fffd}'),
             c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// Text that LaTeX takes for text.
-fn latex(text: &str) -> String {
-    let mut escaped = String::new();
-    for character in text.chars() {
-        match character {
-            '\\' => escaped.push_str("\\textbackslash{}"),
-            '~' => escaped.push_str("\\textasciitilde{}"),
-            '^' => escaped.push_str("\\textasciicircum{}"),
-            '<' => escaped.push_str("\\textless{}"),
-            '>' => escaped.push_str("\\textgreater{}"),
-            '|' => escaped.push_str("\\textbar{}"),
-            '"' => escaped.push_str("\\textquotedbl{}"),
-            '&' | '%' | '$' | '#' | '_' | '{' | '}' => escaped.extend(['\\', character]),
-            '−' => escaped.push_str("$-$"),
-            '±' => escaped.push_str("$\\pm$"),
-            'ρ' => escaped.push_str("$\\rho$"),
-            '–' => escaped.push_str("--"),
-            '\n' | '\r' => escaped.push(' '),
-            // A row that begins so would be taken for the argument of the line break before it.
-            '[' => escaped.push_str("{[}"),
-            '*' => escaped.push_str("{*}"),
-            _ => escaped.push(character),
         }
     }
     escaped
@@ -284,6 +434,44 @@ mod tests {
         }
     }
 
+    /// Whatever the columns are, nothing is wider than a terminal and nothing is lost.
+    #[test]
+    fn wide_tables_are_cut_into_blocks() {
+        let long = "open-sib200-with-a-rather-long-name/2-sib200-adversarial";
+        for (methods, label, cell) in [
+            (2, "adv", "72.9"),
+            (5, "adv", "+7.7 [−18.8, +34.2]*"),
+            (9, "adv", "72.9 ± 0.3"),
+            (9, long, "72.9"),
+            (2, &long.repeat(3), "1"),
+        ] {
+            let headings = (0..methods).map(|i| Column::numbers(format!("{label}{i}")));
+            let table = Table::new([Column::languages("language"), Column::numbers("n")].into_iter().chain(headings));
+            let row = |first: &str| [first.to_owned(), "5010".into()].into_iter().chain(vec![cell.to_owned(); methods]);
+            let table = table.row(row("sw")).row(row("zho_Hant")).means().row(row("mean without eng_Latn"));
+            let text = table.to_text();
+            assert!(text.lines().all(|line| line.width() <= 80), "{text}");
+            let blocks = text.split("\n\n").count();
+            assert_eq!(text.matches("zho_Hant").count(), blocks, "{text}");
+            assert_eq!(text.matches(cell).count(), 3 * methods, "{text}");
+            let headings: String =
+                text.split("\n\n").flat_map(|block| block.lines().take_while(|line| !line.starts_with("--"))).collect();
+            let letters = |text: &str, which: char| text.chars().filter(|c| *c == which).count();
+            assert!(letters(&headings, 'v') >= methods * letters(label, 'v'), "{text}");
+            let markdown = table.to_markdown();
+            assert!(label.len() > 60 || markdown.lines().all(|line| line.width() <= 80), "{markdown}");
+            assert!(
+                markdown.contains("| sw Swahili ") && markdown.contains("| zho\\_Hant Chinese (traditional) "),
+                "{markdown}"
+            );
+        }
+        // What says which row is meant may be too long, too.
+        let table = Table::new([Column::words("method"), Column::numbers("gain")]).row([long.repeat(2), "+1.2".into()]);
+        assert!(table.to_text().lines().all(|line| line.width() <= 80), "{}", table.to_text());
+        assert_eq!(broken("one two-three", 8), ["one two-", "three"]);
+        assert_eq!(broken("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+
     #[test]
     fn texts_are_cut_by_what_a_terminal_shows() {
         for (text, width, expected) in [
@@ -302,26 +490,22 @@ mod tests {
         assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
         assert!(lines[2].ends_with("…   1") && lines[2].width() == 80 && lines[3].ends_with("語…"), "{lines:#?}");
         assert_eq!(lines[4].width(), 80);
-        assert!(table.to_markdown().starts_with("| 彼 | said | n | text |\n"), "{}", table.to_markdown());
+        assert!(table.to_markdown().contains("\n- x: 語"), "{}", table.to_markdown());
         assert!(table.to_html("").contains("<tr class=\"below\"><td colspan=\"3\" dir=\"auto\">語"));
-        assert!(table.to_latex("").contains("\\multicolumn{3}{p{\\linewidth}}{語"));
     }
 
     #[test]
     fn markdown_is_escaped() {
-        let expected = "| language | n | accuracy |\n| --- | ---: | ---: |\n| de | 5010 | 7.1 |\n| zh |  |  |\n| mean |  | 70.0 |\n";
+        let expected = "\
+| language |    n | accuracy |
+| -------- | ---: | -------: |
+| de       | 5010 |      7.1 |
+| zh       |      |          |
+| mean     |      |     70.0 |
+";
         assert_eq!(table().to_markdown(), expected);
         let table = Table::new([Column::words("a|b")]).row(["<script>\nx_y"]);
-        assert_eq!(table.to_markdown(), "| a\\|b |\n| --- |\n| &lt;script> x\\_y |\n");
-    }
-
-    #[test]
-    fn latex_is_escaped() {
-        let table = Table::new([Column::words("a_b"), Column::numbers("%")]).row(["\\input{x}", "−1.2 ± 0.3"]);
-        let expected = "\n\\begin{table}\n  \\centering\n  \\caption{50 \\% \\& more}\n  \\begin{tabular}{lr}\n    \\toprule\n    \
-                        a\\_b & \\% \\\\\n    \\midrule\n    \\textbackslash{}input\\{x\\} & $-$1.2 $\\pm$ 0.3 \\\\\n    \
-                        \\bottomrule\n  \\end{tabular}\n\\end{table}\n";
-        assert_eq!(table.to_latex("50 % & more"), expected);
+        assert_eq!(table.to_markdown(), "| a\\|b             |\n| ---------------- |\n| &lt;script> x\\_y |\n");
     }
 
     #[test]
@@ -334,5 +518,9 @@ mod tests {
             assert!(page.contains(part), "{page}");
         }
         assert!(!page.contains("<script"), "{page}");
+        let table = Table::new([Column::languages("language"), Column::numbers("n")]);
+        let page = table.row(["sw", "1"]).means().row(["mean", "1"]).to_html("");
+        assert!(page.contains("<span class=\"code\">sw</span> <span class=\"name\">Swahili</span></th>"), "{page}");
+        assert!(page.contains("<tbody class=\"means\">\n<tr><th scope=\"row\">mean</th>"), "{page}");
     }
 }

@@ -42,7 +42,7 @@ pub fn page(findings: &Findings) -> Document {
         Some(_) => scores.slopes(design, methods),
         None => (scores.gains(design, methods, groups), 0),
     };
-    page.text(verdict(design, &figures, methods));
+    page.verdict(verdict(design, &figures, methods));
     page.text(what_was_done(findings, left_out));
     if design.seeds.len() < 2 {
         page.text("One seed: intervals are over arms or languages alone and hold for these models; nothing is tested.");
@@ -52,7 +52,7 @@ pub fn page(findings: &Findings) -> Document {
         None => gains(&mut page, design, &figures),
     }
     languages_measured(&mut page, findings);
-    findings.notes.iter().for_each(|note| page.text(note.clone()));
+    findings.notes.iter().for_each(|note| page.note(note.clone()));
     page
 }
 
@@ -141,12 +141,12 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     outcomes.dedup();
     for outcome in outcomes {
         let mut table =
-            Table::new([Column::words("target"), Column::words("method"), Column::numbers("points a task")]);
+            Table::new([Column::words("target"), Column::words("method"), Column::numbers("points a task")]).keyed(2);
         for one in figures.iter().filter(|figure| figure.outcome == *outcome) {
             let target = one.target.map_or("all", |target| design.targets[target].task.as_str());
             table = table.row([target.to_owned(), one.method.clone(), figure(one)]);
         }
-        page.table(format!("{}: slope over the number of tasks, in points", outcome.name()), table);
+        page.table("slopes", format!("{}: slope over the number of tasks, in points", outcome.name()), table);
     }
     page.heading("Scores by the number of tasks");
     let by_size = scores.by_size(&Outcome::Mean);
@@ -154,7 +154,7 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     sizes.sort_unstable();
     sizes.dedup();
     let columns = sizes.iter().map(|size| Column::numbers(size.to_string()));
-    let mut table = Table::new([Column::words("target"), Column::words("method")].into_iter().chain(columns));
+    let mut table = Table::new([Column::words("target"), Column::words("method")].into_iter().chain(columns)).keyed(2);
     let mut rows: BTreeMap<(usize, String), Vec<String>> = BTreeMap::new();
     for (target, method, _) in by_size.keys() {
         let cell = |size: &usize| match by_size.get(&(*target, method.clone(), *size)) {
@@ -169,7 +169,7 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     for ((target, method), cells) in rows {
         table = table.row([design.targets[target].task.clone(), method].into_iter().chain(cells));
     }
-    page.table("Mean over the languages but the source, in %: mean ± standard deviation over arms", table);
+    page.table("sizes", "Mean over the languages but the source, in %: mean ± standard deviation over arms", table);
 }
 
 /// Gains of arms by group of languages and change of texts.
@@ -190,7 +190,7 @@ fn gains(page: &mut Document, design: &Design, figures: &[Figure]) {
             let arm = one.arm.clone().unwrap_or_default();
             table = table.row([arm, one.method.clone(), one.outcome.name(), figure(one)]);
         }
-        page.table(format!("{}: over seeds and languages", target.task), table);
+        page.table("gains", format!("{}: over seeds and languages", target.task), table);
     }
 }
 
@@ -201,7 +201,7 @@ fn languages_measured(page: &mut Document, findings: &Findings) {
     }
     page.heading("Languages by complexity");
     let mut table = Table::new([
-        Column::words("language"),
+        Column::languages("language"),
         Column::numbers("types in 500 words"),
         Column::numbers("bits a word"),
         Column::words("here"),
@@ -214,9 +214,8 @@ fn languages_measured(page: &mut Document, findings: &Findings) {
             lists.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
         });
         let here = if groups.get(COMPLEX).is_some_and(|group| group.contains(&one.language)) { "complex" } else { "" };
-        let name = known.map_or(one.language.clone(), |language| format!("{} {}", one.language, language.name));
         table = table.row([
-            name,
+            one.language.clone(),
             format!("{:.0}", 500.0 * one.type_token_ratio),
             format!("{:.2}", one.entropy),
             here.to_owned(),
@@ -224,6 +223,7 @@ fn languages_measured(page: &mut Document, findings: &Findings) {
         ]);
     }
     page.table(
+        "complexity",
         "Measured on parallel text: different words among 500 in a row, and the entropy of single words. Complex here are \
          those above the median of the first; beside stand the lists of the SPMRL shared tasks (rich) and of grammars.",
         table,

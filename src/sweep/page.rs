@@ -140,6 +140,7 @@ fn effort(tried: &[Tried], page: &mut Document) {
     };
     let table = tried.iter().fold(Table::new(columns), |table, one| table.row(row(one)));
     page.table(
+        "effort",
         "What was tried of each method: settings, updates of all runs, and how often an example passed through the encoder, \
          forward and back",
         table,
@@ -165,7 +166,7 @@ fn settings(tried: &Tried, page: &mut Document) {
         table =
             table.row([name, value.unwrap_or_else(|| unfinished(trial)), against, trial.effort.updates.to_string()]);
     }
-    page.table(format!("{}: {metric} in %, mean ± standard deviation over seeds", tried.method), table);
+    page.table("settings", format!("{}: {metric} in %, mean ± standard deviation over seeds", tried.method), table);
 }
 
 /// What a variant is called beside its method's name.
