@@ -91,7 +91,9 @@ fn results(run: &Path) -> BTreeMap<String, Vec<u8>> {
                 let text = fs::read_to_string(&path).unwrap();
                 let lines = text.lines().map(|line| {
                     let mut event: serde_json::Value = serde_json::from_str(line).unwrap();
-                    event.as_object_mut().unwrap().shift_remove("seconds");
+                    for key in ["seconds", "time"] {
+                        event.as_object_mut().unwrap().shift_remove(key);
+                    }
                     format!("{event}\n")
                 });
                 found.insert(name, lines.collect::<String>().into_bytes());

@@ -5,6 +5,7 @@
 mod augment;
 mod bench;
 mod benchmark;
+mod boards;
 mod compare;
 mod device;
 mod doctor;

@@ -12,6 +12,7 @@ use signal_hook::{
 };
 
 use super::{
+    boards::Boards,
     device::{Chosen, DeviceArgs},
     dry_run::dry_run,
     jobs::Jobs,
@@ -108,6 +109,10 @@ pub struct Args {
     /// same. Each takes the memory of a run, and --memory-limit is for each.
     #[arg(long, value_name = "N|auto")]
     jobs: Option<Jobs>,
+    /// Write event files for TensorBoard beside the log, in tensorboard/STAGE: loss, rate, norm of the gradient, speed,
+    /// and what is measured on dev data. rxlt watch --tensorboard DIR makes them of any runs, later too.
+    #[arg(long)]
+    tensorboard: bool,
     /// What a child of --jobs does.
     #[arg(long, hide = true)]
     only_seed: Option<u64>,
@@ -159,6 +164,11 @@ impl Args {
         Ok(self.discard_models)
     }
 
+    /// What writes event files while these seeds are run, if that is wanted.
+    fn boards(&self, seeds: &[Seed]) -> Option<Boards> {
+        self.tensorboard.then(|| Boards::follow(seeds.iter().map(|(_, path)| path)))
+    }
+
     fn conditions(&self) -> Conditions {
         Conditions { memory_limit: self.memory_limit, on_full: self.on_full }
     }
@@ -172,7 +182,9 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         (Some(jobs), None) if !args.dry_run => {
             named::pin(&mut resolved.recipe, network)?;
             let signals = stop_on_signals()?;
-            match together::run(&seeds_of(args, &resolved)?, jobs, &args.device, &signals.0, args.progress.mode())? {
+            let seeds = seeds_of(args, &resolved)?;
+            let _boards = args.boards(&seeds);
+            match together::run(&seeds, jobs, &args.device, &signals.0, args.progress.mode())? {
                 Left::Report(done, verdict) => return report_on(&done, verdict),
                 Left::Run => Some(signals),
             }
@@ -196,6 +208,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         announce_demo(&resolved, &progress);
     }
     let (stop, place) = signals.map_or_else(stop_on_signals, Ok)?;
+    let _boards = args.boards(&seeds);
     if let [(only, path)] = &seeds[..] {
         let folder = open(only, path, &chosen, &progress)?;
         if folder.is_discarded() {

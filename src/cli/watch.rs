@@ -1,6 +1,7 @@
 //! `rxlt watch`: runs as they go, from their logs.
 
 use std::{
+    collections::BTreeMap,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -23,6 +24,7 @@ use crate::{
         files::is_run,
         folder::{Look, Status},
         history::{History, Stage},
+        tensorboard::Board,
     },
 };
 
@@ -42,7 +44,8 @@ const COLORS: [Color; 6] = [Color::Cyan, Color::Yellow, Color::Green, Color::Mag
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt watch runs/open-sib200
-  rxlt watch runs/a runs/b --once")]
+  rxlt watch runs/a runs/b --once
+  rxlt watch runs/a runs/b --once --tensorboard boards && tensorboard --logdir boards")]
 pub struct Args {
     /// Runs, or folders of runs.
     #[arg(required = true, value_name = "DIR")]
@@ -50,6 +53,9 @@ pub struct Args {
     /// Print what there is once, as plain text.
     #[arg(long)]
     once: bool,
+    /// Write event files for TensorBoard in this folder, in RUN/STAGE, of all that logs have, and of what comes.
+    #[arg(long, value_name = "DIR")]
+    tensorboard: Option<PathBuf>,
 }
 
 /// `rxlt watch`
@@ -60,7 +66,8 @@ pub fn run(args: &Args) -> Result<()> {
             missing.display()
         )));
     }
-    let mut watched = Watched { roots: args.folders.clone(), runs: Vec::new() };
+    let (roots, place) = (args.folders.clone(), args.tensorboard.clone());
+    let mut watched = Watched { roots, runs: Vec::new(), place, boards: BTreeMap::new() };
     watched.update()?;
     if args.once {
         return print(&watched.to_text());
@@ -93,6 +100,10 @@ fn show(terminal: &mut ratatui::DefaultTerminal, watched: &mut Watched) -> Resul
 struct Watched {
     roots: Vec<PathBuf>,
     runs: Vec<History>,
+    /// Where event files are written, if they are.
+    place: Option<PathBuf>,
+    /// By where they are written.
+    boards: BTreeMap<PathBuf, Board>,
 }
 
 impl Watched {
@@ -106,7 +117,35 @@ impl Watched {
             }
         }
         self.runs.sort_by(|a, b| a.folder().cmp(b.folder()));
-        self.runs.iter_mut().try_for_each(History::update)
+        self.runs.iter_mut().try_for_each(History::update)?;
+        self.update_boards()
+    }
+
+    /// Writes what is new into event files, if that is wanted.
+    fn update_boards(&mut self) -> Result<()> {
+        let Some(place) = self.place.clone() else { return Ok(()) };
+        for (i, root) in self.roots.iter().enumerate() {
+            let name = root.canonicalize().ok().and_then(|root| Some(root.file_name()?.to_owned()));
+            let is_of = |run: &&History| run.folder().starts_with(root);
+            for run in self.runs.iter().filter(is_of) {
+                let inside = run.folder().strip_prefix(root).unwrap_or(Path::new(""));
+                // Of several folders the runs in each are told apart by its name.
+                let own = match (self.roots.len(), inside.components().next(), &name) {
+                    (1, Some(_), _) => place.join(inside),
+                    (_, _, Some(name)) => place.join(name).join(inside),
+                    _ => place.join(i.to_string()).join(inside),
+                };
+                let run = run.folder();
+                let board = self.boards.entry(own.clone()).or_insert_with(|| Board::new(run, &own));
+                if !board.is_of(run) {
+                    let (run, own) = (run.display(), own.display());
+                    return Err(Error::Usage(format!(
+                        "{run}: event files of another run lie in {own}; name folders of different names, or one above both"
+                    )));
+                }
+            }
+        }
+        self.boards.values_mut().try_for_each(Board::update)
     }
 
     /// A line for each stage, as cells.
@@ -257,7 +296,9 @@ mod tests {
         let run = folder.path().join("s1");
         std::fs::create_dir(&run).unwrap();
         std::fs::write(run.join("config.resolved.toml"), "name = \"x\"\n").unwrap();
-        let mut watched = Watched { roots: vec![folder.path().to_owned()], runs: Vec::new() };
+        let place = folder.path().join("boards");
+        let roots = vec![folder.path().to_owned()];
+        let mut watched = Watched { roots, runs: Vec::new(), place: Some(place.clone()), boards: BTreeMap::new() };
         watched.update().unwrap();
         assert!(watched.to_text().contains("not begun"), "{}", watched.to_text());
         let step = |i: u64| {
@@ -269,6 +310,8 @@ mod tests {
         };
         std::fs::write(run.join("log.jsonl"), (1..=30).map(step).collect::<String>()).unwrap();
         watched.update().unwrap();
+        let events = std::fs::read_dir(place.join("s1/1-x")).unwrap().count();
+        assert_eq!(events, 1, "one file of events for each stage");
         let text = watched.to_text();
         for part in ["s1", "1-x", "30", "1.0e-3", "500"] {
             assert!(text.contains(part), "{part}: {text}");

@@ -5,7 +5,7 @@ use super::{
     analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, TRANSFER_GAP, Variation, mean_without},
     changes::{Change, Changes, LanguageChanges, Side},
     document::{Document, capitalized},
-    latex::{Figure, Paper},
+    paper::{Figure, Paper},
     percent, plots, points,
     shortcuts::Shortcut,
     statistics::Permutation,
@@ -262,7 +262,7 @@ fn contrasts(analysis: &Analysis, document: &mut Document) {
     let headings = ["points", "95 % interval", "p", "Holm"].map(Column::numbers);
     let equal = analysis.margin.map(margin_heading).map(Column::numbers);
     let columns = ["contrast", "of"].map(Column::words).into_iter().chain(headings).chain(equal);
-    let mut table = Table::new(columns);
+    let mut table = Table::new(columns).keyed(2);
     for contrast in &analysis.contrasts {
         let gain = &contrast.gain;
         let cells = [contrast.name.clone(), contrast.measure.clone(), points(gain.value), interval_of(gain)];
@@ -277,7 +277,7 @@ fn contrasts(analysis: &Analysis, document: &mut Document) {
 /// What makes results vary, and how many seeds would make them sure.
 fn variation(analysis: &Analysis, document: &mut Document) {
     let headings = ["seed", "item", "seed × item", "items", "seeds for ± 1"].map(Column::numbers);
-    let mut table = Table::new(["what", "of"].map(Column::words).into_iter().chain(headings));
+    let mut table = Table::new(["what", "of"].map(Column::words).into_iter().chain(headings)).keyed(2);
     let mut is_empty = true;
     for method in &analysis.methods {
         for (what, variation) in [("value", &method.variation), ("gain", &method.gain_variation)] {

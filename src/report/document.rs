@@ -1,10 +1,11 @@
 //! A report as headings, sentences, tables and plots, and its forms as plain text and Markdown.
 
-use super::{Table, latex::Paper, table};
+use super::{
+    Table,
+    paper::Paper,
+    table::{WIDTH, markdown, wrapped},
+};
 use crate::error::{Error, Result};
-
-/// Columns of the widest line that fits everybody's terminal.
-pub(super) const WIDTH: usize = 80;
 
 /// A report, part by part.
 #[derive(Debug, Clone, PartialEq)]
@@ -129,14 +130,14 @@ impl Document {
 
     /// Markdown.
     pub fn to_markdown(&self) -> String {
-        let mut text = format!("# {}\n", table::markdown(&self.title));
+        let mut text = format!("# {}\n", markdown(&self.title));
         for block in &self.blocks {
             text += &match block {
-                Block::Heading(heading) => format!("\n## {}\n", table::markdown(heading)),
-                Block::Verdict(sentence) => format!("\n**{}**\n", table::markdown(sentence)),
-                Block::Text(sentence) | Block::Note(sentence) => format!("\n{}\n", table::markdown(sentence)),
+                Block::Heading(heading) => format!("\n## {}\n", markdown(heading)),
+                Block::Verdict(sentence) => format!("\n**{}**\n", markdown(sentence)),
+                Block::Text(sentence) | Block::Note(sentence) => format!("\n{}\n", markdown(sentence)),
                 Block::Table { caption, table, .. } => {
-                    format!("\n{}\n\n{}", table::markdown(caption), table.to_markdown())
+                    format!("\n{}\n\n{}", markdown(caption), table.to_markdown())
                 }
                 Block::Plot { .. } => String::new(),
             };
@@ -159,19 +160,6 @@ fn underline(heading: &str, line: char) -> String {
     line.to_string().repeat(heading.chars().count().min(WIDTH))
 }
 
-/// Lines of at most so many characters, but for words that are longer.
-pub(super) fn wrapped(text: &str, width: usize) -> String {
-    let (mut lines, mut line) = (Vec::new(), String::new());
-    for word in text.split(' ') {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        line = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
-    }
-    lines.push(line);
-    lines.join("\n")
-}
-
 /// A metric as a sentence begins with it.
 pub(super) fn capitalized(metric: &str) -> String {
     let mut letters = metric.chars();
@@ -182,11 +170,6 @@ pub(super) fn capitalized(metric: &str) -> String {
 mod tests {
     use super::*;
     use crate::report::Column;
-
-    #[test]
-    fn lines_are_wrapped_between_words() {
-        assert_eq!(wrapped("a bb ccc", 4), "a bb\nccc");
-    }
 
     #[test]
     fn tables_are_chosen_with_what_is_said_of_them() {

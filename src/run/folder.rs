@@ -219,13 +219,16 @@ impl RunFolder {
         Ok(stage)
     }
 
-    /// Appends one event to `log.jsonl`: its kind, the stage and step it belongs to, and whatever else there is to say.
+    /// Appends one event to `log.jsonl`: its kind, the stage and step it belongs to, whatever else there is to say, and
+    /// when, in seconds since 1970.
     pub fn log(&self, event: &str, stage: &str, step: u64, rest: &[(&str, Value)]) -> Result<()> {
         let mut line = Map::new();
         line.insert("event".into(), json!(event));
         line.insert("stage".into(), json!(stage));
         line.insert("step".into(), json!(step));
         line.extend(rest.iter().map(|(key, value)| ((*key).to_owned(), value.clone())));
+        let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
+        line.insert("time".into(), json!((now * 1e3).round() / 1e3));
         let text = format!("{}\n", Value::Object(line));
         let mut file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
         let length = file.metadata().map(|found| found.len());
@@ -810,7 +813,9 @@ mod tests {
         }
         say("1-mlm", 1);
         let text = fs::read_to_string(parent.path().join(LOG)).unwrap();
-        assert_eq!(text, "{\"event\":\"step\",\"stage\":\"1-mlm\",\"step\":1,\"loss\":\"nan\"}\n");
+        let (said, time) = text.split_once(",\"time\":").unwrap();
+        assert_eq!(said, "{\"event\":\"step\",\"stage\":\"1-mlm\",\"step\":1,\"loss\":\"nan\"");
+        assert!(time.trim_end().trim_end_matches('}').parse::<f64>().is_ok_and(|time| time > 1.7e9), "{text}");
     }
 
     #[test]

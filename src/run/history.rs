@@ -122,7 +122,7 @@ impl History {
                 seconds: number("seconds"),
             }),
             Some("evaluation") => {
-                let keys = ["event", "stage", "step"];
+                let keys = ["event", "stage", "step", "time"];
                 let values = event.as_object().into_iter().flatten().filter(|(key, _)| !keys.contains(&key.as_str()));
                 let first = values.filter_map(|(key, value)| Some((key.clone(), value.as_f64()?))).next();
                 stage.measured = first.map(|(key, value)| (key, value, step)).or(stage.measured.take());

@@ -14,6 +14,7 @@ pub mod outcome;
 pub mod plan;
 pub mod progress;
 pub(crate) mod space;
+pub mod tensorboard;
 
 pub use experiment::run;
 pub use outcome::{MethodResult, Outcome};
