@@ -83,9 +83,11 @@ pub fn comparison(analysis: &Analysis) -> Document {
         Document { title: format!("{}: {} against {}", analysis.task, other.name, base.name), blocks: Vec::new() };
     verdict(analysis, &mut document);
     document.text(setting(analysis));
-    let headings = ["n", &base.name, &other.name, "difference", "95 % interval", "only 2nd", "only 1st", "p", "Holm"];
-    let columns = [Column::languages("language")].into_iter().chain(headings.into_iter().map(Column::numbers));
-    let mut table = Table::new(columns);
+    let counts = counts_items(other);
+    let headings = ["n", &base.name, &other.name, "difference", "95 % interval"];
+    let rest = if counts { &["only 2nd", "only 1st", "p", "Holm"][..] } else { &["p", "Holm"] };
+    let headings = headings.iter().chain(rest).map(|heading| Column::numbers(*heading));
+    let mut table = Table::new([Column::languages("language")].into_iter().chain(headings));
     let mut kind = Kind::Language;
     for (own, against) in other.measures.iter().zip(&base.measures) {
         if own.kind != kind {
@@ -93,7 +95,7 @@ pub fn comparison(analysis: &Analysis) -> Document {
             kind = own.kind;
         }
         if !matches!(own.kind, Kind::Group | Kind::Contrast) {
-            table = table.row(compared(analysis, own, against));
+            table = table.row(compared(analysis, other, own, against));
         }
     }
     document.table(
@@ -101,11 +103,16 @@ pub fn comparison(analysis: &Analysis) -> Document {
         format!("{} of {} less that of {}", capitalized(analysis.metric), other.name, base.name),
         table,
     );
-    document.text(
-        "“only 2nd”, “only 1st”: items that only the second or only the first has right; p: of items crossed with seeds, \
-         or of two single models by the exact McNemar test where an item has one answer; Holm: corrected over all languages, \
-         and over all means",
-    );
+    let (only, test) = match counts {
+        true => (
+            "“only 2nd”, “only 1st”: items that only the second or only the first has right; ",
+            ", or of two single models by the exact McNemar test where an item has one answer",
+        ),
+        false => ("", ""),
+    };
+    document.text(format!(
+        "{only}p: of items crossed with seeds{test}; Holm: corrected over all languages, and over all means"
+    ));
     document.text(pairing(analysis));
     if let Some(permutation) = &other.permutation {
         document.text(format!(
@@ -122,16 +129,25 @@ pub fn comparison(analysis: &Analysis) -> Document {
     document
 }
 
-fn compared(analysis: &Analysis, own: &Measured, against: &Measured) -> Vec<String> {
+/// Whether items that one side alone has right are counted: of two single models, where an item has one answer.
+fn counts_items(method: &MethodAnalysis) -> bool {
+    let gains = method.measures.iter().filter_map(|measured| measured.gain.as_ref());
+    gains.map(|gain| gain.discordant).any(|counts| counts.is_some())
+}
+
+/// A row of a comparison of a method with another.
+fn compared(analysis: &Analysis, method: &MethodAnalysis, own: &Measured, against: &Measured) -> Vec<String> {
     let n = analysis.languages.iter().find(|language| own.kind == Kind::Language && language.code == own.name);
     let mut cells = vec![own.name.clone(), n.map_or(String::new(), |n| n.examples.to_string())];
     cells.extend([against, own].map(value_cell));
     let Some(gain) = &own.gain else { return cells };
     cells.extend([points(gain.value), interval_of(gain)]);
-    cells.extend(match gain.discordant {
-        Some(counts) => counts.map(|count| count.to_string()),
-        None => [NOTHING.into(), NOTHING.into()],
-    });
+    if counts_items(method) {
+        cells.extend(match gain.discordant {
+            Some(counts) => counts.map(|count| count.to_string()),
+            None => [NOTHING.into(), NOTHING.into()],
+        });
+    }
     cells.extend([p_cell(gain.p), p_cell(gain.p_holm)]);
     cells
 }
@@ -798,7 +814,7 @@ fn items(analysis: &Analysis, document: &mut Document) {
 /// The first gained and lost items of a language.
 fn listed(analysis: &Analysis, changes: &Changes, gained: &[Change], lost: &[Change]) -> Table {
     let headings = ["item", "expected", &changes.baseline, &changes.method].map(Column::texts);
-    let mut table = Table::new([Column::numbers("points")].into_iter().chain(headings));
+    let mut table = Table::new([Column::numbers("points")].into_iter().chain(headings)).keyed(2);
     for (i, items) in [gained, lost].into_iter().enumerate() {
         if i > 0 && !gained.is_empty() && !lost.is_empty() {
             table = table.rule();
