@@ -169,9 +169,13 @@ fn setting(analysis: &Analysis) -> String {
             format!("{} {}", method.name, seeds.join(" "))
         })
         .collect();
+    let (clusters, drawn) = match analysis.clusters {
+        Some(n) => (format!(" in {n} clusters that share a text"), "clusters"),
+        None => (String::new(), "items"),
+    };
     format!(
-        "Trained on {}, measured on {} items in {languages}. Seeds: {}. Intervals are 95 %, from items (in all languages at \
-         once) crossed with seeds; that of one seed in one language is the one that the run prints.",
+        "Trained on {}, measured on {} items{clusters} in {languages}. Seeds: {}. Intervals are 95 %, from {drawn} (in all \
+         languages at once) crossed with seeds; that of one seed in one language is the one that the run prints.",
         analysis.source,
         analysis.items,
         seeds.join("; "),
