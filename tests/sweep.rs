@@ -300,12 +300,16 @@ arguments = ["--backend", "cpu"]
     for run in &runs {
         assert!(run.join("models.discarded").is_file());
         let stage = fs::read_dir(run).unwrap().flatten().map(|entry| entry.path()).find(|path| path.is_dir()).unwrap();
-        let predicted: Vec<String> = fs::read_dir(stage.join("predictions"))
+        let mut predicted: Vec<String> = fs::read_dir(stage.join("predictions"))
             .unwrap()
             .map(|entry| entry.unwrap().file_name().into_string().unwrap())
             .filter(|name| name.ends_with(".jsonl"))
             .collect();
-        assert!(predicted.iter().all(|name| ["dev-en.jsonl", "foreign-firsts-en.jsonl"].contains(&name.as_str())));
+        predicted.sort();
+        assert_eq!(predicted, ["dev-en.jsonl", "foreign-firsts-en.jsonl"]);
+        let metrics: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(stage.join("metrics.json")).unwrap()).unwrap();
+        assert_eq!((&metrics["shortcut"]["n"], &metrics["shortcut"]["metric"]), (&20.into(), &"accuracy".into()));
         assert!(!stage.join("model").exists() && !stage.join("checkpoints").exists());
     }
     // Again, nothing is run, and what was chosen is trained with a longer plain run beside it.

@@ -603,7 +603,7 @@ fn show(outcome: &Outcome, path: &Path, is_discarded: bool) -> Result<()> {
     }
     for (name, shortcut) in outcome.methods.iter().filter_map(|method| Some((&method.name, method.shortcut.as_ref()?)))
     {
-        text += &format!("{name}: {}\n", shortcut.sentence());
+        text += &format!("{}\n", shortcut.sentence(name));
     }
     if outcome.task == recipe::DEMO {
         text += "a demonstration on generated sentences: it shows transfer at work, not which method is best\n";

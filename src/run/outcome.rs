@@ -58,16 +58,12 @@ impl Shortcut {
         self.foreign.value < self.own.low
     }
 
-    /// What was found.
-    pub fn sentence(&self) -> String {
-        let percent = |share: f64| format!("{:.1}", 100.0 * share);
-        let [own, foreign, most] = [self.own.value, self.foreign.value, self.most_frequent].map(percent);
+    /// What was found of a method.
+    pub fn sentence(&self, method: &str) -> String {
+        let [own, foreign] = [&self.own, &self.foreign].map(|score| format!("{:.1}", 100.0 * score.value));
         let (language, n) = (&self.own.language, self.own.n);
-        let verdict = if self.reads_pairs() { "" } else { ": it does not read pairs" };
-        format!(
-            "{language}, {n} items: {own} % right, {foreign} % with first sentences of other items, {most} % by the most \
-             frequent label{verdict}"
-        )
+        let verdict = if self.reads_pairs() { "reads pairs" } else { "DOES NOT READ PAIRS" };
+        format!("{method} {verdict}: {own} % of {n} {language} items, {foreign} with others' first sentences")
     }
 
     fn to_json(&self) -> Value {
