@@ -364,9 +364,15 @@ fn a_method_may_have_settings_of_the_last_stage_of_its_own() {
     assert_eq!(of(1, long), (None, Some(9), 2e-5, 32));
     assert_eq!(of(0, long), (Some(1), None, 2e-5, 32), "the first stage is that of all methods, with its own default");
 
+    let set = parse(&text, &["stages.0.mlm.text=[\"t\"]", "methods.1.stage.epochs=2"]).unwrap().recipe;
+    let own = set.methods[1].stage.as_ref().unwrap();
+    assert_eq!((own.epochs, own.updates), (Some(2), None), "what is set takes the other's place");
+    let both = text.replace("updates = 9", "updates = 9, epochs = 2");
+    let error = parse(&both, &["stages.0.mlm.text=[\"t\"]"]).unwrap_err().to_string();
+    assert!(error.contains("methods.1.stage.updates: expected either epochs or updates, found both"), "{error}");
+
     let refused = |setting: &str| parse(&text, &["stages.0.mlm.text=[\"t\"]", setting]).unwrap_err().to_string();
     for (setting, expected) in [
-        ("methods.1.stage.epochs=2", "methods.1.stage.updates: expected either epochs or updates, found both"),
         ("methods.1.stage.learning_rate=0", "methods.1.stage.learning_rate"),
         ("methods.1.stage.batch_size=0", "methods.1.stage.batch_size: expected 1 or more"),
         ("methods.1.stage.max_length=9", "max_length"),
