@@ -9,7 +9,7 @@ use super::grid::{Cell, Grid, State};
 use crate::{
     error::{Error, Result},
     learn::methods::{Method, StageSettings, Standard},
-    recipe::{Recipe, Resolved, Setting},
+    recipe::{Recipe, Resolved, Setting, Stage},
     run::history::History,
 };
 
@@ -43,7 +43,7 @@ pub struct Effort {
     pub seconds: f64,
 }
 
-/// A grid made to choose by: measured in the source language alone, on dev data. Returns what is varied for each method.
+/// Makes a grid one to choose by: measured in the source language alone, on dev data.
 pub fn for_selection(grid: &mut Grid) -> Result<()> {
     let shown = grid.name.clone();
     let refuse = |what: String| Err(Error::Config(format!("{shown}: {what}")));
@@ -192,7 +192,7 @@ fn of_its_own(cell: &Cell) -> Method {
 }
 
 /// Plain training that passes as many examples through the encoder as `most` does.
-fn longer(stage: Option<crate::recipe::Stage>, plain: Method, passes: u64, most: &str) -> Option<Method> {
+fn longer(stage: Option<Stage>, plain: Method, passes: u64, most: &str) -> Option<Method> {
     let stage = stage?;
     let own = plain.stage.clone().unwrap_or_default();
     let times = |n: Option<u64>| n.map(|n| n * passes);
