@@ -176,7 +176,18 @@ fn bare_tags_have_accuracy_beside_them() {
     write(folder.path(), "g/udpos/test-fi.tsv", "DET\nNOUN\nNOUN\nVERB\n");
     let (out, _) = run(folder.path(), &["xtreme", "--task", "udpos", "--language", "fi"], 0);
     // One of three chunks is right, and three of four words.
-    says(&out, &["xtreme_f1", "33.3333", "accuracy", "75.0000", "note bare_tags"]);
+    // Headings are broken between their parts where a table would be wider than a terminal.
+    says(
+        &out,
+        &[
+            "xtreme_    xtreme_  xtreme_",
+            "f1  precision   recall  accuracy",
+            "33.3333",
+            "accuracy",
+            "75.0000",
+            "note bare_tags",
+        ],
+    );
 }
 
 #[test]
