@@ -144,6 +144,20 @@ fn methods_side_by_side_are_those_one_after_the_other() {
 }
 
 #[test]
+fn models_of_methods_side_by_side_are_discarded_once_they_are_taken_over() {
+    let folder = folder();
+    let path = folder.path();
+    let args = ["run", "small.toml", "--output", "out", "--jobs", "2", "--discard-models"];
+    let (out, err) = check(path, &args, 0);
+    assert!(err.contains("1-demo-adv is done already"), "what ran apart is not trained again: {err}");
+    assert!(out.contains("models and checkpoints were removed"), "{out}");
+    let stage = path.join("out/1-demo-adv");
+    assert!(stage.join("predictions/test-de.jsonl").is_file() && !stage.join("model").exists());
+    let (_, err) = check(path, &args, 0);
+    assert!(err.contains("done already, and its models were removed"), "{err}");
+}
+
+#[test]
 fn a_seed_that_fails_stops_no_other() {
     let folder = folder();
     let path = folder.path();

@@ -38,8 +38,9 @@ use std::io::{self, Write};
 use clap::{CommandFactory, Parser, Subcommand};
 
 use crate::{
-    checkpoint::Existing,
+    checkpoint::{Existing, Output},
     error::{Error, Result},
+    report::document::Document,
 };
 use named::Network;
 
@@ -178,6 +179,12 @@ fn wrapped(words: &str, margin: usize) -> String {
         column += length;
     }
     text + "\n"
+}
+
+/// Writes a page as HTML where the file's name ends in .html, else as Markdown.
+fn write_page(file: &Output, page: &Document) -> Result<()> {
+    let is_html = file.path().extension().is_some_and(|extension| extension == "html");
+    file.write(if is_html { page.to_html() } else { page.to_markdown() }.as_bytes())
 }
 
 /// Writes to stdout. A reader that has left, as `head` does, is no failure.

@@ -156,12 +156,14 @@ impl Args {
         &self.device
     }
 
-    /// Removes the models of a run that is measured where that is wanted; whether it is.
+    /// Removes the models of a run that is measured where that is wanted; whether it is. A method that is run apart keeps
+    /// its own until the run has taken it over.
     fn discarded(&self, folder: &RunFolder) -> Result<bool> {
-        if self.discard_models {
+        let is_wanted = self.discard_models && self.only_method.is_none();
+        if is_wanted {
             folder.discard_models()?;
         }
-        Ok(self.discard_models)
+        Ok(is_wanted)
     }
 
     /// What writes event files while these seeds are run, if that is wanted.

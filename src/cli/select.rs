@@ -4,21 +4,19 @@ use std::path::PathBuf;
 
 use super::{
     Force,
-    jobs::{Jobs, slots},
+    jobs::Jobs,
     print,
-    run::{self, Show, stop_on_signals},
-    tell,
+    run::Show,
+    sweep::{arguments, run_here},
+    tell, write_page,
 };
 use crate::{
     checkpoint::Output,
     error::{Error, Result},
     recipe::Resolved,
-    run::progress::Board,
     sweep::{
         Cell, Grid,
-        grid::State,
         page::{Tried, page},
-        run_all,
         select::{self, check_equal, for_selection, trials},
     },
 };
@@ -74,17 +72,16 @@ pub fn run(args: &Args) -> Result<()> {
     if !args.keep_models {
         grid.arguments.push("--discard-models".to_owned());
     }
-    let base = grid.recipes.first().map(|name| grid.resolve(name, &grid.fixed())).transpose()?;
-    for_selection(&mut grid)?;
-    let cells = grid.cells()?;
-    let mut methods = trials(&cells)?;
+    let base = for_selection(&mut grid)?;
+    let (given, cells) = (arguments(&args.grid, &grid)?, grid.cells()?);
+    let mut methods = trials(&cells);
     if !args.unequal {
         check_equal(&methods)?;
     }
     let inputs = [args.grid.as_path()];
     let output = Output::new(&args.output, args.force.existing(), &inputs)?;
     let file = args.page.as_ref().map(|path| Output::new(path, args.force.existing(), &inputs)).transpose()?;
-    let unfinished = work(args, &grid, &cells);
+    let unfinished = run_here(&given, &cells, args.jobs, args.progress);
     // What failed is a result: a rate at which training diverges is not chosen, and stands on the page.
     if let Err(error @ (Error::Stopped(_) | Error::Usage(_) | Error::Config(_))) = unfinished {
         return Err(error);
@@ -94,12 +91,11 @@ pub fn run(args: &Args) -> Result<()> {
     let document = page(&grid.name, &tried);
     print(&document.to_text())?;
     if let Some(file) = file {
-        let is_html = file.path().extension().is_some_and(|extension| extension == "html");
-        file.write(if is_html { document.to_html() } else { document.to_markdown() }.as_bytes())?;
+        write_page(&file, &document)?;
     }
     let chosen: Option<Vec<&Cell>> = tried.iter().map(Tried::chosen).collect();
-    let (Some(chosen), Some(base)) = (chosen, base) else { return unfinished };
-    let recipe = Resolved { recipe: select::chosen(&grid, &base, &chosen), sources: base.sources.clone() };
+    let Some(chosen) = chosen else { return unfinished };
+    let recipe = Resolved { recipe: select::chosen(&grid, &base, &chosen), sources: base.sources };
     let text = format!("# Settings chosen by rxlt select {}.\n{}", args.grid.display(), recipe.to_toml());
     Resolved::parse(&text, &args.output.display().to_string(), &[])?;
     output.write(text.as_bytes())?;
@@ -111,20 +107,4 @@ pub fn run(args: &Args) -> Result<()> {
         }
         others => others,
     }
-}
-
-/// Runs what is not finished.
-fn work(args: &Args, grid: &Grid, cells: &[Cell]) -> Result<()> {
-    let given = run::Args::try_of(&grid.arguments)
-        .map_err(|error| Error::Config(format!("{}: arguments: {}", args.grid.display(), error.to_string().trim())))?;
-    let is_open = |cell: &&Cell| !matches!(cell.state(), State::Done | State::Running);
-    let open: Vec<Cell> = cells.iter().filter(is_open).cloned().collect();
-    tell(&format!("{} to run, {} done", open.len(), cells.len() - open.len()));
-    if open.is_empty() {
-        return Ok(());
-    }
-    let slots = slots(args.jobs, given.device(), open.len())?;
-    let board = Board::new(args.progress.mode(), open.iter().map(|cell| cell.label.clone()).collect());
-    let (stop, _) = stop_on_signals()?;
-    run_all(&open, &slots, &stop, &board)
 }

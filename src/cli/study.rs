@@ -15,7 +15,7 @@ use super::{
     perturb::{Changes, PerturbArgs},
     print,
     run::{Show, check_paths, lock, open, stop_on_signals, work},
-    tell,
+    tell, write_page,
 };
 use crate::{
     checkpoint::{self, Output},
@@ -105,8 +105,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     }
     let document = study.page()?;
     let Some(page) = page else { return print(&document.to_text()) };
-    let is_html = page.path().extension().is_some_and(|extension| extension == "html");
-    page.write(if is_html { document.to_html() } else { document.to_markdown() }.as_bytes())
+    write_page(&page, &document)
 }
 
 fn list() -> Result<()> {

@@ -114,22 +114,42 @@ pub fn run(args: &Args) -> Result<()> {
 
 fn plan(path: &Path, emit: Option<Emit>, jobs: Jobs, cpus: u16, progress: Show) -> Result<()> {
     let grid = Grid::read(path)?;
-    let given = run::Args::try_of(&grid.arguments)
-        .map_err(|error| Error::Config(format!("{}: arguments: {}", path.display(), error.to_string().trim())))?;
+    let given = arguments(path, &grid)?;
     let cells = grid.cells()?;
-    let open: Vec<Cell> = cells.iter().filter(|cell| is_open(cell)).cloned().collect();
-    tell(&counts(&cells));
-    let Some(emit) = emit else { return status(&cells) };
-    if emit == Emit::Local {
-        if open.is_empty() {
-            return Ok(());
+    match emit {
+        None => {
+            tell(&counts(&cells));
+            status(&cells)
         }
-        let slots = slots(jobs, given.device(), open.len())?;
-        let board = Board::new(progress.mode(), open.iter().map(|cell| cell.label.clone()).collect());
-        let (stop, _) = stop_on_signals()?;
-        return run_all(&open, &slots, &stop, &board);
+        Some(Emit::Local) => run_here(&given, &cells, jobs, progress),
+        Some(emit) => {
+            tell(&counts(&cells));
+            write(&grid, &open(&cells), emit, cpus)
+        }
     }
-    write(&grid, &open, emit, cpus)
+}
+
+/// What a grid gives to each of its runs.
+pub(super) fn arguments(path: &Path, grid: &Grid) -> Result<run::Args> {
+    run::Args::try_of(&grid.arguments)
+        .map_err(|error| Error::Config(format!("{}: arguments: {}", path.display(), error.to_string().trim())))
+}
+
+/// Runs on this machine what is to be run, and says first how much that is.
+pub(super) fn run_here(given: &run::Args, cells: &[Cell], jobs: Jobs, progress: Show) -> Result<()> {
+    tell(&counts(cells));
+    let open = open(cells);
+    if open.is_empty() {
+        return Ok(());
+    }
+    let slots = slots(jobs, given.device(), open.len())?;
+    let board = Board::new(progress.mode(), open.iter().map(|cell| cell.label.clone()).collect());
+    let (stop, _) = stop_on_signals()?;
+    run_all(&open, &slots, &stop, &board)
+}
+
+fn open(cells: &[Cell]) -> Vec<Cell> {
+    cells.iter().filter(|cell| is_open(cell)).cloned().collect()
 }
 
 /// Whether there is something to do, which nobody does at the moment.

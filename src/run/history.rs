@@ -138,9 +138,10 @@ fn totals(config: &Path) -> Vec<(String, u64)> {
     let recipe = &resolved.recipe;
     let last = recipe.stages.len().saturating_sub(1);
     let named = |(i, stage): (usize, &crate::recipe::Stage)| {
-        let methods: Vec<_> = if i == last { recipe.methods.iter().map(Some).collect() } else { Vec::new() };
-        let names = methods.into_iter().chain([None]).map(|method| recipe.stage_name(i, method)).collect::<Vec<_>>();
-        names.into_iter().filter_map(|name| Some((name, stage.updates?))).collect::<Vec<_>>()
+        let methods = recipe.methods.iter().filter(|_| i == last);
+        let methods = methods.map(|method| (recipe.stage_name(i, Some(method)), stage.with(method).updates));
+        let all = methods.chain([(recipe.stage_name(i, None), stage.updates)]);
+        all.filter_map(|(name, updates)| Some((name, updates?))).collect::<Vec<_>>()
     };
     recipe.stages.iter().enumerate().flat_map(named).collect()
 }
@@ -225,5 +226,15 @@ mod tests {
         fs::write(&path, step(1, 3.0)).unwrap();
         history.update().unwrap();
         assert_eq!(history.stages[0].step(), 1);
+    }
+
+    #[test]
+    fn a_method_with_updates_of_its_own_has_its_own_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let text = "name = \"t\"\n[model]\npath = \"m\"\n[[stages]]\ntask = \"xnli\"\nupdates = 3\n[[methods]]\nstandard = {}\n\
+                    [[methods]]\nname = \"long\"\nstage = { updates = 9 }\n";
+        fs::write(folder.path().join(CONFIG), text).unwrap();
+        let expected = [("1-xnli-standard", 3), ("1-xnli-long", 9), ("1-xnli", 3)];
+        assert_eq!(totals(&folder.path().join(CONFIG)), expected.map(|(name, n)| (name.to_owned(), n)));
     }
 }

@@ -1,6 +1,6 @@
 //! The measuring of one method: predictions by language, each made once and kept.
 
-use std::{collections::BTreeMap, path::Path};
+use std::path::Path;
 
 use serde_json::{Map, Value, json};
 
@@ -66,10 +66,9 @@ impl Measuring<'_> {
         let split = self.recipe.data.eval_split.to_string();
         let (mut own, _) = self.predictions(&split, test)?;
         own.truncate(foreign.examples.len());
+        let most = foreign.histogram().iter().map(|(_, n)| *n).max().unwrap_or(0);
+        let most = most as f64 / foreign.examples.len().max(1) as f64;
         let (foreign, _) = self.predictions(FOREIGN, &foreign)?;
-        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-        own.iter().filter_map(|one| one.label.as_deref()).for_each(|label| *counts.entry(label).or_default() += 1);
-        let most = counts.into_values().max().unwrap_or(0) as f64 / own.len().max(1) as f64;
         let [own, foreign] = [own, foreign].map(|predicted| scores(self.task, &test.language, &predicted));
         Ok(Some(Shortcut { own: own?.swap_remove(0), foreign: foreign?.swap_remove(0), most_frequent: most }))
     }

@@ -4,6 +4,7 @@ use crate::{
     checkpoint,
     error::{Error, Result, did_you_mean},
     input,
+    learn::augment::stream_of,
     recipe::{self, Method, Resolved, Setting},
     rng::{Purpose, Rng},
     run::folder::{self, Look},
@@ -157,8 +158,7 @@ impl Grid {
         for method in methods {
             let own = cells.iter().filter(|cell| cell.method() == method).map(|cell| &cell.variant);
             let mut variants: Vec<&String> = own.collect::<BTreeSet<_>>().into_iter().collect();
-            let stream = method.bytes().fold(0, |sum: u64, byte| sum.wrapping_mul(257).wrapping_add(u64::from(byte)));
-            Rng::for_purpose(DRAWING_SEED, Purpose::Shuffle, stream).shuffle(&mut variants);
+            Rng::for_purpose(DRAWING_SEED, Purpose::Shuffle, stream_of(method)).shuffle(&mut variants);
             kept.extend(variants.into_iter().take(trials).cloned());
         }
         cells.into_iter().filter(|cell| kept.contains(&cell.variant)).collect()

@@ -11,7 +11,7 @@ use crate::{
     error::Result,
     report::{
         Column, Table,
-        analysis::{Analysis, Kind, Measured, Options, analyze},
+        analysis::{Analysis, Gain, Kind, Measured, Options, analyze},
         document::Document,
         percent, points,
         runs::{Labels, Study},
@@ -78,7 +78,7 @@ fn measured<'a>(analysis: &'a Analysis, variant: &str) -> Option<&'a Measured> {
     method.measures.iter().find(|one| one.kind == Kind::Language && one.name == analysis.source)
 }
 
-fn gain_of<'a>(analysis: &'a Analysis, variant: &str) -> Option<&'a crate::report::analysis::Gain> {
+fn gain_of<'a>(analysis: &'a Analysis, variant: &str) -> Option<&'a Gain> {
     measured(analysis, variant)?.gain.as_ref()
 }
 

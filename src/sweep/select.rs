@@ -43,8 +43,9 @@ pub struct Effort {
     pub seconds: f64,
 }
 
-/// Makes a grid one to choose by: measured in the source language alone, on dev data.
-pub fn for_selection(grid: &mut Grid) -> Result<()> {
+/// Makes a grid one to choose by: measured in the source language alone, on dev data. Returns the recipe whose settings are
+/// chosen.
+pub fn for_selection(grid: &mut Grid) -> Result<Resolved> {
     let shown = grid.name.clone();
     let refuse = |what: String| Err(Error::Config(format!("{shown}: {what}")));
     let [recipe] = &grid.recipes[..] else {
@@ -75,11 +76,11 @@ pub fn for_selection(grid: &mut Grid) -> Result<()> {
     let source = Value::Array(vec![Value::String(task.source.to_owned())]);
     let values = [Value::String("dev".into()), source, Value::Boolean(false)];
     grid.settings.extend(SET.into_iter().zip(values).map(|(key, value)| (key.to_owned(), vec![value])));
-    Ok(())
+    Ok(resolved)
 }
 
 /// The trials of each method, in the order of the grid.
-pub fn trials(cells: &[Cell]) -> Result<Vec<(String, Vec<Trial>)>> {
+pub fn trials(cells: &[Cell]) -> Vec<(String, Vec<Trial>)> {
     let mut methods: Vec<(String, Vec<Trial>)> = Vec::new();
     for cell in cells {
         let place = methods.iter().position(|(method, _)| method == cell.method()).unwrap_or_else(|| {
@@ -96,7 +97,7 @@ pub fn trials(cells: &[Cell]) -> Result<Vec<(String, Vec<Trial>)>> {
             }),
         }
     }
-    Ok(methods)
+    methods
 }
 
 impl Trial {
@@ -251,7 +252,7 @@ trials = 2
                 ("dev".into(), &["en".to_owned()][..])
             );
         }
-        let methods = trials(&cells).unwrap();
+        let methods = trials(&cells);
         let counts: Vec<(&str, usize)> = methods.iter().map(|(name, trials)| (name.as_str(), trials.len())).collect();
         assert_eq!(counts, [("standard", 2), ("adv", 2)]);
         assert!(methods.iter().flat_map(|(_, trials)| trials).all(|trial| trial.cells.len() == 2));
@@ -262,15 +263,14 @@ trials = 2
     fn methods_with_more_trials_are_refused() {
         let mut grid = grid(&GRID.replace("trials = 2\n", ""));
         for_selection(&mut grid).unwrap();
-        let message = check_equal(&trials(&grid.cells().unwrap()).unwrap()).unwrap_err().to_string();
+        let message = check_equal(&trials(&grid.cells().unwrap())).unwrap_err().to_string();
         assert!(message.contains("(adv 4, standard 2): write trials = 2"), "{message}");
     }
 
     #[test]
     fn what_is_chosen_is_each_methods_own() {
         let mut grid = grid(GRID);
-        let base = grid.resolve("demo", &grid.fixed()).unwrap();
-        for_selection(&mut grid).unwrap();
+        let base = for_selection(&mut grid).unwrap();
         let cells = grid.cells().unwrap();
         let of = |method: &str| cells.iter().rfind(|cell| cell.method() == method).unwrap();
         let recipe = chosen(&grid, &base, &[of("standard"), of("adv")]);
