@@ -4,11 +4,13 @@
 
 use std::{fmt, io, path::Path};
 
+use serde::{Deserialize, Serialize};
+
 /// The result of anything that touches the world.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// One failure with a message that names the culprit, what was expected, what was found and the remedy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Error {
     /// A flag or argument is wrong (exit code 2).
     Usage(String),

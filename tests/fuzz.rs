@@ -18,6 +18,7 @@ use rxlt::{
     checkpoint::{self, Entry, Values, Weights},
     learn::augment::Neighbours,
     models::Config,
+    ranks::Ranks,
     recipe::Resolved,
     rng::Rng,
     run::folder::{Environment, RunFolder},
@@ -263,7 +264,8 @@ fn write_weights(folder: &Path) {
 fn write_run(folder: &Path) {
     let path = folder.join("run");
     let resolved = Resolved::parse(RECIPE, "recipe.toml", &[]).expect("the recipe is valid");
-    let run = RunFolder::open(&path, &resolved, &Environment::here("cpu")).expect("a run folder can be made");
+    let run =
+        RunFolder::open(&path, &resolved, &Environment::here("cpu"), Ranks::alone()).expect("a run folder can be made");
     for step in 0..5 {
         run.log("step", "1-xnli", step, &[("loss", serde_json::json!(0.5))]).expect("a line can be logged");
     }
@@ -407,7 +409,9 @@ fn scores(folder: &Path) {
 
 fn run_folder(folder: &Path) {
     let Ok(resolved) = Resolved::parse(RECIPE, "recipe.toml", &[]) else { return };
-    let Ok(run) = RunFolder::open(&folder.join("run"), &resolved, &Environment::here("cpu")) else { return };
+    let Ok(run) = RunFolder::open(&folder.join("run"), &resolved, &Environment::here("cpu"), Ranks::alone()) else {
+        return;
+    };
     _ = (run.status(), run.metrics(), run.rewind_log("1-xnli", 2));
     _ = run.stage("1-xnli").map(|stage| (stage.choice(), stage.metrics(), stage.latest(|_| ())));
 }

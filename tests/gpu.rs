@@ -14,6 +14,7 @@ use rxlt::{
     },
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
     ops::{ALL, Case, InF16, Layout, LossScale, matmul},
+    ranks::Ranks,
     recipe::Resolved,
     rng::{Draw, Rng},
     run::{
@@ -161,7 +162,8 @@ fn lost_run(device: &Device) {
                   num_hidden_layers = 1, num_attention_heads = 2, intermediate_size = 32 }\n[data]\nfolder = \
                   \"demo\"\n[[stages]]\ntask = \"demo\"\nupdates = 100000\nmax_train_samples = 100\n";
     let resolved = Resolved::parse(recipe, "lost.toml", &[]).expect("the recipe is right");
-    let run_folder = RunFolder::open(&path, &resolved, &Environment::here("a GPU")).expect("the folder is new");
+    let run_folder =
+        RunFolder::open(&path, &resolved, &Environment::here("a GPU"), Ranks::alone()).expect("the folder is new");
     let (stopper, log) = (own.clone(), path.join("log.jsonl"));
     let waiting = std::thread::spawn(move || {
         while std::fs::read_to_string(&log).map_or(0, |text| text.lines().count()) < 5 {

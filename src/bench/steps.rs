@@ -10,6 +10,7 @@ use crate::{
         methods::{Adv, Norm, RsRp, Standard, Start},
         objective::Objective,
         optimizer::{Decay, Optimizer, Settings},
+        reduce::Share,
         update::Update,
     },
     models::{Batch, HeadKind, Model, Place, Words},
@@ -172,8 +173,8 @@ impl Steps {
             .get_or_insert_with(|| Optimizer::lazy(&self.models[0], SETTINGS).with_beside(&self.models[1..]));
         let draw = Some(Draw { seed: 7, step: self.taken, stream: 0 });
         let (objective, weight) = (&*step.objective(), 1.0 / batch.target.rows.len() as f32);
-        let gradients =
-            Update { model, head, objective, weight, draw }.gradients(optimizer, std::slice::from_ref(batch));
+        let gradients = Update { model, head, objective, weight, draw, share: Share::alone() }
+            .gradients(optimizer, std::slice::from_ref(batch));
         if step != Step::Backward {
             gradients.step(optimizer);
         }

@@ -17,6 +17,7 @@ use crate::{
     data::Data,
     error::{Error, Result},
     models::Config,
+    ranks::Ranks,
     recipe::{Resolved, Setting},
     report::{Column, Table},
     run::{
@@ -221,7 +222,7 @@ impl Plan {
         for planned in &self.tasks {
             let (name, resolved) = (planned.spec.name, &planned.resolved);
             let path = args.output.join(name);
-            let folder = run::open(resolved, &path, &chosen, &progress)?;
+            let folder = run::open(resolved, &path, &chosen, &progress, Ranks::alone())?;
             *run::lock(&place) = Some(path);
             if folder.status() == Some(Status::Done) && folder.metrics()?.is_some() {
                 progress.note(format_args!("{name} is done already"));

@@ -8,23 +8,26 @@ use crate::{
     cpu,
     error::{Error, Result},
     gpu::{self, Adapter, Autotune, Gpu, Kind},
+    ranks::Ranks,
+    run::folder::cpu_name,
     tensor::Device,
 };
 
 /// Which device computes.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct Which {
     /// What computes; auto takes a discrete GPU, else an integrated one, else the processor.
     #[arg(long, value_enum, default_value = "auto")]
     backend: Backend,
     /// An adapter by its number in `rxlt devices`, a part of its name, or such as vulkan:1; the only way to get a
-    /// software adapter. The environment's RXLT_DEVICE stands for it.
+    /// software adapter. The environment's RXLT_DEVICE stands for it. `rxlt run` shares its work among several, such as
+    /// 0,1.
     #[arg(long, value_name = "NAME|NUMBER|BACKEND:NUMBER")]
     device: Option<String>,
 }
 
 /// The device to compute on, and how.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 pub struct DeviceArgs {
     #[command(flatten)]
     which: Which,
@@ -64,6 +67,14 @@ impl Chosen {
         }
     }
 
+    /// What computes, whatever the number of threads: the same where it gives the same bits.
+    pub fn kind(&self) -> String {
+        match &self.device {
+            Device::Cpu(precision) => format!("{} in {precision}", cpu_name().unwrap_or_else(|| "a processor".into())),
+            _ => self.name.clone(),
+        }
+    }
+
     /// Tells it.
     pub fn tell_notes(&self) {
         self.notes().iter().for_each(|note| tell(note));
@@ -97,6 +108,40 @@ impl DeviceArgs {
         };
         let found = [Kind::Discrete, Kind::Integrated].map(of_kind).into_iter().find(|numbers| !numbers.is_empty());
         found.map_or(Room::Processor, Room::Gpus)
+    }
+
+    /// The devices that are named, where it is more than one.
+    pub fn several(&self) -> Vec<&str> {
+        let names = self.which.device.as_deref().map_or(Vec::new(), |names| names.split(',').collect());
+        if names.len() > 1 { names } else { Vec::new() }
+    }
+
+    /// The same with one of them.
+    pub fn named(&self, name: &str) -> DeviceArgs {
+        let which = Which { device: Some(name.to_owned()), ..self.which.clone() };
+        DeviceArgs { which, ..self.clone() }
+    }
+
+    /// What one of the ranks of a run computes on: its own of the devices that are named, or a GPU of its own.
+    pub fn of_rank(&self, ranks: &Ranks) -> Result<DeviceArgs> {
+        let (place, neighbours) = ranks.on_machine();
+        if ranks.is_alone() {
+            return Ok(self.clone());
+        }
+        let message = match (self.several(), self.room()) {
+            (_, Room::Processor) => return Ok(self.clone()),
+            (names, _) if names.len() == neighbours => return Ok(self.named(names[place])),
+            (names, _) if !names.is_empty() => format!("--device names {}", names.len()),
+            (_, Room::Gpus(numbers)) if numbers.len() >= neighbours => {
+                return Ok(self.named(&numbers[place].to_string()));
+            }
+            (_, Room::Gpus(numbers)) => format!("there are {} GPUs", numbers.len()),
+            (_, Room::Named) if neighbours == 1 => return Ok(self.clone()),
+            (_, Room::Named) => "one device is named".to_owned(),
+        };
+        Err(Error::Usage(format!(
+            "{neighbours} ranks on this machine, and {message}: start as many as there are devices, or name one for each,              such as --device 0,1, the same twice where they may share it"
+        )))
     }
 
     /// Whether kernels are chosen by timing them.

@@ -16,6 +16,7 @@ use crate::{
     learn::{
         augment::{Change, perturb, stream_of},
         methods::{Standard, WordNorms, refuse_without_effect},
+        reduce::Share,
     },
     measure::{TOKENS_AT_ONCE, exam::Exam, head_for, new_head},
     models::{Config, HeadKind, Pretrained},
@@ -230,6 +231,7 @@ fn describe_memory(
             updates,
             seed,
             tokens: stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE),
+            share: Share::alone(),
         };
         let (choice, _) = memory::choose(&subject, &plan, memory_limit)?;
         let tokens = choice.tokens_per_micro_batch;

@@ -191,7 +191,14 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
         let Opened { model, tokenizer, record } = open_trained(folder, task, &chosen.device, note)?;
         let (max_length, said) = choose_length(args.max_length, record.as_ref(), folder, &model.config)?;
         said.iter().for_each(|said| note(said));
-        let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
+        let examiner = Examiner {
+            model: &model,
+            tokenizer: &tokenizer,
+            task,
+            max_length,
+            tokens: args.tokens,
+            stop: &Stop::new(),
+        };
         let mut measure = Measure { examiner, saving, odd: Vec::new(), classes: Vec::new() };
         let scores = loaded.iter().map(|loaded| measure.scores(loaded)).collect::<Result<Vec<_>>>()?;
         if let Some(kept) = &kept {

@@ -19,6 +19,7 @@ use crate::{
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained, record::choose_length},
     recipe::DEMO,
     rng::{Purpose, Rng},
+    stop::Stop,
     tasks::{self, Loaded, Split, Task, demo, predictions::Prediction},
 };
 
@@ -111,7 +112,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         let (max_length, said) = choose_length(args.max_length, record.as_ref(), &model, &opened.config)?;
         said.iter().for_each(|said| note(said));
         let tokens = args.tokens;
-        let examiner = Examiner { model: &opened, tokenizer: &tokenizer, task, max_length, tokens };
+        let examiner = Examiner { model: &opened, tokenizer: &tokenizer, task, max_length, tokens, stop: &Stop::new() };
         let perturbed = Loaded { examples: copies.examples.clone(), ..test.clone() };
         Ok((examiner.predict(&test, None)?.predictions, examiner.predict(&perturbed, None)?.predictions))
     })?;

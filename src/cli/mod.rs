@@ -20,6 +20,8 @@ mod model;
 mod named;
 mod perturb;
 mod predict;
+pub mod process;
+mod ranks;
 mod recipe;
 mod report;
 mod run;
@@ -40,6 +42,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     checkpoint::{Existing, Output},
     error::{Error, Result},
+    ranks::Ranks,
     report::document::Document,
 };
 use named::Network;
@@ -101,11 +104,12 @@ enum Command {
 
 impl Cli {
     /// Does what was asked for.
-    pub fn run(self) -> Result<()> {
-        start_threads()?;
+    pub fn run(self, ranks: &Ranks) -> Result<()> {
+        start_threads(ranks)?;
         let network = if self.offline { Network::Forbidden } else { Network::Allowed };
         log::logged(|| match self.command {
-            Command::Run(args) => run::run(&args, network),
+            Command::Run(args) => run::run(&args, network, ranks),
+            _ if !ranks.is_alone() => Err(Error::Usage(NOT_SHARED.into())),
             Command::Eval(args) => eval::run(&args, network),
             Command::Predict(args) => predict::run(&args, network),
             Command::Export(args) => export::run(&args, network),
@@ -132,6 +136,9 @@ impl Cli {
     }
 }
 
+/// What is said to several ranks that were asked for anything else.
+const NOT_SHARED: &str = "only `run` shares its work among ranks: start the other commands without mpirun";
+
 /// Whether an output that is there already may be replaced.
 #[derive(Debug, clap::Args)]
 struct Force {
@@ -146,9 +153,10 @@ impl Force {
     }
 }
 
-/// Starts the threads that compute, where the environment asks for a number of them.
-fn start_threads() -> Result<()> {
-    let Ok(wanted) = std::env::var("RAYON_NUM_THREADS") else { return Ok(()) };
+/// Starts the threads that compute, where the environment asks for a number of them, or ranks share a machine whose cores
+/// were not given out among them.
+fn start_threads(ranks: &Ranks) -> Result<()> {
+    let Ok(wanted) = std::env::var("RAYON_NUM_THREADS") else { return share_threads(ranks) };
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let most = 256.max(4 * cores);
     let remedy = "unset it, and there is a thread for each";
@@ -160,6 +168,28 @@ fn start_threads() -> Result<()> {
     rayon::ThreadPoolBuilder::new()
         .build_global()
         .map_err(|error| Error::Device(format!("RAYON_NUM_THREADS={wanted}: {error}; {remedy}")))
+}
+
+/// Starts this rank's share of the machine's threads. Where the rank may use some of the cores only, they are its own.
+fn share_threads(ranks: &Ranks) -> Result<()> {
+    let (_, neighbours) = ranks.on_machine();
+    let mine = std::thread::available_parallelism().map_or(1, usize::from);
+    if neighbours == 1 || mine < cores() {
+        return Ok(());
+    }
+    let threads = (mine / neighbours).max(1);
+    let built = rayon::ThreadPoolBuilder::new().num_threads(threads).build_global();
+    built.map_err(|error| Error::Device(format!("cannot start {threads} threads: {error}")))
+}
+
+/// How many cores the machine has, whoever may use them; none where the system does not tell.
+fn cores() -> usize {
+    let online = std::fs::read_to_string("/sys/devices/system/cpu/online").unwrap_or_default();
+    let ends = online.trim().split(',').filter_map(|part| {
+        let (first, last) = part.split_once('-').unwrap_or((part, part));
+        Some(last.parse::<usize>().ok()? + 1 - first.parse::<usize>().ok()?)
+    });
+    ends.sum()
 }
 
 /// Words in lines of at most 80 characters, behind a margin.

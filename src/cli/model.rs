@@ -16,7 +16,7 @@ use crate::{
     error::{self, Error, Result},
     hub,
     kinds::item::{Goal, Item},
-    learn::{methods::Standard, sampler::TaskSampler},
+    learn::{methods::Standard, reduce::Share, sampler::TaskSampler},
     measure::{
         TOKENS_AT_ONCE,
         exam::Exam,
@@ -212,6 +212,7 @@ fn forecast(pretrained: &Pretrained, (batch_size, max_length): (usize, usize), c
         updates: 1,
         seed: 0,
         tokens: TOKENS_AT_ONCE,
+        share: Share::alone(),
     };
     memory::choose(&subject, &plan, None).map(|(choice, _)| choice)
 }

@@ -132,7 +132,14 @@ fn by_task(args: &Args, model: &Path, task: &Task, record: Option<&Record>, outp
         let Opened { model: opened, tokenizer, .. } = open_trained(model, task, &chosen.device, note)?;
         let (max_length, said) = choose_length(args.max_length, record, model, &opened.config)?;
         said.iter().for_each(|said| note(said));
-        let examiner = Examiner { model: &opened, tokenizer: &tokenizer, task, max_length, tokens: args.tokens };
+        let examiner = Examiner {
+            model: &opened,
+            tokenizer: &tokenizer,
+            task,
+            max_length,
+            tokens: args.tokens,
+            stop: &Stop::new(),
+        };
         let measured = examiner.predict(&loaded, None)?;
         if measured.n_truncated > 0 {
             tell(&format!("{} of {} examples cut to {max_length} tokens", measured.n_truncated, loaded.examples.len()));

@@ -17,7 +17,7 @@ use super::{
     dry_run::dry_run,
     jobs::Jobs,
     named::{self, Network},
-    print, tell,
+    print, ranks, tell,
     together::{self, Left, Seed},
 };
 use crate::{
@@ -25,6 +25,7 @@ use crate::{
     hub::What,
     kinds,
     models::shipped,
+    ranks::Ranks,
     recipe::{self, Recipe, Resolved, Setting},
     report::{self, percent, results},
     run::{
@@ -43,13 +44,14 @@ use crate::{
 ///
 /// The same command goes on where it was stopped: Ctrl-C saves and leaves with exit code 75, a second one leaves at
 /// once. Without a recipe the demo runs, on generated data.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Clone, clap::Args)]
 #[command(after_help = "Examples:
   rxlt run
   rxlt run xnli-adv --model xlm-roberta-base --data data --dry-run
   rxlt run xnli-rs-da --set seed=1 --set stages.0.learning_rate=1e-5 --output runs/seed-1
   rxlt run mine.toml --backend cpu --set seeds=[1,2,3,4,5]
   rxlt run mine.toml --backend cpu --memory-limit 8GiB
+  rxlt run mine.toml --device 0,1
   rxlt run --train train.csv --test 'test-{language}.csv' --model xlm-roberta-base --method standard,adv
   rxlt run --set stages.0.updates=50 --set methods.0.adv.radius=0.5")]
 pub struct Args {
@@ -177,7 +179,30 @@ impl Args {
 }
 
 /// `rxlt run`
-pub fn run(args: &Args, network: Network) -> Result<()> {
+pub fn run(args: &Args, network: Network, ranks: &Ranks) -> Result<()> {
+    ranks::refuse_strangers(ranks)?;
+    let args = Args { device: args.device.of_rank(ranks)?, ..args.clone() };
+    let names = args.device.several();
+    if names.is_empty() {
+        return run_as(&args, network, ranks, None);
+    }
+    if args.jobs.is_some() {
+        return Err(Error::Usage("--jobs gives each run one device: leave it out, or name one by --device".into()));
+    }
+    let signals = stop_on_signals()?;
+    ranks::on_each(&names, |name, ranks| {
+        let args = Args { device: args.device.named(name), ..args.clone() };
+        run_as(&args, network, ranks, Some(signals.clone()))
+    })
+}
+
+/// The part of one rank, which all other ranks do too, each on its device.
+fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, Place)>) -> Result<()> {
+    ranks.agree("version of rxlt", crate::VERSION)?;
+    if !ranks.is_alone() && (args.jobs.is_some() || args.device.is_autotuned()) {
+        let message = "--jobs and --autotune are not for ranks: each run, and each choice of kernels, would be its own";
+        return Err(Error::Usage(message.into()));
+    }
     let mut resolved = resolve(args)?;
     check_paths(&resolved, network)?;
     let signals = match (args.jobs, args.only_seed) {
@@ -187,20 +212,28 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
             let seeds = seeds_of(args, &resolved)?;
             let _boards = args.boards(&seeds);
             match together::run(&seeds, jobs, &args.device, &signals.0, args.progress.mode())? {
-                Left::Report(done, verdict) => return report_on(&done, verdict),
+                Left::Report(done, verdict) => return report_on(&done, verdict, ranks),
                 Left::Run => Some(signals),
             }
         }
-        _ => None,
+        _ => signals,
     };
     let chosen = args.device.open()?;
+    ranks.agree("device", &chosen.kind())?;
+    // Who is not the first finds in the cache what the first has downloaded.
+    ranks.first(|| named::pin(&mut resolved.recipe.clone(), network))?;
     named::pin(&mut resolved.recipe, network)?;
+    ranks.agree("configuration, by its hash", &tasks::sha256(resolved.to_toml().as_bytes()))?;
     let seeds = seeds_of(args, &resolved)?;
+    if args.dry_run && !ranks.is_first() {
+        return Ok(());
+    }
     if args.dry_run {
         return dry_run(&seeds[0].0, &chosen, args.memory_limit);
     }
-    let progress = Progress::new(args.progress.mode());
-    progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
+    let progress = Progress::new(if ranks.is_first() { args.progress.mode() } else { Mode::Silent });
+    let of_each = if ranks.is_alone() { String::new() } else { format!(", each of {} ranks", ranks.count()) };
+    progress.note(format_args!("device: {}: {}{of_each}", chosen.name, chosen.why));
     if let Device::Gpu(gpu) = &chosen.device {
         gpu.notes().iter().for_each(|note| progress.note(note));
     }
@@ -210,16 +243,18 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         announce_demo(&resolved, &progress);
     }
     let (stop, place) = signals.map_or_else(stop_on_signals, Ok)?;
-    let _boards = args.boards(&seeds);
+    let stop = stop.of_rank(ranks);
+    let _boards = if ranks.is_first() { args.boards(&seeds) } else { None };
     if let [(only, path)] = &seeds[..] {
-        let folder = open(only, path, &chosen, &progress)?;
+        let folder = open(only, path, &chosen, &progress, ranks)?;
         if folder.is_discarded() {
             progress.note("done already, and its models were removed (--discard-models)");
-            return print(&report::summary(std::slice::from_ref(path))?);
+            return report_on(std::slice::from_ref(path), Ok(()), ranks);
         }
-        *lock(&place) = Some(path.clone());
+        put_down(&place, path, ranks);
         let outcome = work(only, &chosen, &folder, &progress, &stop, args.conditions())?;
-        return show(&outcome, path, args.discarded(&folder)?);
+        let is_discarded = args.discarded(&folder)?;
+        return if ranks.is_first() { show(&outcome, path, is_discarded) } else { Ok(()) };
     }
     run_seeds(args, &seeds, &chosen, &progress, &stop, &place)
 }
@@ -249,8 +284,8 @@ fn seeds_of(args: &Args, resolved: &Resolved) -> Result<Vec<Seed>> {
 }
 
 /// Reports on those that are done, and says what became of the others.
-fn report_on(done: &[PathBuf], verdict: Result<()>) -> Result<()> {
-    if !done.is_empty() && !matches!(verdict, Err(Error::Stopped(_))) {
+fn report_on(done: &[PathBuf], verdict: Result<()>, ranks: &Ranks) -> Result<()> {
+    if ranks.is_first() && !done.is_empty() && !matches!(verdict, Err(Error::Stopped(_))) {
         print(&report::summary(done)?)?;
     }
     verdict
@@ -269,8 +304,8 @@ fn run_seeds(
 ) -> Result<()> {
     let (mut done, mut diverged) = (Vec::new(), None);
     for (resolved, path) in seeds {
-        let folder = open(resolved, path, chosen, progress)?;
-        *lock(place) = Some(path.clone());
+        let folder = open(resolved, path, chosen, progress, stop.ranks())?;
+        put_down(place, path, stop.ranks());
         if folder.status() == Some(Status::Done) && folder.metrics()?.is_some() {
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
         }
@@ -290,26 +325,34 @@ fn run_seeds(
         }
         done.push(path.clone());
     }
-    report_on(&done, diverged.map_or(Ok(()), Err))
+    report_on(&done, diverged.map_or(Ok(()), Err), stop.ranks())
 }
 
 /// Opens the run's folder, and says what was found there.
-pub(super) fn open(resolved: &Resolved, path: &Path, chosen: &Chosen, progress: &Progress) -> Result<RunFolder> {
+pub(super) fn open(
+    resolved: &Resolved,
+    path: &Path,
+    chosen: &Chosen,
+    progress: &Progress,
+    ranks: &Ranks,
+) -> Result<RunFolder> {
     let folder = RunFolder::open(
         path,
         resolved,
         &Environment {
             model: named::pinned(&resolved.recipe),
             data: named::pinned_data(&resolved.recipe),
+            ranks: ranks.count(),
             ..Environment::here(&chosen.name)
         },
+        ranks,
     )?;
     progress.note(format_args!("folder: {}{}", path.display(), if folder.is_resumed() { ", going on" } else { "" }));
     for note in folder.notes() {
         progress.note(note);
     }
     if let Device::Gpu(gpu) = &chosen.device {
-        gpu.record_choices(&path.join("autotune.json"), folder.is_resumed())?;
+        folder.first(|| gpu.record_choices(&path.join("autotune.json"), folder.is_resumed()))?;
     }
     Ok(folder)
 }
@@ -328,11 +371,11 @@ pub(super) fn work(
     chosen.notes().iter().for_each(|note| progress.note(note));
     match &outcome {
         Ok(_) => folder.set_status(Status::Done, "")?,
-        Err(error @ Error::Stopped(_)) => folder.set_status(Status::Paused, error.message())?,
+        Err(error @ Error::Stopped(_)) => folder.end(Status::Paused, error.message())?,
         // A refusal before anything was done changes nothing of a run that is there.
         Err(_) if matches!(folder.status(), Some(Status::Done | Status::Paused)) => {}
         // What went wrong is the news, not that it could not be written down.
-        Err(error) => folder.set_status(Status::Failed, error.message()).unwrap_or(()),
+        Err(error) => folder.end(Status::Failed, error.message()).unwrap_or(()),
     }
     outcome
 }
@@ -536,6 +579,13 @@ pub(super) fn stop_on_signals() -> Result<(Stop, Place)> {
 
 /// The folder of the run that is under way, for whoever has to record that it was stopped.
 pub(super) type Place = Arc<Mutex<Option<PathBuf>>>;
+
+/// The first rank puts down where the run is.
+fn put_down(place: &Place, folder: &Path, ranks: &Ranks) {
+    if ranks.is_first() {
+        *lock(place) = Some(folder.to_owned());
+    }
+}
 
 pub(super) fn lock(place: &Place) -> MutexGuard<'_, Option<PathBuf>> {
     place.lock().unwrap_or_else(PoisonError::into_inner)

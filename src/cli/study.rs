@@ -24,6 +24,7 @@ use crate::{
     input,
     kinds::score::{key, scores},
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
+    ranks::Ranks,
     recipe::{Method, Resolved},
     report::document::Document,
     run::{
@@ -361,7 +362,7 @@ fn one(
 ) -> Result<()> {
     let mut pinned = resolved.clone();
     named::pin(&mut pinned.recipe, network)?;
-    let folder = open(&pinned, path, chosen, progress)?;
+    let folder = open(&pinned, path, chosen, progress, Ranks::alone())?;
     work(&pinned, chosen, &folder, progress, stop, Conditions::default()).map(drop)
 }
 
@@ -388,7 +389,14 @@ fn predict_changed(
     error::catch(|| {
         let Opened { model, tokenizer, .. } = open_trained(model, task, &chosen.device, tell)?;
         let max_length = recipe.stages[0].max_length;
-        let examiner = Examiner { model: &model, tokenizer: &tokenizer, task, max_length, tokens: TOKENS_AT_ONCE };
+        let examiner = Examiner {
+            model: &model,
+            tokenizer: &tokenizer,
+            task,
+            max_length,
+            tokens: TOKENS_AT_ONCE,
+            stop: &Stop::new(),
+        };
         let predict = |loaded: &Loaded| Ok((loaded.language.clone(), examiner.predict(loaded, None)?.predictions));
         let all = changed.iter().map(predict).collect::<Result<Vec<_>>>()?;
         kept::write(folder, &all, &changes.to_json())

@@ -16,6 +16,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    ranks::Ranks,
     recipe::Resolved,
     run::{
         files,
@@ -102,7 +103,7 @@ fn take_over((resolved, folder): &Seed) -> Result<()> {
         .collect();
     let Some((_, first)) = parts.first() else { return Ok(()) };
     let environment: Environment = files::read_json(&first.join(files::ENVIRONMENT))?;
-    let run = RunFolder::open(folder, resolved, &environment)?;
+    let run = RunFolder::open(folder, resolved, &environment, Ranks::alone())?;
     parts.iter().try_for_each(|(stage, part)| run.adopt(part, stage))?;
     // What is left of it is empty; if not, it is not ours.
     let _ = fs::remove_dir(folder.join(PARTS));

@@ -69,6 +69,11 @@ impl Inputs {
         Ok(Inputs(inputs))
     }
 
+    /// One hash of all names and hashes.
+    pub fn digest(&self) -> String {
+        crate::tasks::sha256(serde_json::to_string(self).expect("a record is plain data").as_bytes())
+    }
+
     /// Compares with what the folder says the run began with; a folder that says nothing yet is told.
     pub fn hold(&self, folder: &Path) -> Result<()> {
         let path = folder.join(INPUTS);

@@ -14,6 +14,7 @@ use crate::{
         methods::{Adv, Norm, RsRp, Standard, Start},
         objective::{Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
+        reduce::Share,
         update::Update,
     },
     models::{Batch, Config, HeadKind, Model, Place, Target, Wanted, Whole, Words},
@@ -501,7 +502,14 @@ fn training(golden: &Golden, model: &Model, dense: bool, seen: &mut Closeness) {
     let mut optimizer = if dense { Optimizer::dense(model, settings) } else { Optimizer::lazy(model, settings) };
     let mut losses = Vec::new();
     for _ in 0..12 {
-        let update = Update { model, head: 0, objective: &Standard::default(), weight: golden.weight(), draw: None };
+        let update = Update {
+            model,
+            head: 0,
+            objective: &Standard::default(),
+            weight: golden.weight(),
+            draw: None,
+            share: Share::alone(),
+        };
         let (loss, _) = update.make(&mut optimizer, std::slice::from_ref(&golden.batch));
         losses.push(loss.item());
         model.device().submit();

@@ -9,6 +9,7 @@ use crate::{
     learn::{
         methods::{Adv, Norm, Standard, Start},
         optimizer::{Decay, Optimizer, Settings},
+        reduce::Share,
         update::Update,
     },
     models::{Batch, Config, HeadKind, Model, Place, Target, Words},
@@ -103,7 +104,14 @@ enum Fault {
 fn bad_gradient(device: &Device, fault: Fault) -> Result<Seen> {
     let model = small(device)?;
     let mut optimizer = Optimizer::lazy(&model, SETTINGS);
-    let update = Update { model: &model, head: 0, objective: &Standard::default(), weight: 0.5, draw: None };
+    let update = Update {
+        model: &model,
+        head: 0,
+        objective: &Standard::default(),
+        weight: 0.5,
+        draw: None,
+        share: Share::alone(),
+    };
     let mut gradients = update.gradients(&mut optimizer, &[batch(0)]);
     let grads = &mut gradients.grads;
     let wrong = match fault {
@@ -133,7 +141,14 @@ fn clipped(device: &Device) -> Result<Seen> {
     let weights = |device: &Device| -> Result<Vec<f32>> {
         let model = small(device)?;
         let mut optimizer = Optimizer::lazy(&model, settings);
-        let update = Update { model: &model, head: 0, objective: &Standard::default(), weight: 500.0, draw: None };
+        let update = Update {
+            model: &model,
+            head: 0,
+            objective: &Standard::default(),
+            weight: 500.0,
+            draw: None,
+            share: Share::alone(),
+        };
         for step in 0..3 {
             update.make(&mut optimizer, &[batch(step)]);
         }
@@ -180,7 +195,7 @@ fn steady(device: &Device) -> Result<Seen> {
             before = taken(device);
         }
         let draw = Some(Draw { seed: 1, step, stream: 0 });
-        let update = Update { model: &model, head: 0, objective: &adv, weight: 0.5, draw };
+        let update = Update { model: &model, head: 0, objective: &adv, weight: 0.5, draw, share: Share::alone() };
         let (loss, _) = update.make(&mut optimizer, &[batch(step)]);
         device.submit();
         if !loss.item().is_finite() {

@@ -13,6 +13,7 @@ use crate::{
         methods::{Adv, Norm, RsRp, Standard, Start},
         objective::Objective,
         optimizer::{Decay, Optimizer, Settings},
+        reduce::Share,
         update::Update,
     },
     models::{Batch, HeadKind, Model, Place, shipped},
@@ -95,7 +96,7 @@ impl Pupil {
             let (model, optimizer) = (&self.model, &mut self.optimizer);
             let step = optimizer.taken();
             let (weight, draw) = (1.0 / batch.segments.count() as f32, Some(Draw { seed: 7, step, stream: 0 }));
-            let update = Update { model, head: 0, objective, weight, draw };
+            let update = Update { model, head: 0, objective, weight, draw, share: Share::alone() };
             let (loss, _) = update.make(optimizer, std::slice::from_ref(batch));
             model.device().submit();
             self.losses.push(loss.item());

@@ -1,10 +1,12 @@
 //! One update, whoever asks for it: the loop of a stage, its rehearsal on a planned device, benchmarks and the doctor.
 
 use super::{
-    objective::{Objective, Scene, added},
+    objective::{Objective, Scene},
     optimizer::Optimizer,
+    reduce::Share,
 };
 use crate::{
+    array::Shape,
     models::{Batch, Model, Words},
     nn::ActiveRows,
     rng::Draw,
@@ -27,6 +29,8 @@ pub struct Update<'a> {
     pub weight: f32,
     /// The randomness of the first micro-batch; none turns dropout off.
     pub draw: Option<Draw>,
+    /// Who makes it: each rank takes the micro-batches whose turn is its.
+    pub share: Share<'a>,
 }
 
 /// The loss of an update and its gradients, before AdamW's step.
@@ -40,18 +44,21 @@ pub struct Gradients<'a> {
 }
 
 impl<'a> Update<'a> {
-    /// Lifts the words, and takes the loss and its gradients of one micro-batch after the other.
+    /// Lifts the words, and takes the loss and its gradients of one micro-batch after the other, those of all ranks.
     pub fn gradients(self, optimizer: &mut Optimizer, batches: &[Batch]) -> Gradients<'a> {
         let active = optimizer.activate(self.model, batches.iter().flat_map(Batch::all_ids));
         let leaves = optimizer.leaves(self.model, active.as_ref());
-        let parts = batches.iter().enumerate().map(|(i, batch)| {
-            let scene = self.scene(i, batch, active.as_ref());
-            self.objective.gradients(&scene, &leaves, &|loss, leaves| optimizer.gradients(loss, leaves))
-        });
-        let sum = |(loss, grads): (Tensor, Vec<Tensor>), (part, part_grads): (Tensor, Vec<Tensor>)| {
-            (loss.add(&part), added(grads, &part_grads))
+        let mut part = |i: usize| {
+            let scene = self.scene(i, &batches[i], active.as_ref());
+            let backward = |loss: Tensor, leaves: &[&Tensor]| optimizer.gradients(loss, leaves);
+            let (loss, mut parts) = self.objective.gradients(&scene, &leaves, &backward);
+            parts.push(loss);
+            parts
         };
-        let (loss, grads) = parts.reduce(sum).expect("an update has examples");
+        let shapes = leaves.iter().map(|leaf| leaf.shape().clone()).chain([Shape::from([1])]);
+        let shapes: Vec<Shape> = shapes.collect();
+        let mut grads = self.share.sum(batches.len(), &shapes, self.model.device(), &mut part);
+        let loss = grads.pop().expect("the loss is the last");
         Gradients { update: self, active, loss, grads }
     }
 

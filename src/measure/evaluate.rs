@@ -1,5 +1,6 @@
 //! Predictions of a model: class probabilities, and votes under noise.
 
+use super::Voting;
 use crate::{
     error::Result,
     kinds::{
@@ -15,12 +16,13 @@ use crate::{
     stop::Stop,
     tensor::{Tensor, without_graph},
 };
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// The logits of the rows that each item reads, in the order of the items.
 ///
 /// [`Error::Stopped`](crate::error::Error::Stopped) between two batches once that was asked for.
 pub fn outputs(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<Rows>> {
-    by_batches(items, tokens, stop, |batch, items| {
+    by_batches(items, tokens, stop, |_, batch, items| {
         let activations = model.activations(Place::Word, batch, Words::Table, Pass::evaluation());
         let logits = model.logits_from(Place::Word, &activations, batch, Pass::evaluation());
         let mut rows = rows_of(&logits);
@@ -38,7 +40,7 @@ pub fn probabilities(model: &Model, items: &[Item], tokens: usize, stop: &Stop) 
 }
 
 /// The outcome of votes under noise (Cohen et al., 2019).
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Vote {
     /// The share of votes of each label.
     pub shares: Vec<f32>,
@@ -47,37 +49,26 @@ pub struct Vote {
     pub radius: Option<f64>,
 }
 
-/// Lets `samples` noisy copies of each item vote, on each of the rows that it reads.
-pub fn votes(
-    model: &Model,
-    items: &[Item],
-    tokens: usize,
-    noise: &RsRp,
-    samples: u32,
-    confidence: f64,
-    seed: u64,
-) -> Vec<Vec<Vote>> {
+/// Lets noisy copies of each item vote, on each of the rows that it reads.
+pub fn votes(model: &Model, items: &[Item], tokens: usize, voting: &Voting, stop: &Stop) -> Result<Vec<Vec<Vote>>> {
+    let Voting { noise, samples, confidence, seed } = voting;
     let classes = |batch: &Batch, number: u32, sample: u32| {
         let activations = model.activations(noise.at, batch, Words::Table, Pass::evaluation());
-        let draw = Draw { seed, step: sample, stream: 1 << 31 | number }; // training's streams lie below
+        let draw = Draw { seed: *seed, step: sample, stream: 1 << 31 | number }; // training's streams lie below
         let noisy = noise.perturbed(&activations, draw);
         let logits = model.logits_from(noise.at, &noisy, batch, Pass::evaluation());
         (rows_of(&logits).map(|row| largest(&row)).collect::<Vec<usize>>(), logits.shape().columns())
     };
-    let mut numbers = 0..;
-    let never = Stop::new(); // votes are held where nothing has to be saved: a process that is to stop leaves at once
-    let votes = by_batches(items, tokens, &never, |batch, items| {
-        let number = numbers.next().expect("there is no last number");
+    by_batches(items, tokens, stop, |number, batch, items| {
         let mut counts: Vec<Vec<u32>> = Vec::new();
-        for sample in 0..samples {
-            let (classes, n_labels) = classes(batch, number, sample);
+        for sample in 0..*samples {
+            let (classes, n_labels) = classes(batch, number as u32, sample);
             counts.resize_with(classes.len(), || vec![0; n_labels]);
             counts.iter_mut().zip(classes).for_each(|(counts, class)| counts[class] += 1);
         }
-        let mut votes = counts.iter().map(|counts| vote(counts, noise, confidence));
+        let mut votes = counts.iter().map(|counts| vote(counts, noise, *confidence));
         items.iter().map(|item| votes.by_ref().take(item.rows.len()).collect()).collect()
-    });
-    votes.expect("nobody can ask to stop")
+    })
 }
 
 fn vote(counts: &[u32], noise: &RsRp, confidence: f64) -> Vote {
@@ -132,25 +123,31 @@ fn bisect(low: impl Fn(f64) -> bool) -> f64 {
 /// has no end that a stage could foresee.
 pub(super) const MOST_TOKENS: usize = 1 << 16;
 
-/// Runs batches of items of like length, of at most [`MOST_TOKENS`], and puts what comes out back into the order of the
-/// items.
-pub(super) fn by_batches<T>(
+/// Runs batches of items of like length, of at most [`MOST_TOKENS`], each with its number, and puts what comes out back into
+/// the order of the items. Ranks take turns, and each has all that comes out.
+pub(super) fn by_batches<T: Serialize + DeserializeOwned>(
     items: &[Item],
     tokens: usize,
     stop: &Stop,
-    mut run: impl FnMut(&Batch, &[Item]) -> Vec<T>,
+    mut run: impl FnMut(usize, &Batch, &[Item]) -> Vec<T>,
 ) -> Result<Vec<T>> {
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.sort_by_key(|i| (std::cmp::Reverse(items[*i].ids.len()), *i));
     let sorted: Vec<Item> = order.iter().map(|i| items[*i].clone()).collect();
-    let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
-    let mut places = order.into_iter();
-    for part in cut(&sorted, tokens.min(MOST_TOKENS)) {
-        stop.check("in the middle of an evaluation")?;
-        for result in without_graph(|| run(&pack(part), part)) {
-            results[places.next().expect("one result for each item")] = Some(result);
+    let (ranks, parts) = (stop.ranks(), cut(&sorted, tokens.min(MOST_TOKENS)));
+    let mut own = Vec::new();
+    for (number, part) in parts.iter().enumerate() {
+        if number.is_multiple_of(ranks.count()) {
+            stop.check("in the middle of an evaluation")?;
+        }
+        if ranks.has(number) {
+            own.push(without_graph(|| run(number, &pack(part), part)));
         }
     }
+    let mut all: Vec<_> = ranks.shared(own).into_iter().map(Vec::into_iter).collect();
+    let sorted = (0..parts.len()).flat_map(|number| all[number % ranks.count()].next().expect("each has its turns"));
+    let mut results: Vec<Option<T>> = items.iter().map(|_| None).collect();
+    order.into_iter().zip(sorted).for_each(|(place, result)| results[place] = Some(result));
     Ok(results.into_iter().flatten().collect())
 }
 

@@ -40,7 +40,7 @@ fn group_of(item: &Item) -> String {
 /// How many of the masked words of each item the model finds, and how many there are; with at most [`LOGITS`] logits at
 /// once.
 fn masked_words_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Vec<(usize, usize)>> {
-    by_batches(items, tokens, stop, |batch, items| {
+    by_batches(items, tokens, stop, |_, batch, items| {
         let Wanted::Classes(words) = &batch.target.wanted else { panic!("masked words are counted in masked text") };
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
         let (n, h) = (words.len(), model.config.hidden_size);
@@ -61,7 +61,7 @@ fn masked_words_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop)
 
 /// For how many sentences of each group the translation is the nearest of the group, and for how many it could be.
 fn translations_found(model: &Model, items: &[Item], tokens: usize, stop: &Stop) -> Result<Held> {
-    let vectors = by_batches(items, tokens, stop, |batch, items| {
+    let vectors = by_batches(items, tokens, stop, |_, batch, items| {
         let hidden = model.activations(Place::Encoder, batch, Words::Table, Pass::evaluation());
         let which: Vec<u32> = (0..2 * items.len() as u32).collect(); // each sentence, then its translation
         vectors(&hidden, &batch.segments, &which).as_chunks().0.to_vec()

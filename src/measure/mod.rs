@@ -40,6 +40,8 @@ pub struct Examiner<'a> {
     pub max_length: usize,
     /// Tokens that are on the device at once.
     pub tokens: usize,
+    /// Asks to stop, of all ranks that take part.
+    pub stop: &'a Stop,
 }
 
 /// Votes under noise instead of plain predictions.
@@ -176,9 +178,9 @@ impl Examiner<'_> {
         let reader = Reader { task: self.task, tokenizer, max_length: self.max_length, labels: &labels };
         let data = Labelled::new(&loaded.examples, &reader)?;
         let (outputs, radii) = match voting {
-            None => (evaluate::outputs(self.model, &data.items, self.tokens, &Stop::new())?, None),
-            Some(Voting { noise, samples, confidence, seed }) => {
-                let votes = evaluate::votes(self.model, &data.items, self.tokens, noise, *samples, *confidence, *seed);
+            None => (evaluate::outputs(self.model, &data.items, self.tokens, self.stop)?, None),
+            Some(voting) => {
+                let votes = evaluate::votes(self.model, &data.items, self.tokens, voting, self.stop)?;
                 let radii = votes.iter().flatten().map(|vote: &Vote| vote.radius).collect();
                 let shares = |votes: Vec<Vote>| votes.into_iter().map(|vote| vote.shares).collect();
                 (votes.into_iter().map(shares).collect(), Some(radii))

@@ -153,7 +153,7 @@ impl Retriever {
         let mut found = Vec::with_capacity(texts.len());
         for texts in texts.chunks(TEXTS_AT_ONCE) {
             let items = self.items(texts, max_length)?;
-            found.extend(by_batches(&items, self.tokens, stop, |batch, items| {
+            found.extend(by_batches(&items, self.tokens, stop, |_, batch, items| {
                 let which: Vec<u32> = (0..items.len() as u32).collect();
                 vectors(&self.states(batch), &batch.segments, &which)
             })?);

@@ -39,8 +39,8 @@ impl Teacher<'_> {
         if checkpoint::is_complete(self.folder) {
             return Ok(());
         }
-        let parts = self.parts();
-        fs::create_dir_all(&parts).map_err(|error| Error::write(&parts, &error))?;
+        let (parts, ranks) = (self.parts(), stop.ranks());
+        ranks.first(|| fs::create_dir_all(&parts).map_err(|error| Error::write(&parts, &error)))?;
         let mut retriever: Option<Retriever> = None;
         let n = lessons.texts.len();
         for (i, texts) in lessons.texts.chunks(PART).enumerate() {
@@ -54,12 +54,14 @@ impl Teacher<'_> {
             };
             let vectors = retriever.vectors_alone(texts, stop)?;
             let bytes: Vec<u8> = vectors.iter().flatten().flat_map(|x| x.to_le_bytes()).collect();
-            checkpoint::write_file(&path, &bytes)?;
+            ranks.first(|| checkpoint::write_file(&path, &bytes))?;
             note(&format!("teacher: {} of {n} texts read", i * PART + texts.len()));
         }
         drop(retriever);
-        self.reduce(lessons, note)?;
-        checkpoint::remove_folder(&parts)
+        ranks.first(|| {
+            self.reduce(lessons, note)?;
+            checkpoint::remove_folder(&parts)
+        })
     }
 
     /// The student's vectors: principal components, centred and of length 1.

@@ -16,7 +16,10 @@ use crate::{
     gpu,
     hub::{self, What},
     input,
-    learn::optimizer::{Decay, Settings},
+    learn::{
+        optimizer::{Decay, Settings},
+        reduce::Reduce,
+    },
     models::shipped as shipped_model,
     tasks::{self, Definition, Loaded, Split, Task},
 };
@@ -67,6 +70,9 @@ pub struct Recipe {
     /// Whether layers keep only their input for the backward pass and run again in it: much less memory, a quarter to a
     /// third more time, the same bits.
     pub recompute: bool,
+    /// How gradients of several ranks are added up: `ordered`, with the bits of one process, `fast`, or `half`, in bf16 on
+    /// their way, whose last bits depend on the number of ranks.
+    pub reduce: Reduce,
     /// The encoder to start from.
     pub model: Model,
     /// Where the data lie.
@@ -233,6 +239,7 @@ impl Default for Recipe {
             languages: Vec::new(),
             generalized: false,
             recompute: false,
+            reduce: Reduce::Ordered,
             model: Model::default(),
             data: Data::default(),
             tasks: Vec::new(),

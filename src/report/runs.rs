@@ -629,6 +629,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         system: nowhere.clone(),
         cpu: nowhere.clone(),
         threads: 0,
+        ranks: 1,
         device: nowhere.clone(),
         model: None,
         data: None,

@@ -32,6 +32,7 @@ use crate::{
     learn::{
         augment,
         methods::{Rewording, Standard, WordNorms, refuse_without_effect},
+        reduce::Share,
     },
     measure::{
         TOKENS_AT_ONCE, exam::Exam, head_for, held_out::held_out_accuracies, label_map, new_head, record::Record,
@@ -181,7 +182,8 @@ impl<'a> Run<'a> {
         };
         run.inputs = Inputs::of(recipe, &run.loaded(), &data.measured_files()?)?;
         run.stamps = run.inputs.stamps();
-        run.inputs.hold(folder.path())?;
+        stop.ranks().agree("input files, by their hashes", &run.inputs.digest())?;
+        folder.first(|| run.inputs.hold(folder.path()))?;
         run.describe_data()?;
         run.describe_overlaps()?;
         run.check_rewordings()?;
@@ -230,7 +232,7 @@ impl<'a> Run<'a> {
             return Ok(()); // the files are the same, and what was said of them stays as it was said
         }
         let text = serde_json::to_vec_pretty(&lock).expect("a record is plain data");
-        checkpoint::write_file(&path, &text)
+        self.folder.first(|| checkpoint::write_file(&path, &text))
     }
 
     /// Says which items of the dev and test data are trained on, and writes `overlap.json`.
@@ -241,7 +243,7 @@ impl<'a> Run<'a> {
         let found = overlaps(&stages, self.recipe.tests_among(&self.tests));
         overlap::sentences(&found).iter().for_each(|sentence| self.progress.note(sentence));
         let text = serde_json::to_vec_pretty(&found).expect("a record is plain data");
-        checkpoint::write_file(&self.folder.path().join(OVERLAP), &text)
+        self.folder.first(|| checkpoint::write_file(&self.folder.path().join(OVERLAP), &text))
     }
 
     /// Refuses other words that would be plain training, before anything is trained.
@@ -330,7 +332,9 @@ impl<'a> Run<'a> {
             }
         }
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let mut plan = Plan { name: &name, stage, branches: &branches, sampler: &sampler, updates, seed, tokens };
+        let share = Share { ranks: self.stop.ranks(), reduce: self.recipe.reduce };
+        let mut plan =
+            Plan { name: &name, stage, branches: &branches, sampler: &sampler, updates, seed, tokens, share };
         self.note_turns(&plan)?;
         let forecast = self.foresee(&models, &mut plan, &stage_folder, variant)?;
         let on_full = self.conditions.on_full;
@@ -401,11 +405,20 @@ impl<'a> Run<'a> {
         let (recompute, depth) = (model.encoder.recompute, model.encoder.depth);
         let subject = Subject { config: &model.config, heads: &heads, device: self.device, recompute, depth };
         let recorded = folder.choice()?;
+        self.share_out(plan, recorded.is_none());
         let limit = recorded.map_or(self.conditions.memory_limit, |recorded| {
             plan.tokens = recorded.tokens_per_micro_batch;
             None
         });
-        let (choice, forecast) = memory::choose(&subject, plan, limit)?;
+        let (own, forecast) = memory::choose(&subject, plan, limit)?;
+        // What a process takes beside its tensors differs a little from rank to rank.
+        let choice = self.folder.first(|| Ok(own))?;
+        let is_own = choice.tokens_per_micro_batch == own.tokens_per_micro_batch;
+        let forecast = if is_own {
+            forecast
+        } else {
+            memory::forecast(&subject, &Plan { tokens: choice.tokens_per_micro_batch, ..*plan })?
+        };
         self.progress.note(format_args!("{}: memory: {choice}", plan.name));
         if choice.tokens_per_micro_batch < plan.tokens {
             let tokens = choice.tokens_per_micro_batch;
@@ -413,7 +426,8 @@ impl<'a> Run<'a> {
         }
         plan.tokens = choice.tokens_per_micro_batch;
         space::check_memory(plan.name, &choice, self.device)?;
-        match space::check_disk(&self.writing(&choice, plan.stage, variant), folder.path()) {
+        let writing = self.writing(&choice, plan.stage, variant);
+        match self.folder.first(|| space::check_disk(&writing, folder.path())) {
             Err(error) if self.conditions.on_full == OnFull::Wait => self.note_once(plan.name, format!("{error}")),
             checked => checked?,
         }
@@ -421,6 +435,30 @@ impl<'a> Run<'a> {
             folder.set_choice(&choice)?;
         }
         Ok(forecast)
+    }
+
+    /// Makes micro-batches small enough that each rank has its share, where neither the recipe nor an earlier start says
+    /// how large they are; else says how many ranks have nothing to do.
+    fn share_out(&self, plan: &mut Plan, is_new: bool) {
+        let n = plan.share.ranks.count();
+        if n == 1 {
+            return;
+        }
+        let best = plan.tokens_for(n);
+        if is_new && plan.stage.tokens_per_micro_batch.is_none() {
+            plan.tokens = best;
+        }
+        let busy = |tokens| 100.0 * plan.busy(tokens, n);
+        let (name, tokens) = (plan.name, plan.tokens);
+        let better = if busy(best) > busy(tokens) + 10.0 {
+            format!("; with tokens_per_micro_batch = {best} it would be {:.0} %", busy(best))
+        } else {
+            String::new()
+        };
+        self.progress.note(format_args!(
+            "{name}: {n} ranks share micro-batches of up to {tokens} tokens, and are at work {:.0} % of the time{better}",
+            busy(tokens)
+        ));
     }
 
     /// The norms of the words that are trained on, where a method has lengths relative to them: measured on the model that
@@ -646,7 +684,7 @@ impl<'a> Run<'a> {
         };
         let (folder, groups) = self.texts_of(index)?;
         let folder = folder.join(files::CORPUS);
-        Corpus::write(&folder, groups, &self.tokenizer, &layout)?;
+        self.folder.first(|| Corpus::write(&folder, groups, &self.tokenizer, &layout).map(drop))?;
         checkpoint::verify_if_sealed(&folder)?;
         Corpus::open(&folder, self.tokenizer.clone(), layout, masking, seed)
     }
@@ -761,7 +799,7 @@ impl<'a> Run<'a> {
         }
         let model = Model::load(&folder.model(), HeadKind::MaskedLm, 0, self.device)?;
         let tokens = stage.tokens_per_micro_batch.unwrap_or(TOKENS_AT_ONCE);
-        let scores = held_out_accuracies(&model, &items, tokens, &Stop::new())?;
+        let scores = held_out_accuracies(&model, &items, tokens, self.stop)?;
         let scores =
             scores.into_iter().map(|(group, (right, n))| Score::new(group, right, n)).collect::<Result<_>>()?;
         let source = SOURCE_OF_TEXT;
@@ -853,21 +891,28 @@ fn tokenizer(
     if checkpoint::is_complete(&kept) {
         return Tokenizer::load(&kept);
     }
+    folder.first(|| {
+        let tokenizer = trained(recipe, labelled, texts)?;
+        checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))
+    })?;
+    Tokenizer::load(&kept)
+}
+
+/// A tokenizer that is trained on the first stage's text.
+fn trained(recipe: &Recipe, labelled: &Labels, texts: &BTreeMap<usize, Texts>) -> Result<Tokenizer> {
     let fresh = recipe.model.fresh.clone().unwrap_or_default();
     let (vocab_size, do_lower_case) = (fresh.vocab_size, fresh.do_lower_case);
-    let tokenizer = match texts.values().next() {
+    match texts.values().next() {
         Some(texts) => {
             let texts = texts.spread(fresh.tokenizer_characters.unwrap_or(usize::MAX));
-            Tokenizer::train_unigram(texts, vocab_size, do_lower_case)?
+            Tokenizer::train_unigram(texts, vocab_size, do_lower_case)
         }
         None => {
             let examples = labelled.values().flat_map(|(_, train, _)| &train.examples);
             let sentences = examples.flat_map(|example| std::iter::once(example.a.clone()).chain(example.b.clone()));
-            Tokenizer::train_unigram(sentences, vocab_size, do_lower_case)?
+            Tokenizer::train_unigram(sentences, vocab_size, do_lower_case)
         }
-    };
-    checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))?;
-    Ok(tokenizer)
+    }
 }
 
 /// XLM-R's architecture in the sizes of a recipe.

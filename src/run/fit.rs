@@ -19,7 +19,11 @@ use crate::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use std::{path::Path, time::Instant};
+use std::{
+    hash::{DefaultHasher, Hasher},
+    path::Path,
+    time::Instant,
+};
 
 /// Where the stage reports to, and who may stop it.
 pub struct Desk<'a> {
@@ -36,9 +40,9 @@ pub struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Writes what would be lost with the process.
-    pub fn write<T>(&self, write: impl FnMut() -> Result<T>) -> Result<T> {
-        self.on_full.write(self.progress, self.stop, write)
+    /// Writes what would be lost with the process: the first rank does, and the others wait.
+    pub fn write(&self, write: impl FnMut() -> Result<()>) -> Result<()> {
+        self.folder.first(|| self.on_full.write(self.progress, self.stop, write))
     }
 }
 
@@ -82,7 +86,7 @@ pub fn fit(models: &[Model], plan: &Plan, desk: &Desk, forecast: &Forecast) -> R
         training.step()?;
         training.evaluate_if_due()?;
         let (step, last) = (training.state.step, training.state.step == plan.updates);
-        let stopping = desk.stop.is_requested() && !last;
+        let stopping = desk.stop.is_agreed() && !last;
         if last || stopping || is_due(step, plan.stage.checkpoint_every) {
             training.save()?;
         }
@@ -318,8 +322,24 @@ impl<'a> Training<'a> {
     fn save(&mut self) -> Result<()> {
         self.settle()?;
         let desk = self.desk;
-        desk.write(|| desk.stage_folder.save(self.state.step, |folder| self.fill(folder)))?;
+        self.agree_on_weights()?;
+        desk.write(|| desk.stage_folder.save(self.state.step, |folder| self.fill(folder)).map(drop))?;
         desk.stage_folder.prune(self.state.step)
+    }
+
+    /// Ranks take the same steps with the same gradients, so all have the same weights, to the bit; a device that computes
+    /// otherwise than the others is found here.
+    fn agree_on_weights(&self) -> Result<()> {
+        let ranks = self.desk.stop.ranks();
+        if ranks.is_alone() {
+            return Ok(());
+        }
+        let mut hash = DefaultHasher::new();
+        for (_, _, values) in self.tensors() {
+            values.iter().for_each(|x| hash.write_u32(x.to_bits()));
+        }
+        let what = format!("weights after update {} of {}, by their hash", self.state.step, self.plan.name);
+        ranks.agree(&what, &format!("{:016x}", hash.finish()))
     }
 
     /// Writes all that a checkpoint holds.

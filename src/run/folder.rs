@@ -21,11 +21,11 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process,
-    sync::{Mutex, PoisonError},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
 use super::{
@@ -39,16 +39,25 @@ use crate::{
     checkpoint::{self, commit_folder, write_file},
     error::{Error, Result},
     learn::methods::WordNorms,
+    ranks::Ranks,
     recipe::Resolved,
     tasks::sha256,
 };
 
-/// An open run folder, locked for this process until it is dropped.
+/// An open run folder, locked for this process until it is dropped. Of several ranks the first writes, and the others go on
+/// when it has.
 #[derive(Debug)]
 pub struct RunFolder {
     path: PathBuf,
     resumed: bool,
     notes: Vec<String>,
+    ranks: Ranks,
+    /// What the first rank has of it.
+    held: Option<Held>,
+}
+
+#[derive(Debug)]
+struct Held {
     log: Mutex<File>,
     /// Held, not read: the lock goes with it.
     _lock: File,
@@ -77,8 +86,11 @@ pub struct Environment {
     pub system: String,
     /// The processor.
     pub cpu: String,
-    /// How many threads compute.
+    /// How many threads compute, of each rank.
     pub threads: usize,
+    /// How many ranks share the run, where there are several.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub ranks: usize,
     /// The device that computes, with its driver.
     pub device: String,
     /// The model that it starts from, by name and commit, where it was named.
@@ -93,6 +105,14 @@ pub struct Environment {
     pub started: String,
 }
 
+fn one() -> usize {
+    1
+}
+
+fn is_one(n: &usize) -> bool {
+    *n == 1
+}
+
 impl Environment {
     /// This process's, computing on `device`.
     pub fn here(device: &str) -> Environment {
@@ -101,6 +121,7 @@ impl Environment {
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
             cpu: cpu_name().unwrap_or_else(|| "unknown".into()),
             threads: rayon::current_num_threads(),
+            ranks: 1,
             device: device.to_owned(),
             model: None,
             data: None,
@@ -112,7 +133,19 @@ impl Environment {
 
 impl RunFolder {
     /// Opens a folder for this configuration: a new one, an empty one, or one of the same configuration.
-    pub fn open(path: &Path, resolved: &Resolved, environment: &Environment) -> Result<RunFolder> {
+    pub fn open(path: &Path, resolved: &Resolved, environment: &Environment, ranks: &Ranks) -> Result<RunFolder> {
+        let mut held = None;
+        let (resumed, notes) = ranks.first(|| {
+            let (own, resumed, notes) = RunFolder::hold(path, resolved, environment)?;
+            held = Some(own);
+            Ok((resumed, notes))
+        })?;
+        Ok(RunFolder { path: path.to_owned(), resumed, notes, ranks: ranks.clone(), held })
+    }
+
+    /// Locks the folder and writes down what is about to happen in it; whether an earlier process began that, and what was
+    /// found.
+    fn hold(path: &Path, resolved: &Resolved, environment: &Environment) -> Result<(Held, bool, Vec<String>)> {
         create(path)?;
         let mut lock = lock(path)?;
         let config = path.join(CONFIG);
@@ -125,11 +158,10 @@ impl RunFolder {
         notes.extend(moved(path, environment).filter(|_| resumed));
         let open = File::options().create(true).append(true).open(path.join(LOG));
         let log = Mutex::new(open.map_err(|error| Error::write(&path.join(LOG), &error))?);
-        let folder = RunFolder { path: path.to_owned(), resumed, notes, log, _lock: lock };
-        folder.write_json(SOURCES, &json!(resolved.sources))?;
-        if folder.status() != Some(Status::Done) {
+        write_json(&path.join(SOURCES), &json!(resolved.sources))?;
+        if status_of(path) != Some(Status::Done) {
             // A run that is done keeps the record of where it was made.
-            folder.write_json(ENVIRONMENT, &json!(environment))?;
+            write_json(&path.join(ENVIRONMENT), &json!(environment))?;
         }
         if !resumed {
             forget_beginnings(path)?;
@@ -138,7 +170,7 @@ impl RunFolder {
             write_file(&path.join(CONFIG_HASH), format!("{}\n", sha256(text.as_bytes())).as_bytes())?;
             write_file(&config, text.as_bytes())?;
         }
-        Ok(folder)
+        Ok((Held { log, _lock: lock }, resumed, notes))
     }
 
     /// Where it lies.
@@ -158,9 +190,7 @@ impl RunFolder {
 
     /// What the last process said of the run.
     pub fn status(&self) -> Option<Status> {
-        let text = fs::read(self.path.join(STATUS)).ok()?;
-        let value: Value = serde_json::from_slice(&text).ok()?;
-        Status::deserialize(&value["status"]).ok()
+        status_of(&self.path)
     }
 
     /// Records what the run is doing, and why.
@@ -172,8 +202,25 @@ impl RunFolder {
         self.write_json(STATUS, &json!({ "status": status, "reason": reason, "at": now() }))
     }
 
+    /// The same where an error ends the run, perhaps on this rank alone: nobody waits for the others.
+    pub fn end(&self, status: Status, reason: &str) -> Result<()> {
+        match self.held {
+            Some(_) => write_json(&self.path.join(STATUS), &json!({ "status": status, "reason": reason, "at": now() })),
+            None => Ok(()),
+        }
+    }
+
+    /// Lets the first rank write something in here.
+    pub fn first<T: Serialize + DeserializeOwned>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.ranks.first(write)
+    }
+
     /// Removes models and checkpoints of a run that is measured: predictions and results stay, and it is done for good.
     pub fn discard_models(&self) -> Result<()> {
+        self.first(|| self.remove_weights())
+    }
+
+    fn remove_weights(&self) -> Result<()> {
         let path = self.path.join(files::DISCARDED);
         write_file(&path, b"models and checkpoints were removed when all was measured\n")?;
         let entries = fs::read_dir(&self.path).map_err(|error| Error::read(&self.path, &error))?;
@@ -207,15 +254,18 @@ impl RunFolder {
 
     /// The folder of a stage, made if it is not there; half-written things of a killed process are cleared away.
     pub fn stage(&self, name: &str) -> Result<StageFolder> {
-        let stage = StageFolder { path: self.path.join(name) };
+        let stage = StageFolder { path: self.path.join(name), ranks: self.ranks.clone() };
         let checkpoints = stage.checkpoints();
-        fs::create_dir_all(&checkpoints).map_err(|error| cannot_create(&checkpoints, &error))?;
-        checkpoint::clean(&stage.path)?;
-        checkpoint::clean(&checkpoints)?;
-        let predictions = stage.path.join(files::PREDICTIONS);
-        if predictions.is_dir() {
-            checkpoint::clean(&predictions)?;
-        }
+        self.first(|| {
+            fs::create_dir_all(&checkpoints).map_err(|error| cannot_create(&checkpoints, &error))?;
+            checkpoint::clean(&stage.path)?;
+            checkpoint::clean(&checkpoints)?;
+            let predictions = stage.path.join(files::PREDICTIONS);
+            if predictions.is_dir() {
+                checkpoint::clean(&predictions)?;
+            }
+            Ok(())
+        })?;
         Ok(stage)
     }
 
@@ -230,18 +280,30 @@ impl RunFolder {
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0.0, |time| time.as_secs_f64());
         line.insert("time".into(), json!((now * 1e3).round() / 1e3));
         let text = format!("{}\n", Value::Object(line));
-        let mut file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
-        let length = file.metadata().map(|found| found.len());
-        file.write_all(text.as_bytes()).map_err(|error| {
-            // Where there is no room, a part of the line may be there.
-            let _ = length.and_then(|length| file.set_len(length));
-            Error::write(&self.path.join(LOG), &error)
+        self.first(|| {
+            let mut file = self.events();
+            let length = file.metadata().map(|found| found.len());
+            file.write_all(text.as_bytes()).map_err(|error| {
+                // Where there is no room, a part of the line may be there.
+                let _ = length.and_then(|length| file.set_len(length));
+                Error::write(&self.path.join(LOG), &error)
+            })
         })
+    }
+
+    /// The file of the log, which the first rank has.
+    fn events(&self) -> MutexGuard<'_, File> {
+        let held = self.held.as_ref().expect("the first rank has the folder open");
+        held.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Cuts off what `log.jsonl` says of this stage after `step`, and all after that: it will be said again. Lines that
     /// are damaged go; returns how many.
     pub fn rewind_log(&self, stage: &str, step: u64) -> Result<usize> {
+        self.first(|| self.cut_log(stage, step))
+    }
+
+    fn cut_log(&self, stage: &str, step: u64) -> Result<usize> {
         let path = self.path.join(LOG);
         let text = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
         let (mut kept, mut n_damaged) = (Vec::new(), 0);
@@ -257,7 +319,7 @@ impl RunFolder {
             kept.extend_from_slice(line);
         }
         if kept.len() < text.len() {
-            let mut file = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut file = self.events();
             write_file(&path, &kept)?;
             *file = File::options().append(true).open(&path).map_err(|error| Error::write(&path, &error))?;
         }
@@ -273,7 +335,7 @@ impl RunFolder {
             self.rewind_log(stage, 0)?;
             let path = other.join(LOG);
             let events = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
-            let mut log = self.log.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut log = self.events();
             log.write_all(&events).map_err(|error| Error::write(&self.path.join(LOG), &error))?;
             fs::rename(&from, &to).map_err(|error| Error::write(&to, &error))?;
         }
@@ -281,8 +343,15 @@ impl RunFolder {
     }
 
     fn write_json(&self, name: &str, value: &Value) -> Result<()> {
-        write_json(&self.path.join(name), value)
+        self.first(|| write_json(&self.path.join(name), value))
     }
+}
+
+/// What the last process said of a run.
+fn status_of(folder: &Path) -> Option<Status> {
+    let text = fs::read(folder.join(STATUS)).ok()?;
+    let value: Value = serde_json::from_slice(&text).ok()?;
+    Status::deserialize(&value["status"]).ok()
 }
 
 /// A number for JSON, which has none for NaN and infinity: these are written as strings.
@@ -297,9 +366,10 @@ pub fn number(value: f64) -> Value {
 }
 
 /// The folder of a stage, or of a method in the last stage.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct StageFolder {
     path: PathBuf,
+    ranks: Ranks,
 }
 
 /// In a stage's folder, the best model so far.
@@ -372,7 +442,7 @@ impl StageFolder {
 
     /// Writes the stage's results.
     pub fn write_metrics(&self, metrics: &Value) -> Result<()> {
-        write_json(&self.path.join(METRICS), metrics)
+        self.ranks.first(|| write_json(&self.path.join(METRICS), metrics))
     }
 
     /// The stage's results, if they are there.
@@ -394,11 +464,15 @@ impl StageFolder {
 
     /// Records that.
     pub fn set_choice(&self, choice: &Choice) -> Result<()> {
-        write_json(&self.path.join(MEMORY), &json!(choice))
+        self.ranks.first(|| write_json(&self.path.join(MEMORY), &json!(choice)))
     }
 
     /// Records the norms of words that lengths are relative to, or compares them with those of an earlier start.
     pub fn hold_words(&self, words: &WordNorms) -> Result<()> {
+        self.ranks.first(|| self.compare_words(words))
+    }
+
+    fn compare_words(&self, words: &WordNorms) -> Result<()> {
         let path = self.path.join(WORDS);
         let Some(before) = read_json(&path)? else { return write_json(&path, &json!(words)) };
         // Numbers are compared as they are written.
@@ -443,10 +517,11 @@ impl StageFolder {
     /// Removes our checkpoints that are older than this one. Those that seem newer were passed over as damaged, and are
     /// replaced when training comes to them.
     pub fn prune(&self, newest: u64) -> Result<()> {
-        self.saved()?
-            .iter()
-            .filter(|saved| saved.step < newest)
-            .try_for_each(|old| checkpoint::remove_folder(&old.path))
+        self.ranks.first(|| {
+            let saved = self.saved()?;
+            let mut old = saved.iter().filter(|saved| saved.step < newest);
+            old.try_for_each(|old| checkpoint::remove_folder(&old.path))
+        })
     }
 
     /// All checkpoints that have a name of ours, whole or not, the oldest first.
@@ -701,7 +776,8 @@ fn redacted(args: impl Iterator<Item = String>) -> Vec<String> {
     .collect()
 }
 
-fn cpu_name() -> Option<String> {
+/// What the processor is called, where the system tells.
+pub fn cpu_name() -> Option<String> {
     let text = fs::read_to_string("/proc/cpuinfo").ok()?;
     let line = text.lines().find(|line| line.starts_with("model name"))?;
     Some(line.split_once(':')?.1.trim().to_owned())
@@ -743,7 +819,7 @@ mod tests {
     }
 
     fn open(path: &Path, extra: &str) -> Result<RunFolder> {
-        RunFolder::open(path, &resolved(extra), &Environment::here("cpu"))
+        RunFolder::open(path, &resolved(extra), &Environment::here("cpu"), Ranks::alone())
     }
 
     #[test]
@@ -781,7 +857,7 @@ mod tests {
         assert!(error.message().contains("--output"), "{error}");
         let text = fs::read_to_string(path.join(CONFIG)).unwrap();
         assert_eq!(Resolved::parse(&text, "again", &[]).unwrap().recipe, resolved("").recipe);
-        let other = RunFolder::open(&path, &resolved(""), &Environment::here("a card")).unwrap();
+        let other = RunFolder::open(&path, &resolved(""), &Environment::here("a card"), Ranks::alone()).unwrap();
         assert!(other.notes()[0].contains("not bit-exact"), "{:?}", other.notes());
     }
 

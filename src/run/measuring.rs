@@ -86,8 +86,10 @@ impl Measuring<'_> {
         predictions::write(&mut bytes, &predicted)?;
         text["rows"] = json!(predicted.len());
         text["sha256"] = json!(sha256(&bytes));
-        checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
-        checkpoint::write_file(&path, &bytes)?;
+        self.stop.ranks().first(|| {
+            checkpoint::write_file(&text_path, format!("{text:#}\n").as_bytes())?;
+            checkpoint::write_file(&path, &bytes)
+        })?;
         Ok((predicted, text))
     }
 
@@ -108,7 +110,8 @@ impl Measuring<'_> {
             confidence: rs_rp.vote_confidence,
             seed: self.recipe.seed,
         });
-        let measured = Examiner { model, tokenizer, task, max_length, tokens }.predict(test, voting.as_ref())?;
+        let measured =
+            Examiner { model, tokenizer, task, max_length, tokens, stop: self.stop }.predict(test, voting.as_ref())?;
         let what = format!("{split} {}", test.language);
         note_text(self.progress, &what, measured.n_truncated, measured.share_unknown, self.stage);
         let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });

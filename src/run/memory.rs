@@ -4,13 +4,14 @@
 
 use super::{
     budget::{Bytes, Choice, Parts},
-    plan::{Orders, Plan, Turn},
+    plan::{Orders, Plan, SIZES, Turn},
 };
 use crate::{
     cpu::block,
     error::{Error, Result, catch},
     gpu::Entry,
     kinds::item::{Item, cut, runs},
+    learn::reduce::Share,
     models::{Config, HeadKind, Model},
     tensor::Device,
 };
@@ -85,6 +86,7 @@ impl Subject<'_> {
 pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
     let motions = subject.device.planned();
     let device = Device::Planned(motions.clone());
+    let plan = &Plan { share: Share::alone(), ..*plan };
     catch(|| {
         let models = subject.models(&device)?;
         let weights = motions.usage().held;
@@ -157,8 +159,7 @@ pub fn choose(subject: &Subject, plan: &Plan, limit: Option<Bytes>) -> Result<(C
     let Some(limit) = limit else { return try_with(plan.tokens) };
     let sources = plan.branches.iter().map(|branch| &branch.source);
     let longest = sources.flat_map(|source| (0..source.len()).map(|i| source.n_tokens(i))).max().unwrap_or(1);
-    let smaller = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 16];
-    let smaller = smaller.into_iter().chain([longest]).filter(|tokens| *tokens < plan.tokens && *tokens >= longest);
+    let smaller = SIZES.into_iter().chain([longest]).filter(|tokens| *tokens < plan.tokens && *tokens >= longest);
     let mut least = None;
     for tokens in std::iter::once(plan.tokens).chain(smaller) {
         match try_with(tokens) {

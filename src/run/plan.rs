@@ -3,14 +3,23 @@
 use crate::{
     data::source::Source,
     error::Result,
-    kinds::item::{Item, cut, pack},
-    learn::{objective::Objective, optimizer::Optimizer, sampler::TaskSampler, update::Update},
+    kinds::item::{Item, cut, pack, runs},
+    learn::{objective::Objective, optimizer::Optimizer, reduce::Share, sampler::TaskSampler, update::Update},
     measure::exam::Exam,
     models::{Batch, Model},
     recipe::Stage,
     rng::Draw,
 };
 use std::collections::{BTreeMap, BTreeSet};
+
+/// Sizes in tokens that micro-batches may have where they cannot be as large as a stage wants them.
+pub const SIZES: [usize; 16] = [4096, 3072, 2048, 1536, 1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 16];
+
+/// How many updates are looked at to see how ranks share them.
+const UPDATES_SEEN: u64 = 100;
+
+/// By how much of the time that ranks are at work a size may be worse than the best, for larger micro-batches.
+const TOLERANCE: f64 = 0.05;
 
 /// All that a stage trains with.
 #[derive(Clone, Copy)]
@@ -29,6 +38,8 @@ pub struct Plan<'a> {
     pub seed: u64,
     /// The most tokens that are on the device at once.
     pub tokens: usize,
+    /// Who makes its updates.
+    pub share: Share<'a>,
 }
 
 /// One of the tasks that a stage learns: a head on the encoder, which it shares with the others.
@@ -106,6 +117,31 @@ impl Plan<'_> {
         turn.examples.iter().map(|(example, _)| self.branches[turn.branch].source.n_tokens(*example)).collect()
     }
 
+    /// The size of micro-batches in tokens with which so many ranks have least to wait for each other: the largest of
+    /// those that are as good.
+    pub fn tokens_for(&self, ranks: usize) -> usize {
+        let sizes = std::iter::once(self.tokens).chain(SIZES.into_iter().filter(|size| *size < self.tokens));
+        let sizes: Vec<(usize, f64)> = sizes.map(|size| (size, self.busy(size, ranks))).collect();
+        let best = sizes.iter().map(|(_, busy)| *busy).fold(0.0, f64::max);
+        sizes.iter().find(|(_, busy)| *busy >= best - TOLERANCE).map_or(self.tokens, |(size, _)| *size)
+    }
+
+    /// The share of the time that ranks are at work, if each takes as long as it has tokens, and all wait for the last.
+    pub fn busy(&self, tokens: usize, ranks: usize) -> f64 {
+        let (mut work, mut time) = (0, 0);
+        let mut orders = Orders::default();
+        for step in 0..self.updates.min(UPDATES_SEEN) {
+            let lengths = self.lengths(&self.turn(step, &mut orders));
+            let mut of_rank = vec![0; ranks];
+            for (i, part) in runs(lengths.iter().copied(), tokens).into_iter().enumerate() {
+                of_rank[i % ranks] += lengths[part].iter().sum::<usize>();
+            }
+            work += of_rank.iter().sum::<usize>();
+            time += ranks * of_rank.into_iter().max().unwrap_or(0);
+        }
+        work as f64 / time.max(1) as f64
+    }
+
     /// The micro-batches of an update.
     pub fn batches(&self, items: &[Item]) -> Vec<Batch> {
         cut(items, self.tokens).into_iter().map(pack).collect()
@@ -120,6 +156,7 @@ impl Plan<'_> {
             objective: &*self.branches[branch].objective,
             weight: 1.0 / predictions.max(1) as f32,
             draw: Some(Draw { seed: self.seed, step, stream: 0 }),
+            share: self.share,
         }
     }
 }
