@@ -19,9 +19,14 @@ const BUG: u8 = 70;
 
 /// The whole command, as one of these ranks.
 pub fn main(ranks: &Ranks) -> ExitCode {
+    as_rank(ranks, || Cli::parse().run(ranks))
+}
+
+/// Does something as one of these ranks, in a process that is this one's alone.
+pub fn as_rank(ranks: &Ranks, work: impl FnOnce() -> Result<()>) -> ExitCode {
     let own = ranks.clone();
     panic::set_hook(Box::new(move |panic| report(panic, &own)));
-    ExitCode::from(guarded(ranks, || Cli::parse().run(ranks)))
+    ExitCode::from(guarded(ranks, work))
 }
 
 /// Does it as one of these ranks, says what went wrong, and gives the exit code. What went wrong with all of them the first

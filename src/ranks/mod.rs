@@ -1,14 +1,18 @@
 //! One run on many devices: every rank, a process or a thread, goes through the same run, takes its share of each update
 //! and each evaluation, and hears of what the others found.
 //!
-//! All ranks do the same in the same order; whatever one alone may do (writing, and deciding by what lies on the disk) the
-//! first does, and tells the others ([`Ranks::first`]). What carries the bytes is a [`Link`], given from outside: MPI, or
+//! All ranks do the same in the same order; whatever one alone may do (writing, and deciding by what lies on the disk, which
+//! another may just have written) the first does, and tells the others ([`Ranks::first`]). Each message says from which line
+//! of the program it comes, so that ranks that are not at the same one are found out. What carries the bytes is a [`Link`], given from outside: MPI, or
 //! the threads of this process.
 
 mod threads;
 
 use std::{
-    fmt, process,
+    fmt,
+    hash::{DefaultHasher, Hash, Hasher},
+    panic::Location,
+    process,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -115,34 +119,40 @@ impl Ranks {
 
     /// Lets the first rank do something, and tells its result, an error too, to all. Nobody goes on before it is done. What
     /// it does may ask for the same again, for a part of it.
+    #[track_caller]
     pub fn first<T: Serialize + DeserializeOwned>(&self, work: impl FnOnce() -> Result<T>) -> Result<T> {
+        let here = place(Location::caller());
         let Some(Joined { link, is_deciding }) = self.0.as_deref() else { return work() };
         if !self.is_first() {
-            return decoded(&link.gather(&[])[0]);
+            return decoded(&link.gather(&here), here).swap_remove(0).expect("the first has said it");
         }
         if is_deciding.swap(true, Ordering::Relaxed) {
             return work();
         }
         let result = work();
         is_deciding.store(false, Ordering::Relaxed);
-        link.gather(&encoded(&result));
+        decoded::<Result<T>>(&link.gather(&encoded(&result, here)), here);
         result
     }
 
     /// What every rank has, by rank.
+    #[track_caller]
     pub fn shared<T: Serialize + DeserializeOwned>(&self, mine: T) -> Vec<T> {
+        let here = place(Location::caller());
         match self.link() {
             None => vec![mine],
-            Some(link) => link.gather(&encoded(&mine)).iter().map(|bytes| decoded(bytes)).collect(),
+            Some(link) => decoded(&link.gather(&encoded(&mine, here)), here).into_iter().flatten().collect(),
         }
     }
 
     /// Whether it holds for any rank.
+    #[track_caller]
     pub fn any(&self, mine: bool) -> bool {
         if self.is_alone() { mine } else { self.shared(mine).contains(&true) }
     }
 
     /// [`Error::Config`] for all, where ranks have not all the same of something.
+    #[track_caller]
     pub fn agree(&self, what: &str, mine: &str) -> Result<()> {
         if self.is_alone() {
             return Ok(());
@@ -199,12 +209,30 @@ impl fmt::Debug for Ranks {
     }
 }
 
-fn encoded<T: Serialize>(value: &T) -> Vec<u8> {
-    rmp_serde::to_vec(value).expect("what ranks tell each other is plain data")
+/// A line of the program, as a message begins with it.
+type Place = [u8; 8];
+
+fn place(at: &Location) -> Place {
+    let mut hash = DefaultHasher::new();
+    (at.file(), at.line()).hash(&mut hash);
+    hash.finish().to_le_bytes()
 }
 
-fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> T {
-    rmp_serde::from_slice(bytes).expect("ranks of one version tell each other what they expect")
+fn encoded<T: Serialize>(value: &T, here: Place) -> Vec<u8> {
+    let mut bytes = here.to_vec();
+    rmp_serde::encode::write(&mut bytes, value).expect("what ranks tell each other is plain data");
+    bytes
+}
+
+/// What all ranks have said, by rank; none where one had nothing to say.
+fn decoded<T: DeserializeOwned>(messages: &[Vec<u8>], here: Place) -> Vec<Option<T>> {
+    let read = |bytes: &Vec<u8>| {
+        let (place, bytes) = bytes.split_at(here.len());
+        assert!(place == here, "the ranks of a run are not all at the same place of the program");
+        let value = || rmp_serde::from_slice(bytes).expect("ranks of one version tell each other what they expect");
+        (!bytes.is_empty()).then(value)
+    };
+    messages.iter().map(read).collect()
 }
 
 #[cfg(test)]

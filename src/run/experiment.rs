@@ -228,11 +228,11 @@ impl<'a> Run<'a> {
             }));
         }
         let path = self.folder.path().join(files::DATA);
-        if path.exists() {
-            return Ok(()); // the files are the same, and what was said of them stays as it was said
-        }
         let text = serde_json::to_vec_pretty(&lock).expect("a record is plain data");
-        self.folder.first(|| checkpoint::write_file(&path, &text))
+        self.folder.first(|| match path.exists() {
+            true => Ok(()), // the files are the same, and what was said of them stays as it was said
+            false => checkpoint::write_file(&path, &text),
+        })
     }
 
     /// Says which items of the dev and test data are trained on, and writes `overlap.json`.
@@ -888,12 +888,12 @@ fn tokenizer(
         return Tokenizer::load(&path);
     }
     let kept = folder.path().join("tokenizer");
-    if checkpoint::is_complete(&kept) {
-        return Tokenizer::load(&kept);
-    }
-    folder.first(|| {
-        let tokenizer = trained(recipe, labelled, texts)?;
-        checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))
+    folder.first(|| match checkpoint::is_complete(&kept) {
+        true => Ok(()),
+        false => {
+            let tokenizer = trained(recipe, labelled, texts)?;
+            checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))
+        }
     })?;
     Tokenizer::load(&kept)
 }

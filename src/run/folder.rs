@@ -195,11 +195,11 @@ impl RunFolder {
 
     /// Records what the run is doing, and why.
     pub fn set_status(&self, status: Status, reason: &str) -> Result<()> {
-        // A run that is done and started again finds nothing to do, and keeps the record of when it ended.
-        if self.status() == Some(Status::Done) && matches!(status, Status::Running | Status::Done) {
-            return Ok(());
-        }
-        self.write_json(STATUS, &json!({ "status": status, "reason": reason, "at": now() }))
+        self.first(|| match self.status() {
+            // A run that is done and started again finds nothing to do, and keeps the record of when it ended.
+            Some(Status::Done) if matches!(status, Status::Running | Status::Done) => Ok(()),
+            _ => self.end(status, reason),
+        })
     }
 
     /// The same where an error ends the run, perhaps on this rank alone: nobody waits for the others.
@@ -211,6 +211,7 @@ impl RunFolder {
     }
 
     /// Lets the first rank write something in here.
+    #[track_caller]
     pub fn first<T: Serialize + DeserializeOwned>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
         self.ranks.first(write)
     }
