@@ -39,6 +39,11 @@ pub fn supports(precision: Precision) -> bool {
     }
 }
 
+/// Whether products in bf16 go by the tiles of Intel AMX here, which sum in another order: the last bits are others.
+pub fn has_amx() -> bool {
+    bf16::has_amx()
+}
+
 /// What happens to the numbers that the output holds already.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Output {
@@ -115,10 +120,15 @@ impl<'a> Tile<'a> {
     /// Every number becomes `value`.
     pub fn fill(&mut self, value: f32) {
         for row in 0..self.rows {
-            // SAFETY: the row lies inside of the tile, which nobody else can touch.
-            let row = unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) };
-            row.fill(value);
+            self.row(row).fill(value);
         }
+    }
+
+    /// One of its rows.
+    pub(super) fn row(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows, "row {row} lies outside of the tile");
+        // SAFETY: the row lies inside of the tile, which nobody else can touch.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
     }
 
     /// The part of at most `height` rows and `width` columns that begins at a row and column of this tile.
