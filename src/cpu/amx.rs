@@ -4,15 +4,20 @@
 //! tiles, `bf16` goes on with vectors. Sums run over k in an order that depends on k alone, as there, but in another
 //! one: the last bits are not those of `vdpbf16ps`.
 
-#![expect(unsafe_code, reason = "tiles are loaded from pointers and stored to them; each is of a panel or tile of that extent")]
+#![expect(
+    unsafe_code,
+    reason = "tiles are loaded from pointers and stored to them; each is of a panel or tile of that extent"
+)]
 
 use super::{
     bf16::{LANES, Panels, interleaved, neighbours, part, store, transpose},
+    block::Block,
     matmul::{Matrix, Output, Tile},
 };
 use rayon::prelude::*;
 use std::{
     arch::{asm, x86_64::*},
+    ops::Range,
     sync::LazyLock,
 };
 
@@ -20,12 +25,12 @@ use std::{
 pub(super) const SIDE: usize = 2 * LANES;
 /// Words along k in a tile.
 pub(super) const STEP: usize = LANES;
-/// Steps along k that are worked on at once: a right panel's 24 KiB stay in the first cache, left ones come by.
-const DEPTH: usize = 12;
-/// Columns that one task works on: with [`DEPTH`], its panels stay in the second cache.
-const BLOCK_COLUMNS: usize = 8 * SIDE;
-/// Rows that one task works on: few enough that there are tasks for many threads.
-const BLOCK_ROWS: usize = 4 * SIDE;
+/// Steps along k that are worked on at once.
+const DEPTH: usize = 48;
+/// Panels of a task's left rows times steps: these 768 KiB leave room for others in the second cache.
+const LEFT: usize = 384;
+/// Tasks for each thread: few, since each reads its part of both matrices, more than one, since threads may be late.
+const TASKS: usize = 2;
 
 /// Whether processor and system have tiles, and the system lets this process use them: it is asked once.
 pub fn is_available() -> bool {
@@ -62,26 +67,50 @@ fn is_permitted() -> bool {
 }
 
 /// `output (m, n) = a (m, k) · b (k, n)` with both rounded to bf16, on all cores if `parallel`.
+///
+/// Tiles take 2 KiB in 10 ns, a tenth of which the third cache gives: what counts is how often something is read.
+/// The right matrix is packed for all tasks; a task packs its rows of the left one into its second cache, and writes
+/// each number once if k is short.
 pub(super) fn product(mut output: Tile, mode: Output, k: usize, a: Matrix, b: Matrix, parallel: bool) {
     assert!(is_available(), "this processor has no AMX");
     let steps = k.div_ceil(2 * STEP);
-    let left = pack_left(a, output.rows, k, parallel);
     let right = Panels::<SIDE>::pack(b.t(), output.columns, k, steps * STEP, parallel);
-    let tasks = output.blocks(BLOCK_ROWS, BLOCK_COLUMNS);
-    let tasks = tasks.into_par_iter().with_min_len(if parallel { 1 } else { usize::MAX });
-    tasks.for_each(|(top, column, tile)| block(tile, mode, left.at(top), right.at(column), steps));
+    let tasks = if parallel { TASKS * rayon::current_num_threads() } else { 1 };
+    let [height, width] = extents([output.rows, output.columns], depth(steps), tasks);
+    let tasks = output.blocks(height, width).into_par_iter().with_min_len(if parallel { 1 } else { usize::MAX });
+    tasks.for_each(|(top, column, tile)| block(tile, mode, a.rows_from(top), k, right.at(column)));
 }
 
-/// Packs x (rows, k) in panels of [`SIDE`] rows: those of one step side by side, each with its words.
-fn pack_left(x: Matrix, rows: usize, k: usize, parallel: bool) -> Panels<SIDE> {
-    Panels::filled(rows, k.div_ceil(2 * STEP) * STEP, parallel, |first, panel| {
+/// Steps in a part of k: as many in each, of k alone, so that sums are the same whatever the tasks.
+fn depth(steps: usize) -> usize {
+    steps.div_ceil(steps.div_ceil(DEPTH).max(1))
+}
+
+/// Rows and columns of about so many tasks. One reads its rows in f32 and its columns in bf16, half as many bytes, so
+/// it reads least where it is twice as wide as high.
+fn extents([m, n]: [usize; 2], depth: usize, tasks: usize) -> [usize; 2] {
+    let area = m * n / tasks;
+    let highest = (LEFT / depth.max(1)).max(1) * SIDE;
+    let height = (area / 2).isqrt().max(area / n.max(1)).next_multiple_of(SIDE).clamp(SIDE, highest);
+    let width = (area / height.min(m.max(1))).next_multiple_of(SIDE).max(SIDE);
+    // The last one is as large as the others.
+    let even = |extent: usize, each| extent.div_ceil(extent.div_ceil(each).max(1)).next_multiple_of(SIDE).max(SIDE);
+    [even(m, height), even(n, width)]
+}
+
+/// Packs numbers `range` of rows of x in panels of [`SIDE`] rows: those of one step side by side, each with its words.
+fn pack_left(panels: &mut [u32], each: usize, x: Matrix, rows: usize, range: Range<usize>) {
+    for (i, panel) in panels.chunks_exact_mut(each.max(1)).enumerate() {
+        let first = i * SIDE;
         let count = SIDE.min(rows - first);
         // SAFETY: only `product` packs, which was called where `bf16` is available.
         match x.column_stride {
-            1 => unsafe { pack_along(panel, |row| &x.data[(first + row) * x.row_stride..][..k], count) },
-            stride => unsafe { pack_across(panel, |p| &x.data[first + p * stride..][..count], k) },
+            1 => unsafe { pack_along(panel, |row| &x.data[(first + row) * x.row_stride..][range.clone()], count) },
+            stride => unsafe {
+                pack_across(panel, |p| &x.data[first + (range.start + p) * stride..][..count], range.len());
+            },
         }
-    })
+    }
 }
 
 /// Packs `count` rows, each contiguous.
@@ -114,20 +143,25 @@ fn pack_across<'a>(panel: &mut [u32], line: impl Fn(usize) -> &'a [f32], k: usiz
     }
 }
 
-/// One task: a block of the output from its panels of so many steps along k.
-fn block(mut output: Tile, mode: Output, left: &[u32], right: &[u32], steps: usize) {
-    let (m, n) = (output.rows, output.columns);
-    let parts = steps.div_ceil(DEPTH).max(1);
-    let depth = steps.div_ceil(parts);
+/// One task: a block of the output from its rows of the left matrix and its panels of the right one.
+fn block(mut output: Tile, mode: Output, left: Matrix, k: usize, right: &[u32]) {
+    const WORDS: usize = STEP * SIDE; // of a panel in a step
+    let (m, n, steps) = (output.rows, output.columns, k.div_ceil(2 * STEP));
+    let depth = depth(steps);
+    let mut room = Block::uninitialized(m.div_ceil(SIDE) * depth * WORDS);
     configure();
-    for part in 0..parts {
-        let mode = if part == 0 { mode } else { Output::Add };
-        let range = (part * depth).min(steps) * STEP * SIDE..((part + 1) * depth).min(steps) * STEP * SIDE;
+    for first in (0..steps.max(1)).step_by(depth.max(1)) {
+        let mode = if first == 0 { mode } else { Output::Add };
+        let each = depth.min(steps - first) * WORDS;
+        let panels = &mut bytemuck::cast_slice_mut::<f32, u32>(&mut room)[..m.div_ceil(SIDE) * each];
+        pack_left(panels, each, left, m, first * 2 * STEP..((first + depth) * 2 * STEP).min(k));
         for (j, column) in (0..n).step_by(SIDE).enumerate() {
-            let b = &right[j * steps * STEP * SIDE..][range.clone()];
+            let start = (j * steps + first) * WORDS;
             for (i, top) in (0..m).step_by(SIDE).enumerate() {
-                let a = &left[i * steps * STEP * SIDE..][range.clone()];
-                write(&mut output.part(top, column, SIDE, SIDE), mode, a, b);
+                // Each row of tiles fetches its part of the next column's panel.
+                let next = right.as_ptr().wrapping_add(start + steps * WORDS + i * each / WORDS * FETCHED);
+                let operands = [&panels[i * each..][..each], &right[start..][..each]];
+                write(&mut output.part(top, column, SIDE, SIDE), mode, operands, next);
             }
         }
     }
@@ -135,10 +169,10 @@ fn block(mut output: Tile, mode: Output, left: &[u32], right: &[u32], steps: usi
 }
 
 /// Writes the sums of a tile: by way of a whole one where it is none.
-fn write(tile: &mut Tile, mode: Output, a: &[u32], b: &[u32]) {
+fn write(tile: &mut Tile, mode: Output, operands: [&[u32]; 2], next: *const u32) {
     if tile.rows == SIDE && tile.columns == SIDE {
         // SAFETY: the tile has all the numbers that are written.
-        return unsafe { sums(tile.start, tile.stride, mode, a, b) };
+        return unsafe { sums(tile.start, tile.stride, mode, operands, next) };
     }
     let (rows, columns) = (tile.rows, tile.columns);
     let mut whole = [0.0; SIDE * SIDE];
@@ -146,7 +180,7 @@ fn write(tile: &mut Tile, mode: Output, a: &[u32], b: &[u32]) {
         row[..columns].copy_from_slice(tile.row(i));
     }
     // SAFETY: as above.
-    unsafe { sums(whole.as_mut_ptr(), SIDE, mode, a, b) };
+    unsafe { sums(whole.as_mut_ptr(), SIDE, mode, operands, next) };
     for (i, row) in whole.chunks_exact(SIDE).enumerate().take(rows) {
         tile.row(i).copy_from_slice(&row[..columns]);
     }
@@ -182,13 +216,17 @@ fn release() {
     unsafe { asm!("tilerelease", options(nomem, nostack, preserves_flags)) };
 }
 
-/// The sums of [`SIDE`] × [`SIDE`] numbers, rows `stride` apart, from two panels of as many steps.
+/// Words that are fetched from memory in a step of [`sums`].
+const FETCHED: usize = 64;
+
+/// The sums of [`SIDE`] × [`SIDE`] numbers, rows `stride` apart, from two panels of as many steps. The places of the
+/// sums come into the first cache meanwhile, and what `next` points to, wherever that is, into the second.
 ///
 /// # Safety
 ///
 /// All these numbers must be there to be written, and tiles be configured.
 #[inline]
-unsafe fn sums(output: *mut f32, stride: usize, mode: Output, a: &[u32], b: &[u32]) {
+unsafe fn sums(output: *mut f32, stride: usize, mode: Output, [a, b]: [&[u32]; 2], next: *const u32) {
     assert!(a.len() == b.len() && a.len().is_multiple_of(STEP * SIDE));
     // SAFETY: panels have 2 KiB for each step, and the caller vouches for the output.
     unsafe {
@@ -209,6 +247,14 @@ unsafe fn sums(output: *mut f32, stride: usize, mode: Output, a: &[u32], b: &[u3
             "test {steps}, {steps}",
             "jz 5f",
             "4:",
+            "prefetchw [{place}]",
+            "prefetchw [{place} + 64]",
+            "prefetcht1 [{next}]",
+            "prefetcht1 [{next} + 64]",
+            "prefetcht1 [{next} + 128]",
+            "prefetcht1 [{next} + 192]",
+            "add {place}, {stride}",
+            "add {next}, 256",
             "tileloadd tmm6, [{b} + {columns}]",
             "tileloadd tmm4, [{a} + {row}]",
             "tdpbf16ps tmm0, tmm4, tmm6",
@@ -233,6 +279,8 @@ unsafe fn sums(output: *mut f32, stride: usize, mode: Output, a: &[u32], b: &[u3
             steps = inout(reg) a.len() / (STEP * SIDE) => _,
             a = inout(reg) a.as_ptr() => _,
             b = inout(reg) b.as_ptr() => _,
+            place = inout(reg) output => _,
+            next = inout(reg) next => _,
             row = in(reg) 64_usize,
             columns = in(reg) 128_usize,
             out("tmm0") _, out("tmm1") _, out("tmm2") _, out("tmm3") _,

@@ -74,8 +74,6 @@ fn by_vectors(mut output: Tile, mode: Output, k: usize, a: Matrix, b: Matrix, pa
 /// A packed operand in panels of `WIDTH` rows; the last one is filled up with zeros.
 pub(super) struct Panels<const WIDTH: usize> {
     words: Block,
-    /// Where the first cache line begins.
-    start: usize,
     /// Words in a panel.
     each: usize,
 }
@@ -83,37 +81,24 @@ pub(super) struct Panels<const WIDTH: usize> {
 impl<const WIDTH: usize> Panels<WIDTH> {
     /// Packs x (rows, k), with zeros up to so many `words` along k.
     pub(super) fn pack(x: Matrix, rows: usize, k: usize, words: usize, parallel: bool) -> Panels<WIDTH> {
-        Panels::filled(rows, words, parallel, |first, panel| {
+        let each = words * WIDTH;
+        let mut words = Block::uninitialized(rows.div_ceil(WIDTH) * each);
+        let panels = bytemuck::cast_slice_mut::<f32, u32>(&mut words).par_chunks_exact_mut(each.max(1)).enumerate();
+        panels.with_min_len(if parallel { 1 } else { usize::MAX }).for_each(|(i, panel)| {
+            let first = i * WIDTH;
             let count = WIDTH.min(rows - first);
             // SAFETY: only products pack, which `product` begins, and it has asserted the features.
             match x.column_stride {
                 1 => unsafe { pack_along::<WIDTH>(panel, |row| &x.data[(first + row) * x.row_stride..][..k], count) },
                 stride => unsafe { pack_across::<WIDTH>(panel, |p| &x.data[first + p * stride..][..count], k) },
             }
-        })
-    }
-
-    /// Panels of so many `words` for each row, written by `fill(first row, panel)`.
-    pub(super) fn filled(
-        rows: usize,
-        words: usize,
-        parallel: bool,
-        fill: impl Fn(usize, &mut [u32]) + Sync,
-    ) -> Panels<WIDTH> {
-        let each = words * WIDTH;
-        let len = rows.div_ceil(WIDTH) * each;
-        let mut words = Block::uninitialized(len + LANES);
-        let start = words.as_ptr().align_offset(64).min(LANES);
-        let panels = bytemuck::cast_slice_mut::<f32, u32>(&mut words[start..start + len]);
-        let panels = panels.par_chunks_exact_mut(each.max(1)).enumerate();
-        let panels = panels.with_min_len(if parallel { 1 } else { usize::MAX });
-        panels.for_each(|(i, panel)| fill(i * WIDTH, panel));
-        Panels { words, start, each }
+        });
+        Panels { words, each }
     }
 
     /// The panels from a row on, which is the first of a panel.
     pub(super) fn at(&self, row: usize) -> &[u32] {
-        &bytemuck::cast_slice(&self.words[self.start..])[row / WIDTH * self.each..]
+        &bytemuck::cast_slice(&self.words)[row / WIDTH * self.each..]
     }
 }
 

@@ -25,6 +25,11 @@ impl<'a> Matrix<'a> {
         Matrix { data: self.data, row_stride: self.column_stride, column_stride: self.row_stride }
     }
 
+    /// The rows from one on.
+    pub(super) fn rows_from(self, row: usize) -> Matrix<'a> {
+        Matrix { data: &self.data[(row * self.row_stride).min(self.data.len())..], ..self }
+    }
+
     pub(super) fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0 || columns == 0 || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.data.len()
     }
