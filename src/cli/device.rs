@@ -29,7 +29,7 @@ pub struct DeviceArgs {
     #[command(flatten)]
     which: Which,
     /// What the operands of matrix products are rounded to, and in f16 activations, too; sums and weights are f32. bf16
-    /// needs a processor with AVX512-BF16, f16 a GPU that computes in it.
+    /// needs a processor with AVX512-BF16, and takes AMX where there is some; f16 a GPU that computes in it.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
     /// Time the kernels of matrix products on a GPU when shapes are first met, and take the fastest of those that are
