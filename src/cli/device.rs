@@ -32,7 +32,7 @@ pub struct DeviceArgs {
     #[command(flatten)]
     which: Which,
     /// What the operands of matrix products are rounded to, and in f16 activations, too; sums and weights are f32. bf16
-    /// needs a processor with AVX512-BF16, f16 a GPU that computes in it.
+    /// needs a processor with AVX512-BF16, and takes AMX where there is some; f16 a GPU that computes in it.
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     precision: Precision,
     /// Time the kernels of matrix products on a GPU when shapes are first met, and take the fastest of those that are
@@ -197,7 +197,9 @@ fn processor(precision: Precision, why: String) -> Result<Chosen> {
             return Err(Error::Device(format!("{message} for f32, or take a processor that has {other}")));
         }
     }
-    let name = format!("cpu ({} threads, {precision})", rayon::current_num_threads());
+    // AMX has last bits of its own, so records and runs that go on tell it apart.
+    let how = if precision == Precision::Bf16 && cpu::has_amx() { " by AMX" } else { "" };
+    let name = format!("cpu ({} threads, {precision}{how})", rayon::current_num_threads());
     Ok(Chosen { device: Device::Cpu(precision), name, why })
 }
 
@@ -250,12 +252,16 @@ pub fn list(args: &ListArgs) -> Result<()> {
     let adapters = Gpu::adapters();
     if args.json {
         let adapters: Vec<_> = adapters.iter().enumerate().map(|(i, adapter)| as_json(i, adapter)).collect();
-        let cpu = json!({ "name": "cpu", "backend": "cpu", "threads": rayon::current_num_threads(), "bf16": cpu::supports(Precision::Bf16) });
+        let cpu = json!({ "name": "cpu", "backend": "cpu", "threads": rayon::current_num_threads(), "bf16": cpu::supports(Precision::Bf16), "amx": cpu::has_amx() });
         return print(&format!("{:#}\n", json!({ "adapters": adapters, "cpu": cpu })));
     }
     let threads = rayon::current_num_threads();
     let mut text: String = adapters.iter().enumerate().map(|(i, adapter)| described(i, adapter)).collect();
-    let precisions = if cpu::supports(Precision::Bf16) { "f32, bf16" } else { "f32, no bf16" };
+    let precisions = match cpu::supports(Precision::Bf16) {
+        true if cpu::has_amx() => "f32, bf16 by AMX",
+        true => "f32, bf16",
+        false => "f32, no bf16",
+    };
     text += &format!("cpu  the processor\n     cpu, {precisions}, {threads} threads\n");
     let chosen = automatic(Precision::F32)?;
     print(&format!("{text}\nauto takes {}: {}\n", chosen.name, chosen.why))

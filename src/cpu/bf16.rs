@@ -1,4 +1,5 @@
-//! Matrix products with operands rounded to bf16 and sums in f32, by the `vdpbf16ps` of AVX512-BF16.
+//! Matrix products with operands rounded to bf16 and sums in f32: by the tiles of `amx` where there are some, else by
+//! the `vdpbf16ps` of AVX512-BF16.
 //!
 //! Both operands are packed first. A word holds two bf16 that are neighbours along k; a panel holds the words of a few
 //! rows of the left matrix, or columns of the right one, those of one depth side by side. The inner loop walks down a
@@ -13,6 +14,7 @@
 )]
 
 use super::{
+    amx,
     block::Block,
     matmul::{Matrix, Output, Tile},
 };
@@ -24,7 +26,7 @@ const ROWS: usize = 12;
 /// Columns of the inner tile: two registers. 24 of 32 registers hold sums; one row more would leave too few.
 const COLUMNS: usize = 2 * LANES;
 /// Words in a register.
-const LANES: usize = 16;
+pub(super) const LANES: usize = 16;
 /// Words along k that are worked on at once: the left panel's 18 KiB stay in the first cache.
 const DEPTH: usize = 384;
 /// Columns that one task works on: with [`DEPTH`], the 384 KiB of right panels stay in the second cache.
@@ -34,17 +36,33 @@ const BLOCK_ROWS: usize = 8 * ROWS;
 
 /// Whether this processor has the instructions.
 pub fn is_available() -> bool {
-    is_x86_feature_detected!("avx512f") && is_x86_feature_detected!("avx512bf16")
+    is_x86_feature_detected!("avx512f")
+        && is_x86_feature_detected!("avx512bw")
+        && is_x86_feature_detected!("avx512bf16")
+}
+
+/// Whether products go by AMX.
+pub fn has_amx() -> bool {
+    is_available() && amx::is_available()
 }
 
 /// `output (m, n) = a (m, k) · b (k, n)` with both rounded to bf16, on all cores if `parallel`.
-pub fn product(mut output: Tile, mode: Output, k: usize, a: Matrix, b: Matrix, parallel: bool) {
+pub fn product(output: Tile, mode: Output, k: usize, a: Matrix, b: Matrix, parallel: bool) {
     assert!(is_available(), "this processor has no AVX512-BF16");
     let (m, n) = (output.rows, output.columns);
     assert!(a.holds(m, k), "the left matrix is smaller than ({m}, {k})");
     assert!(b.holds(k, n), "the right matrix is smaller than ({k}, {n})");
-    let left = Panels::<ROWS>::pack(a, m, k, parallel);
-    let right = Panels::<COLUMNS>::pack(b.t(), n, k, parallel);
+    match amx::is_available() {
+        true => amx::product(output, mode, k, a, b, parallel),
+        false => by_vectors(output, mode, k, a, b, parallel),
+    }
+}
+
+/// The same by `vdpbf16ps`.
+fn by_vectors(mut output: Tile, mode: Output, k: usize, a: Matrix, b: Matrix, parallel: bool) {
+    let (m, n) = (output.rows, output.columns);
+    let left = Panels::<ROWS>::pack(a, m, k, k.div_ceil(2), parallel);
+    let right = Panels::<COLUMNS>::pack(b.t(), n, k, k.div_ceil(2), parallel);
     let tasks = output.blocks(BLOCK_ROWS, BLOCK_COLUMNS);
     let tasks = tasks.into_par_iter().with_min_len(if parallel { 1 } else { usize::MAX });
     tasks.for_each(|(top, column, tile)| {
@@ -54,55 +72,47 @@ pub fn product(mut output: Tile, mode: Output, k: usize, a: Matrix, b: Matrix, p
 }
 
 /// A packed operand in panels of `WIDTH` rows; the last one is filled up with zeros.
-struct Panels<const WIDTH: usize> {
+pub(super) struct Panels<const WIDTH: usize> {
     words: Block,
-    /// Where the first cache line begins.
-    start: usize,
     /// Words in a panel.
     each: usize,
 }
 
 impl<const WIDTH: usize> Panels<WIDTH> {
-    /// Packs x (rows, k).
-    fn pack(x: Matrix, rows: usize, k: usize, parallel: bool) -> Panels<WIDTH> {
-        let each = k.div_ceil(2) * WIDTH;
-        let len = rows.div_ceil(WIDTH) * each;
-        let mut words = Block::uninitialized(len + LANES);
-        let start = words.as_ptr().align_offset(64).min(LANES);
-        let panels = bytemuck::cast_slice_mut::<f32, u32>(&mut words[start..start + len]);
-        let panels = panels.par_chunks_exact_mut(each.max(1)).enumerate();
+    /// Packs x (rows, k), with zeros up to so many `words` along k.
+    pub(super) fn pack(x: Matrix, rows: usize, k: usize, words: usize, parallel: bool) -> Panels<WIDTH> {
+        let each = words * WIDTH;
+        let mut words = Block::uninitialized(rows.div_ceil(WIDTH) * each);
+        let panels = bytemuck::cast_slice_mut::<f32, u32>(&mut words).par_chunks_exact_mut(each.max(1)).enumerate();
         panels.with_min_len(if parallel { 1 } else { usize::MAX }).for_each(|(i, panel)| {
             let first = i * WIDTH;
             let count = WIDTH.min(rows - first);
-            // SAFETY: only `product` packs, and it has asserted the features.
+            // SAFETY: only products pack, which `product` begins, and it has asserted the features.
             match x.column_stride {
-                1 => unsafe {
-                    pack_along::<WIDTH>(panel, |row| &x.data[(first + row) * x.row_stride..][..k], count, k)
-                },
+                1 => unsafe { pack_along::<WIDTH>(panel, |row| &x.data[(first + row) * x.row_stride..][..k], count) },
                 stride => unsafe { pack_across::<WIDTH>(panel, |p| &x.data[first + p * stride..][..count], k) },
             }
         });
-        Panels { words, start, each }
+        Panels { words, each }
     }
 
     /// The panels from a row on, which is the first of a panel.
-    fn at(&self, row: usize) -> &[u32] {
-        &bytemuck::cast_slice(&self.words[self.start..])[row / WIDTH * self.each..]
+    pub(super) fn at(&self, row: usize) -> &[u32] {
+        &bytemuck::cast_slice(&self.words)[row / WIDTH * self.each..]
     }
 }
 
-/// Packs `count` rows of k numbers, each contiguous: 16 words of 16 rows at a time, transposed.
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn pack_along<'a, const WIDTH: usize>(panel: &mut [u32], row: impl Fn(usize) -> &'a [f32], count: usize, k: usize) {
+/// Packs `count` rows, each contiguous: 16 words of 16 rows at a time, transposed.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+fn pack_along<'a, const WIDTH: usize>(panel: &mut [u32], row: impl Fn(usize) -> &'a [f32], count: usize) {
     for group in (0..WIDTH).step_by(LANES) {
         let width = (WIDTH - group).min(LANES);
-        for word in (0..k.div_ceil(2)).step_by(LANES) {
+        for (i, depths) in panel.chunks_mut(LANES * WIDTH).enumerate() {
             let mut words = [_mm512_setzero_si512(); LANES];
-            for (i, words) in words.iter_mut().enumerate().take(width.min(count.saturating_sub(group))) {
-                *words = neighbours(part(row(group + i), 2 * word..2 * (word + LANES)));
+            for (j, words) in words.iter_mut().enumerate().take(width.min(count.saturating_sub(group))) {
+                *words = neighbours(part(row(group + j), 2 * i * LANES..2 * (i + 1) * LANES));
             }
-            let depths = panel[word * WIDTH..].chunks_exact_mut(WIDTH);
-            for (depth, words) in depths.zip(transpose(words)) {
+            for (depth, words) in depths.chunks_exact_mut(WIDTH).zip(transpose(words)) {
                 store(&mut depth[group..][..width], words);
             }
         }
@@ -110,20 +120,20 @@ fn pack_along<'a, const WIDTH: usize>(panel: &mut [u32], row: impl Fn(usize) -> 
 }
 
 /// Packs rows of k numbers that lie side by side: `line(p)` has number p of each.
-#[target_feature(enable = "avx512f,avx512bf16")]
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 fn pack_across<'a, const WIDTH: usize>(panel: &mut [u32], line: impl Fn(usize) -> &'a [f32], k: usize) {
+    let line = |p: usize| if p < k { line(p) } else { &[] };
     for (word, depth) in panel.chunks_exact_mut(WIDTH).enumerate() {
-        let (even, odd) = (line(2 * word), if 2 * word + 1 < k { line(2 * word + 1) } else { &[] });
+        let (even, odd) = (line(2 * word), line(2 * word + 1));
         for (i, words) in depth.chunks_mut(LANES).enumerate() {
-            let range = i * LANES..(i + 1) * LANES;
-            let (even, odd) = (narrow(part(even, range.clone())), narrow(part(odd, range)));
-            store(words, _mm512_or_si512(even, _mm512_slli_epi32::<16>(odd)));
+            store(words, interleaved(even, odd, i * LANES));
         }
     }
 }
 
 /// What a slice has of a range.
-fn part(x: &[f32], range: Range<usize>) -> &[f32] {
+#[inline(always)]
+pub(super) fn part(x: &[f32], range: Range<usize>) -> &[f32] {
     &x[range.start.min(x.len())..range.end.min(x.len())]
 }
 
@@ -134,6 +144,7 @@ fn lanes(n: usize) -> __mmask16 {
 
 /// At most 16 numbers, then zeros.
 #[target_feature(enable = "avx512f")]
+#[inline]
 fn load(x: &[f32]) -> __m512 {
     // SAFETY: the mask leaves out what lies behind the slice.
     unsafe { _mm512_maskz_loadu_ps(lanes(x.len()), x.as_ptr()) }
@@ -141,29 +152,37 @@ fn load(x: &[f32]) -> __m512 {
 
 /// As many words as the slice takes, at most 16.
 #[target_feature(enable = "avx512f")]
-fn store(to: &mut [u32], words: __m512i) {
+#[inline]
+pub(super) fn store(to: &mut [u32], words: __m512i) {
     // SAFETY: the mask leaves out what lies behind the slice.
     unsafe { _mm512_mask_storeu_epi32(to.as_mut_ptr().cast(), lanes(to.len()), words) }
 }
 
 /// At most 32 numbers as 16 words of two neighbours.
 #[target_feature(enable = "avx512f,avx512bf16")]
-fn neighbours(x: &[f32]) -> __m512i {
+#[inline]
+pub(super) fn neighbours(x: &[f32]) -> __m512i {
     let (low, high) = (load(part(x, 0..LANES)), load(part(x, LANES..2 * LANES)));
     // SAFETY: both types are 512 bits without meaning of their own.
     unsafe { transmute(_mm512_cvtne2ps_pbh(high, low)) }
 }
 
-/// At most 16 numbers, each in the lower half of a word.
-#[target_feature(enable = "avx512f,avx512bf16")]
-fn narrow(x: &[f32]) -> __m512i {
-    // SAFETY: both types are 256 bits without meaning of their own.
-    _mm512_cvtepu16_epi32(unsafe { transmute::<__m256bh, __m256i>(_mm512_cvtneps_pbh(load(x))) })
+/// Words of neighbours that lie in two slices: those from a number on, at most 16.
+#[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
+#[inline]
+pub(super) fn interleaved(even: &[f32], odd: &[f32], from: usize) -> __m512i {
+    let [even, odd] = [even, odd].map(|x| load(part(x, from..from + LANES)));
+    // SAFETY: both types are 512 bits without meaning of their own.
+    let both = unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(odd, even)) };
+    // SAFETY: 32 numbers of 16 bits make a register; number i of the result is number i / 2 of one half or the other.
+    let order: __m512i = unsafe { transmute(std::array::from_fn::<u16, 32, _>(|i| (i / 2 + i % 2 * LANES) as u16)) };
+    _mm512_permutexvar_epi16(order, both)
 }
 
 /// Exchanges the rows and columns of 16 × 16 words: by pairs, by fours, then whole quarters of registers.
 #[target_feature(enable = "avx512f")]
-fn transpose(x: [__m512i; LANES]) -> [__m512i; LANES] {
+#[inline]
+pub(super) fn transpose(x: [__m512i; LANES]) -> [__m512i; LANES] {
     let (mut pairs, mut fours, mut result) = (x, x, x);
     for i in (0..LANES).step_by(2) {
         pairs[i] = _mm512_unpacklo_epi32(x[i], x[i + 1]);
@@ -253,17 +272,29 @@ mod tests {
         (0..len).map(|_| rng.gaussian()).collect()
     }
 
-    fn run(output: &mut [f32], mode: Output, [m, n, k]: [usize; 3], a: Matrix, b: Matrix) {
+    /// A product, for all threads or one.
+    type Product = fn(Tile, Output, usize, Matrix, Matrix, bool);
+
+    /// All that this machine has; says what it lacks.
+    fn products() -> Vec<(&'static str, Product)> {
+        let all: [(&str, bool, Product); 2] =
+            [("AVX512-BF16", is_available(), by_vectors), ("AMX", amx::is_available(), amx::product)];
+        let (here, lacking): (Vec<_>, Vec<_>) = all.into_iter().partition(|(_, available, _)| *available);
+        lacking.iter().for_each(|(name, ..)| eprintln!("skipped: this processor has no {name}"));
+        here.into_iter().map(|(name, _, product)| (name, product)).collect()
+    }
+
+    fn run(product: Product, output: &mut [f32], mode: Output, [m, n, k]: [usize; 3], a: Matrix, b: Matrix) {
         product(Tile::whole(output, m, n), mode, k, a, b, m * n * k > 50_000);
     }
 
     /// Every element against the f64 product of the rounded operands, and of those as they are.
-    fn check([m, n, k]: [usize; 3], layout: &str, mode: Output) {
+    fn check((name, product): (&str, Product), [m, n, k]: [usize; 3], layout: &str, mode: Output) {
         let (a, b) = (random(m * k, 1), random(k * n, 2));
         let a = if layout.starts_with('T') { Matrix::rows(&a, m).t() } else { Matrix::rows(&a, k) };
         let b = if layout.ends_with('T') { Matrix::rows(&b, k).t() } else { Matrix::rows(&b, n) };
         let mut output = vec![0.5; m * n];
-        run(&mut output, mode, [m, n, k], a, b);
+        run(product, &mut output, mode, [m, n, k], a, b);
         let start = if mode == Output::Add { 0.5 } else { 0.0 };
         let at = |x: Matrix, i: usize, j: usize| x.data[i * x.row_stride + j * x.column_stride];
         let rounded = |x: f32| f64::from(half::bf16::from_f32(x).to_f32());
@@ -276,7 +307,7 @@ mod tests {
                 size += (f64::from(x) * f64::from(y)).abs();
             }
             // The first bound is f32's rounding of the sum; the second that of two operands to 8 bits, 2 · 2⁻⁸.
-            let what = format!("{m} x {n} x {k} {layout}, element {i}: got {got}");
+            let what = format!("{m} x {n} x {k} {layout} by {name}, element {i}: got {got}");
             assert!((got - close).abs() <= 3e-7 * size, "{what}, expected {close}, {size}");
             assert!((got - exact).abs() <= 7.83e-3 * size, "{what}, expected about {exact}");
         }
@@ -284,56 +315,76 @@ mod tests {
 
     #[test]
     fn products_are_right_at_every_edge() {
-        if !is_available() {
-            return;
-        }
-        let mut modes = [Output::Replace, Output::Add].into_iter().cycle();
-        for layout in ["NN", "NT", "TN", "TT"] {
-            for m in [0, 1, 2, 11, 12, 13, 27, 97] {
-                for n in [0, 1, 15, 16, 17, 31, 32, 33, 67] {
-                    for k in [0, 1, 2, 3, 31, 32, 33, 71] {
-                        check([m, n, k], layout, modes.next().unwrap());
+        for product in products() {
+            let mut modes = [Output::Replace, Output::Add].into_iter().cycle();
+            for layout in ["NN", "NT", "TN", "TT"] {
+                for m in [0, 1, 2, 11, 12, 13, 15, 16, 17, 31, 33, 64, 100] {
+                    for n in [0, 1, 2, 15, 16, 17, 31, 32, 33, 64, 67] {
+                        for k in [0, 1, 2, 3, 31, 32, 33, 64, 71] {
+                            check(product, [m, n, k], layout, modes.next().unwrap());
+                        }
                     }
                 }
-            }
-            for extents in [[200, 300, 70], [13, 259, 769], [1, 33, 1538], [25, 1, 2305]] {
-                check(extents, layout, modes.next().unwrap());
-                check(extents, layout, modes.next().unwrap());
+                for extents in [[200, 300, 70], [13, 259, 769], [1, 33, 1538], [25, 1, 2305], [100, 100, 100]] {
+                    check(product, extents, layout, modes.next().unwrap());
+                    check(product, extents, layout, modes.next().unwrap());
+                }
             }
         }
     }
 
     #[test]
     fn threads_do_not_change_a_bit() {
-        if !is_available() {
-            return;
-        }
         let extents @ [m, n, k] = [131, 277, 1003];
         let (a, b) = (random(m * k, 1), random(k * n, 2));
-        let on = |threads| {
-            let mut output = vec![0.0; m * n];
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| run(&mut output, Output::Replace, extents, Matrix::rows(&a, k), Matrix::rows(&b, n)));
-            output
-        };
-        assert_eq!(on(1), on(3));
+        for (name, product) in products() {
+            let on = |threads| {
+                let mut output = vec![0.0; m * n];
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+                let (a, b) = (Matrix::rows(&a, k), Matrix::rows(&b, n));
+                pool.install(|| run(product, &mut output, Output::Replace, extents, a, b));
+                output
+            };
+            assert_eq!(on(1), on(3), "{name}");
+        }
+    }
+
+    #[test]
+    fn other_rows_and_columns_do_not_change_a_bit() {
+        let [m, n, k] = [131, 277, 1003];
+        let (a, b) = (random(m * k, 1), random(k * n, 2));
+        for (name, product) in products() {
+            for mode in [Output::Replace, Output::Add] {
+                let mut whole = vec![0.25; m * n];
+                run(product, &mut whole, mode, [m, n, k], Matrix::rows(&a, k), Matrix::rows(&b, n));
+                for (top, left, height, width) in [(0, 0, 1, 1), (3, 5, 32, 64), (97, 40, 34, 237), (64, 33, 17, 15)] {
+                    let mut part = vec![0.25; height * width];
+                    let (a, b) = (Matrix::rows(&a[top * k..], k), Matrix::rows(&b[left..], n));
+                    run(product, &mut part, mode, [height, width, k], a, b);
+                    for (i, x) in part.iter().enumerate() {
+                        let (row, column) = (top + i / width, left + i % width);
+                        let same = x.to_bits() == whole[row * n + column].to_bits();
+                        assert!(same, "{name}: {height} x {width} from ({row}, {column})");
+                    }
+                }
+            }
+        }
     }
 
     #[test]
     fn what_is_not_finite_stays_in_its_row_and_column() {
-        if !is_available() {
-            return;
-        }
         let extents @ [m, n, k] = [13, 33, 5];
         let (mut a, mut b) = (vec![1.0; m * k], vec![1.0; k * n]);
         (a[12 * k + 4], b[32]) = (f32::NAN, f32::INFINITY);
-        let mut output = vec![0.0; m * n];
-        run(&mut output, Output::Replace, extents, Matrix::rows(&a, k), Matrix::rows(&b, n));
-        for (i, x) in output.iter().enumerate() {
-            match (i / n, i % n) {
-                (12, _) => assert!(x.is_nan(), "{i}: {x}"),
-                (_, 32) => assert_eq!(*x, f32::INFINITY, "{i}"),
-                _ => assert_eq!(*x, 5.0, "{i}"),
+        for (name, product) in products() {
+            let mut output = vec![0.0; m * n];
+            run(product, &mut output, Output::Replace, extents, Matrix::rows(&a, k), Matrix::rows(&b, n));
+            for (i, x) in output.iter().enumerate() {
+                match (i / n, i % n) {
+                    (12, _) => assert!(x.is_nan(), "{name}, {i}: {x}"),
+                    (_, 32) => assert_eq!(*x, f32::INFINITY, "{name}, {i}"),
+                    _ => assert_eq!(*x, 5.0, "{name}, {i}"),
+                }
             }
         }
     }

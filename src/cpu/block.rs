@@ -12,9 +12,14 @@ use std::{
 /// Below this many bytes the allocator is fast enough by itself.
 pub const SMALLEST_POOLED: usize = 16 << 10;
 
+/// Numbers in a cache line less one: with these to spare, a block begins with a line, and no vector lies in two.
+const SPARE: usize = 15;
+
 /// A buffer of f32 that returns to the pool when dropped.
 pub struct Block {
     data: Vec<f32>, // initialized as far as it reaches
+    /// Where the first cache line begins.
+    start: usize,
     len: usize,
 }
 
@@ -24,11 +29,15 @@ impl Block {
     /// Raises [`Error::Device`] where the system has no more memory.
     pub fn uninitialized(len: usize) -> Block {
         if len * 4 < SMALLEST_POOLED {
-            return Block { data: vec![0.0; len], len };
+            return Block::aligned(vec![0.0; len + SPARE], len);
         }
         let class = size_class(len as u64 * 4);
         let recycled = pool().take(class);
-        Block { data: recycled.map_or_else(|| make(class), |(data, _)| data), len }
+        Block::aligned(recycled.map_or_else(|| make(class), |(data, _)| data), len)
+    }
+
+    fn aligned(data: Vec<f32>, len: usize) -> Block {
+        Block { start: data.as_ptr().align_offset(64).min(SPARE), data, len }
     }
 
     /// `len` zeros.
@@ -50,7 +59,7 @@ impl Drop for Block {
     fn drop(&mut self) {
         if self.len * 4 >= SMALLEST_POOLED {
             let data = std::mem::take(&mut self.data);
-            let size = data.len() as u64 * 4;
+            let size = (data.len() - SPARE) as u64 * 4;
             pool().give(data, size);
         }
     }
@@ -59,13 +68,13 @@ impl Drop for Block {
 impl Deref for Block {
     type Target = [f32];
     fn deref(&self) -> &[f32] {
-        &self.data[..self.len]
+        &self.data[self.start..self.start + self.len]
     }
 }
 
 impl DerefMut for Block {
     fn deref_mut(&mut self) -> &mut [f32] {
-        &mut self.data[..self.len]
+        &mut self.data[self.start..self.start + self.len]
     }
 }
 
@@ -114,7 +123,7 @@ fn make(class: u64) -> Vec<f32> {
 }
 
 fn zeroed(bytes: u64) -> Option<Vec<f32>> {
-    bytemuck::allocation::try_zeroed_vec(bytes as usize / 4).ok()
+    bytemuck::allocation::try_zeroed_vec(bytes as usize / 4 + SPARE).ok()
 }
 
 fn no_memory(bytes: u64) -> ! {
@@ -130,6 +139,14 @@ fn no_memory(bytes: u64) -> ! {
 mod tests {
     use super::*;
     use crate::error::catch;
+
+    #[test]
+    fn blocks_begin_with_a_cache_line() {
+        for len in [1, 100, 5000, 100_000] {
+            let block = Block::zeros(len);
+            assert_eq!((block.as_ptr() as usize % 64, block.len()), (0, len));
+        }
+    }
 
     #[test]
     fn what_the_system_refuses_is_an_error() {

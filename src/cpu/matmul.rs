@@ -25,6 +25,11 @@ impl<'a> Matrix<'a> {
         Matrix { data: self.data, row_stride: self.column_stride, column_stride: self.row_stride }
     }
 
+    /// The rows from one on.
+    pub(super) fn rows_from(self, row: usize) -> Matrix<'a> {
+        Matrix { data: &self.data[(row * self.row_stride).min(self.data.len())..], ..self }
+    }
+
     pub(super) fn holds(&self, rows: usize, columns: usize) -> bool {
         rows == 0 || columns == 0 || (rows - 1) * self.row_stride + (columns - 1) * self.column_stride < self.data.len()
     }
@@ -37,6 +42,11 @@ pub fn supports(precision: Precision) -> bool {
         Precision::Bf16 => bf16::is_available(),
         Precision::F16 => false,
     }
+}
+
+/// Whether products in bf16 go by the tiles of Intel AMX here, which sum in another order: the last bits are others.
+pub fn has_amx() -> bool {
+    bf16::has_amx()
 }
 
 /// What happens to the numbers that the output holds already.
@@ -115,10 +125,15 @@ impl<'a> Tile<'a> {
     /// Every number becomes `value`.
     pub fn fill(&mut self, value: f32) {
         for row in 0..self.rows {
-            // SAFETY: the row lies inside of the tile, which nobody else can touch.
-            let row = unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) };
-            row.fill(value);
+            self.row(row).fill(value);
         }
+    }
+
+    /// One of its rows.
+    pub(super) fn row(&mut self, row: usize) -> &mut [f32] {
+        assert!(row < self.rows, "row {row} lies outside of the tile");
+        // SAFETY: the row lies inside of the tile, which nobody else can touch.
+        unsafe { std::slice::from_raw_parts_mut(self.start.add(row * self.stride), self.columns) }
     }
 
     /// The part of at most `height` rows and `width` columns that begins at a row and column of this tile.

@@ -1,6 +1,8 @@
 //! The native CPU backend: buffers, threads, vector loops, and matrix products.
 
 #[cfg(target_arch = "x86_64")]
+mod amx;
+#[cfg(target_arch = "x86_64")]
 mod bf16;
 pub mod block;
 mod matmul;
@@ -15,13 +17,17 @@ mod bf16 {
         false
     }
 
+    pub fn has_amx() -> bool {
+        false
+    }
+
     pub fn product(_: Tile, _: Output, _: usize, _: Matrix, _: Matrix, _: bool) {
         unreachable!("a precision that is not there was refused")
     }
 }
 
 pub use block::Block;
-pub use matmul::{Matrix, Output, Tile, matmul, supports};
+pub use matmul::{Matrix, Output, Tile, has_amx, matmul, supports};
 pub use vector::{
     erf, exp, for_columns, for_rows, for_rows_with, for_slices, map, max, sum, sum_pairs, vectorized, zip,
 };

@@ -68,7 +68,11 @@ fn run(subject: &Subject, findings: &mut Findings) -> Result<()> {
 }
 
 fn processor() -> String {
-    let bf16 = if cpu::supports(Precision::Bf16) { "bf16" } else { "no bf16" };
+    let bf16 = match cpu::supports(Precision::Bf16) {
+        true if cpu::has_amx() => "bf16 by AMX",
+        true => "bf16",
+        false => "no bf16",
+    };
     format!("{} threads, f32, {bf16}", rayon::current_num_threads())
 }
 
