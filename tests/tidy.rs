@@ -63,8 +63,7 @@ fn a_module_uses_only_those_above_it() {
 
 /// Rooms in which files use each other in circles, with the files of each: operations whose gradients are each other,
 /// and what is still to be parted.
-const CIRCLES: [(&str, &[&str]); 4] = [
-    ("cpu", &["bf16", "matmul"]),
+const CIRCLES: [(&str, &[&str]); 3] = [
     ("ops", &["matmul", "sum_rows"]),
     (
         "tasks",

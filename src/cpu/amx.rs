@@ -10,9 +10,9 @@
 )]
 
 use super::{
-    bf16::{LANES, Panels, interleaved, neighbours, part, store, transpose},
     block::Block,
-    matmul::{Matrix, Output, Tile},
+    panels::{LANES, Panels, interleaved, neighbours, part, store, transpose},
+    tile::{Matrix, Output, Tile},
 };
 use rayon::prelude::*;
 use std::{
@@ -22,9 +22,9 @@ use std::{
 };
 
 /// Rows and columns of the inner tile: two tiles by two. Four of eight tiles hold sums, the others operands.
-pub(super) const SIDE: usize = 2 * LANES;
+const SIDE: usize = 2 * LANES;
 /// Words along k in a tile.
-pub(super) const STEP: usize = LANES;
+const STEP: usize = LANES;
 /// Steps along k that are worked on at once.
 const DEPTH: usize = 48;
 /// Panels of a task's left rows times steps: these 768 KiB leave room for others in the second cache.

@@ -6,6 +6,9 @@ mod amx;
 mod bf16;
 pub mod block;
 mod matmul;
+#[cfg(target_arch = "x86_64")]
+mod panels;
+mod tile;
 mod vector;
 
 #[cfg(not(target_arch = "x86_64"))]
@@ -27,7 +30,8 @@ mod bf16 {
 }
 
 pub use block::Block;
-pub use matmul::{Matrix, Output, Tile, has_amx, matmul, supports};
+pub use matmul::{has_amx, matmul, supports};
+pub use tile::{Matrix, Output, Tile};
 pub use vector::{
     erf, exp, for_columns, for_rows, for_rows_with, for_slices, map, max, sum, sum_pairs, vectorized, zip,
 };
