@@ -14,6 +14,7 @@ use rxlt::{
         methods::{Adv, Norm, RsRp, Standard, Start},
         objective::{Mixture, Objective, Scene},
         optimizer::{Decay, Optimizer, Settings},
+        reduce::Share,
         sampler::TaskSampler,
     },
     measure::exam::Exam,
@@ -146,7 +147,7 @@ fn branch(objective: impl Objective + 'static, source: Labelled) -> [Branch; 1] 
 
 fn plan<'a>(stage: &'a Stage, branches: &'a [Branch], sampler: &'a TaskSampler, tokens: usize) -> Plan<'a> {
     let updates = stage.n_updates(branches.iter().map(|branch| branch.source.len()).sum());
-    Plan { name: "1-test", stage, branches, sampler, updates, seed: 3, tokens }
+    Plan { name: "1-test", stage, branches, sampler, updates, seed: 3, tokens, share: Share::alone() }
 }
 
 /// All updates of a plan, with all that training does on the device.

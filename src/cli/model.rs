@@ -23,6 +23,7 @@ use crate::{
         record::{RECORD, Record},
     },
     models::{self, HeadKind, Parts, Pretrained},
+    ranks::Ranks,
     recipe::Stage,
     report::{Column, Table},
     run::{
@@ -269,7 +270,7 @@ impl Shown<'_> {
     fn memory(&self) -> String {
         match &self.forecast {
             Err(error) => format!("does not fit: {error}"),
-            Ok(choice) => match space::check_memory("fine-tuning", choice, &self.chosen.device) {
+            Ok(choice) => match space::check_memory("fine-tuning", choice, &self.chosen.device, Ranks::alone()) {
                 Ok(()) => choice.to_string(),
                 Err(error) => format!("does not fit: {error}"),
             },
@@ -338,7 +339,7 @@ impl Shown<'_> {
                 "max_length": self.batch.1,
                 "memory": forecast,
                 "fits": forecast.map(|choice| {
-                    space::check_memory("fine-tuning", choice, &self.chosen.device).is_ok()
+                    space::check_memory("fine-tuning", choice, &self.chosen.device, Ranks::alone()).is_ok()
                 }),
                 "error": self.forecast.as_ref().err().map(ToString::to_string),
             },

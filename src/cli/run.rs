@@ -203,7 +203,7 @@ fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, P
         let message = "--jobs and --autotune are not for ranks: each run, and each choice of kernels, would be its own";
         return Err(Error::Usage(message.into()));
     }
-    let mut resolved = resolve(args)?;
+    let mut resolved = resolve(args, ranks)?;
     check_paths(&resolved, network)?;
     let signals = match (args.jobs, args.only_seed) {
         (Some(jobs), None) if !args.dry_run => {
@@ -381,7 +381,7 @@ pub(super) fn work(
 }
 
 /// The recipe with everything that the command line sets.
-fn resolve(args: &Args) -> Result<Resolved> {
+fn resolve(args: &Args, ranks: &Ranks) -> Result<Resolved> {
     let quoted = |text: &String| toml::Value::String(text.clone()).to_string();
     let flag = |flag: &str, key: &str, value: String| Setting { key: key.into(), value, flag: flag.into() };
     let model = args.model.as_deref().map(named::path_or_name).transpose()?;
@@ -397,14 +397,14 @@ fn resolve(args: &Args) -> Result<Resolved> {
         settings.extend(moved.into_iter().map(|(key, value)| flag("--data", &key, value.to_string())));
     }
     settings.extend(data.into_iter().chain(given));
-    load(args, &settings)
+    load(args, &settings, ranks)
 }
 
-fn load(args: &Args, settings: &[Setting]) -> Result<Resolved> {
+fn load(args: &Args, settings: &[Setting], ranks: &Ranks) -> Result<Resolved> {
     if let Some(train) = &args.train {
         let named = own::Named { train, dev: args.dev.as_deref(), test: args.test.as_deref(), source: &args.source };
         let (text, assumed) = recipe::own::recipe_of(&named, &args.method, args.model.is_some())?;
-        assumed.iter().for_each(|line| tell(&format!("assumed: {line}")));
+        assumed.iter().filter(|_| ranks.is_first()).for_each(|line| tell(&format!("assumed: {line}")));
         return Resolved::parse(&text, "--train", settings);
     }
     let path = Path::new(&args.recipe);
@@ -419,7 +419,7 @@ fn load(args: &Args, settings: &[Setting]) -> Result<Resolved> {
 /// pairs, each where it is there; what lies elsewhere, or in the recipe's folder alone, stays.
 fn moved_with_data(args: &Args, folder: &Path) -> Vec<(String, toml::Value)> {
     // A recipe that is wrong without --data may be right with it; if not, that is said when it is read with it.
-    let Ok(Resolved { recipe, .. }) = load(args, &[]) else { return Vec::new() };
+    let Ok(Resolved { recipe, .. }) = load(args, &[], Ranks::alone()) else { return Vec::new() };
     let moved = |path: &String| {
         let new = folder.join(Path::new(path).strip_prefix(&recipe.data.folder).ok()?);
         (new.exists() || !Path::new(path).exists()).then(|| toml::Value::String(new.display().to_string()))

@@ -65,6 +65,15 @@ struct Joined {
 
 static ALONE: Ranks = Ranks(None);
 
+/// The first rank is at work alone as long as this lives, however that ends.
+struct Deciding<'a>(&'a AtomicBool);
+
+impl Drop for Deciding<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+}
+
 /// How long who ends with an error waits for the others to end with the same one.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -129,8 +138,9 @@ impl Ranks {
         if is_deciding.swap(true, Ordering::Relaxed) {
             return work();
         }
+        let deciding = Deciding(is_deciding);
         let result = work();
-        is_deciding.store(false, Ordering::Relaxed);
+        drop(deciding);
         decoded::<Result<T>>(&link.gather(&encoded(&result, here)), here);
         result
     }

@@ -425,7 +425,7 @@ impl<'a> Run<'a> {
             self.progress.note(format_args!("{}: micro-batches of up to {tokens} tokens fit the limit", plan.name));
         }
         plan.tokens = choice.tokens_per_micro_batch;
-        space::check_memory(plan.name, &choice, self.device)?;
+        space::check_memory(plan.name, &choice, self.device, self.stop.ranks())?;
         let writing = self.writing(&choice, plan.stage, variant);
         match self.folder.first(|| space::check_disk(&writing, folder.path())) {
             Err(error) if self.conditions.on_full == OnFull::Wait => self.note_once(plan.name, format!("{error}")),

@@ -7,6 +7,7 @@ use super::budget::{Bytes, Choice};
 use crate::{
     cpu::block,
     error::{Error, Result},
+    ranks::Ranks,
     tensor::Device,
 };
 
@@ -61,12 +62,16 @@ pub fn check_disk(writing: &Writing, stage: &Path) -> Result<()> {
     )))
 }
 
-/// Refuses to begin where tensors on the processor will not fit into what the system has left for this process.
-pub fn check_memory(name: &str, choice: &Choice, device: &Device) -> Result<()> {
+/// Refuses to begin where tensors on the processor, those of all ranks of this machine, will not fit into what the system
+/// has left.
+pub fn check_memory(name: &str, choice: &Choice, device: &Device, ranks: &Ranks) -> Result<()> {
     if !matches!(device, Device::Cpu(_)) {
         return Ok(());
     }
-    let more = choice.predicted.total.0.saturating_sub(block::usage().held);
+    // What ranks send: their gradients end to end, those of a stretch received, and the sums.
+    let sent = if ranks.is_alone() { 0 } else { 3 * choice.predicted.gradients.0 };
+    let (_, neighbours) = ranks.on_machine();
+    let more = (choice.predicted.total.0.saturating_sub(block::usage().held) + sent) * neighbours as u64;
     match limits().into_iter().min_by_key(|(_, left)| *left) {
         Some((what, left)) if more > left => Err(Error::Device(format!(
             "{name}: will take {} more memory, and {what} leaves {} ({choice}); set tokens_per_micro_batch lower, \
