@@ -70,7 +70,9 @@ impl Chosen {
     /// What computes, whatever the number of threads: the same where it gives the same bits.
     pub fn kind(&self) -> String {
         match &self.device {
-            Device::Cpu(precision) => format!("{} in {precision}", cpu_name().unwrap_or_else(|| "a processor".into())),
+            Device::Cpu(precision) => {
+                format!("{} in {}", cpu_name().unwrap_or_else(|| "a processor".into()), how_rounded(*precision))
+            }
             _ => self.name.clone(),
         }
     }
@@ -140,7 +142,8 @@ impl DeviceArgs {
             (_, Room::Named) => "one device is named".to_owned(),
         };
         Err(Error::Usage(format!(
-            "{neighbours} ranks on this machine, and {message}: start as many as there are devices, or name one for each,              such as --device 0,1, the same twice where they may share it"
+            "{neighbours} ranks on this machine, and {message}: start as many as there are devices, or name one for each, \
+             such as --device 0,1, the same twice where they may share it"
         )))
     }
 
@@ -197,10 +200,15 @@ fn processor(precision: Precision, why: String) -> Result<Chosen> {
             return Err(Error::Device(format!("{message} for f32, or take a processor that has {other}")));
         }
     }
-    // AMX has last bits of its own, so records and runs that go on tell it apart.
-    let how = if precision == Precision::Bf16 && cpu::has_amx() { " by AMX" } else { "" };
-    let name = format!("cpu ({} threads, {precision}{how})", rayon::current_num_threads());
+    let name = format!("cpu ({} threads, {})", rayon::current_num_threads(), how_rounded(precision));
     Ok(Chosen { device: Device::Cpu(precision), name, why })
+}
+
+/// A precision of the processor, and how it multiplies in it: AMX has last bits of its own, so records, ranks and runs that
+/// go on tell it apart.
+fn how_rounded(precision: Precision) -> String {
+    let how = if precision == Precision::Bf16 && cpu::has_amx() { " by AMX" } else { "" };
+    format!("{precision}{how}")
 }
 
 fn open(wanted: &str, precision: Precision, why: String) -> Result<Chosen> {

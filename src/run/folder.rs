@@ -549,7 +549,7 @@ impl StageFolder {
 /// Records in a run's folder that a process left it at once, with all saved; one that is done stays done. What went wrong
 /// here is no news: the process ends, and the run goes on whatever its status says.
 pub fn pause(folder: &Path) {
-    if !has_status(folder) {
+    if !matches!(status_of(folder), Some(Status::Done | Status::Paused)) {
         let status = json!({ "status": Status::Paused, "reason": "stopped on request", "at": now() });
         let _ = write_json(&folder.join(STATUS), &status);
     }
@@ -568,9 +568,7 @@ pub enum Look {
 
 /// Looks at a run's folder without changing it.
 pub fn look(folder: &Path) -> Look {
-    let text = fs::read(folder.join(STATUS)).ok();
-    let value = text.and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    let status = value.and_then(|value| Status::deserialize(&value["status"]).ok());
+    let status = status_of(folder);
     if status == Some(Status::Done) && folder.join(METRICS).is_file() {
         return Look::Left(Status::Done);
     }
@@ -641,12 +639,6 @@ fn forget_beginnings(folder: &Path) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// Whether a run got as far as to be stopped or finished.
-fn has_status(folder: &Path) -> bool {
-    let status = fs::read(folder.join(STATUS)).ok().and_then(|text| serde_json::from_slice::<Value>(&text).ok());
-    status.is_some_and(|value| value["status"] == "done" || value["status"] == "paused")
 }
 
 fn remove_file(path: &Path) -> Result<()> {
