@@ -79,11 +79,14 @@ const STUDY: &str = r#"
 name = "small"
 question = "Do words read before help?"
 seeds = [1, 2]
-languages = ["en", "de", "sw"]
-perturb = ["typos:0.5"]
+languages = ["en", "de", "sw", "fi", "tr", "es"]
+perturb = ["typos:0.5", "synonyms:en:1"]
+dictionaries = ["en=near.json"]
+pretraining_text = "read.tsv"
+complexity = { treebanks = "ud" }
 intermediate = { updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }
 arms = [{ name = "words", tasks = ["mlm"] }]
-targets = [{ task = "demo", updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }]
+targets = [{ task = "demo", challenges = ["hard"], updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }]
 methods = [{ standard = {} }]
 data = { folder = "demo", max_eval_samples = 30 }
 
@@ -94,13 +97,43 @@ num_hidden_layers = 1
 num_attention_heads = 2
 intermediate_size = 32
 max_position_embeddings = 34
+
+[[tasks]]
+name = "hard"
+about = "pairs in a file"
+kind = "classify"
+pairs = true
+labels = ["contradiction", "entailment", "neutral"]
+source = "en"
+languages = ["en"]
+
+[[tasks.layouts]]
+test = ["hard.tsv"]
 "#;
+
+/// What the study reads beside.
+fn write_beside_the_study(at: &Path) {
+    let pairs =
+        "sentence1\tsentence2\tlabel\nA cat sits.\tA cat sits.\tentailment\nA cat sits.\tA dog sits.\tneutral\n";
+    let rows = |feats: &str| format!("1\ta\ta\tNOUN\t_\t{feats}\t0\troot\t_\t_\n\n");
+    fs::create_dir_all(at.join("demo/ud/UD_Finnish-PUD")).unwrap();
+    for (name, text) in [
+        ("demo/hard.tsv", pairs),
+        ("near.json", r#"{"big": ["large"], "small": ["little"], "the": ["a"], "a": ["the"]}"#),
+        ("read.tsv", "# tokens\nen\t900\nde\t500\nes\t300\nfi\t20\n"),
+        ("demo/ud/UD_Finnish-PUD/fi_pud-ud-test.conllu", &rows("Case=Nom|Number=Sing")),
+        ("demo/ud/UD_Finnish-PUD/fi_tdt-ud-test.conllu", &rows("_")),
+    ] {
+        fs::write(at.join(name), text).unwrap();
+    }
+}
 
 #[test]
 fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     let folder = folder();
     let at = folder.path();
     fs::write(at.join("small.toml"), STUDY).unwrap();
+    write_beside_the_study(at);
     let asked = ["study", "small.toml", "--output", "out"];
     let with = |more: &[&str]| -> Vec<String> { asked.iter().chain(more).map(|arg| (*arg).to_owned()).collect() };
     let go = |more: &[&str], code: i32, says: &[&str]| {
@@ -111,9 +144,17 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     go(&["--page-only"], 0, &["0 of 4 runs are finished", "Nothing can be said yet"]);
     go(&["--backend", "cpu", "--page", "page.md"], 0, &[]);
     let page = fs::read_to_string(at.join("page.md")).unwrap();
-    for says in
-        ["4 of 4 runs are finished", "With standard on demo, words before changes all but the source by", "typos:0.5"]
-    {
+    for says in [
+        "4 of 4 runs are finished",
+        "With standard on demo, words before changes all but the source by",
+        "| words  | standard | all but the source, typos:0.5 ",
+        "| words  | standard | the source, synonyms:en:1 ",
+        "| words  | standard | challenge set hard ",
+        "| words  | standard | low-resource − high-resource ",
+        "            2.00 |",
+        "        20 | low-resource | agglutinative |",
+        "demo: synonyms:en:1 changes no word of de, es, fi, sw, tr; left out of that.",
+    ] {
         assert!(page.contains(says), "{says}: {page}");
     }
     go(&["--dry-run"], 0, &["4 runs of targets, 4 of them done"]);
@@ -124,9 +165,16 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     assert_eq!(page, fs::read_to_string(at.join("more.md")).unwrap());
     check(at, &["watch", "out", "--once"], 0, &["1-demo-standard", "1-mlm", "3/3", "done"]);
     check(at, &["watch", "none", "--once"], 66, &["there is no folder none"]);
+    // Other texts than those that were predicted are no part of the page.
+    fs::write(at.join("demo/hard.tsv"), "sentence1\tsentence2\tlabel\nA cat sits.\tA dog sits.\tneutral\n").unwrap();
+    go(&["--backend", "cpu"], 78, &["expected the texts of this study, found predictions of others"]);
+    write_beside_the_study(at);
     // What is wrong is said before anything is trained, and what diverges costs only what builds on it.
     fs::write(at.join("typo.toml"), STUDY.replace("typos:0.5", "typo:0.5")).unwrap();
     check(at, &["study", "typo.toml", "--output", "none"], 78, &["perturb: expected typos:0.1"]);
+    fs::write(at.join("other.toml"), STUDY.replace("[\"hard\"]", "[\"sib200\"]")).unwrap();
+    let says = ["challenges: expected a task of the kind of demo with its labels"];
+    check(at, &["study", "other.toml", "--output", "none"], 78, &says);
     assert!(!at.join("none").exists());
     let diverging = STUDY.replace("intermediate = { ", "intermediate = { learning_rate = 1e30, ");
     fs::write(at.join("diverging.toml"), diverging).unwrap();

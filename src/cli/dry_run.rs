@@ -352,7 +352,12 @@ fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut S
     }
     let stages: Vec<_> = stages.iter().map(|(name, train, dev)| (name.clone(), train, dev)).collect();
     match &overlap::sentences(&overlaps(&stages, recipe.tests_among(tests)))[..] {
-        [] => line(out, format_args!("no item of the dev and test data is trained on, and no test item selected by")),
+        [] => line(
+            out,
+            format_args!(
+                "no dev or test item is trained on, and no test item is among those that models are selected by"
+            ),
+        ),
         found => found.iter().for_each(|sentence| line(out, format_args!("note: {sentence}"))),
     }
     if recipe.stages.iter().filter_map(|stage| stage.mlm.as_ref()).any(|mlm| mlm.leave_out.is_empty()) {

@@ -14,7 +14,7 @@ use crate::{
     error::{Error, Result},
     kinds,
     learn::{
-        augment::{Change, perturbed},
+        augment::{Change, Neighbours, perturbed},
         methods::{Dictionary, Slips, Switch},
     },
     tasks::{Loaded, Task, sha256},
@@ -23,12 +23,12 @@ use crate::{
 /// How texts change.
 #[derive(Debug, clap::Args)]
 pub struct PerturbArgs {
-    /// Change words of the texts: typos:SHARE, or code-switch:LANGUAGE:SHARE with --dictionary; several one after the
-    /// other.
+    /// Change words of the texts: typos:SHARE; with --dictionary code-switch:LANGUAGE:SHARE, and synonyms:LANGUAGE:SHARE of
+    /// the texts in this language; several one after the other.
     #[arg(long, value_name = "KIND:SHARE")]
     pub perturb: Vec<Perturbation>,
-    /// For code-switch, the words of a language: LANGUAGE=FILE, a word and its translation a line as in MUSE's
-    /// en-de.txt.
+    /// The words of a language: LANGUAGE=FILE. For code-switch a word and its translation a line as in MUSE's en-de.txt; for
+    /// synonyms a JSON object from words to lists of words, as counterfitted_neighbors.json.
     #[arg(long, value_name = "LANGUAGE=FILE", requires = "perturb")]
     pub dictionary: Vec<Named>,
 }
@@ -40,6 +40,8 @@ pub enum Perturbation {
     Typos(f64),
     /// This share of words looked up in the dictionary of a language.
     CodeSwitch(String, f64),
+    /// This share of a language's words looked up among those near in meaning; texts in other languages stay out.
+    Synonyms(String, f64),
 }
 
 /// A language and its dictionary.
@@ -59,10 +61,15 @@ impl FromStr for Perturbation {
             ["code-switch", language, part] if !language.is_empty() => {
                 share(part).map(|share| Perturbation::CodeSwitch(language.to_owned(), share))
             }
+            ["synonyms", language, part] if !language.is_empty() => {
+                share(part).map(|share| Perturbation::Synonyms(language.to_owned(), share))
+            }
             _ => None,
         };
         found.ok_or_else(|| {
-            format!("expected typos:0.1 or code-switch:de:0.3, with a share above 0, up to 1, found \"{text}\"")
+            format!(
+                "expected typos:0.1, code-switch:de:0.3 or synonyms:en:0.3, with a share above 0, up to 1, found \"{text}\""
+            )
         })
     }
 }
@@ -72,6 +79,7 @@ impl fmt::Display for Perturbation {
         match self {
             Perturbation::Typos(share) => write!(f, "typos:{share}"),
             Perturbation::CodeSwitch(language, share) => write!(f, "code-switch:{language}:{share}"),
+            Perturbation::Synonyms(language, share) => write!(f, "synonyms:{language}:{share}"),
         }
     }
 }
@@ -115,14 +123,19 @@ impl PerturbArgs {
     fn change(&self, one: &Perturbation) -> Result<Box<dyn Change>> {
         let (language, words) = match one {
             Perturbation::Typos(words) => return Ok(Box::new(Slips { words: *words })),
-            Perturbation::CodeSwitch(language, words) => (language, *words),
+            Perturbation::CodeSwitch(language, words) | Perturbation::Synonyms(language, words) => (language, *words),
         };
+        let is_switch = matches!(one, Perturbation::CodeSwitch(..));
         let Some(named) = self.dictionary.iter().find(|named| named.language == *language) else {
-            return Err(Error::Usage(format!(
-                "--perturb {one}: expected --dictionary {language}=FILE, a word and its translation a line"
-            )));
+            let form =
+                if is_switch { "a word and its translation a line" } else { "a JSON object from words to lists" };
+            return Err(Error::Usage(format!("--perturb {one}: expected --dictionary {language}=FILE, {form}")));
         };
-        Ok(Box::new(Switch { dictionaries: vec![Dictionary::load(&named.path)?], examples: 1.0, words }))
+        let dictionary = match is_switch {
+            true => Dictionary::load(&named.path)?,
+            false => Dictionary::of_synonyms(Neighbours::load(&named.path)?),
+        };
+        Ok(Box::new(Switch { dictionaries: vec![dictionary], examples: 1.0, words }))
     }
 
     /// The files that are read.
@@ -145,6 +158,13 @@ impl Changes {
         }
         let (language, mut said, mut replaced) = (loaded.language.clone(), Vec::new(), Vec::new());
         for (i, (one, change)) in self.changes.iter().enumerate() {
+            if let Perturbation::Synonyms(of, _) = one
+                && *of != language
+            {
+                return Err(Error::Data(format!(
+                    "--perturb {one}: expected texts in {of}, found {language}; name --languages {of}"
+                )));
+            }
             let made = perturbed(&loaded.examples, &**change, self.seed.wrapping_add(i as u64));
             let (words, share) = (made.statistics.words, 100.0 * made.statistics.share_replaced());
             if made.statistics.replaced == 0 {
@@ -193,6 +213,7 @@ mod tests {
         for (text, expected) in [
             ("typos:0.1", Perturbation::Typos(0.1)),
             ("code-switch:de:0.3", Perturbation::CodeSwitch("de".into(), 0.3)),
+            ("synonyms:en:0.5", Perturbation::Synonyms("en".into(), 0.5)),
         ] {
             assert_eq!(text.parse(), Ok(expected.clone()));
             assert_eq!(expected.to_string(), text);
@@ -208,10 +229,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("de.txt");
         std::fs::write(&path, "cat\tKatze\n").unwrap();
+        let near = folder.path().join("near.json");
+        std::fs::write(&near, r#"{"down": ["below"]}"#).unwrap();
         let task = tasks::find("sib200").unwrap();
         let args = |perturb: &str| PerturbArgs {
             perturb: vec![perturb.parse().unwrap()],
-            dictionary: vec![Named { language: "de".into(), path: path.clone() }],
+            dictionary: [("de", &path), ("en", &near), ("fr", &near)]
+                .map(|(language, path)| Named { language: language.into(), path: path.clone() })
+                .to_vec(),
         };
         let loaded = |order: [usize; 2]| {
             let texts = ["the cat sat down", "no such word here"];
@@ -236,6 +261,10 @@ mod tests {
         assert_eq!([&examples[0].a, &examples[1].a], ["the Katze sat down", "no such word here"]);
         let sha256 = json["dictionaries"][0]["sha256"].as_str().unwrap();
         assert!(sha256.len() == 64 && json["languages"]["en"]["sha256"].as_str().unwrap().len() == 64, "{json}");
+
+        assert_eq!(made("synonyms:en:1", [0, 1]).unwrap().1[0].a, "the cat sat below");
+        let error = made("synonyms:fr:1", [0, 1]).unwrap_err();
+        assert!(error.message().contains("expected texts in fr, found en"), "{error}");
 
         let (typos, turned) = (made("typos:1", [0, 1]).unwrap().1, made("typos:1", [1, 0]).unwrap().1);
         assert_eq!((&typos[0], &typos[1]), (&turned[1], &turned[0]));

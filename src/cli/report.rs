@@ -1,9 +1,6 @@
 //! `rxlt report`: run folders as tables, statistics and plots.
 
-use std::{
-    collections::BTreeMap,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use clap::builder::PossibleValuesParser;
 
@@ -17,6 +14,7 @@ use crate::{
         contents::{TABLES, full},
         csv::{seeds_to_csv, to_csv},
         document::Document,
+        languages,
         latex::Fit,
         runs::{Labels, Study, read_rows},
     },
@@ -155,13 +153,16 @@ const ITEMS: usize = 3;
 impl AnalysisArgs {
     pub(super) fn options(&self, study: &Study) -> Result<Options> {
         let listed = self.items.unwrap_or(if study.methods().len() == 2 { ITEMS } else { 0 });
-        let distances = self.distances.as_deref().map(|path| Ok::<_, Error>((name(path)?, numbers(path)?)));
+        let distances = self
+            .distances
+            .as_deref()
+            .map(|path| Ok::<_, Error>((name(path)?, languages::numbers(&TextFile::read(path)?)?)));
         Ok(Options {
             baseline: self.baseline.clone(),
             replicates: self.replicates as usize,
             seed: self.seed,
             distances: distances.transpose()?,
-            text: self.text.as_deref().map(numbers).transpose()?,
+            text: self.text.as_deref().map(|path| languages::numbers(&TextFile::read(path)?)).transpose()?,
             subset: self.subset.as_deref().map(|path| read_rows(path, study.task)).transpose()?,
             items: (listed > 0 || self.items_to.is_some()).then_some(listed),
             data: self.data.clone(),
@@ -266,26 +267,4 @@ fn name(path: &Path) -> Result<String> {
     let first = file.lines().next().and_then(|(_, content)| content.strip_prefix('#'));
     let stem = || path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     Ok(first.map_or_else(stem, |first| first.trim().to_owned()))
-}
-
-/// A number for each language, from lines of a code and a number.
-fn numbers(path: &Path) -> Result<BTreeMap<String, f64>> {
-    let file = TextFile::read(path)?;
-    let mut numbers = BTreeMap::new();
-    for (line, content) in file.lines().filter(|(_, content)| !content.starts_with('#')) {
-        let wrong = |what: &str| Error::Data(format!("{}: {what}", file.place(line)));
-        let (code, number) = content
-            .split_once('\t')
-            .ok_or_else(|| wrong("expected a language's code and a number, parted by a tab"))?;
-        let number: f64 = number
-            .trim()
-            .parse()
-            .ok()
-            .filter(|number: &f64| number.is_finite() && *number >= 0.0)
-            .ok_or_else(|| wrong(&format!("expected a number of at least 0, found \"{}\"", number.trim())))?;
-        if numbers.insert(code.trim().to_owned(), number).is_some() {
-            return Err(wrong(&format!("\"{}\" stands here twice; keep one of them", code.trim())));
-        }
-    }
-    Ok(numbers)
 }

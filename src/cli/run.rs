@@ -53,7 +53,7 @@ use crate::{
   rxlt run mine.toml --backend cpu --memory-limit 8GiB
   rxlt run mine.toml --device 0,1
   rxlt run --train train.csv --test 'test-{language}.csv' --model xlm-roberta-base --method standard,adv
-  rxlt run --set stages.0.updates=50 --set methods.0.adv.radius=0.5")]
+  rxlt run --set stages.0.updates=50 --set methods.2.adv.radius=0.5")]
 pub struct Args {
     /// A recipe that ships (`rxlt recipe ls`) or a TOML file.
     #[arg(default_value = "demo", conflicts_with = "train")]

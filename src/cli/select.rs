@@ -88,6 +88,10 @@ pub fn run(args: &Args) -> Result<()> {
     }
     methods.iter_mut().flat_map(|(_, trials)| trials).try_for_each(select::Trial::read_effort)?;
     let tried = methods.iter().map(|(name, trials)| Tried::read(name, trials)).collect::<Result<Vec<_>>>()?;
+    let is_nothing = tried.iter().all(|one| one.chosen().is_none());
+    if is_nothing && unfinished.is_err() {
+        return unfinished; // no result, and so no page
+    }
     let document = page(&grid.name, &tried);
     print(&document.to_text())?;
     if let Some(file) = file {

@@ -5,14 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use toml::Table;
 
 use super::{
     Force,
     device::{Chosen, DeviceArgs},
     named::{self, Network},
-    perturb::{Changes, PerturbArgs},
+    perturb::PerturbArgs,
     print,
     run::{Show, check_paths, lock, open, stop_on_signals, work},
     tell, write_page,
@@ -22,7 +22,10 @@ use crate::{
     data::Data,
     error::{self, Error, Result},
     input,
-    kinds::score::{key, scores},
+    kinds::{
+        self,
+        score::{key, scores},
+    },
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
     ranks::Ranks,
     recipe::{Method, Resolved},
@@ -35,9 +38,9 @@ use crate::{
     stop::Stop,
     study::{
         Cell, Design, Intermediate, SHIPPED,
-        answer::{Observation, Scores},
-        complexity::{Complexity, groups, measure_all},
+        answer::{Observation, Scores, Texts},
         find, kept,
+        languages::{self, Languages, Measured, groups},
         page::{Findings, page},
     },
     tasks::{self, Loaded, Task},
@@ -98,6 +101,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         return say_plan(&design, &cells);
     }
     let changes = changes(&design)?;
+    check_challenges(&design)?;
     let mut study =
         Study { design: &design, cells: &cells, network, changes: &changes, observed: Vec::new(), notes: Vec::new() };
     match args.page_only {
@@ -152,6 +156,26 @@ fn changes(design: &Design) -> Result<Vec<(String, PerturbArgs)>> {
         Ok((text.clone(), PerturbArgs { perturb, dictionary: dictionary.clone() }))
     };
     design.perturb.iter().map(change).collect()
+}
+
+/// Says which challenge cannot be told apart by a target's labels.
+fn check_challenges(design: &Design) -> Result<()> {
+    for target in &design.targets {
+        let task = tasks::find(&target.task)?;
+        for name in &target.challenges {
+            let challenge = tasks::find(name)?;
+            let [own, other] = [task, challenge].map(|task| task.labels.iter().collect::<BTreeSet<_>>());
+            if (task.kind, task.pairs, own) != (challenge.kind, challenge.pairs, other) {
+                return Err(Error::Config(format!(
+                    "challenges: expected a task of the kind of {} with its labels ({}), found {name} ({}); leave it out",
+                    task.name,
+                    task.labels.join(", "),
+                    challenge.labels.join(", ")
+                )));
+            }
+        }
+    }
+    Ok(())
 }
 
 fn folder_of(design: &Design) -> String {
@@ -238,11 +262,12 @@ impl Study<'_> {
         Ok(())
     }
 
-    /// Says what a target cannot stand, and which dictionary is not there, before anything is trained.
+    /// Says which dictionary is not there, before anything is trained.
     fn refuse_changes(&self) -> Result<()> {
         for target in &self.design.targets {
             let task = tasks::find(&target.task)?;
-            self.changes.iter().try_for_each(|(_, change)| change.changes(task, PERTURBING_SEED).map(drop))?;
+            let changes = self.changes.iter().filter(|_| kinds::of(task).placed().is_none());
+            changes.map(|(_, change)| change.changes(task, PERTURBING_SEED).map(drop)).collect::<Result<()>>()?;
         }
         Ok(())
     }
@@ -269,14 +294,21 @@ impl Study<'_> {
                 arm: cell.arm.clone(),
                 seed: cell.seed,
                 method: method.name.clone(),
-                change: None,
+                texts: Texts::Own,
                 source: result["source"].as_str().unwrap_or_default().to_owned(),
                 scores,
             };
+            let measure = (cell, method, metric, chosen);
             for change in self.changes {
-                if let Some(scores) = self.perturbed(cell, method, change, &observation, metric, chosen)? {
-                    let change = Some(change.0.clone());
-                    self.observed.push(Observation { change, scores, ..observation.clone() });
+                if let Some(scores) = self.changed(measure, change, &observation)? {
+                    let texts = Texts::Changed(change.0.clone());
+                    self.observed.push(Observation { texts, scores, ..observation.clone() });
+                }
+            }
+            for name in &self.design.targets[cell.target].challenges {
+                if let Some(scores) = challenged(measure, name)? {
+                    let texts = Texts::Challenge(name.clone());
+                    self.observed.push(Observation { texts, scores, ..observation.clone() });
                 }
             }
             self.observed.push(observation);
@@ -285,33 +317,47 @@ impl Study<'_> {
     }
 
     /// Scores on changed texts: predictions are kept beside the run's folder.
-    fn perturbed(
+    fn changed(
         &mut self,
-        cell: &Cell,
-        method: &Method,
+        (cell, method, metric, chosen): Measure,
         (name, change): &(String, PerturbArgs),
         clean: &Observation,
-        metric: &str,
-        chosen: Option<&Chosen>,
     ) -> Result<Option<BTreeMap<String, f64>>> {
-        let beside = PathBuf::from(format!("{}.perturbed", cell.folder.display()));
-        let folder = beside.join(&method.name).join(name.replace(':', "-"));
+        let folder = beside(cell, "perturbed", method).join(name.replace(':', "-"));
         let recipe = &cell.resolved.recipe;
         let Some(task) = recipe.last_task()? else { return Ok(None) };
-        if !checkpoint::is_complete(&folder) {
-            let Some(chosen) = chosen else { return Ok(None) };
-            let model = cell.folder.join(recipe.stage_name(0, Some(method))).join(MODEL);
-            let changes = change.changes(task, PERTURBING_SEED)?;
-            predict_changed(cell, task, changes, clean, &model, &folder, chosen)?;
+        if let Some(reason) = kinds::of(task).placed() {
+            self.note(format!("{} is not measured on changed texts: {reason}.", task.name));
+            return Ok(None);
         }
-        let mut found = BTreeMap::new();
+        if let Some(chosen) = chosen {
+            let mut changes = change.changes(task, PERTURBING_SEED)?;
+            let mut changed = Vec::new();
+            for language in clean.scores.keys() {
+                let mut loaded = Data::new(recipe).test(task, language)?;
+                match changes.apply(&mut loaded) {
+                    Ok(_) => changed.push(loaded),
+                    Err(Error::Data(_)) => {} // no word changes, so there is nothing to measure, and the page says where
+                    Err(error) => return Err(error),
+                }
+            }
+            let how = changes.to_json();
+            if !kept::is_there(&folder, &how)? {
+                predict(cell, method, task, &changed, &how, &folder, chosen)?;
+            }
+        } else if !checkpoint::is_complete(&folder) {
+            return Ok(None);
+        }
+        let (mut found, mut unchanged) = (BTreeMap::new(), Vec::new());
         for language in clean.scores.keys() {
-            let Some(predicted) = kept::read(&folder, language)? else {
-                self.note(format!("{}, {language}: {name} changes no word; left out of that.", task.name));
-                continue;
-            };
-            let all = scores(task, language, &predicted)?;
-            found.extend(all.iter().find(|score| key(score.metric) == metric).map(|s| (language.clone(), s.value)));
+            match score(&folder, task, language, metric)? {
+                Some(value) => _ = found.insert(language.clone(), value),
+                None => unchanged.push(language.as_str()),
+            }
+        }
+        if !unchanged.is_empty() {
+            let languages = unchanged.join(", ");
+            self.note(format!("{}: {name} changes no word of {languages}; left out of that.", task.name));
         }
         Ok((!found.is_empty()).then_some(found))
     }
@@ -324,8 +370,8 @@ impl Study<'_> {
     }
 
     fn page(&self) -> Result<Document> {
-        let complexity = self.complexity()?;
-        let groups = groups(&complexity);
+        let languages = self.languages()?;
+        let groups = groups(&languages);
         let methods: Vec<String> = self
             .cells
             .first()
@@ -336,19 +382,68 @@ impl Study<'_> {
             done: self.cells.iter().filter(|cell| is_measured(&cell.folder)).count(),
             scores: &Scores::of(&self.observed, &groups),
             groups: &groups,
-            complexity: &complexity,
+            languages: &languages,
             methods: &methods,
             notes: &self.notes,
         }))
     }
 
-    /// The languages that were measured in, as their parallel text has them.
-    fn complexity(&self) -> Result<Vec<Complexity>> {
-        let Some(measure) = &self.design.complexity else { return Ok(Vec::new()) };
-        let codes: BTreeSet<String> = self.observed.iter().flat_map(|one| one.scores.keys().cloned()).collect();
-        let pattern = Path::new(&folder_of(self.design)).join(&measure.parallel);
-        measure_all(&pattern, &codes.into_iter().collect::<Vec<_>>())
+    /// What is measured of the languages that were measured in.
+    fn languages(&self) -> Result<Languages> {
+        let Design { complexity, pretraining_text, model, .. } = self.design;
+        let folder = PathBuf::from(folder_of(self.design));
+        let own = self.observed.iter().filter(|one| one.texts == Texts::Own);
+        let codes: BTreeSet<&String> = own.flat_map(|one| one.scores.keys()).collect();
+        let treebanks = complexity.treebanks.as_ref().map(|inside| languages::treebanks(&folder.join(inside)));
+        let treebanks = treebanks.transpose()?.unwrap_or_default();
+        let model = model.get("path").and_then(toml::Value::as_str).unwrap_or_default();
+        let text = languages::text_read(pretraining_text.as_deref(), model)?;
+        let mut all = Languages::new();
+        for code in codes {
+            let words = match &complexity.parallel {
+                Some(pattern) => languages::words_of(&folder.join(pattern), code)?,
+                None => None,
+            };
+            let features = languages::features_of(&treebanks, code)?;
+            // A language that is not there was not read, or too little to be counted.
+            let text = text.as_ref().map(|text| text.get(code).copied().unwrap_or(0.0));
+            all.insert(code.clone(), Measured { words, features, text });
+        }
+        Ok(all)
     }
+}
+
+/// A run, a method of it, what is measured, and by what, where something is to be measured still.
+type Measure<'a> = (&'a Cell, &'a Method, &'a str, Option<&'a Chosen>);
+
+/// Where predictions of a run's model on other texts are kept.
+fn beside(cell: &Cell, what: &str, method: &Method) -> PathBuf {
+    PathBuf::from(format!("{}.{what}", cell.folder.display())).join(&method.name)
+}
+
+/// The score on the test data of another task.
+fn challenged((cell, method, metric, chosen): Measure, name: &str) -> Result<Option<BTreeMap<String, f64>>> {
+    let folder = beside(cell, "challenges", method).join(name);
+    let task = tasks::find(name)?;
+    if let Some(chosen) = chosen {
+        let loaded = Data::new(&cell.resolved.recipe).test(task, task.source)?;
+        let files: Vec<_> = loaded.files.iter().map(|file| json!(file.sha256)).collect();
+        let how = json!({ "task": tasks::definition_of(name), "files": files, "examples": loaded.examples.len() });
+        if !kept::is_there(&folder, &how)? {
+            predict(cell, method, task, &[loaded], &how, &folder, chosen)?;
+        }
+    } else if !checkpoint::is_complete(&folder) {
+        return Ok(None);
+    }
+    let value = score(&folder, task, task.source, metric)?;
+    Ok(value.map(|value| BTreeMap::from([(task.source.to_owned(), value)])))
+}
+
+/// The metric of predictions that were kept; none where a language was not measured.
+fn score(folder: &Path, task: &Task, language: &str, metric: &str) -> Result<Option<f64>> {
+    let Some(predicted) = kept::read(folder, language)? else { return Ok(None) };
+    let all = scores(task, language, &predicted)?;
+    Ok(all.iter().find(|score| key(score.metric) == metric).map(|score| score.value))
 }
 
 /// Makes a run of the study, or goes on with it.
@@ -366,28 +461,20 @@ fn one(
     work(&pinned, chosen, &folder, progress, stop, Conditions::default()).map(drop)
 }
 
-/// Predicts the test data of every language in which a word changes, and keeps that in a folder.
-fn predict_changed(
+/// Predicts texts by a run's model, and keeps that in a folder, with how the texts came about.
+fn predict(
     cell: &Cell,
+    method: &Method,
     task: &Task,
-    mut changes: Changes,
-    clean: &Observation,
-    model: &Path,
+    texts: &[Loaded],
+    how: &Value,
     folder: &Path,
     chosen: &Chosen,
 ) -> Result<()> {
     let recipe = &cell.resolved.recipe;
-    let mut changed = Vec::new();
-    for language in clean.scores.keys() {
-        let mut loaded = Data::new(recipe).test(task, language)?;
-        match changes.apply(&mut loaded) {
-            Ok(_) => changed.push(loaded),
-            Err(Error::Data(_)) => {} // no word changes, so there is nothing to measure, and the page says where
-            Err(error) => return Err(error),
-        }
-    }
+    let model = cell.folder.join(recipe.stage_name(0, Some(method))).join(MODEL);
     error::catch(|| {
-        let Opened { model, tokenizer, .. } = open_trained(model, task, &chosen.device, tell)?;
+        let Opened { model, tokenizer, .. } = open_trained(&model, task, &chosen.device, tell)?;
         let max_length = recipe.stages[0].max_length;
         let examiner = Examiner {
             model: &model,
@@ -398,8 +485,8 @@ fn predict_changed(
             stop: &Stop::new(),
         };
         let predict = |loaded: &Loaded| Ok((loaded.language.clone(), examiner.predict(loaded, None)?.predictions));
-        let all = changed.iter().map(predict).collect::<Result<Vec<_>>>()?;
-        kept::write(folder, &all, &changes.to_json())
+        let all = texts.iter().map(predict).collect::<Result<Vec<_>>>()?;
+        kept::write(folder, &all, how)
     })
 }
 

@@ -69,6 +69,29 @@ impl Inputs {
         Ok(Inputs(inputs))
     }
 
+    /// The record of a run; none where an earlier version made it.
+    pub fn read(path: &Path) -> Result<Option<Inputs>> {
+        read(path)
+    }
+
+    /// What two runs learned from that is not the same, if there is any: data to train on, the encoder, texts, tables;
+    /// not what is measured on. A role that only one has is of a method that only one has.
+    pub fn learned_apart(&self, other: &Inputs) -> Option<String> {
+        let is_measured = |role: &str| [Split::Dev, Split::Test].iter().any(|s| role.starts_with(&format!("{s} ")));
+        let by_role = |inputs: &Inputs| {
+            let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            for input in inputs.0.values().filter(|input| !is_measured(&input.role)) {
+                roles.entry(input.role.clone()).or_default().insert(input.sha256.clone());
+            }
+            roles
+        };
+        let others = by_role(other);
+        let differs = |(role, own): (String, BTreeSet<String>)| {
+            others.get(&role).is_some_and(|hashes| *hashes != own).then_some(role)
+        };
+        by_role(self).into_iter().find_map(differs)
+    }
+
     /// One hash of all names and hashes.
     pub fn digest(&self) -> String {
         crate::tasks::sha256(serde_json::to_string(self).expect("a record is plain data").as_bytes())
@@ -254,10 +277,12 @@ mod tests {
         inputs().hold(&run).unwrap();
 
         let (first, stamps) = (inputs(), inputs().stamps());
+        assert_eq!(first.learned_apart(&first), None);
         first.hold_since(&stamps).unwrap();
         write("model.safetensors", "0124");
         let error = first.hold_since(&stamps).unwrap_err();
         assert!(error.exit_code() == 73 && error.message().contains("while the run was at work"), "{error}");
+        assert_eq!(first.learned_apart(&inputs()).as_deref(), Some("model"));
         for (name, text, says) in [
             ("model.safetensors", Some("0124"), "model.safetensors (model): SHA-256 1be2e452b46d… there, "),
             ("vocab.txt", Some("a"), "vocab.txt (model): not read there, SHA-256 ca978112ca1b…, 1 bytes now"),

@@ -64,6 +64,11 @@ impl Neighbours {
         Neighbours::parse(&bytes, &path.display().to_string())
     }
 
+    /// The table alone.
+    pub fn into_words(self) -> HashMap<String, Vec<String>> {
+        self.words
+    }
+
     fn parse(bytes: &[u8], name: &str) -> Result<Neighbours> {
         let words = serde_json::from_slice(bytes).map_err(|error| {
             Error::Data(format!("{name}: expected a JSON object from words to lists of words: {error}"))

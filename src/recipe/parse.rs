@@ -283,12 +283,26 @@ fn put_in(array: &mut Vec<Value>, name: &str, key: &str, value: Value) -> Result
     if rest.is_empty() {
         return Err(format!("{name}.{index} is a table: name one of its keys"));
     }
+    refuse_of_another(array, name, position, rest)?;
     if position == n {
         array.push(Value::Table(Table::new()));
     }
     match &mut array[position] {
         Value::Table(inner) => put(inner, rest, value),
         _ => Err(format!("{name}.{index} is a value and has no keys")),
+    }
+}
+
+/// Refuses a key of a part that the method at this place has not, where another has it: most likely that one is meant.
+fn refuse_of_another(array: &[Value], name: &str, position: usize, key: &str) -> Result<(), String> {
+    let Some((part, rest)) = key.split_once('.').filter(|_| name == "methods") else { return Ok(()) };
+    let has = |value: &Value| value.get(part).is_some();
+    match array.iter().position(has) {
+        Some(other) if array.get(position).is_some_and(|own| !has(own)) => Err(format!(
+            "method {position} has no {part}, method {other} has: write {name}.{other}.{part}.{rest}; to give method \
+             {position} one as well, {name}.{position}.{part}={{…}}"
+        )),
+        _ => Ok(()),
     }
 }
 

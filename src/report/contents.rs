@@ -8,7 +8,7 @@ use super::{
     paper::{Figure, Paper},
     percent, plots, points,
     shortcuts::Shortcut,
-    statistics::Permutation,
+    statistics::{Permutation, mean},
     table::cut,
 };
 
@@ -726,12 +726,16 @@ fn curves(analysis: &Analysis, document: &mut Document) {
     if analysis.methods.iter().all(|method| method.curve.len() < 2) {
         return;
     }
-    let caption = "Training loss in the last stage, mean over seeds and neighbouring updates";
+    let caption = "Training loss in the last stage, mean over seeds and a tenth of the updates";
     document.plot(caption, plots::curves(analysis));
     let mut table = Table::new([Column::words("method")].into_iter().chain(CURVE.map(Column::numbers)));
     for method in analysis.methods.iter().filter(|method| method.curve.len() > 1) {
-        let last = method.curve.len() - 1;
-        let at = |share: f64| format!("{:.3}", method.curve[(share * last as f64).round() as usize][1]);
+        let width = (method.curve.len() / 10).max(1);
+        let at = |share: f64| {
+            let start = (share * (method.curve.len() - width) as f64).round() as usize;
+            let losses: Vec<f64> = method.curve[start..start + width].iter().map(|point| point[1]).collect();
+            format!("{:.3}", mean(&losses))
+        };
         table = table.row([method.name.clone(), at(0.0), at(0.25), at(0.5), at(0.75), at(1.0)]);
     }
     document.table("loss", caption, table);

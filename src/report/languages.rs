@@ -12,6 +12,13 @@
 //! Uralic (Abondolo, 1998), Dravidian (Krishnamurti, 2003), Bantu (Nurse & Philippson, 2003), Japonic (Shibatani, 1990),
 //! Koreanic (Sohn, 1999), Basque (Hualde & Ortiz de Urbina, 2003), Kartvelian (Hewitt, 1995), Quechuan (Adelaar, 2004).
 
+use std::collections::BTreeMap;
+
+use crate::{
+    error::{Error, Result},
+    tasks::TextFile,
+};
+
 /// What is known of a language.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Language {
@@ -160,6 +167,27 @@ impl Language {
         let shared = self.lineage.iter().zip(ENGLISH).take_while(|(own, english)| *own == english).count();
         (ENGLISH.len() - shared) as f64
     }
+}
+
+/// A number for each language, from lines of a code and a number.
+pub fn numbers(file: &TextFile) -> Result<BTreeMap<String, f64>> {
+    let mut numbers = BTreeMap::new();
+    for (line, content) in file.lines().filter(|(_, content)| !content.starts_with('#')) {
+        let wrong = |what: &str| Error::Data(format!("{}: {what}", file.place(line)));
+        let (code, number) = content
+            .split_once('\t')
+            .ok_or_else(|| wrong("expected a language's code and a number, parted by a tab"))?;
+        let number: f64 = number
+            .trim()
+            .parse()
+            .ok()
+            .filter(|number: &f64| number.is_finite() && *number >= 0.0)
+            .ok_or_else(|| wrong(&format!("expected a number of at least 0, found \"{}\"", number.trim())))?;
+        if numbers.insert(code.trim().to_owned(), number).is_some() {
+            return Err(wrong(&format!("\"{}\" stands here twice; keep one of them", code.trim())));
+        }
+    }
+    Ok(numbers)
 }
 
 #[cfg(test)]

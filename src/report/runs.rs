@@ -5,6 +5,8 @@
 
 use super::{shortcuts::Shortcut, statistics::mean};
 use crate::{
+    checkpoint::sha256_file,
+    data::inputs::{INPUTS, Inputs},
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
     recipe::{DEMO, Method, Recipe, Resolved},
@@ -208,6 +210,8 @@ struct Found {
     languages: Vec<String>,
     task: &'static Task,
     data: Vec<DataFile>,
+    /// The files that it was made of, where it is a run that says so.
+    inputs: Option<Inputs>,
 }
 
 impl Study {
@@ -499,6 +503,7 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
     refuse_without_marks(task, run)?;
     let environment: Environment = read_json(&run.join(files::ENVIRONMENT))?;
     let data = data_files(&run.join(files::DATA))?;
+    let inputs = Inputs::read(&run.join(INPUTS))?;
     if recipe.data.eval_split != Split::Test {
         let note = format!("measured on {} data, not on test data", recipe.data.eval_split);
         notes.extend((!notes.contains(&note)).then_some(note));
@@ -518,7 +523,7 @@ fn read_run(path: &Path, found: &mut Vec<Found>, notes: &mut Vec<String>) -> Res
         let metrics = read_json(&folder.join(files::METRICS))?;
         let cell = measured(&resolved, method, folder, &environment, &metrics, curve(&run.join(files::LOG), &name)?);
         let languages = languages(&cell.folder, &metrics)?;
-        found.push(Found { cell, label: None, languages, task, data: data.clone() });
+        found.push(Found { cell, label: None, languages, task, data: data.clone(), inputs: inputs.clone() });
     }
     Ok(())
 }
@@ -593,7 +598,11 @@ fn prediction_files(path: &Path) -> Vec<PathBuf> {
         return vec![path.to_owned()];
     }
     let entries = fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = entries.filter(|file| file.extension().is_some_and(|end| end == "jsonl")).collect();
+    // A run keeps there what it asked beside its items: that is no answer to them.
+    let is_beside =
+        |file: &Path| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with(files::FOREIGN));
+    let is_answers = |file: &PathBuf| file.extension().is_some_and(|end| end == "jsonl") && !is_beside(file);
+    let mut files: Vec<PathBuf> = entries.filter(is_answers).collect();
     files.sort();
     files
 }
@@ -655,7 +664,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         folder_of_data: String::new(),
         given: Some(Arc::new(given)),
     };
-    Found { cell, label: None, languages, task, data: Vec::new() }
+    Found { cell, label: None, languages, task, data: Vec::new(), inputs: None }
 }
 
 /// What must agree between the seeds of a method: all settings but the seed, names, and where data lie (whose items are
@@ -723,9 +732,15 @@ fn curve(path: &Path, stage: &str) -> Result<Vec<[f64; 2]>> {
             points.extend(event["step"].as_f64().zip(event["loss"].as_f64()).map(|(step, loss)| [step, loss]));
         }
     }
-    let width = points.len().div_ceil(CURVE_POINTS).max(1);
+    Ok(drawn_together(&points))
+}
+
+/// As many points as a curve has at most, each the mean of as many neighbours as any other, but for one.
+fn drawn_together(points: &[[f64; 2]]) -> Vec<[f64; 2]> {
+    let (n, parts) = (points.len(), points.len().min(CURVE_POINTS));
+    let part = |i: usize| &points[i * n / parts..(i + 1) * n / parts];
     let drawn = |points: &[[f64; 2]]| [0, 1].map(|i| mean(&points.iter().map(|point| point[i]).collect::<Vec<_>>()));
-    Ok(points.chunks(width).map(drawn).collect())
+    (0..parts).map(|i| drawn(part(i))).collect()
 }
 
 /// Refuses runs that are not comparable with the first.
@@ -791,8 +806,9 @@ fn name_cells(found: &mut [Found]) -> Result<()> {
 
 /// Refuses one label for several configurations, and one seed twice.
 fn refuse_twins(found: &[Found]) -> Result<()> {
-    for (i, Found { cell, .. }) in found.iter().enumerate() {
-        for Found { cell: other, .. } in found[..i].iter().filter(|other| other.cell.label == cell.label) {
+    for (i, Found { cell, inputs, .. }) in found.iter().enumerate() {
+        let same = found[..i].iter().filter(|other| other.cell.label == cell.label);
+        for Found { cell: other, inputs: of_other, .. } in same {
             let (a, b, label) = (other.folder.display(), cell.folder.display(), &cell.label);
             if other.config != cell.config {
                 let differences = cell.settings.differences(&other.settings.to_toml()).unwrap_or_default();
@@ -801,6 +817,12 @@ fn refuse_twins(found: &[Found]) -> Result<()> {
                 return Err(Error::Data(format!(
                     "{a} and {b} are both called \"{label}\", with different settings ({lines}); name the recipes or \
                      methods apart"
+                )));
+            }
+            if let Some(role) = of_other.as_ref().zip(inputs.as_ref()).and_then(|(a, b)| a.learned_apart(b)) {
+                return Err(Error::Data(format!(
+                    "{a} and {b} are both called \"{label}\", and were made of different files ({role}; the inputs.json of \
+                     each has their SHA-256); make both from the same, or name them apart with --label"
                 )));
             }
             if other.seed == cell.seed {
@@ -858,6 +880,7 @@ fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
         let remedy = "run the recipe again: what is missing is predicted";
         return Err(Error::Missing(format!("there is no {path}, though its scores are there; {remedy}")));
     }
+    check_written(path)?;
     let answer = |(i, one): (usize, Prediction)| match (&one.label, &one.answers) {
         (None, None) => {
             let (path, line, id) = (path.display(), i + 1, &one.id);
@@ -866,6 +889,22 @@ fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
         _ => Ok(Prediction { probabilities: None, ..one }),
     };
     predictions::read(path)?.into_iter().enumerate().map(answer).collect()
+}
+
+/// Refuses a file that is not as the run wrote it, where the run says what it wrote.
+fn check_written(path: &Path) -> Result<()> {
+    let beside = path.with_extension("text.json");
+    if !beside.is_file() {
+        return Ok(());
+    }
+    let (text, found): (Value, String) = (read_json(&beside)?, sha256_file(path)?);
+    match text["sha256"].as_str().filter(|expected| *expected != found) {
+        None => Ok(()),
+        Some(expected) => Err(Error::Data(format!(
+            "{}: expected SHA-256 {expected}, found {found}; remove the file and run the recipe again: it is predicted again",
+            path.display()
+        ))),
+    }
 }
 
 /// By cluster, how many answers all ordered pairs of two languages have, and their marks.

@@ -405,7 +405,10 @@ impl<'a> Run<'a> {
         let (recompute, depth) = (model.encoder.recompute, model.encoder.depth);
         let subject = Subject { config: &model.config, heads: &heads, device: self.device, recompute, depth };
         let recorded = folder.choice()?;
-        self.share_out(plan, recorded.is_none());
+        self.share_out(plan, recorded.is_none())?;
+        if let (Some(recorded), Some(asked)) = (&recorded, plan.stage.tokens_per_micro_batch) {
+            folder.check_choice(recorded, asked)?;
+        }
         let limit = recorded.map_or(self.conditions.memory_limit, |recorded| {
             plan.tokens = recorded.tokens_per_micro_batch;
             None
@@ -438,16 +441,18 @@ impl<'a> Run<'a> {
     }
 
     /// Makes micro-batches small enough that each rank has its share, where neither the recipe nor an earlier start says
-    /// how large they are; else says how many ranks have nothing to do.
-    fn share_out(&self, plan: &mut Plan, is_new: bool) {
+    /// how large they are; else says how many ranks have nothing to do. All stages of a run go by the ranks that it began
+    /// with: methods are compared, and what is drawn depends on micro-batches.
+    fn share_out(&self, plan: &mut Plan, is_new: bool) -> Result<()> {
         let n = plan.share.ranks.count();
+        let began = self.folder.ranks_at_first()?;
+        if is_new && began > 1 && plan.stage.tokens_per_micro_batch.is_none() {
+            plan.tokens = plan.tokens_for(began);
+        }
         if n == 1 {
-            return;
+            return Ok(());
         }
         let best = plan.tokens_for(n);
-        if is_new && plan.stage.tokens_per_micro_batch.is_none() {
-            plan.tokens = best;
-        }
         let busy = |tokens| 100.0 * plan.busy(tokens, n);
         let (name, tokens) = (plan.name, plan.tokens);
         let better = if busy(best) > busy(tokens) + 10.0 {
@@ -459,6 +464,7 @@ impl<'a> Run<'a> {
             "{name}: {n} ranks share micro-batches of up to {tokens} tokens, and are at work {:.0} % of the time{better}",
             busy(tokens)
         ));
+        Ok(())
     }
 
     /// The norms of the words that are trained on, where a method has lengths relative to them: measured on the model that
@@ -820,8 +826,12 @@ impl<'a> Run<'a> {
         Ok(Some(result))
     }
 
-    /// The loss at the end of the last stage, from the run's log.
+    /// The loss at the end of the last stage: what was found when its training ended, else from the run's log.
     fn final_loss(&self, folder: &StageFolder) -> Result<Option<FinalLoss>> {
+        let found = folder.metrics()?.and_then(|metrics| FinalLoss::from_json(&metrics["training"]));
+        if found.is_some() {
+            return Ok(found);
+        }
         let Some((task, train, _)) = self.labelled.get(&(self.recipe.stages.len() - 1, 0)) else { return Ok(None) };
         let numbers: Vec<f64> = train.examples.iter().filter_map(|example| example.number).collect();
         let guessing = match task.has_one_label() {
@@ -889,7 +899,9 @@ fn tokenizer(
     }
     let kept = folder.path().join("tokenizer");
     folder.first(|| match checkpoint::is_complete(&kept) {
-        true => Ok(()),
+        true => checkpoint::verify(&kept).map_err(|error| {
+            error.with("take the file from a copy of the folder, or begin a new run with another --output")
+        }),
         false => {
             let tokenizer = trained(recipe, labelled, texts)?;
             checkpoint::commit_folder(&kept, |folder| tokenizer.save(folder))

@@ -31,6 +31,8 @@ pub const OVERLAP: &str = "overlap.json";
 pub const METRICS: &str = "metrics.json";
 /// In a stage's folder, what it takes.
 pub const MEMORY: &str = "memory.json";
+/// With how many ranks the run began.
+pub const RANKS: &str = "ranks.json";
 /// In a stage's folder, the norms of words.
 pub const WORDS: &str = "words.json";
 /// In a stage's folder, the model kept.
@@ -39,6 +41,8 @@ pub const MODEL: &str = "model";
 pub const CHECKPOINTS: &str = "checkpoints";
 /// In a stage's folder, what was predicted.
 pub const PREDICTIONS: &str = "predictions";
+/// Among predictions, what stands for a split where first sentences are other items'.
+pub const FOREIGN: &str = "foreign-firsts";
 /// In a stage's folder, its texts as tokens.
 pub const CORPUS: &str = "corpus";
 

@@ -266,6 +266,7 @@ impl<'a> Training<'a> {
                 let best = self.desk.stage_folder.best();
                 let fill = |folder: &Path| {
                     self.model.write(folder)?;
+                    StageFolder::write_evaluated(folder, step)?;
                     self.optimizer.write_beside(&folder.join(BESIDE))
                 };
                 self.desk.write(|| checkpoint::commit_folder(&best, fill))
@@ -383,7 +384,7 @@ impl<'a> Training<'a> {
             Select::Last => Ok(()),
             Select::Best => match self.state.best() {
                 Some(best) if best.step < self.plan.updates => {
-                    self.desk.stage_folder.check_best()?;
+                    self.desk.stage_folder.check_best(best.step)?;
                     let best = self.desk.stage_folder.best();
                     self.model.restore(&Weights::open(&best)?)?;
                     self.optimizer.restore_beside(&best.join(BESIDE))

@@ -39,6 +39,7 @@ use crate::{
     checkpoint::{self, commit_folder, write_file},
     error::{Error, Result},
     learn::methods::WordNorms,
+    learn::reduce::Reduce,
     ranks::Ranks,
     recipe::Resolved,
     tasks::sha256,
@@ -155,7 +156,7 @@ impl RunFolder {
         }
         sign(&mut lock, &path.join(LOCK))?;
         let mut notes: Vec<String> = checkpoint::clean(path)?.iter().map(|left| settled(left)).collect();
-        notes.extend(moved(path, environment).filter(|_| resumed));
+        notes.extend(moved(path, environment, resolved.recipe.reduce == Reduce::Ordered).filter(|_| resumed));
         let open = File::options().create(true).append(true).open(path.join(LOG));
         let log = Mutex::new(open.map_err(|error| Error::write(&path.join(LOG), &error))?);
         write_json(&path.join(SOURCES), &json!(resolved.sources))?;
@@ -214,6 +215,18 @@ impl RunFolder {
     #[track_caller]
     pub fn first<T: Serialize + DeserializeOwned>(&self, write: impl FnOnce() -> Result<T>) -> Result<T> {
         self.ranks.first(write)
+    }
+
+    /// How many ranks the run began with.
+    pub fn ranks_at_first(&self) -> Result<usize> {
+        let (path, now) = (self.path.join(files::RANKS), self.ranks.count());
+        self.first(|| match read_json(&path)? {
+            Some(value) => value["ranks"].as_u64().map(|n| n as usize).ok_or_else(|| {
+                let remedy = "take the file from a copy of the folder, or name another --output";
+                Error::Data(format!("{}: expected {{\"ranks\": 2}}, found {value}; {remedy}", path.display()))
+            }),
+            None => write_json(&path, &json!({ "ranks": now })).map(|()| now),
+        })
     }
 
     /// Removes models and checkpoints of a run that is measured: predictions and results stay, and it is done for good.
@@ -298,8 +311,8 @@ impl RunFolder {
         held.log.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Cuts off what `log.jsonl` says of this stage after `step`, and all after that: it will be said again. Lines that
-    /// are damaged go; returns how many.
+    /// Takes out what `log.jsonl` says of this stage after `step`: it will be said again. Lines that are damaged go;
+    /// returns how many.
     pub fn rewind_log(&self, stage: &str, step: u64) -> Result<usize> {
         self.first(|| self.cut_log(stage, step))
     }
@@ -314,10 +327,10 @@ impl RunFolder {
                 n_damaged += 1;
                 continue;
             };
-            if event["stage"] == stage && event["step"].as_u64().is_none_or(|at| at > step) {
-                break;
+            let is_again = event["stage"] == stage && event["step"].as_u64().is_none_or(|at| at > step);
+            if !is_again {
+                kept.extend_from_slice(line);
             }
-            kept.extend_from_slice(line);
         }
         if kept.len() < text.len() {
             let mut file = self.events();
@@ -375,6 +388,8 @@ pub struct StageFolder {
 
 /// In a stage's folder, the best model so far.
 const BEST: &str = "best";
+/// In that, after which update it was evaluated.
+const EVALUATED: &str = "evaluated.json";
 
 /// A checkpoint that is whole.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -421,12 +436,31 @@ impl StageFolder {
         })
     }
 
-    /// Whether the best model so far, kept here by an earlier evaluation, is as it was written.
-    pub fn check_best(&self) -> Result<()> {
-        checkpoint::verify(&self.best()).map_err(|error| {
-            let (stage, remedy) = (self.path.display(), "run the same command: the stage is trained again");
-            error.with(&format!("take the file from a copy of the folder, or remove {stage} and {remedy}"))
-        })
+    /// Whether the best model so far, kept here by the evaluation after update `step`, is as it was written. Where a run
+    /// that goes on from an earlier update is not bit-exact, a later evaluation may have left another.
+    pub fn check_best(&self, step: u64) -> Result<()> {
+        let again = || {
+            let stage = self.path.display();
+            format!("remove {stage} and run the same command: the stage is trained again")
+        };
+        let remedy = || format!("take the file from a copy of the folder, or {}", again());
+        checkpoint::verify(&self.best()).map_err(|error| error.with(&remedy()))?;
+        let path = self.best().join(EVALUATED);
+        let kept = read_json(&path)?.and_then(|value| value["step"].as_u64());
+        match kept.filter(|kept| *kept != step) {
+            None => Ok(()), // an earlier version did not say it
+            Some(kept) => Err(Error::Data(format!(
+                "{}: the best evaluation is that after update {step}, and the model kept is that after update {kept}, of a \
+                 start that went otherwise; {}",
+                path.display(),
+                again()
+            ))),
+        }
+    }
+
+    /// Writes of which evaluation the best model is, into its folder.
+    pub fn write_evaluated(folder: &Path, step: u64) -> Result<()> {
+        write_json(&folder.join(EVALUATED), &json!({ "step": step }))
     }
 
     /// Where the best model so far lies.
@@ -461,6 +495,19 @@ impl StageFolder {
                 Choice::deserialize(&value).map_err(|e| Error::Data(format!("{}: {e}; {remedy}", path.display())))
             })
             .transpose()
+    }
+
+    /// Refuses one that is not what the recipe asks for, unless a limit of memory made it smaller.
+    pub fn check_choice(&self, choice: &Choice, asked: usize) -> Result<()> {
+        let found = choice.tokens_per_micro_batch;
+        match found == asked || (choice.memory_limit.is_some() && found < asked) {
+            true => Ok(()),
+            false => Err(Error::Data(format!(
+                "{}: expected tokens_per_micro_batch {asked} as in the recipe, found {found}; take the file from a copy of \
+                 the folder, or name another --output",
+                self.path.join(MEMORY).display()
+            ))),
+        }
     }
 
     /// Records that.
@@ -709,14 +756,22 @@ fn refuse_differences(folder: &Path, config: &Path, resolved: &Resolved) -> Resu
 }
 
 /// What is to be said if the run was on another device or version before.
-fn moved(folder: &Path, now: &Environment) -> Option<String> {
+fn moved(folder: &Path, now: &Environment, is_ordered: bool) -> Option<String> {
     let text = fs::read(folder.join(ENVIRONMENT)).ok()?;
     let before: Environment = serde_json::from_slice(&text).ok()?;
     let changes = [("device", &before.device, &now.device), ("rxlt", &before.rxlt, &now.rxlt)];
     // On the processor the number of threads does not change a bit.
-    let (what, before, now) =
-        changes.into_iter().find(|(_, before, now)| without_threads(before) != without_threads(now))?;
-    Some(format!("the run began on {what} {before} and goes on with {now}: not bit-exact from here"))
+    let exact = "not bit-exact from here";
+    if let Some((what, before, now)) =
+        changes.into_iter().find(|(_, before, now)| without_threads(before) != without_threads(now))
+    {
+        return Some(format!("the run began on {what} {before} and goes on with {now}: {exact}"));
+    }
+    let is_other = before.ranks != now.ranks && !is_ordered;
+    is_other.then(|| {
+        let (before, now) = (before.ranks, now.ranks);
+        format!("the run began with {before} ranks and goes on with {now}, which add up otherwise: {exact}")
+    })
 }
 
 /// A device's name without how many threads the processor computes with: `cpu (2 threads, f32)`.
@@ -852,6 +907,32 @@ mod tests {
         assert_eq!(Resolved::parse(&text, "again", &[]).unwrap().recipe, resolved("").recipe);
         let other = RunFolder::open(&path, &resolved(""), &Environment::here("a card"), Ranks::alone()).unwrap();
         assert!(other.notes()[0].contains("not bit-exact"), "{:?}", other.notes());
+        drop(other);
+        let two = Environment { ranks: 2, ..Environment::here("a card") };
+        assert_eq!(moved(&path, &two, true), None, "one process has the bits of two ranks");
+        assert!(moved(&path, &two, false).unwrap().contains("began with 1 ranks and goes on with 2"));
+    }
+
+    #[test]
+    fn what_was_chosen_and_kept_is_that_of_the_recipe_and_of_this_history() {
+        let parent = tempfile::tempdir().unwrap();
+        let stage = open(parent.path(), "").unwrap().stage("1-xnli").unwrap();
+        let choice = |tokens, memory_limit| Choice {
+            tokens_per_micro_batch: tokens,
+            memory_limit,
+            predicted: Default::default(),
+            beside: Default::default(),
+        };
+        stage.check_choice(&choice(100, None), 100).unwrap();
+        stage.check_choice(&choice(50, Some(Default::default())), 100).unwrap();
+        for wrong in [choice(50, None), choice(200, Some(Default::default()))] {
+            let error = stage.check_choice(&wrong, 100).unwrap_err();
+            assert!(error.message().contains("expected tokens_per_micro_batch 100 as in the recipe"), "{error}");
+        }
+        checkpoint::commit_folder(&stage.best(), |folder| StageFolder::write_evaluated(folder, 56)).unwrap();
+        stage.check_best(56).unwrap();
+        let error = stage.check_best(20).unwrap_err();
+        assert!(error.message().contains("the model kept is that after update 56"), "{error}");
     }
 
     #[test]
@@ -876,7 +957,9 @@ mod tests {
         }
         let lines = || fs::read_to_string(parent.path().join(LOG)).unwrap().lines().count();
         fs::OpenOptions::new().append(true).open(parent.path().join(LOG)).unwrap().write_all(b"{\"ev").unwrap();
-        for (stage, step, expected) in [("2-xnli", 9, 5), ("2-xnli", 2, 4), ("1-mlm", 1, 1), ("1-mlm", 0, 0)] {
+        for (stage, step, expected) in
+            [("2-xnli", 9, 5), ("2-xnli", 2, 4), ("1-mlm", 1, 3), ("1-mlm", 0, 2), ("2-xnli", 0, 0)]
+        {
             folder.rewind_log(stage, step).unwrap();
             assert_eq!(lines(), expected, "{stage} {step}");
         }

@@ -23,19 +23,19 @@ pub struct FinalLoss {
 }
 
 impl FinalLoss {
-    /// Reads that of a stage from the run's log; none where it holds no update of it. `guessing` is the loss of one who
+    /// Reads that of a stage from the run's log; none where it holds no update of it, or not every one up to the last. `guessing` is the loss of one who
     /// knows nothing of the texts, where that is known.
     ///
     /// Of a stage that learned several tasks at once, the updates of the one that it is for count, `task`.
     pub fn read(log: &Path, stage: &str, task: &str, guessing: Option<f64>) -> Result<Option<FinalLoss>> {
         let bytes = std::fs::read(log).map_err(|error| Error::read(log, &error))?;
-        let losses: Vec<f64> = bytes
-            .split(|byte| *byte == b'\n')
-            .filter_map(|line| serde_json::from_slice::<Value>(line).ok())
-            .filter(|event| event["event"] == "step" && event["stage"] == stage)
-            .filter(|event| event["task"].as_str().is_none_or(|of| of == task))
-            .filter_map(|event| event["loss"].as_f64())
-            .collect();
+        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+        let events: Vec<Value> = lines.filter(|event| event["event"] == "step" && event["stage"] == stage).collect();
+        if events.iter().zip(1..).any(|(event, step)| event["step"].as_u64() != Some(step)) {
+            return Ok(None);
+        }
+        let own = events.iter().filter(|event| event["task"].as_str().is_none_or(|of| of == task));
+        let losses: Vec<f64> = own.filter_map(|event| event["loss"].as_f64()).collect();
         let updates = losses.len().div_ceil(4).min(LAST);
         let last = &losses[losses.len() - updates..];
         let mean = last.iter().sum::<f64>() / updates as f64;
@@ -52,6 +52,12 @@ impl FinalLoss {
                  the frequency of labels {guessing:.4}; look at learning_rate and at the training data"
             )
         })
+    }
+
+    /// What [`FinalLoss::to_json`] wrote; none where that is nothing, or no number.
+    pub fn from_json(value: &Value) -> Option<FinalLoss> {
+        let (mean, updates) = value["loss"].as_f64().zip(value["updates"].as_u64())?;
+        Some(FinalLoss { mean, updates: updates as usize, guessing: value["loss_of_guessing"].as_f64() })
     }
 
     /// The same for `metrics.json`.
@@ -92,19 +98,24 @@ mod tests {
             format!("{}\n", json!({ "event": "step", "stage": stage, "step": step, "loss": loss }))
         };
         let read = |losses: &[f64]| {
-            let own: String = losses.iter().enumerate().map(|(i, loss)| line("2-x", i, *loss)).collect();
+            let own: String = losses.iter().enumerate().map(|(i, loss)| line("2-x", i + 1, *loss)).collect();
             std::fs::write(&log, line("1-x", 1, 9.0) + "{torn\n" + &own + "\u{fffd}").unwrap();
             FinalLoss::read(&log, "2-x", "x", Some(entropy(&even))).unwrap()
         };
         assert_eq!(read(&[]), None);
         let good = read(&[2.0, 2.0, 2.0, 2.0, 2.0, 1.0, 0.5]).unwrap();
         assert_eq!((good.mean, good.updates, good.warning()), (0.75, 2, None));
+        assert_eq!(FinalLoss::from_json(&good.to_json()), Some(good));
+        std::fs::write(&log, line("2-x", 1, 1.0) + &line("2-x", 3, 0.5)).unwrap();
+        assert_eq!(FinalLoss::read(&log, "2-x", "x", None).unwrap(), None, "an update is not in the log");
         let bad = read(&[0.5, 0.5, 0.5, 1.5]).unwrap();
         assert!(bad.warning().unwrap().contains("the last 1 updates is 1.5000, that of guessing"), "{bad:?}");
         assert_eq!(read(&[1.0; 400]).unwrap().updates, 50);
         let both = [("x", 1.0), ("other", 9.0), ("x", 3.0), ("other", 9.0), ("x", 2.0)];
+        let mut step = 0;
         let both = both.map(|(task, loss)| {
-            json!({ "event": "step", "stage": "2-x", "step": 1, "task": task, "loss": loss }).to_string() + "\n"
+            step += 1;
+            json!({ "event": "step", "stage": "2-x", "step": step, "task": task, "loss": loss }).to_string() + "\n"
         });
         std::fs::write(&log, both.concat()).unwrap();
         assert_eq!(FinalLoss::read(&log, "2-x", "x", None).unwrap().unwrap().mean, 2.0);

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Map, Value, json};
 
 use super::{
-    files::read_json,
+    files::{self, read_json},
     folder::{StageFolder, number},
     outcome::Shortcut,
     progress::Progress,
@@ -47,9 +47,6 @@ pub(super) struct Measuring<'a> {
     pub odd: Vec<String>,
 }
 
-/// What the files are called of predictions with other items' first sentences.
-const FOREIGN: &str = "foreign-firsts";
-
 impl Measuring<'_> {
     /// By every metric.
     pub fn scores(&mut self, test: &Loaded) -> Result<Vec<Score>> {
@@ -68,7 +65,7 @@ impl Measuring<'_> {
         own.truncate(foreign.examples.len());
         let most = foreign.histogram().iter().map(|(_, n)| *n).max().unwrap_or(0);
         let most = most as f64 / foreign.examples.len().max(1) as f64;
-        let (foreign, _) = self.predictions(FOREIGN, &foreign)?;
+        let (foreign, _) = self.predictions(files::FOREIGN, &foreign)?;
         let [own, foreign] = [own, foreign].map(|predicted| scores(self.task, &test.language, &predicted));
         Ok(Some(Shortcut { own: own?.swap_remove(0), foreign: foreign?.swap_remove(0), most_frequent: most }))
     }

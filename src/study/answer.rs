@@ -5,9 +5,24 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     arms::Arm,
     design::Design,
+    languages::CONTRASTS,
     slope::{Point, slope},
 };
-use crate::report::{crossed::Estimate, statistics::holm};
+use crate::report::{
+    crossed::{Estimate, Values},
+    statistics::holm,
+};
+
+/// Texts that a model is measured on, other than those that it learned.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Texts {
+    /// The target's test texts.
+    Own,
+    /// These, changed.
+    Changed(String),
+    /// Those of another task of the same form.
+    Challenge(String),
+}
 
 /// What one model scores by language.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,42 +35,54 @@ pub struct Observation {
     pub seed: u64,
     /// The method.
     pub method: String,
-    /// How test texts were changed; none where they are as they are.
-    pub change: Option<String>,
+    /// Of what.
+    pub texts: Texts,
     /// The language that the target is learned in.
     pub source: String,
     /// The first metric of the target, by language.
     pub scores: BTreeMap<String, f64>,
 }
 
+/// Languages that a mean is over.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Those {
+    /// All but the source.
+    Foreign,
+    /// Those of a group, but the source.
+    Group(String),
+    /// The source alone.
+    Source,
+}
+
 /// What is asked of scores.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// The mean over the morphologically complex languages.
-    Complex,
-    /// The mean over the other languages that were measured for complexity.
-    Simple,
-    /// The mean over all languages but the source.
-    Mean,
-    /// The source less that mean.
+    /// A mean over languages.
+    Mean(Those, Texts),
+    /// The source less the mean over the others.
     Gap,
     /// What a change of texts takes from that mean.
     Loss(String),
-    /// The mean over languages of a group, under a change of texts or none.
-    Group(String, Option<String>),
+    /// The mean over one group less that over another.
+    Between([String; 2], Texts),
 }
 
 impl Outcome {
     /// What it is called in tables.
     pub fn name(&self) -> String {
+        let on = |texts: &Texts| match texts {
+            Texts::Own => String::new(),
+            Texts::Changed(change) => format!(", {change}"),
+            Texts::Challenge(task) => format!(", {task}"),
+        };
         match self {
-            Outcome::Complex => "complex languages".into(),
-            Outcome::Simple => "other languages".into(),
-            Outcome::Mean => "mean without source".into(),
+            Outcome::Mean(_, Texts::Challenge(task)) => format!("challenge set {task}"),
+            Outcome::Mean(Those::Foreign, texts) => format!("all but the source{}", on(texts)),
+            Outcome::Mean(Those::Group(group), texts) => format!("{group}{}", on(texts)),
+            Outcome::Mean(Those::Source, texts) => format!("the source{}", on(texts)),
             Outcome::Gap => "transfer gap".into(),
             Outcome::Loss(change) => format!("loss by {change}"),
-            Outcome::Group(group, None) => group.clone(),
-            Outcome::Group(group, Some(change)) => format!("{group}, {change}"),
+            Outcome::Between([one, other], texts) => format!("{one} − {other}{}", on(texts)),
         }
     }
 }
@@ -77,24 +104,19 @@ pub struct Figure {
     pub p: Option<f64>,
 }
 
-/// The languages of each group: by complexity as measured, and others.
+/// The languages of each group.
 pub type Groups = BTreeMap<String, BTreeSet<String>>;
 
-/// The name of the group of the complex languages, and of those that were measured and are not.
-pub const COMPLEX: &str = "complex";
-/// See [`COMPLEX`].
-pub const SIMPLE: &str = "simple";
-
 /// What is known of one target, arm and method: by seed, each outcome.
-type Values = BTreeMap<u64, BTreeMap<Outcome, f64>>;
+type BySeed = BTreeMap<u64, BTreeMap<Outcome, f64>>;
 
-/// A target, an arm, a method, and the change of texts.
-type Side = (usize, Arm, String, Option<String>);
+/// A target, an arm, a method, and what texts.
+type Side = (usize, Arm, String, Texts);
 
 /// Values by target, arm and method.
 #[derive(Debug, Default)]
 pub struct Scores {
-    values: BTreeMap<(usize, Arm, String), Values>,
+    values: BTreeMap<(usize, Arm, String), BySeed>,
     /// By seed, then language: for gains over languages.
     by_language: BTreeMap<Side, BTreeMap<u64, BTreeMap<String, f64>>>,
     sources: BTreeMap<usize, String>,
@@ -105,16 +127,15 @@ impl Scores {
     pub fn of(observations: &[Observation], groups: &Groups) -> Scores {
         let mut scores = Scores::default();
         for one in observations {
-            let key = (one.target, one.arm.clone(), one.method.clone(), one.change.clone());
+            let key = (one.target, one.arm.clone(), one.method.clone(), one.texts.clone());
             scores.by_language.entry(key).or_default().insert(one.seed, one.scores.clone());
             scores.sources.insert(one.target, one.source.clone());
         }
-        for one in observations.iter().filter(|one| one.change.is_none()) {
+        for one in observations.iter().filter(|one| one.texts == Texts::Own) {
             let key = (one.target, one.arm.clone(), one.method.clone());
             let mut outcomes = clean(one, groups);
-            for other in observations.iter().filter(|other| other.change.is_some() && of_one_model(one, other)) {
-                outcomes.extend(loss(one, other));
-            }
+            let others = observations.iter().filter(|other| other.texts != Texts::Own && of_one_model(one, other));
+            outcomes.extend(others.filter_map(|other| beside(one, other)));
             scores.values.entry(key).or_default().insert(one.seed, outcomes);
         }
         scores
@@ -123,7 +144,7 @@ impl Scores {
     /// The slopes of every outcome over the number of tasks: of each target and of all, by each method, and of the
     /// differences from the first. Arms that lack a seed are left out; their number comes with it.
     pub fn slopes(&self, design: &Design, methods: &[String]) -> (Vec<Figure>, usize) {
-        let whole = |values: &Values| design.seeds.iter().all(|seed| values.contains_key(seed));
+        let whole = |values: &BySeed| design.seeds.iter().all(|seed| values.contains_key(seed));
         let left_out = self.values.values().filter(|values| !whole(values)).count();
         let outcomes: BTreeSet<&Outcome> =
             self.values.values().flat_map(BTreeMap::values).flat_map(BTreeMap::keys).collect();
@@ -179,37 +200,53 @@ impl Scores {
         points
     }
 
-    /// The gain of each named arm over none: of each target by each method, in each group of languages and under each
-    /// change of texts. Languages and seeds are what a gain is sure by.
+    /// The gain of each named arm over none: of each target by each method, in each group of languages, between groups, and
+    /// on each kind of texts. Languages and seeds are what a gain is sure by.
     pub fn gains(&self, design: &Design, methods: &[String], groups: &Groups) -> Vec<Figure> {
         let mut figures = Vec::new();
-        for ((target, arm, method, change), by_seed) in &self.by_language {
+        for ((target, arm, method, texts), by_seed) in &self.by_language {
             if arm.tasks.is_empty() || !methods.contains(method) {
                 continue;
             }
-            let none = (*target, Arm::of(Vec::new()), method.clone(), change.clone());
+            let none = (*target, Arm::of(Vec::new()), method.clone(), texts.clone());
             let Some(base) = self.by_language.get(&none) else { continue };
             let source = &self.sources[target];
-            let all: BTreeSet<String> = by_seed.values().flat_map(BTreeMap::keys).cloned().collect();
-            let foreign = all.iter().filter(|code| *code != source).cloned().collect();
-            let own = BTreeSet::from([source.clone()]);
-            let named = [("all but the source".to_owned(), foreign), (format!("the source ({source})"), own)];
-            for (group, languages) in named.into_iter().chain(groups.clone()) {
-                let languages: Vec<&String> = all.iter().filter(|code| languages.contains(*code)).collect();
+            let all: BTreeSet<&String> = by_seed.values().flat_map(BTreeMap::keys).collect();
+            let gains = |wanted: &dyn Fn(&String) -> bool| -> Option<Values> {
+                let languages: Vec<&String> = all.iter().copied().filter(|code| wanted(code)).collect();
                 let of_seed = |seed: &u64| -> Option<Vec<f64>> {
                     let (with, without) = (by_seed.get(seed)?, base.get(seed)?);
                     languages.iter().map(|code| Some(with.get(*code)? - without.get(*code)?)).collect()
                 };
-                let values: Option<Vec<Vec<f64>>> = design.seeds.iter().map(of_seed).collect();
-                let Some(values) = values.filter(|_| languages.len() > 1) else { continue };
-                figures.push(Figure {
+                design.seeds.iter().map(of_seed).collect()
+            };
+            let mut add = |outcome: Outcome, estimate: Option<Estimate>| {
+                figures.extend(estimate.map(|estimate| Figure {
                     target: Some(*target),
                     arm: Some(arm.name.clone()),
                     method: method.clone(),
-                    outcome: Outcome::Group(group, change.clone()),
-                    estimate: Estimate::of(&[values]),
+                    outcome,
+                    estimate,
                     p: None,
-                });
+                }));
+            };
+            let in_group = |name: &String| {
+                let group = groups.get(name);
+                gains(&|code: &String| code != source && group.is_some_and(|group| group.contains(code)))
+            };
+            let foreign = gains(&|code: &String| code != source);
+            add(Outcome::Mean(Those::Foreign, texts.clone()), foreign.as_ref().and_then(over_languages));
+            let own = gains(&|code: &String| code == source).map(|values| values.concat());
+            let own = own.filter(|own| own.len() == design.seeds.len() && own.len() > 1);
+            add(Outcome::Mean(Those::Source, texts.clone()), own.map(|own| Estimate::of_seeds(&own)));
+            for name in groups.keys() {
+                let outcome = Outcome::Mean(Those::Group(name.clone()), texts.clone());
+                add(outcome, in_group(name).as_ref().and_then(over_languages));
+            }
+            for names in CONTRASTS.map(|names| names.map(str::to_owned)) {
+                let sides = in_group(&names[0]).zip(in_group(&names[1]));
+                let sides = sides.filter(|(a, b)| [a, b].iter().all(|side| has_languages(side)));
+                add(Outcome::Between(names, texts.clone()), sides.map(|(a, b)| Estimate::between(&a, &b)));
             }
         }
         corrected(figures)
@@ -233,6 +270,15 @@ fn of_one_model(a: &Observation, b: &Observation) -> bool {
     (a.target, &a.arm, a.seed, &a.method) == (b.target, &b.arm, b.seed, &b.method)
 }
 
+/// The mean over languages that are a sample of more, two at least.
+fn over_languages(values: &Values) -> Option<Estimate> {
+    has_languages(values).then(|| Estimate::of(std::slice::from_ref(values)))
+}
+
+fn has_languages(values: &Values) -> bool {
+    values.first().is_some_and(|languages| languages.len() > 1)
+}
+
 /// What texts as they are say.
 fn clean(one: &Observation, groups: &Groups) -> BTreeMap<Outcome, f64> {
     let mean = |wanted: &dyn Fn(&String) -> bool| {
@@ -246,21 +292,32 @@ fn clean(one: &Observation, groups: &Groups) -> BTreeMap<Outcome, f64> {
     };
     let all = mean(&is_foreign);
     let gap = all.zip(one.scores.get(&one.source)).map(|(mean, source)| source - mean);
-    let outcomes = [
-        (Outcome::Complex, in_group(COMPLEX)),
-        (Outcome::Simple, in_group(SIMPLE)),
-        (Outcome::Mean, all),
-        (Outcome::Gap, gap),
-    ];
-    outcomes.into_iter().filter_map(|(outcome, value)| Some((outcome, value?))).collect()
+    let of_group = |name: &String| (Outcome::Mean(Those::Group(name.clone()), Texts::Own), in_group(name));
+    let between = |[a, b]: [&str; 2]| {
+        let difference = in_group(a).zip(in_group(b)).map(|(a, b)| a - b);
+        (Outcome::Between([a, b].map(str::to_owned), Texts::Own), difference)
+    };
+    let outcomes = [(Outcome::Mean(Those::Foreign, Texts::Own), all), (Outcome::Gap, gap)];
+    let outcomes = outcomes.into_iter().chain(groups.keys().map(of_group)).chain(CONTRASTS.map(between));
+    outcomes.filter_map(|(outcome, value)| Some((outcome, value?))).collect()
 }
 
-/// What a change of texts takes from the mean over the languages but the source that were measured with it.
-fn loss(clean: &Observation, changed: &Observation) -> Option<(Outcome, f64)> {
-    let both = changed.scores.iter().filter(|(code, _)| **code != clean.source);
-    let lost: Vec<f64> = both.filter_map(|(code, score)| Some(clean.scores.get(code)? - score)).collect();
-    let change = changed.change.clone()?;
-    (!lost.is_empty()).then(|| (Outcome::Loss(change), lost.iter().sum::<f64>() / lost.len() as f64))
+/// What other texts say of the same model: what a change of texts takes from the mean over the languages but the source
+/// that were measured with it, and the score on a challenge set.
+fn beside(clean: &Observation, other: &Observation) -> Option<(Outcome, f64)> {
+    let mean = |all: Vec<f64>| (!all.is_empty()).then(|| all.iter().sum::<f64>() / all.len() as f64);
+    match &other.texts {
+        Texts::Own => None,
+        Texts::Changed(change) => {
+            let both = other.scores.iter().filter(|(code, _)| **code != clean.source);
+            let lost = both.filter_map(|(code, score)| Some(clean.scores.get(code)? - score)).collect();
+            Some((Outcome::Loss(change.clone()), mean(lost)?))
+        }
+        Texts::Challenge(_) => {
+            let outcome = Outcome::Mean(Those::Source, other.texts.clone());
+            Some((outcome, mean(other.scores.values().copied().collect())?))
+        }
+    }
 }
 
 /// The figures with p-values after Holm's correction over all; none with one seed, by which nothing is tested.
@@ -275,6 +332,7 @@ fn corrected(mut figures: Vec<Figure>) -> Vec<Figure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::study::languages::{COMPLEX, SIMPLE};
 
     fn design() -> Design {
         let text = "name = \"x\"\nquestion = \"?\"\nseeds = [1, 2]\nmodel = {}\ndata = {}\nintermediate = {}\n\
@@ -288,12 +346,24 @@ mod tests {
         let design = design();
         for arm in design.arms_of(&design.targets[0]) {
             for seed in [1, 2] {
-                for (change, lost) in [(None, 0.0), (Some("typos:0.1".to_owned()), 0.05)] {
+                let own = [
+                    (Texts::Own, 0.0),
+                    (Texts::Changed("typos:0.1".into()), 0.05),
+                    (Texts::Challenge("hard".into()), 0.2),
+                ];
+                for (texts, lost) in own {
                     let k = arm.tasks.len() as f64;
-                    let scores = [("en", 0.9), ("fi", 0.5 + 0.03 * k - lost), ("nl", 0.7 + 0.01 * k - lost)];
-                    let scores = scores.map(|(code, score)| (code.to_owned(), score)).into();
+                    let scores = [
+                        ("en", 0.9 + 0.002 * k),
+                        ("fi", 0.5 + 0.03 * k - lost),
+                        ("hu", 0.4 + 0.05 * k - lost),
+                        ("nl", 0.7 + 0.01 * k - lost),
+                        ("sv", 0.7 + 0.01 * k - lost),
+                    ];
+                    let n = if matches!(texts, Texts::Challenge(_)) { 1 } else { scores.len() };
+                    let scores = scores[..n].iter().map(|(code, score)| ((*code).to_owned(), *score)).collect();
                     let (method, source, arm) = ("standard".into(), "en".into(), arm.clone());
-                    all.push(Observation { target: 0, arm, seed, method, change, source, scores });
+                    all.push(Observation { target: 0, arm, seed, method, texts, source, scores });
                 }
             }
         }
@@ -301,8 +371,8 @@ mod tests {
     }
 
     fn groups() -> Groups {
-        let set = |code: &str| BTreeSet::from([code.to_owned()]);
-        Groups::from([(COMPLEX.to_owned(), set("fi")), (SIMPLE.to_owned(), set("nl"))])
+        let set = |codes: [&str; 2]| BTreeSet::from(codes.map(str::to_owned));
+        Groups::from([(COMPLEX.to_owned(), set(["fi", "hu"])), (SIMPLE.to_owned(), set(["nl", "sv"]))])
     }
 
     #[test]
@@ -313,13 +383,15 @@ mod tests {
             let found = figures.iter().find(|figure| figure.outcome == *outcome && figure.target == Some(0));
             found.unwrap_or_else(|| panic!("{outcome:?}")).estimate.value
         };
-        let loss = Outcome::Loss("typos:0.1".into());
+        let group = |name: &str| Outcome::Mean(Those::Group(name.into()), Texts::Own);
         for (outcome, expected) in [
-            (Outcome::Complex, 0.03),
-            (Outcome::Simple, 0.01),
-            (Outcome::Mean, 0.02),
-            (Outcome::Gap, -0.02),
-            (loss, 0.0),
+            (group(COMPLEX), 0.04),
+            (group(SIMPLE), 0.01),
+            (Outcome::Between([COMPLEX, SIMPLE].map(str::to_owned), Texts::Own), 0.03),
+            (Outcome::Mean(Those::Foreign, Texts::Own), 0.025),
+            (Outcome::Mean(Those::Source, Texts::Challenge("hard".into())), 0.002),
+            (Outcome::Gap, -0.023),
+            (Outcome::Loss("typos:0.1".into()), 0.0),
         ] {
             assert!((of(&outcome) - expected).abs() < 1e-9, "{outcome:?}: {}", of(&outcome));
         }
@@ -333,10 +405,20 @@ mod tests {
     #[test]
     fn gains_are_over_none_in_each_group() {
         let scores = Scores::of(&observations(), &groups());
-        let figures = scores.gains(&design(), &["standard".to_owned()], &Groups::new());
-        let all = Outcome::Group("all but the source".into(), None);
-        let found =
-            figures.iter().find(|figure| figure.arm.as_deref() == Some("a+b") && figure.outcome == all).unwrap();
-        assert!((found.estimate.value - 0.04).abs() < 1e-9, "{found:?}");
+        let figures = scores.gains(&design(), &["standard".to_owned()], &groups());
+        let of = |outcome: &Outcome| {
+            let found = figures.iter().find(|one| one.arm.as_deref() == Some("a+b") && one.outcome == *outcome);
+            found.unwrap_or_else(|| panic!("{outcome:?}")).estimate.value
+        };
+        let typos = Texts::Changed("typos:0.1".into());
+        for (outcome, expected) in [
+            (Outcome::Mean(Those::Foreign, Texts::Own), 0.05),
+            (Outcome::Mean(Those::Group(COMPLEX.into()), typos.clone()), 0.08),
+            (Outcome::Between([COMPLEX, SIMPLE].map(str::to_owned), typos), 0.06),
+            (Outcome::Mean(Those::Source, Texts::Own), 0.004),
+            (Outcome::Mean(Those::Source, Texts::Challenge("hard".into())), 0.004),
+        ] {
+            assert!((of(&outcome) - expected).abs() < 1e-9, "{outcome:?}: {}", of(&outcome));
+        }
     }
 }

@@ -68,7 +68,11 @@ pub struct Design {
     /// Methods of the targets, as in a recipe.
     pub methods: Vec<Table>,
     /// By what languages are told apart.
-    pub complexity: Option<Measure>,
+    #[serde(default)]
+    pub complexity: Measure,
+    /// Numbers of how much text of each language the model has read, a code and a number a line, parted by a tab; those of
+    /// the encoder that ships are known.
+    pub pretraining_text: Option<PathBuf>,
 }
 
 /// Arms of several sizes.
@@ -118,17 +122,22 @@ pub struct Target {
     /// Tasks of arms that would teach the target itself: it is not compared after arms that have one.
     #[serde(default)]
     pub without: Vec<String>,
+    /// Tasks with the target's labels whose test data its models are measured on as well.
+    #[serde(default)]
+    pub challenges: Vec<String>,
     /// The rest of the stage, as in a recipe.
     #[serde(flatten)]
     pub stage: Table,
 }
 
-/// Parallel text by which languages are measured.
-#[derive(Debug, Clone, PartialEq, Deserialize)]
+/// By what the languages' words are measured, inside the data folder.
+#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Measure {
-    /// A text for each language in the data folder: `ntrex/{language}.txt`.
-    pub parallel: String,
+    /// A parallel text for each language: `ntrex/{language}.txt`.
+    pub parallel: Option<String>,
+    /// A folder of Universal Dependencies' treebanks, with features.
+    pub treebanks: Option<String>,
 }
 
 /// The run of an arm.

@@ -7,9 +7,9 @@
 
 pub mod answer;
 pub mod arms;
-pub mod complexity;
 pub mod design;
 pub mod kept;
+pub mod languages;
 pub mod page;
 pub mod slope;
 

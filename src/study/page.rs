@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    answer::{COMPLEX, Figure, Groups, Outcome, Scores},
-    complexity::Complexity,
+    answer::{Figure, Groups, Outcome, Scores, Texts, Those},
     design::{Budget, Cell, Design},
+    languages::{COMPLEX, LOW_RESOURCE, Languages, Words},
 };
 use crate::report::{
     Column, Table,
@@ -27,7 +27,7 @@ pub struct Findings<'a> {
     /// Languages by groups.
     pub groups: &'a Groups,
     /// What was measured of languages.
-    pub complexity: &'a [Complexity],
+    pub languages: &'a Languages,
     /// The names of the methods.
     pub methods: &'a [String],
     /// What there is to say beside.
@@ -65,9 +65,10 @@ fn figure(figure: &Figure) -> String {
 
 /// The answer in a sentence for each method.
 fn verdict(design: &Design, figures: &[Figure], methods: &[String]) -> String {
+    let foreign = Outcome::Mean(Those::Foreign, Texts::Own);
     let asked = match design.diversity {
-        Some(_) => vec![Outcome::Complex, Outcome::Mean],
-        None => vec![Outcome::Group("all but the source".into(), None)],
+        Some(_) => vec![Outcome::Mean(Those::Group(COMPLEX.into()), Texts::Own), foreign],
+        None => vec![foreign],
     };
     let mut said = Vec::new();
     for method in methods {
@@ -149,7 +150,7 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
         page.table("slopes", format!("{}: slope over the number of tasks, in points", outcome.name()), table);
     }
     page.heading("Scores by the number of tasks");
-    let by_size = scores.by_size(&Outcome::Mean);
+    let by_size = scores.by_size(&Outcome::Mean(Those::Foreign, Texts::Own));
     let mut sizes: Vec<usize> = by_size.keys().map(|(_, _, size)| *size).collect();
     sizes.sort_unstable();
     sizes.dedup();
@@ -195,37 +196,47 @@ fn gains(page: &mut Document, design: &Design, figures: &[Figure]) {
 }
 
 fn languages_measured(page: &mut Document, findings: &Findings) {
-    let Findings { complexity, groups, .. } = findings;
-    if complexity.is_empty() {
+    let Findings { languages: all, groups, .. } = findings;
+    let is_known = all.values().any(|one| one.words.is_some() || one.features.is_some() || one.text.is_some());
+    if !is_known {
         return;
     }
-    page.heading("Languages by complexity");
+    page.heading("Languages");
     let mut table = Table::new([
         Column::languages("language"),
         Column::numbers("types in 500 words"),
         Column::numbers("bits a word"),
+        Column::numbers("features a word"),
+        Column::numbers("text read"),
         Column::words("here"),
         Column::words("lists"),
     ]);
-    for one in *complexity {
-        let known = languages::find(&one.language);
+    for (code, one) in *all {
+        let known = languages::find(code);
         let lists = known.map_or(Vec::new(), |language| {
             let lists = [("rich", language.is_morphologically_rich()), ("agglutinative", language.is_agglutinative())];
             lists.into_iter().filter(|(_, is)| *is).map(|(name, _)| name).collect()
         });
-        let here = if groups.get(COMPLEX).is_some_and(|group| group.contains(&one.language)) { "complex" } else { "" };
+        let is_in = |name: &&str| groups.get(*name).is_some_and(|group| group.contains(code));
+        let here: Vec<&str> = [COMPLEX, LOW_RESOURCE].into_iter().filter(is_in).collect();
+        let words = |number: &dyn Fn(&Words) -> String| one.words.as_ref().map_or(String::new(), number);
         table = table.row([
-            one.language.clone(),
-            format!("{:.0}", 500.0 * one.type_token_ratio),
-            format!("{:.2}", one.entropy),
-            here.to_owned(),
+            code.clone(),
+            words(&|words| format!("{:.0}", 500.0 * words.type_token_ratio)),
+            words(&|words| format!("{:.2}", words.entropy)),
+            one.features.map_or(String::new(), |features| format!("{features:.2}")),
+            one.text.map_or(String::new(), |text| format!("{text:.0}")),
+            here.join(", "),
             lists.join(", "),
         ]);
     }
     page.table(
         "complexity",
-        "Measured on parallel text: different words among 500 in a row, and the entropy of single words. Complex here are \
-         those above the median of the first; beside stand the lists of the SPMRL shared tasks (rich) and of grammars.",
+        "Measured on parallel text, where the script parts words: different words among 500 in a row, and the entropy of \
+         single words; features a word as Universal Dependencies annotates them (its parallel treebank, where there is \
+         one); how much of its text the encoder has read. Complex here are the languages above the median of the first, \
+         low-resource those up to the median of the last; beside stand the lists of the SPMRL shared tasks (rich) and of \
+         grammars. The source is in no group.",
         table,
     );
 }

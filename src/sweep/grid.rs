@@ -130,22 +130,31 @@ impl Grid {
     /// Every run, each configuration once: a setting of one method makes no second run of another.
     pub fn cells(&self) -> Result<Vec<Cell>> {
         let (mut cells, mut seen, mut known) = (Vec::new(), BTreeSet::new(), BTreeSet::new());
+        let mut of_others: BTreeSet<&String> = self.settings.keys().filter(|key| key.starts_with("methods.")).collect();
         for name in &self.recipes {
             for settings in self.combinations() {
                 let resolved = self.resolve(name, &settings)?;
                 known.extend(resolved.recipe.methods.iter().map(|method| method.name.clone()));
+                let wanted = self.split(&resolved);
+                of_others.retain(|key| wanted.iter().all(|(place, _)| !key.starts_with(&own(*place))));
                 let cell = |(place, one): &(usize, Resolved)| {
                     let of_others = |key: &str| key.starts_with("methods.") && !key.starts_with(&own(*place));
                     let settings: Vec<&Setting> = settings.iter().filter(|one| !of_others(&one.key)).collect();
                     self.cell(one, name, &settings)
                 };
-                let found = self.split(&resolved).iter().map(cell).collect::<Vec<Cell>>();
+                let found = wanted.iter().map(cell).collect::<Vec<Cell>>();
                 cells.extend(found.into_iter().filter(|cell| seen.insert(cell.folder.clone())));
             }
         }
         if let Some(unknown) = self.methods.iter().find(|method| !known.contains(*method)) {
             let (path, hint) = (self.path.display(), did_you_mean(unknown, known.iter().map(String::as_str)));
             return Err(Error::Config(format!("{path}: methods: no recipe has the method \"{unknown}\"; {hint}")));
+        }
+        if let Some(key) = of_others.first() {
+            return Err(Error::Config(format!(
+                "{}: settings.\"{key}\": no run has it: the method at this place, counted from 0, is not among methods",
+                self.path.display()
+            )));
         }
         Ok(self.drawn(cells))
     }

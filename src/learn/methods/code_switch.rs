@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     input,
     learn::{
-        augment::{Change, happens},
+        augment::{Change, Neighbours, happens},
         problems::Problems,
     },
 };
@@ -81,6 +81,11 @@ impl Dictionary {
     /// Reads a word and a translation a line; a word may stand in several lines.
     pub fn load(path: &Path) -> Result<Dictionary> {
         Dictionary::parse(&input::read_text(path)?, &path.display().to_string())
+    }
+
+    /// Words with those near in meaning, in the same language.
+    pub fn of_synonyms(table: Neighbours) -> Dictionary {
+        Dictionary(table.into_words())
     }
 
     fn parse(text: &str, name: &str) -> Result<Dictionary> {
