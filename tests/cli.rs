@@ -86,7 +86,7 @@ pretraining_text = "read.tsv"
 complexity = { treebanks = "ud" }
 intermediate = { updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }
 arms = [{ name = "words", tasks = ["mlm"] }]
-targets = [{ task = "demo", challenges = ["hard"], updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }]
+targets = [{ task = "demo", updates = 3, max_train_samples = 60, max_length = 32, evaluate_every = 0 }]
 methods = [{ standard = {} }]
 data = { folder = "demo", max_eval_samples = 30 }
 
@@ -108,17 +108,36 @@ source = "en"
 languages = ["en"]
 
 [[tasks.layouts]]
-test = ["hard.tsv"]
+train = ["train.tsv"]
+test = ["test-hard.tsv"]
+
+[[tasks]]
+name = "easy"
+about = "pairs in files"
+kind = "classify"
+pairs = true
+labels = ["contradiction", "entailment", "neutral"]
+source = "en"
+languages = ["en"]
+
+[[tasks.layouts]]
+train = ["train.tsv"]
+test = ["test-easy.tsv"]
 "#;
 
 /// What the study reads beside.
 fn write_beside_the_study(at: &Path) {
+    let labels = ["contradiction", "entailment", "neutral"];
+    let row = |i: usize| format!("A cat sits {i}.\tA dog sits {i}.\t{}\n", labels[i % 3]);
     let pairs =
-        "sentence1\tsentence2\tlabel\nA cat sits.\tA cat sits.\tentailment\nA cat sits.\tA dog sits.\tneutral\n";
+        |range: std::ops::Range<usize>| format!("sentence1\tsentence2\tlabel\n{}", range.map(row).collect::<String>());
     let rows = |feats: &str| format!("1\ta\ta\tNOUN\t_\t{feats}\t0\troot\t_\t_\n\n");
     fs::create_dir_all(at.join("demo/ud/UD_Finnish-PUD")).unwrap();
+    fs::create_dir_all(at.join("pairs/ud")).unwrap();
     for (name, text) in [
-        ("demo/hard.tsv", pairs),
+        ("pairs/train.tsv", pairs(0..60).as_str()),
+        ("pairs/test-easy.tsv", pairs(60..90).as_str()),
+        ("pairs/test-hard.tsv", pairs(90..130).as_str()),
         ("near.json", r#"{"big": ["large"], "small": ["little"], "the": ["a"], "a": ["the"]}"#),
         ("read.tsv", "# tokens\nen\t900\nde\t500\nes\t300\nfi\t20\n"),
         ("demo/ud/UD_Finnish-PUD/fi_pud-ud-test.conllu", &rows("Case=Nom|Number=Sing")),
@@ -149,7 +168,6 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
         "With standard on demo, words before changes all but the source by",
         "| words  | standard | all but the source, typos:0.5 ",
         "| words  | standard | the source, synonyms:en:1 ",
-        "| words  | standard | challenge set hard ",
         "| words  | standard | low-resource − high-resource ",
         "            2.00 |",
         "        20 | low-resource | agglutinative |",
@@ -166,15 +184,32 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     check(at, &["watch", "out", "--once"], 0, &["1-demo-standard", "1-mlm", "3/3", "done"]);
     check(at, &["watch", "none", "--once"], 66, &["there is no folder none"]);
     // Other texts than those that were predicted are no part of the page.
-    fs::write(at.join("demo/hard.tsv"), "sentence1\tsentence2\tlabel\nA cat sits.\tA dog sits.\tneutral\n").unwrap();
+    fs::write(at.join("near.json"), r#"{"big": ["huge"]}"#).unwrap();
     go(&["--backend", "cpu"], 78, &["expected the texts of this study, found predictions of others"]);
     write_beside_the_study(at);
+    // The same labels in files: what the target learns from, and a challenge.
+    let of_files = STUDY
+        .replace("task = \"demo\"", "task = \"easy\", challenges = [\"hard\"]")
+        .replace("folder = \"demo\"", "folder = \"pairs\"")
+        .replace("languages = [\"en\", \"de\", \"sw\", \"fi\", \"tr\", \"es\"]\n", "")
+        .replace("tasks = [\"mlm\"]", "tasks = [\"hard\"]")
+        .replace("perturb = [\"typos:0.5\", \"synonyms:en:1\"]\n", "");
+    fs::write(at.join("files.toml"), &of_files).unwrap();
+    let of_files = ["study", "files.toml", "--output", "of-files", "--backend", "cpu"];
+    check(at, &of_files, 0, &["4 of 4 runs are finished", "challenge set hard"]);
+    fs::write(at.join("pairs/test-hard.tsv"), "sentence1\tsentence2\tlabel\nA cat sits.\tA dog.\tneutral\n").unwrap();
+    check(at, &of_files, 78, &["expected the texts of this study, found predictions of others"]);
     // What is wrong is said before anything is trained, and what diverges costs only what builds on it.
     fs::write(at.join("typo.toml"), STUDY.replace("typos:0.5", "typo:0.5")).unwrap();
     check(at, &["study", "typo.toml", "--output", "none"], 78, &["perturb: expected typos:0.1"]);
-    fs::write(at.join("other.toml"), STUDY.replace("[\"hard\"]", "[\"sib200\"]")).unwrap();
+    fs::write(at.join("other.toml"), STUDY.replace("task = \"demo\"", "task = \"demo\", challenges = [\"sib200\"]"))
+        .unwrap();
     let says = ["challenges: expected a task of the kind of demo with its labels"];
     check(at, &["study", "other.toml", "--output", "none"], 78, &says);
+    fs::write(at.join("no.toml"), STUDY.replace("task = \"demo\"", "task = \"demo\", challenges = [\"hard\"]"))
+        .unwrap();
+    let says = ["challenges: the demo's data have no hard"];
+    check(at, &["study", "no.toml", "--output", "none", "--backend", "cpu"], 78, &says);
     assert!(!at.join("none").exists());
     let diverging = STUDY.replace("intermediate = { ", "intermediate = { learning_rate = 1e30, ");
     fs::write(at.join("diverging.toml"), diverging).unwrap();

@@ -561,6 +561,20 @@ fn what_cannot_be_compared_is_refused_with_the_reason() {
         let error = Study::read(&paths).unwrap_err();
         assert!(error.exit_code() == code && error.message().contains(expected), "{error}\nexpected {expected}");
     }
+    // Seeds that learned from different files are not one method, and an answer that was changed is no answer.
+    let two = [at("s1", STANDARD), at("s2", Run { seed: 2, ..STANDARD })];
+    let inputs = |hash: &str| json!({ "train.tsv": { "role": "train en", "bytes": 1, "sha256": hash } }).to_string();
+    for (run, hash) in two.iter().zip(["one", "other"]) {
+        fs::write(run.join("inputs.json"), inputs(hash)).unwrap();
+    }
+    let error = Study::read(&two).unwrap_err();
+    assert!(error.message().contains("were made of different files (train en;"), "{error}");
+    fs::write(two[1].join("inputs.json"), inputs("one")).unwrap();
+    assert_eq!(Study::read(&two).unwrap().cells.len(), 2);
+    let text = two[1].join("1-xnli-standard/predictions/test-de.text.json");
+    fs::write(&text, json!({ "sha256": "0123" }).to_string()).unwrap();
+    let error = Study::read(&two).unwrap_err();
+    assert!(error.exit_code() == 65 && error.message().contains("expected SHA-256 0123, found "), "{error}");
     let study = Study::read(&[a, unfinished]).unwrap();
     assert!(study.cells.len() == 1 && study.notes[0].contains("is not finished"), "{:?}", study.notes);
     // Of two recipes, one name may stand for two configurations.

@@ -16,7 +16,10 @@ use crate::{
     error::{self, Error, Result},
     kinds,
     learn::augment::{Augmented, Neighbours, augment, refuse_without_effect},
-    measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained, record::choose_length},
+    measure::{
+        Examiner, Opened, TOKENS_AT_ONCE, open_trained,
+        record::{Record, choose_length},
+    },
     recipe::DEMO,
     rng::{Purpose, Rng},
     stop::Stop,
@@ -77,6 +80,9 @@ const DEMO_EXAMPLES: usize = 600;
 
 /// `rxlt flips`
 pub fn run(args: &Args, network: Network) -> Result<()> {
+    if tasks::find(&args.task).is_err() {
+        Record::load(&named::folder(&args.model, network)?)?; // it may hold a task of the user's own
+    }
     let task = tasks::find(&args.task)?;
     if let Some(reason) = kinds::of(task).fixed() {
         return Err(Error::Usage(format!("{}: this command changes texts: {reason}; name another task", task.name)));

@@ -28,7 +28,7 @@ use crate::{
     },
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
     ranks::Ranks,
-    recipe::{Method, Resolved},
+    recipe::{DEMO, Method, Resolved},
     report::document::Document,
     run::{
         files::{METRICS, MODEL, is_measured, read_json},
@@ -164,13 +164,17 @@ fn check_challenges(design: &Design) -> Result<()> {
         let task = tasks::find(&target.task)?;
         for name in &target.challenges {
             let challenge = tasks::find(name)?;
-            let [own, other] = [task, challenge].map(|task| task.labels.iter().collect::<BTreeSet<_>>());
-            if (task.kind, task.pairs, own) != (challenge.kind, challenge.pairs, other) {
+            if !task.answers_as(challenge) {
                 return Err(Error::Config(format!(
                     "challenges: expected a task of the kind of {} with its labels ({}), found {name} ({}); leave it out",
                     task.name,
                     task.labels.join(", "),
                     challenge.labels.join(", ")
+                )));
+            }
+            if folder_of(design) == DEMO {
+                return Err(Error::Config(format!(
+                    "challenges: the demo's data have no {name}; name a folder of data that has it"
                 )));
             }
         }
@@ -426,7 +430,7 @@ fn challenged((cell, method, metric, chosen): Measure, name: &str) -> Result<Opt
     let folder = beside(cell, "challenges", method).join(name);
     let task = tasks::find(name)?;
     if let Some(chosen) = chosen {
-        let loaded = Data::new(&cell.resolved.recipe).test(task, task.source)?;
+        let loaded = Data::new(&cell.resolved.recipe).challenge(task)?;
         let files: Vec<_> = loaded.files.iter().map(|file| json!(file.sha256)).collect();
         let how = json!({ "task": tasks::definition_of(name), "files": files, "examples": loaded.examples.len() });
         if !kept::is_there(&folder, &how)? {

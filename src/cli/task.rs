@@ -198,7 +198,7 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, netwo
         columns.extend([Column::numbers("tokens"), Column::numbers("cut %"), Column::numbers("unknown %")]);
     }
     columns.extend(task.labels().iter().map(|label| Column::numbers(*label)));
-    let mut table = Table::new(columns);
+    let mut table = Table::new(columns).keyed(2);
     for Part { split, loaded } in &parts {
         let left_out: usize = loaded.dropped.values().sum();
         let mut row = vec![split.to_string(), loaded.language.clone(), loaded.examples.len().to_string()];
@@ -249,7 +249,8 @@ fn check_searched(task: &Task, search: &dyn Search, data: &Path, model: Option<&
     let data = &named::data(data, &splits().map(|split| (task, split, Vec::new())).collect::<Vec<_>>(), network)?;
     let words = ["split", "language"].map(Column::words);
     let mut table =
-        Table::new(words.into_iter().chain(["queries", "candidates", "right", "without"].map(Column::numbers)));
+        Table::new(words.into_iter().chain(["queries", "candidates", "right", "without"].map(Column::numbers)))
+            .keyed(2);
     let (mut notes, mut missing, mut n_read) = (String::new(), Vec::new(), 0);
     for split in splits() {
         match Texts::read(task, search, data, split, &[]) {

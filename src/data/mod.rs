@@ -109,6 +109,17 @@ impl<'a> Data<'a> {
         }
     }
 
+    /// Test data of a task that the recipe does not name, in its source language: of all its parts alike as many as are
+    /// measured, for such sets are often one part after the other.
+    pub fn challenge(&self, task: &Task) -> Result<Loaded> {
+        let mut loaded = task.load(&self.folder()?, Split::Test, task.source)?;
+        let (n, most) = (loaded.examples.len(), self.recipe.data.max_eval_samples.unwrap_or(usize::MAX));
+        if n > most {
+            loaded.examples = (0..most).map(|i| loaded.examples[i * n / most].clone()).collect();
+        }
+        Ok(loaded)
+    }
+
     fn limited(&self, mut loaded: Loaded) -> Result<Loaded> {
         loaded.examples.truncate(self.recipe.data.max_eval_samples.unwrap_or(usize::MAX));
         Ok(loaded)

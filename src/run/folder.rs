@@ -5,6 +5,7 @@
 //! config.resolved.sha256            so that an edit of the configuration is noticed
 //! inputs.json                       the hash of every file that is read, compared at every start
 //! autotune.json                     with --autotune, the kernels chosen
+//! ranks.json                        how many ranks it began with: micro-batches are shared out by that
 //! 1-mlm/                            one folder per stage, and per method of the last one
 //!   checkpoints/step-00000500/      whole or not there at all
 //!   LATEST                          the name of the newest
@@ -164,6 +165,9 @@ impl RunFolder {
             // A run that is done keeps the record of where it was made.
             write_json(&path.join(ENVIRONMENT), &json!(environment))?;
         }
+        if !path.join(files::RANKS).is_file() {
+            write_json(&path.join(files::RANKS), &json!({ "ranks": environment.ranks }))?;
+        }
         if !resumed {
             forget_beginnings(path)?;
             // Last, so that a folder with a configuration has all the rest.
@@ -219,13 +223,14 @@ impl RunFolder {
 
     /// How many ranks the run began with.
     pub fn ranks_at_first(&self) -> Result<usize> {
-        let (path, now) = (self.path.join(files::RANKS), self.ranks.count());
-        self.first(|| match read_json(&path)? {
-            Some(value) => value["ranks"].as_u64().map(|n| n as usize).ok_or_else(|| {
+        let path = self.path.join(files::RANKS);
+        self.first(|| {
+            let found = read_json(&path)?;
+            let ranks = found.as_ref().and_then(|value| value["ranks"].as_u64()).filter(|ranks| *ranks > 0);
+            ranks.map(|ranks| ranks as usize).ok_or_else(|| {
                 let remedy = "take the file from a copy of the folder, or name another --output";
-                Error::Data(format!("{}: expected {{\"ranks\": 2}}, found {value}; {remedy}", path.display()))
-            }),
-            None => write_json(&path, &json!({ "ranks": now })).map(|()| now),
+                Error::Data(format!("{}: expected {{\"ranks\": 2}}; {remedy}", path.display()))
+            })
         })
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     arms::Arm,
     design::Design,
-    languages::CONTRASTS,
+    languages::{CONTRASTS, Groups},
     slope::{Point, slope},
 };
 use crate::report::{
@@ -103,9 +103,6 @@ pub struct Figure {
     /// p after Holm's correction over all figures; none with one seed.
     pub p: Option<f64>,
 }
-
-/// The languages of each group.
-pub type Groups = BTreeMap<String, BTreeSet<String>>;
 
 /// What is known of one target, arm and method: by seed, each outcome.
 type BySeed = BTreeMap<u64, BTreeMap<Outcome, f64>>;

@@ -10,7 +10,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::answer::Groups;
 use crate::{
     error::{Error, Result},
     input,
@@ -27,6 +26,9 @@ pub const SIMPLE: &str = "simple";
 pub const LOW_RESOURCE: &str = "low-resource";
 /// The other languages of which that is known.
 pub const HIGH_RESOURCE: &str = "high-resource";
+
+/// The languages of each group.
+pub type Groups = BTreeMap<String, BTreeSet<String>>;
 
 /// Pairs of groups that are held against each other.
 pub const CONTRASTS: [[&str; 2]; 2] = [[COMPLEX, SIMPLE], [LOW_RESOURCE, HIGH_RESOURCE]];

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use super::{
-    answer::{Figure, Groups, Outcome, Scores, Texts, Those},
+    answer::{Figure, Outcome, Scores, Texts, Those},
     design::{Budget, Cell, Design},
-    languages::{COMPLEX, LOW_RESOURCE, Languages, Words},
+    languages::{COMPLEX, Groups, LOW_RESOURCE, Languages, Words},
 };
 use crate::report::{
     Column, Table,

@@ -131,7 +131,7 @@ fn check_classes(counts: &BTreeMap<String, usize>, column: &str, place: &str) ->
         true => {
             "for numbers describe the task in a file: rxlt task show, with problem_type = \"regression\" and no labels"
         }
-        false => "describe the task in a file: rxlt task new",
+        false => "describe the task in a file, beginning with one that ships: rxlt task show xnli",
     };
     Err(Error::Data(format!(
         "{place}: expected a few labels in column {column}, found {labels} in {rows} rows; {remedy}"

@@ -449,6 +449,14 @@ impl Task {
         layouts: &[],
     };
 
+    /// Whether a model of this task answers the other as well: kind, form of the texts and labels are the same.
+    pub fn answers_as(&self, other: &Task) -> bool {
+        let of = |task: &Task| {
+            (task.kind, task.problem_type, task.pairs, task.labels.iter().copied().collect::<BTreeSet<_>>())
+        };
+        of(self) == of(other)
+    }
+
     /// The languages that a user's own task asks for; none where all are measured that the data have.
     pub fn chosen(&self) -> Option<Vec<String>> {
         let is_chosen = !self.languages.is_empty() && definition_of(self.name).is_some();

@@ -97,7 +97,8 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
 /// The columns of the texts and of what is right, or what is expected of a header.
 fn columns(found: &Found, shown: &str) -> Result<(String, Option<String>, String)> {
     let (names, hint) = (found.names.join(", "), found.hint);
-    let remedy = "name the columns so, or describe the task in a file: rxlt task new";
+    let remedy =
+        "name the columns so, or describe the task in a file, beginning with one that ships: rxlt task show xnli";
     let (a, b) = texts(found).ok_or_else(|| {
         let (first, second, single) = (table::FIRST.join(", "), table::SECOND.join(", "), table::SINGLE.join(", "));
         Error::Data(format!(
