@@ -8,9 +8,6 @@ use std::path::Path;
 use super::TextFile;
 use crate::error::Result;
 
-/// With what a file begins and ends.
-pub(super) const MAGIC: &[u8] = b"PAR1";
-
 /// Reads a file whole.
 #[cfg(feature = "parquet")]
 pub(super) fn read(path: &Path) -> Result<TextFile> {
@@ -43,11 +40,10 @@ mod reading {
     use bytes::Bytes;
     use serde_json::{Map, Value, json};
 
-    use super::MAGIC;
     use crate::{
         error::{Error, Result},
         input,
-        tasks::{TextFile, sha256},
+        tasks::{TextFile, sha256, text_file::PARQUET},
         text::guarded,
     };
 
@@ -58,8 +54,8 @@ mod reading {
         let bytes = input::read(path)?;
         let sha256 = sha256(&bytes);
         let shown = path.display();
-        if !bytes.starts_with(MAGIC) || !bytes.ends_with(MAGIC) {
-            let found = if bytes.starts_with(MAGIC) { "an end that is missing" } else { "something else" };
+        if !bytes.starts_with(PARQUET) || !bytes.ends_with(PARQUET) {
+            let found = if bytes.starts_with(PARQUET) { "an end that is missing" } else { "something else" };
             let remedy = "fetch or write it again";
             return Err(Error::Data(format!("{shown}: expected Parquet, PAR1 to PAR1, found {found}; {remedy}")));
         }
@@ -191,7 +187,8 @@ mod reading {
     }
 }
 
-#[cfg(all(test, feature = "parquet"))]
+#[cfg(test)]
+#[cfg(feature = "parquet")]
 mod tests {
     use std::{fs, path::PathBuf};
 

@@ -4,11 +4,13 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use super::parquet;
 use crate::{
     error::{Error, Result},
     input,
 };
+
+/// With what a Parquet file begins and ends.
+pub(super) const PARQUET: &[u8] = b"PAR1";
 
 /// A text file, its lines and its hash.
 #[derive(Debug, Clone)]
@@ -26,7 +28,7 @@ impl TextFile {
     /// Reads a file; an empty one or one that is not UTF-8 is an error.
     pub fn read(path: &Path) -> Result<TextFile> {
         let bytes = input::read(path)?;
-        if bytes.starts_with(parquet::MAGIC) {
+        if bytes.starts_with(PARQUET) {
             let remedy = "give it the ending .parquet, or name the format in the task's file";
             return Err(Error::Data(format!("{}: expected text, found Parquet; {remedy}", path.display())));
         }

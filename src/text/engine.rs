@@ -18,10 +18,9 @@ use tokenizers::processors::template::TemplateProcessing;
 use tokenizers::{AddedToken, DecoderWrapper, Model, Token, TokenizerImpl};
 
 use super::charsmap::{Charsmap, SPACE};
-use super::rules::Settings;
-use super::sentencepiece::{self, Proto};
+use super::pairs::{NOT_JSON, Pairs};
+use super::sentencepiece::{self, Proto, Settings};
 use super::unigram::Unigram;
-use super::xlm::{self, Pairs};
 
 /// Normalizer, splitter, model, template and decoder as a tokenizer.json describes them.
 pub(super) type Engine =
@@ -88,7 +87,7 @@ impl Model for Subwords {
     fn save(&self, folder: &Path, prefix: Option<&str>) -> tokenizers::Result<Vec<PathBuf>> {
         match self {
             Subwords::Unigram(model) => model.save(folder, prefix),
-            Subwords::Pairs(_) => Err(xlm::NOT_JSON.into()),
+            Subwords::Pairs(_) => Err(NOT_JSON.into()),
             Subwords::Other(model) => model.save(folder, prefix),
         }
     }
@@ -102,7 +101,7 @@ impl Serialize for Subwords {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
             Subwords::Unigram(model) => model.serialize(serializer),
-            Subwords::Pairs(_) => Err(serde::ser::Error::custom(xlm::NOT_JSON)),
+            Subwords::Pairs(_) => Err(serde::ser::Error::custom(NOT_JSON)),
             Subwords::Other(model) => model.serialize(serializer),
         }
     }

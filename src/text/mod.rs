@@ -9,6 +9,7 @@ mod charsmap;
 mod engine;
 mod guard;
 mod moses;
+mod pairs;
 mod rules;
 mod sentencepiece;
 mod train;
@@ -33,9 +34,11 @@ use crate::input;
 use engine::{BERT, Engine, Subwords, XLMR};
 pub(crate) use guard::guarded;
 use moses::Moses;
-use rules::{Rules, Settings};
+pub use pairs::MERGES;
+use rules::Rules;
+use sentencepiece::Settings;
 use xlm::Xlm;
-pub use xlm::{MERGES, PREFIXES, VOCABULARY};
+pub use xlm::{PREFIXES, VOCABULARY};
 
 /// What a model folder may hold, in the order of preference.
 pub const FILES: [&str; 5] = ["tokenizer.json", "sentencepiece.bpe.model", "vocab.txt", "spm.model", VOCABULARY];

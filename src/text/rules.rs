@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use serde::{Deserialize, Serialize};
 use tokenizers::AddedVocabulary;
 use tokenizers::normalizers::{NormalizerWrapper, Precompiled};
 use tokenizers::pre_tokenizers::PreTokenizerWrapper;
@@ -11,28 +10,8 @@ use tokenizers::{AddedToken, NormalizedString, OffsetReferential, OffsetType};
 
 use super::charsmap::{Charsmap, Normalization, SPACE, Spaces};
 use super::engine::{Engine, SPACES, Subwords, from_base64};
+use super::sentencepiece::Settings;
 use super::unigram::Unigram;
-
-/// What a SentencePiece model says and tokenizer.json has no words for, under SentencePiece's names.
-///
-/// It stands under [`Settings::KEY`] in the tokenizer_config.json beside a tokenizer.json that was made of one.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Settings {
-    pub add_dummy_prefix: bool,
-    pub remove_extra_whitespaces: bool,
-    pub user_defined_symbols: Vec<String>,
-}
-
-impl Settings {
-    /// Where they stand in tokenizer_config.json.
-    pub const KEY: &str = "sentencepiece";
-
-    /// Whether tokenizer.json says all of this itself, given a rewrite table.
-    fn is_plain(&self) -> bool {
-        self.add_dummy_prefix && self.remove_extra_whitespaces && self.user_defined_symbols.is_empty()
-    }
-}
 
 /// How text between special tokens becomes ids.
 pub(super) struct Rules {

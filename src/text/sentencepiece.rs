@@ -1,5 +1,28 @@
 //! Reads a SentencePiece model file: the protocol buffer `ModelProto` of `sentencepiece_model.proto`.
 
+use serde::{Deserialize, Serialize};
+
+/// What a SentencePiece model says and tokenizer.json has no words for, under SentencePiece's names.
+///
+/// It stands under [`Settings::KEY`] in the tokenizer_config.json beside a tokenizer.json that was made of one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Settings {
+    pub add_dummy_prefix: bool,
+    pub remove_extra_whitespaces: bool,
+    pub user_defined_symbols: Vec<String>,
+}
+
+impl Settings {
+    /// Where they stand in tokenizer_config.json.
+    pub const KEY: &str = "sentencepiece";
+
+    /// Whether tokenizer.json says all of this itself, given a rewrite table.
+    pub fn is_plain(&self) -> bool {
+        self.add_dummy_prefix && self.remove_extra_whitespaces && self.user_defined_symbols.is_empty()
+    }
+}
+
 /// What the file says that matters for encoding.
 #[derive(Debug, Default)]
 pub(super) struct Proto {

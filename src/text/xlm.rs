@@ -1,104 +1,37 @@
 //! XLM's own tokenizer: `vocab.json` and `merges.txt`. Words are those of [`Moses`], perhaps in lower case and without
 //! accents; within them pairs of pieces are joined in the order of the merges, `</w>` marking the last piece of a word.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use regex::Regex;
 use serde_json::{Map, Value, json};
 use tokenizers::decoders::bpe::BPEDecoder;
-use tokenizers::models::ModelWrapper;
 use tokenizers::normalizers::NormalizerWrapper;
-use tokenizers::{AddedToken, Model, OffsetReferential, OffsetType, Token};
+use tokenizers::{AddedToken, Model, OffsetReferential, OffsetType};
 use unicode_normalization_alignments::UnicodeNormalization;
 
 use super::engine::{Engine, Names, Subwords, finish};
 use super::moses::{Moses, Prefixes};
+use super::pairs::{LAST, MERGES, Pairs};
 
 /// XLM's file of pieces and their ids.
 pub const VOCABULARY: &str = "vocab.json";
-/// XLM's file of pairs of pieces that are joined, the first ones first.
-pub const MERGES: &str = "merges.txt";
 /// What Moses's files of abbreviations are called, but for their language.
 pub const PREFIXES: &str = "nonbreaking_prefix.";
 /// The language whose rules a text has that nobody has named one for, as in transformers.
 pub(super) const ENGLISH: &str = "en";
-/// Marks the last piece of a word.
-const LAST: &str = "</w>";
 /// The names XLM gives.
 const XLM: Names = ["<s>", "<pad>", "</s>", "<unk>", "<special1>"];
 /// Where the names of special tokens stand in tokenizer_config.json, in the order of [`XLM`].
 const KEYS: [&str; 5] = ["bos_token", "pad_token", "sep_token", "unk_token", "mask_token"];
-/// Why there is no tokenizer.json of it.
-pub(super) const NOT_JSON: &str = "XLM's pieces are kept in vocab.json and merges.txt";
 /// Whether words are in lower case and without accents.
 const PLAIN: &str = "do_lowercase_and_remove_accent";
 
 /// Whether a tokenizer_config.json is that of XLM's own tokenizer.
 pub(super) fn is_meant(config: &Value) -> bool {
     config["tokenizer_class"] == "XLMTokenizer" || config.get(PLAIN).is_some()
-}
-
-/// Pieces, and how words fall into them. Merges may name pieces without an id: these have one behind all others here, and
-/// are unknown where a word ends up with one.
-pub(super) struct Pairs {
-    bpe: ModelWrapper,
-    n_ids: u32,
-    unknown: u32,
-}
-
-impl Pairs {
-    fn new(mut vocabulary: Map<String, Value>, merges: &str, unknown: &str) -> Result<Pairs, String> {
-        let n_ids = vocabulary.len();
-        let mut seen = vec![false; n_ids];
-        for (piece, id) in &vocabulary {
-            match id.as_u64().and_then(|id| seen.get_mut(id as usize)) {
-                Some(seen) if !*seen => *seen = true,
-                _ => return Err(format!("the id {id} of \"{piece}\" is not one of 0 to {}, once each", n_ids - 1)),
-            }
-        }
-        let unknown_id = vocabulary.get(unknown).and_then(Value::as_u64).ok_or(format!("it lacks \"{unknown}\""))?;
-        let mut pairs = Vec::new();
-        for (i, line) in merges.lines().enumerate() {
-            let mut parts = line.split_whitespace(); // and how often it was seen
-            let (Some(first), Some(second)) = (parts.next(), parts.next()) else {
-                return Err(format!("line {} of {MERGES} beside it is \"{line}\", not two pieces", i + 1));
-            };
-            for piece in [first.to_owned(), second.to_owned(), format!("{first}{second}")] {
-                let next = vocabulary.len();
-                vocabulary.entry(piece).or_insert(json!(next));
-            }
-            pairs.push([first, second]);
-        }
-        let model = json!({
-            "type": "BPE", "vocab": vocabulary, "merges": pairs, "unk_token": unknown, "end_of_word_suffix": LAST,
-        });
-        let bpe = serde_json::from_value(model).map_err(|error| error.to_string())?;
-        Ok(Pairs { bpe, n_ids: n_ids as u32, unknown: unknown_id as u32 })
-    }
-
-    pub fn tokenize(&self, word: &str) -> tokenizers::Result<Vec<Token>> {
-        let mut tokens = self.bpe.tokenize(word)?;
-        tokens.iter_mut().filter(|token| token.id >= self.n_ids).for_each(|token| token.id = self.unknown);
-        Ok(tokens)
-    }
-
-    pub fn token_to_id(&self, piece: &str) -> Option<u32> {
-        self.bpe.token_to_id(piece).filter(|id| *id < self.n_ids)
-    }
-
-    pub fn id_to_token(&self, id: u32) -> Option<String> {
-        self.bpe.id_to_token(id).filter(|_| id < self.n_ids)
-    }
-
-    pub fn get_vocab(&self) -> HashMap<String, u32> {
-        self.bpe.get_vocab().into_iter().filter(|(_, id)| *id < self.n_ids).collect()
-    }
-
-    pub fn get_vocab_size(&self) -> usize {
-        self.n_ids as usize
-    }
 }
 
 /// What is done with text before its words fall into pieces, and the files that it was read from.
