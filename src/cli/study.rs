@@ -270,8 +270,9 @@ impl Study<'_> {
     fn refuse_changes(&self) -> Result<()> {
         for target in &self.design.targets {
             let task = tasks::find(&target.task)?;
-            let changes = self.changes.iter().filter(|_| kinds::of(task).placed().is_none());
-            changes.map(|(_, change)| change.changes(task, PERTURBING_SEED).map(drop)).collect::<Result<()>>()?;
+            if kinds::of(task).placed().is_none() {
+                self.changes.iter().try_for_each(|(_, change)| change.changes(task, PERTURBING_SEED).map(drop))?;
+            }
         }
         Ok(())
     }
