@@ -804,7 +804,7 @@ fn name_cells(found: &mut [Found]) -> Result<()> {
     refuse_twins(found)
 }
 
-/// Refuses one label for several configurations, and one seed twice.
+/// Refuses one label for several configurations or for models of different files, and one seed twice.
 fn refuse_twins(found: &[Found]) -> Result<()> {
     for (i, Found { cell, inputs, .. }) in found.iter().enumerate() {
         let same = found[..i].iter().filter(|other| other.cell.label == cell.label);
