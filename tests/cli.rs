@@ -183,6 +183,10 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     assert_eq!(page, fs::read_to_string(at.join("more.md")).unwrap());
     check(at, &["watch", "out", "--once"], 0, &["1-demo-standard", "1-mlm", "3/3", "done"]);
     check(at, &["watch", "none", "--once"], 66, &["there is no folder none"]);
+    // Seeds side by side have the same page, to the letter but for the folder.
+    let apart = ["study", "small.toml", "--output", "apart", "--backend", "cpu", "--jobs", "2", "--page", "apart.md"];
+    check(at, &apart, 0, &[]);
+    assert_eq!(page, fs::read_to_string(at.join("apart.md")).unwrap());
     // Other texts than those that were predicted are no part of the page.
     fs::write(at.join("near.json"), r#"{"big": ["huge"]}"#).unwrap();
     go(&["--backend", "cpu"], 78, &["expected the texts of this study, found predictions of others"]);
@@ -213,8 +217,21 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     assert!(!at.join("none").exists());
     let diverging = STUDY.replace("intermediate = { ", "intermediate = { learning_rate = 1e30, ");
     fs::write(at.join("diverging.toml"), diverging).unwrap();
-    let says = ["2 of 4 runs are finished", "before/words-s1-", "diverged and is left out."];
+    let says = ["2 of 4 runs are finished", "before/words-s1-", "failed and is left out: "];
     check(at, &["study", "diverging.toml", "--output", "part", "--backend", "cpu"], 0, &says);
+    let long = STUDY
+        .split("[model.fresh]")
+        .next()
+        .unwrap()
+        .replace("max_length = 32, evaluate_every = 0 }]", "max_length = 512 }]")
+        + "[model]\npath = \"weights/xlmr-open\"\n";
+    fs::write(at.join("long.toml"), long).unwrap();
+    let says = ["stages.0.max_length is 512, the model takes at most 128 tokens", "this is of small-demo"];
+    check(at, &["study", "long.toml", "--output", "none", "--dry-run"], 78, &says);
+    // Those that ship fit the encoder that ships.
+    for name in ["hard-subsets", "task-diversity"] {
+        check(at, &["study", name, "--dry-run"], 0, &["0 of them done"]);
+    }
     check(at, &["study", "task-diversty"], 66, &["did you mean \"task-diversity\""]);
     check(at, &["study"], 0, &["hard-subsets", "task-diversity"]);
 }

@@ -627,6 +627,7 @@ fn the_commands_report_and_compare() {
     assert!(
         code == 0
             && words(&out).contains("ONE SEED EACH: what is compared are these models, not methods")
+            && words(&out).contains("Intervals are 95 %, from items (in all languages at once) alone, of these models")
             && out.contains("only 2nd"),
         "{out}"
     );

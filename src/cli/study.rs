@@ -1,49 +1,49 @@
 //! `rxlt study`: all runs of a study, and its page.
 
+mod other_texts;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
+    env,
     path::{Path, PathBuf},
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use toml::Table;
 
+use self::other_texts::{By, OtherTexts, Subject};
 use super::{
     Force,
     device::{Chosen, DeviceArgs},
+    jobs::{self, Jobs},
     named::{self, Network},
-    perturb::PerturbArgs,
     print,
     run::{Show, check_paths, lock, open, stop_on_signals, work},
-    tell, write_page,
+    write_page,
 };
 use crate::{
-    checkpoint::{self, Output},
-    data::Data,
-    error::{self, Error, Result},
+    checkpoint::Output,
+    error::{Error, Result},
     input,
-    kinds::{
-        self,
-        score::{key, scores},
-    },
-    measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
+    models::Config,
     ranks::Ranks,
-    recipe::{DEMO, Method, Resolved},
+    recipe::Resolved,
     report::document::Document,
     run::{
-        files::{METRICS, MODEL, is_measured, read_json},
+        files::{METRICS, is_measured, read_json},
+        folder::failure,
         full::Conditions,
-        progress::Progress,
+        progress::{Board, Progress},
     },
     stop::Stop,
     study::{
         Cell, Design, Intermediate, SHIPPED,
         answer::{Observation, Scores, Texts},
-        find, kept,
+        find,
         languages::{self, Languages, Measured, groups},
         page::{Findings, page},
     },
-    tasks::{self, Loaded, Task},
+    sweep::jobs::{Job, run_side_by_side, verdict},
 };
 
 /// Answer a question by many runs: what is learned before a task, and what that changes.
@@ -81,12 +81,19 @@ pub struct Args {
     /// given.
     #[arg(long, value_name = "FILE")]
     page: Option<PathBuf>,
+    /// Make the runs of so many seeds at once, each in a process of its own with its share of the threads, or a GPU of its
+    /// own; auto: as many as there are threads or GPUs. Results are the same.
+    #[arg(long, value_name = "N|auto", conflicts_with_all = ["dry_run", "page_only"])]
+    jobs: Option<Jobs>,
+    /// What a child of --jobs does: the runs of one seed, and no page.
+    #[arg(long, hide = true)]
+    only_seed: Option<u64>,
     #[command(flatten)]
     force: Force,
     #[command(flatten)]
     device: DeviceArgs,
     /// How progress is shown on stderr.
-    #[arg(long, value_enum, default_value = "auto")]
+    #[arg(long, value_enum, default_value = "auto", overrides_with = "progress")]
     progress: Show,
 }
 
@@ -95,22 +102,39 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let Some(name) = &args.study else { return list() };
     let design = design(name, args)?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("studies").join(&design.name));
-    let page = args.page.as_ref().map(|path| Output::new(path, args.force.existing(), &[])).transpose()?;
-    let cells = design.cells(&output)?;
+    let page = args.page.as_ref().filter(|_| args.only_seed.is_none());
+    let page = page.map(|path| Output::new(path, args.force.existing(), &[])).transpose()?;
+    let mut cells = design.cells(&output)?;
+    cells.retain(|cell| args.only_seed.is_none_or(|seed| cell.seed == seed));
+    check_sizes(&cells)?;
     if args.dry_run {
         return say_plan(&design, &cells);
     }
-    let changes = changes(&design)?;
-    check_challenges(&design)?;
-    let mut study =
-        Study { design: &design, cells: &cells, network, changes: &changes, observed: Vec::new(), notes: Vec::new() };
-    match args.page_only {
-        true => cells.iter().try_for_each(|cell| study.observe(cell, None))?,
-        false => study.work(args)?,
+    let others = OtherTexts::new(&design)?;
+    let mut study = Study { design: &design, cells: &cells, network, others, observed: Vec::new(), notes: Vec::new() };
+    match args.jobs.filter(|_| args.only_seed.is_none()) {
+        Some(jobs) => {
+            study.others.refuse_changes()?;
+            side_by_side(args, &design, jobs)?;
+            study.read()?;
+        }
+        None if args.page_only => study.read()?,
+        None => study.work(args)?,
     }
-    let document = study.page()?;
-    let Some(page) = page else { return print(&document.to_text()) };
-    write_page(&page, &document)
+    study.show(args, page)
+}
+
+/// The seeds as children, each this command for one of them. No run is of two seeds.
+fn side_by_side(args: &Args, design: &Design, jobs: Jobs) -> Result<()> {
+    let job = |seed: &u64| {
+        let own = ["--progress".into(), "lines".into(), "--only-seed".into(), seed.to_string().into()];
+        Job { label: format!("s{seed}"), args: env::args_os().skip(1).chain(own).collect() }
+    };
+    let all: Vec<Job> = design.seeds.iter().map(job).collect();
+    let slots = jobs::slots(jobs, &args.device, all.len())?;
+    let board = Board::new(args.progress.mode(), all.iter().map(|job| job.label.clone()).collect());
+    let (stop, _) = stop_on_signals()?;
+    verdict(&all, &run_side_by_side(&all, &slots, &stop, &board)?)
 }
 
 fn list() -> Result<()> {
@@ -134,7 +158,7 @@ fn design(name: &str, args: &Args) -> Result<Design> {
         design.model = Table::from_iter([("path".to_owned(), toml::Value::String(named::path_or_name(model)?))]);
     }
     if let Some(folder) = &args.data {
-        let (from, to) = (folder_of(&design), folder.display().to_string());
+        let (from, to) = (design.data_folder().to_owned(), folder.display().to_string());
         let tables = design.targets.iter_mut().map(|target| &mut target.stage);
         let tables = tables.chain([&mut design.intermediate]).chain(&mut design.methods);
         tables.for_each(|table| table.iter_mut().for_each(|(_, value)| move_paths(value, &from, &to)));
@@ -144,46 +168,6 @@ fn design(name: &str, args: &Args) -> Result<Design> {
         design.data.insert("folder".into(), toml::Value::String(to));
     }
     Ok(design)
-}
-
-/// The changes of test texts, each by what the study calls it.
-fn changes(design: &Design) -> Result<Vec<(String, PerturbArgs)>> {
-    let dictionaries = design.dictionaries.iter().map(|text| text.parse());
-    let dictionary: Vec<_> =
-        dictionaries.collect::<Result<_, _>>().map_err(|error| Error::Config(format!("dictionaries: {error}")))?;
-    let change = |text: &String| {
-        let perturb = vec![text.parse().map_err(|error| Error::Config(format!("perturb: {error}")))?];
-        Ok((text.clone(), PerturbArgs { perturb, dictionary: dictionary.clone() }))
-    };
-    design.perturb.iter().map(change).collect()
-}
-
-/// Says which challenge cannot be told apart by a target's labels.
-fn check_challenges(design: &Design) -> Result<()> {
-    for target in &design.targets {
-        let task = tasks::find(&target.task)?;
-        for name in &target.challenges {
-            let challenge = tasks::find(name)?;
-            if !task.answers_as(challenge) {
-                return Err(Error::Config(format!(
-                    "challenges: expected a task of the kind of {} with its labels ({}), found {name} ({}); leave it out",
-                    task.name,
-                    task.labels.join(", "),
-                    challenge.labels.join(", ")
-                )));
-            }
-            if folder_of(design) == DEMO {
-                return Err(Error::Config(format!(
-                    "challenges: the demo's data have no {name}; name a folder of data that has it"
-                )));
-            }
-        }
-    }
-    Ok(())
-}
-
-fn folder_of(design: &Design) -> String {
-    design.data.get("folder").and_then(toml::Value::as_str).unwrap_or("data").to_owned()
 }
 
 /// Paths inside the study's data folder lie in the one that is given.
@@ -198,6 +182,25 @@ fn move_paths(value: &mut toml::Value, from: &str, to: &str) {
         toml::Value::Table(table) => table.iter_mut().for_each(|(_, value)| move_paths(value, from, to)),
         _ => {}
     }
+}
+
+/// Refuses stages that the model is too small for, before anything is trained. One that is still to be downloaded, or to be
+/// made, is not looked at.
+fn check_sizes(cells: &[Cell]) -> Result<()> {
+    let Some(first) = cells.iter().find(|cell| cell.before.is_none()) else { return Ok(()) };
+    let Some(path) = &first.resolved.recipe.model.path else { return Ok(()) };
+    let folder = named::at_hand(Path::new(path))?;
+    if !folder.is_dir() {
+        return Ok(());
+    }
+    let config = Config::load(&folder)?;
+    for cell in cells {
+        for resolved in cell.before.iter().map(|before| &before.resolved).chain([&cell.resolved]) {
+            let of_run = |error: Error| error.with(&format!("this is of {}", resolved.recipe.name));
+            resolved.recipe.check_sizes(&config).map_err(of_run)?;
+        }
+    }
+    Ok(())
 }
 
 fn say_plan(design: &Design, cells: &[Cell]) -> Result<()> {
@@ -219,7 +222,7 @@ struct Study<'a> {
     design: &'a Design,
     cells: &'a [Cell],
     network: Network,
-    changes: &'a [(String, PerturbArgs)],
+    others: OtherTexts<'a>,
     observed: Vec<Observation>,
     notes: Vec<String>,
 }
@@ -231,7 +234,7 @@ impl Study<'_> {
         let progress = Progress::new(args.progress.mode());
         progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
         let (stop, place) = stop_on_signals()?;
-        self.refuse_changes()?;
+        self.others.refuse_changes()?;
         // By folder, whether a run before the targets' came to its end: several share one.
         let mut ended: BTreeMap<&Path, bool> = BTreeMap::new();
         for (i, cell) in self.cells.iter().enumerate() {
@@ -241,7 +244,6 @@ impl Study<'_> {
                 *lock(&place) = Some(folder.to_owned());
                 match one(resolved, folder, self.network, &chosen, &progress, &stop) {
                     Err(error @ Error::Diverged(_)) => {
-                        self.notes.push(format!("{} diverged and is left out.", folder.display()));
                         progress.note(format_args!("{}: {error}", folder.display()));
                         Ok(false)
                     }
@@ -260,26 +262,21 @@ impl Study<'_> {
                 make(&cell.resolved, &cell.folder)?;
             }
             *lock(&place) = None;
-            self.observe(cell, Some(&chosen))?;
+            self.observe(cell, Some((&chosen, &stop)))?;
         }
         progress.finish();
         Ok(())
     }
 
-    /// Says which dictionary is not there, before anything is trained.
-    fn refuse_changes(&self) -> Result<()> {
-        for target in &self.design.targets {
-            let task = tasks::find(&target.task)?;
-            if kinds::of(task).placed().is_none() {
-                self.changes.iter().try_for_each(|(_, change)| change.changes(task, PERTURBING_SEED).map(drop))?;
-            }
-        }
-        Ok(())
+    /// Takes in what is there.
+    fn read(&mut self) -> Result<()> {
+        self.cells.iter().try_for_each(|cell| self.observe(cell, None))
     }
 
     /// What a finished run has measured; on changed texts it is measured now, by the device where one is open.
-    fn observe(&mut self, cell: &Cell, chosen: Option<&Chosen>) -> Result<()> {
+    fn observe(&mut self, cell: &Cell, by: By) -> Result<()> {
         if !is_measured(&cell.folder) {
+            self.note_failure(cell);
             return Ok(());
         }
         let path = cell.folder.join(METRICS);
@@ -303,74 +300,37 @@ impl Study<'_> {
                 source: result["source"].as_str().unwrap_or_default().to_owned(),
                 scores,
             };
-            let measure = (cell, method, metric, chosen);
-            for change in self.changes {
-                if let Some(scores) = self.changed(measure, change, &observation)? {
-                    let texts = Texts::Changed(change.0.clone());
-                    self.observed.push(Observation { texts, scores, ..observation.clone() });
-                }
-            }
-            for name in &self.design.targets[cell.target].challenges {
-                if let Some(scores) = challenged(measure, name)? {
-                    let texts = Texts::Challenge(name.clone());
-                    self.observed.push(Observation { texts, scores, ..observation.clone() });
-                }
+            let languages = observation.scores.keys().map(String::as_str).collect();
+            for (texts, scores) in self.others.measure(&Subject { cell, method, metric, languages }, by)? {
+                self.observed.push(Observation { texts, scores, ..observation.clone() });
             }
             self.observed.push(observation);
         }
         Ok(())
     }
 
-    /// Scores on changed texts: predictions are kept beside the run's folder.
-    fn changed(
-        &mut self,
-        (cell, method, metric, chosen): Measure,
-        (name, change): &(String, PerturbArgs),
-        clean: &Observation,
-    ) -> Result<Option<BTreeMap<String, f64>>> {
-        let folder = beside(cell, "perturbed", method).join(name.replace(':', "-"));
-        let recipe = &cell.resolved.recipe;
-        let Some(task) = recipe.last_task()? else { return Ok(None) };
-        if let Some(reason) = kinds::of(task).placed() {
-            self.note(format!("{} is not measured on changed texts: {reason}.", task.name));
-            return Ok(None);
-        }
-        if let Some(chosen) = chosen {
-            let mut changes = change.changes(task, PERTURBING_SEED)?;
-            let mut changed = Vec::new();
-            for language in clean.scores.keys() {
-                let mut loaded = Data::new(recipe).test(task, language)?;
-                match changes.apply(&mut loaded) {
-                    Ok(_) => changed.push(loaded),
-                    Err(Error::Data(_)) => {} // no word changes, so there is nothing to measure, and the page says where
-                    Err(error) => return Err(error),
-                }
-            }
-            let how = changes.to_json();
-            if !kept::is_there(&folder, &how)? {
-                predict(cell, method, task, &changed, &how, &folder, chosen)?;
-            }
-        } else if !checkpoint::is_complete(&folder) {
-            return Ok(None);
-        }
-        let (mut found, mut unchanged) = (BTreeMap::new(), Vec::new());
-        for language in clean.scores.keys() {
-            match score(&folder, task, language, metric)? {
-                Some(value) => _ = found.insert(language.clone(), value),
-                None => unchanged.push(language.as_str()),
+    /// Says which run an error ended, so that there is nothing to observe.
+    fn note_failure(&mut self, cell: &Cell) {
+        let before = cell.before.iter().map(|before| before.folder.as_path());
+        for folder in before.chain([cell.folder.as_path()]) {
+            let Some(reason) = failure(folder) else { continue };
+            let reason = reason.lines().next().unwrap_or_default();
+            let note = format!("{} failed and is left out: {reason}.", folder.display());
+            if !self.notes.contains(&note) {
+                self.notes.push(note);
             }
         }
-        if !unchanged.is_empty() {
-            let languages = unchanged.join(", ");
-            self.note(format!("{}: {name} changes no word of {languages}; left out of that.", task.name));
-        }
-        Ok((!found.is_empty()).then_some(found))
     }
 
-    /// What is said once, whichever model it is of.
-    fn note(&mut self, text: String) {
-        if !self.notes.contains(&text) {
-            self.notes.push(text);
+    /// Prints the page, or writes it; a child has none.
+    fn show(&self, args: &Args, page: Option<Output>) -> Result<()> {
+        if args.only_seed.is_some() {
+            return Ok(());
+        }
+        let document = self.page()?;
+        match page {
+            Some(page) => write_page(&page, &document),
+            None => print(&document.to_text()),
         }
     }
 
@@ -389,14 +349,14 @@ impl Study<'_> {
             groups: &groups,
             languages: &languages,
             methods: &methods,
-            notes: &self.notes,
+            notes: &[&self.notes[..], &self.others.notes].concat(),
         }))
     }
 
     /// What is measured of the languages that were measured in.
     fn languages(&self) -> Result<Languages> {
         let Design { complexity, pretraining_text, model, .. } = self.design;
-        let folder = PathBuf::from(folder_of(self.design));
+        let folder = PathBuf::from(self.design.data_folder());
         let own = self.observed.iter().filter(|one| one.texts == Texts::Own);
         let codes: BTreeSet<&String> = own.flat_map(|one| one.scores.keys()).collect();
         let treebanks = complexity.treebanks.as_ref().map(|inside| languages::treebanks(&folder.join(inside)));
@@ -418,39 +378,6 @@ impl Study<'_> {
     }
 }
 
-/// A run, a method of it, what is measured, and by what, where something is to be measured still.
-type Measure<'a> = (&'a Cell, &'a Method, &'a str, Option<&'a Chosen>);
-
-/// Where predictions of a run's model on other texts are kept.
-fn beside(cell: &Cell, what: &str, method: &Method) -> PathBuf {
-    PathBuf::from(format!("{}.{what}", cell.folder.display())).join(&method.name)
-}
-
-/// The score on the test data of another task.
-fn challenged((cell, method, metric, chosen): Measure, name: &str) -> Result<Option<BTreeMap<String, f64>>> {
-    let folder = beside(cell, "challenges", method).join(name);
-    let task = tasks::find(name)?;
-    if let Some(chosen) = chosen {
-        let loaded = Data::new(&cell.resolved.recipe).challenge(task)?;
-        let files: Vec<_> = loaded.files.iter().map(|file| json!(file.sha256)).collect();
-        let how = json!({ "task": tasks::definition_of(name), "files": files, "examples": loaded.examples.len() });
-        if !kept::is_there(&folder, &how)? {
-            predict(cell, method, task, &[loaded], &how, &folder, chosen)?;
-        }
-    } else if !checkpoint::is_complete(&folder) {
-        return Ok(None);
-    }
-    let value = score(&folder, task, task.source, metric)?;
-    Ok(value.map(|value| BTreeMap::from([(task.source.to_owned(), value)])))
-}
-
-/// The metric of predictions that were kept; none where a language was not measured.
-fn score(folder: &Path, task: &Task, language: &str, metric: &str) -> Result<Option<f64>> {
-    let Some(predicted) = kept::read(folder, language)? else { return Ok(None) };
-    let all = scores(task, language, &predicted)?;
-    Ok(all.iter().find(|score| key(score.metric) == metric).map(|score| score.value))
-}
-
 /// Makes a run of the study, or goes on with it.
 fn one(
     resolved: &Resolved,
@@ -465,35 +392,3 @@ fn one(
     let folder = open(&pinned, path, chosen, progress, Ranks::alone())?;
     work(&pinned, chosen, &folder, progress, stop, Conditions::default()).map(drop)
 }
-
-/// Predicts texts by a run's model, and keeps that in a folder, with how the texts came about.
-fn predict(
-    cell: &Cell,
-    method: &Method,
-    task: &Task,
-    texts: &[Loaded],
-    how: &Value,
-    folder: &Path,
-    chosen: &Chosen,
-) -> Result<()> {
-    let recipe = &cell.resolved.recipe;
-    let model = cell.folder.join(recipe.stage_name(0, Some(method))).join(MODEL);
-    error::catch(|| {
-        let Opened { model, tokenizer, .. } = open_trained(&model, task, &chosen.device, tell)?;
-        let max_length = recipe.stages[0].max_length;
-        let examiner = Examiner {
-            model: &model,
-            tokenizer: &tokenizer,
-            task,
-            max_length,
-            tokens: TOKENS_AT_ONCE,
-            stop: &Stop::new(),
-        };
-        let predict = |loaded: &Loaded| Ok((loaded.language.clone(), examiner.predict(loaded, None)?.predictions));
-        let all = texts.iter().map(predict).collect::<Result<Vec<_>>>()?;
-        kept::write(folder, &all, how)
-    })
-}
-
-/// Of this texts are changed: the same for all models.
-const PERTURBING_SEED: u64 = 7;

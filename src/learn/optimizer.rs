@@ -281,7 +281,7 @@ impl Optimizer {
             keep(format!("{name}.exp_avg_sq"), v);
         }
         if let Some(scale) = &self.scale {
-            keep("loss_scale".to_string(), scale);
+            keep(LOSS_SCALE.to_owned(), scale);
         }
         let mut places = Vec::new();
         let name = &model.words.name;
@@ -393,7 +393,7 @@ impl Optimizer {
             head.taken = taken;
         }
         if let Some(scale) = &mut self.scale {
-            *scale = read(saved, "loss_scale", device)?;
+            *scale = read(saved, LOSS_SCALE, device)?;
         }
         let name = &model.words.name;
         match &mut self.table {
@@ -442,8 +442,16 @@ fn of_tensor<'a>(name: &'a str, tensor: &'a Tensor) -> Entry<'a> {
     Entry { name, shape: tensor.shape(), values: Values::Tensors(std::slice::from_ref(tensor)) }
 }
 
+/// What f16 keeps beside the moments.
+const LOSS_SCALE: &str = "loss_scale";
+
 fn of_another_recipe(saved: &Weights, name: &str) -> Error {
     let source = saved.source().display();
+    if name == LOSS_SCALE {
+        return Error::Config(format!(
+            "{source}: there is no {LOSS_SCALE}, which training in f16 has; give the --precision that the run began with"
+        ));
+    }
     Error::Data(format!("{source}: {name} is missing; the checkpoint belongs to another recipe"))
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::{Fresh, Method, Mlm, Recipe, Stage, Teacher, parse};
+use crate::learn::methods::{Consistency, With};
 
 /// A setting of a recipe.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,26 @@ fn defaults() -> BTreeMap<String, String> {
     recipe.model.fresh = Some(Fresh::default());
     let table = Table::try_from(recipe).expect("a recipe is plain data");
     let all = parse::flatten(&table).into_iter().filter(|(_, value)| *value != Value::String(String::new()));
-    all.map(|(key, value)| (key.replace(".0.", ".N."), value.to_string())).collect()
+    let all = all.map(|(key, value)| (key.replace(".0.", ".N."), value.to_string()));
+    all.chain(of_consistency()).collect()
+}
+
+/// The defaults of a consistency, which follow from what perturbs.
+fn of_consistency() -> Vec<(String, String)> {
+    let mut found: BTreeMap<String, Vec<(String, String)>> = BTreeMap::new();
+    for with in [With::Ascent, With::Noise, With::Text] {
+        let method = Method { consistency: Some(Consistency { with, ..Consistency::default() }), ..Method::default() };
+        let table = Table::try_from(method.completed().consistency).expect("a method is plain data");
+        let name = table["with"].as_str().unwrap_or_default();
+        for (key, value) in table.iter().filter(|(key, _)| *key != "with") {
+            found.entry(key.clone()).or_default().push((name.to_owned(), value.to_string()));
+        }
+    }
+    let said = |all: &[(String, String)]| match all.iter().all(|(_, value)| *value == all[0].1) {
+        true => all[0].1.clone(),
+        false => all.iter().map(|(with, value)| format!("{value} ({with})")).collect::<Vec<_>>().join(", "),
+    };
+    found.iter().map(|(key, all)| (format!("methods.N.consistency.{key}"), said(all))).collect()
 }
 
 #[cfg(test)]
@@ -107,6 +127,8 @@ mod tests {
         assert_eq!(of("stages.N.mlm.alpha").default, "0.3");
         assert_eq!(of("stages.N.updates").default, "");
         assert_eq!(of("methods.N.consistency.code-switch").meaning, "Other words by dictionaries.");
+        assert_eq!(of("methods.N.consistency.weight").default, "1.0 (ascent), 1.0 (noise), 5.0 (text)");
+        assert_eq!(of("methods.N.consistency.steps").default, "1");
         assert_eq!(of("methods.N.adv.steps").meaning, of("methods.N.adv.steps").meaning.trim());
         assert!(of("methods.N.rs-rp.vote_samples").meaning.contains("Cohen et al., 2019"));
     }

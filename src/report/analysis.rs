@@ -239,6 +239,8 @@ pub struct MethodAnalysis {
     pub grid: Option<Vec<Vec<Option<f64>>>>,
     /// Update and loss in the last stage, the mean over seeds.
     pub curve: Vec<[f64; 2]>,
+    /// Of the last updates as the runs have it, the mean over seeds; none where not all have it.
+    pub final_loss: Option<f64>,
 }
 
 /// What kind of thing was measured.
@@ -515,6 +517,10 @@ impl Desk<'_> {
             shortcut: shortcuts::mean(cells.iter().map(|cell| study.cells[*cell].shortcut.as_ref())),
             grid: mean_grid(study, cells),
             curve: mean_curve(study, cells),
+            final_loss: {
+                let losses: Option<Vec<f64>> = cells.iter().map(|cell| study.cells[*cell].final_loss).collect();
+                losses.map(|losses| mean(&losses))
+            },
         }
     }
 

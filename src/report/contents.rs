@@ -110,9 +110,8 @@ pub fn comparison(analysis: &Analysis) -> Document {
         ),
         false => ("", ""),
     };
-    document.text(format!(
-        "{only}p: of items crossed with seeds{test}; Holm: corrected over all languages, and over all means"
-    ));
+    let drawn = if are_single(analysis) { "items" } else { "items crossed with seeds" };
+    document.text(format!("{only}p: of {drawn}{test}; Holm: corrected over all languages, and over all means"));
     document.text(pairing(analysis));
     if let Some(permutation) = &other.permutation {
         document.text(format!(
@@ -157,6 +156,11 @@ fn title(analysis: &Analysis) -> String {
     format!("{}: {}", analysis.task, names.join(", "))
 }
 
+/// Whether there is one model of each method, so that nothing is known of seeds.
+fn are_single(analysis: &Analysis) -> bool {
+    analysis.methods.iter().all(|method| method.seeds.len() == 1)
+}
+
 /// What was trained on what, and how intervals came about.
 fn setting(analysis: &Analysis) -> String {
     let one_language = analysis.languages.len() == 1;
@@ -173,9 +177,14 @@ fn setting(analysis: &Analysis) -> String {
         Some(n) => (format!(" in {n} clusters that share a text"), "clusters"),
         None => (String::new(), "items"),
     };
+    let how = if are_single(analysis) {
+        "alone, of these models; that of one language is the one that the run prints"
+    } else {
+        "crossed with seeds; that of one seed in one language is the one that the run prints"
+    };
     format!(
         "Trained on {}, measured on {} items{clusters} in {languages}. Seeds: {}. Intervals are 95 %, from {drawn} (in all \
-         languages at once) crossed with seeds; that of one seed in one language is the one that the run prints.",
+         languages at once) {how}.",
         analysis.source,
         analysis.items,
         seeds.join("; "),
@@ -210,9 +219,12 @@ fn verdict(analysis: &Analysis, document: &mut Document) {
     let means = || analysis.methods[0].measures.iter().filter(|measured| measured.kind == Kind::Mean);
     let without = mean_without(analysis.source);
     let headline = means().find(|mean| mean.name == without).or(means().next()).map_or("mean", |mean| &mean.name);
+    // Of one seed each nothing is said of methods.
+    let named = |name: &str| if are_single(analysis) { format!("this model of {name}") } else { name.to_owned() };
+    let baseline = named(baseline);
     let of = |method: &'_ MethodAnalysis| {
         let measured = method.measures.iter().find(|measured| measured.name == headline)?;
-        Some((method.name.clone(), measured.gain.clone().filter(|gain| gain.p.is_some())?))
+        Some((named(&method.name), measured.gain.clone().filter(|gain| gain.p.is_some())?))
     };
     let mut gains: Vec<(String, Gain)> = analysis.methods.iter().filter_map(of).collect();
     gains.sort_by(|(_, a), (_, b)| b.value.total_cmp(&a.value));
@@ -726,7 +738,8 @@ fn curves(analysis: &Analysis, document: &mut Document) {
     if analysis.methods.iter().all(|method| method.curve.len() < 2) {
         return;
     }
-    let caption = "Training loss in the last stage, mean over seeds and a tenth of the updates";
+    let caption = "Training loss in the last stage, mean over seeds and a tenth of the updates; at the end of the last updates \
+                   alone, at most 50 and at most a quarter, as in metrics.json";
     document.plot(caption, plots::curves(analysis));
     let mut table = Table::new([Column::words("method")].into_iter().chain(CURVE.map(Column::numbers)));
     for method in analysis.methods.iter().filter(|method| method.curve.len() > 1) {
@@ -736,7 +749,8 @@ fn curves(analysis: &Analysis, document: &mut Document) {
             let losses: Vec<f64> = method.curve[start..start + width].iter().map(|point| point[1]).collect();
             format!("{:.3}", mean(&losses))
         };
-        table = table.row([method.name.clone(), at(0.0), at(0.25), at(0.5), at(0.75), at(1.0)]);
+        let end = method.final_loss.map_or_else(|| at(1.0), |loss| format!("{loss:.3}"));
+        table = table.row([method.name.clone(), at(0.0), at(0.25), at(0.5), at(0.75), end]);
     }
     document.table("loss", caption, table);
 }

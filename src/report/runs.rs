@@ -5,7 +5,6 @@
 
 use super::{shortcuts::Shortcut, statistics::mean};
 use crate::{
-    checkpoint::sha256_file,
     data::inputs::{INPUTS, Inputs},
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
@@ -13,6 +12,7 @@ use crate::{
     run::{
         files::{self, CONFIG, is_measured, is_run, read_json},
         folder::{Environment, Status},
+        losses::FinalLoss,
     },
     tasks::{
         self, Split, Task,
@@ -92,6 +92,8 @@ pub struct Cell {
     pub shortcut: Option<Shortcut>,
     /// Update and loss, means of neighbouring updates.
     pub curve: Vec<[f64; 2]>,
+    /// The mean loss of the last updates, as the run has it.
+    pub final_loss: Option<f64>,
     settings: Resolved,
     /// Where its data lay.
     folder_of_data: String,
@@ -558,6 +560,7 @@ fn measured(
         selection: metrics["selection"].as_str().unwrap_or("not recorded").to_owned(),
         environment: environment.clone(),
         config: sha256(settings.to_toml().as_bytes())[..12].to_owned(),
+        final_loss: FinalLoss::from_json(&metrics["training"]).map(|last| last.mean),
         odd: metrics["training"]["warning"].as_str().map(str::to_owned).into_iter().collect(),
         right: Vec::new(),
         scores: Vec::new(),
@@ -654,6 +657,7 @@ fn found_in(path: &Path, task: &'static Task, given: Given) -> Found {
         environment,
         config: String::new(),
         odd: Vec::new(),
+        final_loss: None,
         right: Vec::new(),
         scores: Vec::new(),
         marks: Vec::new(),
@@ -880,7 +884,10 @@ fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
         let remedy = "run the recipe again: what is missing is predicted";
         return Err(Error::Missing(format!("there is no {path}, though its scores are there; {remedy}")));
     }
-    check_written(path)?;
+    let said = files::of_predictions(path);
+    if said.is_file() {
+        files::refuse_changed(path, &read_json(&said)?)?;
+    }
     let answer = |(i, one): (usize, Prediction)| match (&one.label, &one.answers) {
         (None, None) => {
             let (path, line, id) = (path.display(), i + 1, &one.id);
@@ -889,22 +896,6 @@ fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
         _ => Ok(Prediction { probabilities: None, ..one }),
     };
     predictions::read(path)?.into_iter().enumerate().map(answer).collect()
-}
-
-/// Refuses a file that is not as the run wrote it, where the run says what it wrote.
-fn check_written(path: &Path) -> Result<()> {
-    let beside = path.with_extension("text.json");
-    if !beside.is_file() {
-        return Ok(());
-    }
-    let (text, found): (Value, String) = (read_json(&beside)?, sha256_file(path)?);
-    match text["sha256"].as_str().filter(|expected| *expected != found) {
-        None => Ok(()),
-        Some(expected) => Err(Error::Data(format!(
-            "{}: expected SHA-256 {expected}, found {found}; remove the file and run the recipe again: it is predicted again",
-            path.display()
-        ))),
-    }
 }
 
 /// By cluster, how many answers all ordered pairs of two languages have, and their marks.

@@ -6,8 +6,12 @@ use std::{
 };
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::{
+    checkpoint::sha256_file,
+    error::{Error, Result},
+};
 
 /// Every value of the recipe.
 pub const CONFIG: &str = "config.resolved.toml";
@@ -65,6 +69,24 @@ pub fn is_measured(folder: &Path) -> bool {
 /// In a stage's folder, what was predicted in a language.
 pub fn predictions(stage: &Path, split: &str, language: &str) -> PathBuf {
     stage.join(PREDICTIONS).join(format!("{split}-{language}.jsonl"))
+}
+
+/// What a run says of predictions: how many there are, their hash, and what happened to the text on the way.
+pub fn of_predictions(path: &Path) -> PathBuf {
+    path.with_extension("text.json")
+}
+
+/// Refuses predictions that are not as the run wrote them, after what it says of them.
+pub fn refuse_changed(path: &Path, said: &Value) -> Result<()> {
+    let found = sha256_file(path)?;
+    match said["sha256"].as_str().filter(|expected| *expected != found) {
+        None => Ok(()),
+        Some(expected) => Err(Error::Data(format!(
+            "{}: expected SHA-256 {expected}, found {found}; remove the file, and run the same recipe again: it is predicted \
+             again",
+            path.display()
+        ))),
+    }
 }
 
 /// Reads a file of JSON that a run wrote.

@@ -182,6 +182,7 @@ impl<'a> Training<'a> {
         let (loss, square) = (f64::from(update.loss.wait()[0]), f64::from(update.square.wait()[0]));
         let Plan { name: stage, updates: total, .. } = *self.plan;
         let mut rest = vec![
+            ("of", json!(total)),
             ("loss", number(loss)),
             ("grad_norm", number(square.sqrt())),
             ("learning_rate", number(f64::from(update.learning_rate))),

@@ -345,17 +345,21 @@ impl RunFolder {
         Ok(n_damaged)
     }
 
-    /// Takes over a stage that was run in a folder of its own, which is removed: the stage's folder and its events.
+    /// Takes over a stage that was run in a folder of its own, which is removed: the stage's folder and its events. What
+    /// this run began of the stage makes way for one that is finished.
     pub fn adopt(&self, other: &Path, stage: &str) -> Result<()> {
         let _lock = lock(other)?;
         let (from, to) = (other.join(stage), self.path.join(stage));
-        if from.exists() && !to.exists() {
+        if from.exists() && (!to.exists() || files::is_measured(&from) && !files::is_measured(&to)) {
             // Whoever was killed here before may have taken the events alone.
             self.rewind_log(stage, 0)?;
             let path = other.join(LOG);
             let events = fs::read(&path).map_err(|error| Error::read(&path, &error))?;
             let mut log = self.events();
             log.write_all(&events).map_err(|error| Error::write(&self.path.join(LOG), &error))?;
+            if to.exists() {
+                fs::remove_dir_all(&to).map_err(|error| Error::write(&to, &error))?;
+            }
             fs::rename(&from, &to).map_err(|error| Error::write(&to, &error))?;
         }
         fs::remove_dir_all(other).map_err(|error| Error::write(other, &error))
@@ -371,6 +375,13 @@ fn status_of(folder: &Path) -> Option<Status> {
     let text = fs::read(folder.join(STATUS)).ok()?;
     let value: Value = serde_json::from_slice(&text).ok()?;
     Status::deserialize(&value["status"]).ok()
+}
+
+/// Why a run failed, where an error ended it.
+pub fn failure(folder: &Path) -> Option<String> {
+    let value: Value = serde_json::from_slice(&fs::read(folder.join(STATUS)).ok()?).ok()?;
+    let reason = value["reason"].as_str()?.to_owned();
+    Some(reason).filter(|_| Status::deserialize(&value["status"]).is_ok_and(|status| status == Status::Failed))
 }
 
 /// A number for JSON, which has none for NaN and infinity: these are written as strings.
@@ -938,6 +949,32 @@ mod tests {
         stage.check_best(56).unwrap();
         let error = stage.check_best(20).unwrap_err();
         assert!(error.message().contains("the model kept is that after update 56"), "{error}");
+    }
+
+    #[test]
+    fn a_finished_part_takes_the_place_of_what_was_begun() {
+        for is_finished in [false, true] {
+            let parent = tempfile::tempdir().unwrap();
+            let [run, part] = ["run", "part"].map(|name| {
+                fs::create_dir(parent.path().join(name)).unwrap();
+                let folder = open(&parent.path().join(name), "").unwrap();
+                fs::create_dir(folder.path.join("1-x")).unwrap();
+                fs::write(folder.path.join("1-x/whose"), name).unwrap();
+                folder.log("step", "1-x", 1, &[("whose", json!(name))]).unwrap();
+                folder
+            });
+            if is_finished {
+                fs::write(part.path.join("1-x").join(files::METRICS), "{}").unwrap();
+            }
+            let other = part.path.clone();
+            drop(part);
+            run.adopt(&other, "1-x").unwrap();
+            let expected = if is_finished { "part" } else { "run" };
+            assert_eq!(fs::read_to_string(run.path.join("1-x/whose")).unwrap(), expected);
+            let log = fs::read_to_string(run.path.join(LOG)).unwrap();
+            assert!(log.lines().count() == 1 && log.contains(&format!("\"whose\":\"{expected}\"")), "{log}");
+            assert!(!other.exists());
+        }
     }
 
     #[test]

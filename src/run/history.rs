@@ -11,13 +11,14 @@ use serde_json::Value;
 use super::{
     files::{self, CONFIG, LOG},
     folder::{Look, look},
+    losses,
 };
 use crate::{
     error::{Error, Result},
     recipe::Resolved,
 };
 
-/// Updates over which speed and loss are averaged.
+/// Updates over which speed is averaged.
 const RECENT: usize = 20;
 
 /// A run that is watched.
@@ -112,6 +113,7 @@ impl History {
         let stage = &mut self.stages[place];
         // What is said again replaces what was said.
         stage.updates.truncate(stage.updates.partition_point(|update| update.step < step || event["event"] != "step"));
+        stage.total = event["of"].as_u64().or(stage.total);
         let number = |key: &str| event[key].as_f64().unwrap_or(f64::NAN);
         match event["event"].as_str() {
             Some("step") => stage.updates.push(Update {
@@ -152,10 +154,10 @@ impl Stage {
         &self.updates[self.updates.len().saturating_sub(RECENT)..]
     }
 
-    /// The mean loss of the last updates.
+    /// The mean loss of the last updates, as a run's results have it.
     pub fn loss(&self) -> Option<f64> {
-        let recent = self.recent();
-        (!recent.is_empty()).then(|| recent.iter().map(|update| update.loss).sum::<f64>() / recent.len() as f64)
+        let last = losses::last(&self.updates);
+        (!last.is_empty()).then(|| last.iter().map(|update| update.loss).sum::<f64>() / last.len() as f64)
     }
 
     /// Tokens in a second, over the last updates.
@@ -211,7 +213,7 @@ mod tests {
         let path = folder.path().join(LOG);
         fs::write(&path, step(1, 3.0) + &step(2, 2.0) + "{\"event\":\"st").unwrap();
         history.update().unwrap();
-        assert_eq!((history.stages.len(), history.stages[0].step(), history.stages[0].loss()), (1, 2, Some(2.5)));
+        assert_eq!((history.stages.len(), history.stages[0].step(), history.stages[0].loss()), (1, 2, Some(2.0)));
         assert_eq!(history.stages[0].tokens_per_second(), Some(200.0));
         assert_eq!(history.stages[0].seconds_left(), None);
         // The rest of the line comes, and an evaluation.

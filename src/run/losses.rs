@@ -10,6 +10,11 @@ use crate::error::{Error, Result};
 /// The last updates whose losses are averaged: enough that one batch does not decide.
 const LAST: usize = 50;
 
+/// The updates whose mean is what is called the loss, of all so far: at most fifty, and at most the last quarter.
+pub fn last<T>(all: &[T]) -> &[T] {
+    &all[all.len() - all.len().div_ceil(4).min(LAST)..]
+}
+
 /// The loss at the end of a stage.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct FinalLoss {
@@ -36,8 +41,8 @@ impl FinalLoss {
         }
         let own = events.iter().filter(|event| event["task"].as_str().is_none_or(|of| of == task));
         let losses: Vec<f64> = own.filter_map(|event| event["loss"].as_f64()).collect();
-        let updates = losses.len().div_ceil(4).min(LAST);
-        let last = &losses[losses.len() - updates..];
+        let last = last(&losses);
+        let updates = last.len();
         let mean = last.iter().sum::<f64>() / updates as f64;
         Ok((updates > 0).then_some(FinalLoss { mean, updates, guessing }))
     }

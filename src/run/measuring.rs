@@ -73,7 +73,7 @@ impl Measuring<'_> {
     /// The predictions, made or kept, and what happened to the text on the way.
     fn predictions(&mut self, split: &str, test: &Loaded) -> Result<(Vec<Prediction>, Value)> {
         let path = self.folder.predictions(split, &test.language)?;
-        let text_path = path.with_extension("text.json");
+        let text_path = files::of_predictions(&path);
         if path.exists() {
             return kept_predictions(&path, &text_path, test);
         }
@@ -151,19 +151,13 @@ fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec
     let remedy = format!("remove {}, and run the same command: it is predicted again", path.display());
     let text: Value = read_json(text_path).map_err(|error| error.with(&remedy))?;
     let predicted = predictions::read(path)?;
-    let damaged = |what: String| {
-        let place = path.display();
-        Error::Data(format!("{place}: {what}; remove the file, and run the same command: it is predicted again"))
-    };
     let expected: usize = test.examples.iter().map(|example| example.words.len().max(1)).sum();
     if predicted.len() != expected {
-        return Err(damaged(format!("expected {expected} predictions, found {}", predicted.len())));
+        let (place, found) = (path.display(), predicted.len());
+        return Err(Error::Data(format!("{place}: expected {expected} predictions, found {found}; {remedy}")));
     }
-    let found = checkpoint::sha256_file(path)?;
-    match text["sha256"].as_str() {
-        Some(expected) if expected != found => Err(damaged(format!("expected SHA-256 {expected}, found {found}"))),
-        _ => Ok((predicted, text)),
-    }
+    files::refuse_changed(path, &text)?;
+    Ok((predicted, text))
 }
 
 /// Says how texts were cut, and that the tokenizer does not know them.

@@ -10,6 +10,8 @@ use std::{
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use super::losses;
+
 /// Time between two plain lines.
 const PAUSE: Duration = Duration::from_secs(30);
 
@@ -84,6 +86,8 @@ impl Whole {
 struct State {
     stage: String,
     pace: Pace,
+    /// Of all updates since the stage began, or the run went on.
+    losses: Vec<f64>,
     /// When a plain line was last written.
     said: Option<Instant>,
     bar: Option<ProgressBar>,
@@ -114,12 +118,15 @@ impl Progress {
         }
         let now = Instant::now();
         state.pace.count(now, step.tokens);
+        state.losses.push(step.loss);
+        let last = losses::last(&state.losses);
+        let loss = last.iter().sum::<f64>() / last.len() as f64;
         let share = self.whole().share(step);
         match self.mode {
             Mode::Silent => {}
             Mode::Bar => {
                 let left = state.pace.left(step.total - step.step.min(step.total));
-                let text = measures(step, state.pace.tokens_per_second(), left, share);
+                let text = measures(step, loss, state.pace.tokens_per_second(), left, share);
                 let bar = state.bar.get_or_insert_with(|| bar_of(step.stage.to_owned(), step.total));
                 bar.set_position(step.step);
                 bar.set_message(text);
@@ -129,7 +136,7 @@ impl Progress {
                 if due {
                     state.said = Some(now);
                     let left = state.pace.left(step.total - step.step.min(step.total));
-                    let text = measures(step, state.pace.tokens_per_second(), left, share);
+                    let text = measures(step, loss, state.pace.tokens_per_second(), left, share);
                     say(&format!("{} {}/{}  {text}", step.stage, step.step, step.total));
                 }
             }
@@ -325,12 +332,18 @@ fn bar_of(prefix: String, total: u64) -> ProgressBar {
     bar
 }
 
-/// Loss, learning rate, speed, time left and the share of all training that is done, as one line.
-fn measures(step: &Step, tokens_per_second: Option<f64>, left: Option<Duration>, share: Option<f64>) -> String {
+/// The mean loss of the last updates, learning rate, speed, time left and the share of all training that is done, as one line.
+fn measures(
+    step: &Step,
+    loss: f64,
+    tokens_per_second: Option<f64>,
+    left: Option<Duration>,
+    share: Option<f64>,
+) -> String {
     let speed = tokens_per_second.map_or(String::new(), |speed| format!("  {} tokens/s", count(speed)));
     let left = left.map_or(String::new(), |left| format!("  {} left", time(left)));
     let share = share.map_or(String::new(), |share| format!("  {:.0} % of all", 100.0 * share));
-    format!("loss {:.4}  rate {:.2e}{speed}{left}{share}", step.loss, step.learning_rate)
+    format!("loss {loss:.4}  rate {:.2e}{speed}{left}{share}", step.learning_rate)
 }
 
 fn count(number: f64) -> String {
@@ -374,8 +387,8 @@ mod tests {
     #[test]
     fn lines_read_well() {
         let step = Step { stage: "1-mlm", step: 5, total: 10, loss: 1.23456, learning_rate: 2e-5, tokens: 1000 };
-        assert_eq!(measures(&step, None, None, None), "loss 1.2346  rate 2.00e-5");
-        let text = measures(&step, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25));
+        assert_eq!(measures(&step, 1.23456, None, None, None), "loss 1.2346  rate 2.00e-5");
+        let text = measures(&step, 1.23456, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25));
         assert_eq!(text, "loss 1.2346  rate 2.00e-5  12k tokens/s  1 min 10 s left  25 % of all");
     }
 

@@ -30,7 +30,7 @@ const PREFIX: &str = "events.out.tfevents.";
 const SUFFIX: &str = ".rxlt";
 
 /// Keys of a line that are no scalars.
-const NO_SCALARS: [&str; 7] = ["event", "stage", "step", "time", "task", "tokens", "seconds"];
+const NO_SCALARS: [&str; 8] = ["event", "stage", "step", "of", "time", "task", "tokens", "seconds"];
 
 /// The event files of a run.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use toml::{Table, Value};
 use super::arms::{Arm, balanced};
 use crate::{
     error::{Error, Result, did_you_mean},
-    recipe::{MLM, Resolved, SCHEMA},
+    recipe::{DEMO, MLM, Resolved, SCHEMA},
     run::files::MODEL,
 };
 
@@ -284,6 +284,16 @@ impl Design {
     fn resolve(&self, recipe: Table) -> Result<Resolved> {
         let text = toml::to_string(&recipe).expect("a study is plain data");
         Resolved::parse(&text, &format!("{} (a run of the study)", self.name), &[])
+    }
+
+    /// The folder of data that runs read.
+    pub fn data_folder(&self) -> &str {
+        self.data.get("folder").and_then(Value::as_str).unwrap_or("data")
+    }
+
+    /// Whether the data are generated.
+    pub fn is_demo(&self) -> bool {
+        self.data_folder() == DEMO
     }
 
     /// How many runs come before the targets'.

@@ -142,15 +142,12 @@ fn features(text: &str) -> [usize; 2] {
 /// How much text of each language an encoder has read: a file's numbers, or those of the encoder that ships; nothing
 /// where it is neither.
 pub fn text_read(file: Option<&Path>, model: &str) -> Result<Option<BTreeMap<String, f64>>> {
-    match file {
-        Some(path) => languages::numbers(&TextFile::read(path)?).map(Some),
-        None if model == shipped::PATH => {
-            let number =
-                |line: &str| line.split_once('\t').map(|(code, n)| (code.to_owned(), n.parse().unwrap_or(0.0)));
-            Ok(Some(SHIPPED_TEXT.lines().filter_map(number).collect()))
-        }
-        None => Ok(None),
-    }
+    let file = match file {
+        Some(path) => TextFile::read(path)?,
+        None if model == shipped::PATH => TextFile::built_in("weights/xlmr-open-text.tsv", SHIPPED_TEXT)?,
+        None => return Ok(None),
+    };
+    languages::numbers(&file).map(Some)
 }
 
 /// The languages above and not above the median of those measured, for each measure.

@@ -76,11 +76,12 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
     let counts = counts(&rows);
     if !answers::are_several(&counts) {
         refuse_empty(file, &rows)?;
+        refuse_alike(file, &rows, &counts)?;
     }
     let Answers { kind, problem_type, labels, asked, held } = answers::of(&counts, &found.choices, &label, &shown)?;
     let (folder, layouts) = lay_out(named, files)?;
     definition = Definition { kind, problem_type, labels, prompts: prompts(&rows, kind), layouts, ..definition };
-    definition.check().map_err(|problem| Error::Config(format!("{shown}: {problem}")))?;
+    definition.check().map_err(|problem| Error::Data(format!("{shown}: {problem}")))?;
     let texts = b.map_or(format!("single texts (column {a})"), |b| format!("pairs (columns {a} and {b})"));
     let (name, n, source) = (&definition.name, rows.len(), named.source);
     let assumed = [
@@ -120,7 +121,7 @@ fn names(found: &Found, a: &str, b: &Option<String>, label: &str) -> ColumnNames
         sentence2: b.as_ref().map(|b| TextColumns::One(name(b))),
         label: Some(ColumnName::Name(label.to_owned())),
         language: found.language.as_ref().map(name),
-        id: found.id.as_ref().map(name),
+        id: None, // each file's header says, and not every file has one
         choices: found.choices.iter().map(name).collect(),
     }
 }
@@ -170,6 +171,30 @@ fn refuse_empty(file: &TextFile, rows: &[Row]) -> Result<()> {
     })
 }
 
+/// Refuses a label that another one is but for case.
+fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>) -> Result<()> {
+    let by_count = |label: &&String| counts[*label];
+    let other = |label: &&String| {
+        counts
+            .keys()
+            .filter(|other| other != label && other.to_lowercase() == label.to_lowercase())
+            .max_by_key(by_count)
+    };
+    let Some((rare, other)) =
+        counts.keys().filter_map(|label| Some((label, other(&label)?))).min_by_key(|(label, _)| counts[*label])
+    else {
+        return Ok(());
+    };
+    let is_rare = |row: &&Row| row.label.as_deref().is_some_and(|label| label.trim() == rare);
+    let line = rows.iter().find(is_rare).map_or(0, |row| row.line);
+    let (place, n) = (file.place(line), counts[rare]);
+    Err(Error::Data(format!(
+        "{place}: found the label \"{rare}\" ({n} rows) beside \"{other}\" ({} rows): write each label in one way, or \
+         describe the task in a file (rxlt task new) with one in labels and the others in aliases",
+        counts[other]
+    )))
+}
+
 /// COPA's questions in words, where those are what is asked of alternatives.
 fn prompts(rows: &[Row], kind: Kind) -> BTreeMap<String, String> {
     let known = [("cause", "What was the cause?"), ("effect", "What happened as a result?")];
@@ -201,7 +226,7 @@ fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFil
     let (folder, layouts) = lay_out(named, files)?;
     let labels = answers::in_order(counts.keys().cloned().collect());
     let definition = Definition { kind, labels, layouts, ..undescribed(named) };
-    definition.check().map_err(|problem| Error::Config(format!("{shown}: {problem}")))?;
+    definition.check().map_err(|problem| Error::Data(format!("{shown}: {problem}")))?;
     let (name, n, source) = (&definition.name, rows.len(), named.source);
     let what = match kind {
         Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
@@ -341,6 +366,23 @@ mod tests {
         assert_eq!(task.languages_in(folder.path(), super::super::Split::Test).unwrap(), ["de"]);
         let loaded = task.load_files(&[folder.path().join("reviews.csv")], "en").unwrap();
         assert_eq!((loaded.examples[0].a.as_str(), loaded.examples[2].a.as_str()), ("good, very", "so \"so\""));
+    }
+
+    #[test]
+    fn a_label_in_two_spellings_is_said_with_its_line() {
+        let csv = "text,label\na,Pos\nb,neg\nc,pos\nd,pos\n";
+        let (_folder, guess) = guessed(&[("t.csv", csv)], "test-{language}.csv");
+        let error = guess.unwrap_err();
+        let says = "t.csv:2: found the label \"Pos\" (1 rows) beside \"pos\" (2 rows)";
+        assert!(error.exit_code() == 65 && error.message().contains(says), "{error}");
+    }
+
+    #[test]
+    fn an_id_that_only_the_training_data_have_is_no_obstacle() {
+        let csv = "id,text,label\n1,a,pos\n2,b,neg\n";
+        let (folder, guess) = guessed(&[("t.csv", csv), ("test-de.csv", "text,label\nc,pos\n")], "test-{language}.csv");
+        let task = guess.unwrap().definition.leak();
+        assert_eq!(task.load(folder.path(), super::super::Split::Test, "de").unwrap().examples.len(), 1);
     }
 
     #[test]

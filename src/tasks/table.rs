@@ -148,6 +148,11 @@ impl Table<'_> {
         }
     }
 
+    /// What stands between fields in messages: nobody has written tabs into a CSV file.
+    fn between(&self) -> &'static str {
+        if self.parted_by == "tabs" { "\t" } else { " | " }
+    }
+
     /// The rows of sentences or pairs, whose columns the layout names, a header, or else their order.
     pub(super) fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
         let places = Places::of(self, file, task, layout)?;
@@ -316,7 +321,7 @@ impl Places {
         let what = if task.pairs { "columns of both sentences" } else { "column of the text" };
         Err(Error::Data(format!(
             "{place}: expected a header that names the {what}; {hint}; found {}{}",
-            excerpt(&shown.join("\t")),
+            excerpt(&shown.join(table.between())),
             table.hint()
         )))
     }
@@ -331,7 +336,7 @@ impl Places {
         }
         let (place, expected, names) = (file.place(record.line), self.names.len(), self.names.join(", "));
         let as_in = if self.header_is_a_record { "as in the header" } else { "as in the first line" };
-        let (content, parted_by) = (excerpt(&record.fields.join("\t")), table.parted_by);
+        let (content, parted_by) = (excerpt(&record.fields.join(table.between())), table.parted_by);
         Err(Error::Data(format!(
             "{place}: expected {expected} columns ({names}) {as_in}, found {n}: {content}; mend the {parted_by} of that line"
         )))

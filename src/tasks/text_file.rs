@@ -45,6 +45,11 @@ impl TextFile {
         TextFile::of_rows(path, sha256, text)
     }
 
+    /// A text that ships, as if it lay in a file.
+    pub fn built_in(name: &str, text: &str) -> Result<TextFile> {
+        TextFile::of_rows(Path::new(name), sha256(text.as_bytes()), text.to_owned())
+    }
+
     /// What a file of this hash holds, a line each.
     pub(super) fn of_rows(path: &Path, sha256: String, text: String) -> Result<TextFile> {
         let file = TextFile { path: path.to_owned(), sha256, text, before: 0 };
