@@ -441,6 +441,14 @@ impl Tensor {
         Ok(())
     }
 
+    /// The same behind other numbers.
+    pub fn append_to(&self, numbers: &mut Vec<f32>) {
+        match &*self.0.storage {
+            Storage::Cpu(block) => numbers.extend_from_slice(&block.read().expect("no holder panics")),
+            _ => numbers.extend(self.to_vec()),
+        }
+    }
+
     /// Starts to bring the numbers to the host without waiting.
     pub fn read_later(&self) -> Pending {
         match &*self.0.storage {

@@ -239,7 +239,7 @@ impl Study<'_> {
         let mut ended: BTreeMap<&Path, bool> = BTreeMap::new();
         for (i, cell) in self.cells.iter().enumerate() {
             progress.note(format_args!("run {} of {}: {}", i + 1, self.cells.len(), cell.folder.display()));
-            let mut make = |resolved: &Resolved, folder: &Path| {
+            let make = |resolved: &Resolved, folder: &Path| {
                 check_paths(resolved, self.network)?;
                 *lock(&place) = Some(folder.to_owned());
                 match one(resolved, folder, self.network, &chosen, &progress, &stop) {

@@ -1,6 +1,8 @@
 //! Gradients of several ranks become one: added up in the order of the micro-batches, or as fast as may be.
 
-use half::bf16;
+use std::borrow::Cow;
+
+use half::{bf16, slice::HalfBitsSliceExt, vec::HalfBitsVecExt};
 use serde::{Deserialize, Serialize};
 
 use super::objective::added;
@@ -32,8 +34,9 @@ pub struct Share<'a> {
     pub reduce: Reduce,
 }
 
-/// The most numbers that are under way at once, of all ranks together: 64 MiB.
-const STRETCH: usize = 1 << 24;
+/// The most numbers that are under way at once, of all ranks together: 4 MiB, which caches hold, and whose memory the
+/// allocator has at hand the next time.
+const STRETCH: usize = 1 << 20;
 
 impl Share<'_> {
     /// There is no other rank.
@@ -59,9 +62,16 @@ impl Share<'_> {
             Reduce::Ordered => flat.in_order(n, make),
             Reduce::Fast | Reduce::Half => {
                 let own = (0..n).filter(|i| ranks.has(*i)).map(make);
-                let own = own.reduce(|sums, part| added(sums, &part));
-                let mut own = own.map_or_else(|| vec![0.0; flat.length], |tensors| laid_end_to_end(&tensors));
-                if reduce == Reduce::Half { flat.halved(&own) } else { flat.fast(&mut own) }
+                let mut numbers = Vec::new();
+                match own.reduce(|sums, part| added(sums, &part)) {
+                    Some(tensors) => lay_end_to_end(&tensors, &mut numbers),
+                    None => numbers.resize(flat.length, 0.0),
+                }
+                match reduce {
+                    Reduce::Half => numbers = flat.halved(&numbers),
+                    _ => flat.fast(&mut numbers),
+                }
+                numbers
             }
         };
         cut(&sum, shapes, device)
@@ -80,15 +90,19 @@ impl Flat<'_> {
     fn in_order(&self, n: usize, make: &mut dyn FnMut(usize) -> Vec<Tensor>) -> Vec<f32> {
         let Flat { ranks, device, length } = *self;
         let mut sums: Vec<Option<Tensor>> = vec![None; length.div_ceil(self.stretch())];
+        let mut numbers = Vec::new();
         for first in (0..n).step_by(ranks.count()) {
             let own = first + ranks.rank();
             let present = (n - first).min(ranks.count());
-            let numbers = if own < n { laid_end_to_end(&make(own)) } else { vec![0.0; length] };
+            match own < n {
+                true => lay_end_to_end(&make(own), &mut numbers),
+                false => numbers.resize(length, 0.0), // nobody looks at them
+            }
             for (stretch, sum) in numbers.chunks(self.stretch()).zip(&mut sums) {
                 let received = ranks.exchange(bytemuck::cast_slice(&self.even(stretch)));
-                let received: Vec<f32> = numbers_of(&received);
                 for piece in received.chunks(received.len() / ranks.count()).take(present) {
-                    let piece = Tensor::new(piece, [piece.len()], device);
+                    let piece = numbers_of(piece);
+                    let piece = Tensor::new(&piece, [piece.len()], device);
                     *sum = Some(match sum.take() {
                         None => piece,
                         Some(sum) => sum.add(&piece),
@@ -97,33 +111,46 @@ impl Flat<'_> {
             }
         }
         let pieces = sums.into_iter().map(|sum| sum.expect("an update has examples").to_vec());
-        self.gathered(pieces.map(|piece| bytemuck::cast_slice(&piece).to_vec()), &numbers_of)
+        self.gathered(
+            pieces,
+            |piece, all| all.extend_from_slice(&numbers_of(piece)),
+            |piece| bytemuck::cast_slice(piece).into(),
+        )
     }
 
-    fn fast(&self, own: &mut [f32]) -> Vec<f32> {
+    fn fast(&self, own: &mut [f32]) {
         own.chunks_mut(self.stretch()).for_each(|stretch| self.ranks.sum(stretch));
-        own.to_vec()
     }
 
     /// Every rank adds up a piece of all ranks' numbers, rounded to bf16, in f32; the sums go to all, rounded again.
     fn halved(&self, own: &[f32]) -> Vec<f32> {
         let pieces = own.chunks(self.stretch()).map(|stretch| {
-            let received = widened(&self.ranks.exchange(&rounded(&self.even(stretch))));
-            let mut pieces = received.chunks(received.len() / self.ranks.count());
-            let mut sum = pieces.next().expect("there are ranks").to_vec();
-            pieces.for_each(|piece| sum.iter_mut().zip(piece).for_each(|(sum, x)| *sum += x));
-            rounded(&sum)
+            let received = self.ranks.exchange(bytemuck::cast_slice(&rounded(&self.even(stretch))));
+            let mut sum = Vec::new();
+            for piece in received.chunks(received.len() / self.ranks.count()) {
+                let piece = halves_of(piece);
+                match sum.is_empty() {
+                    true => sum.extend(piece.iter().map(|x| x.to_f32())),
+                    false => sum.iter_mut().zip(&*piece).for_each(|(sum, x)| *sum += x.to_f32()),
+                }
+            }
+            sum
         });
-        self.gathered(pieces, &widened)
+        let read = |piece: &[u8], all: &mut Vec<f32>| all.extend(halves_of(piece).iter().map(|x| x.to_f32()));
+        self.gathered(pieces, read, |piece| bytemuck::cast_slice(&rounded(piece)).to_vec().into())
     }
 
-    /// What all ranks have of each stretch, in order.
-    fn gathered(&self, pieces: impl Iterator<Item = Vec<u8>>, read: &dyn Fn(&[u8]) -> Vec<f32>) -> Vec<f32> {
-        let mut all = Vec::with_capacity(self.length);
-        for piece in pieces {
-            let whole = self.ranks.gather(&piece).into_iter().flat_map(|piece| read(&piece));
-            let left = (self.length - all.len()).min(self.stretch());
-            all.extend(whole.take(left)); // what made the pieces even is at the end
+    /// What all ranks have of each stretch, in order; as what it goes, and how it is read.
+    fn gathered(
+        &self,
+        pieces: impl Iterator<Item = Vec<f32>>,
+        read: impl Fn(&[u8], &mut Vec<f32>),
+        write: impl Fn(&[f32]) -> Cow<[u8]>,
+    ) -> Vec<f32> {
+        let mut all = Vec::with_capacity(self.length + self.ranks.count());
+        for (i, piece) in pieces.enumerate() {
+            self.ranks.gather(&write(&piece)).iter().for_each(|piece| read(piece, &mut all));
+            all.truncate(self.length.min((i + 1) * self.stretch())); // what made the pieces even is at the end
         }
         all
     }
@@ -134,15 +161,23 @@ impl Flat<'_> {
     }
 
     /// The same numbers, with zeros behind them until there is a piece as long for each rank.
-    fn even(&self, stretch: &[f32]) -> Vec<f32> {
-        let mut numbers = stretch.to_vec();
-        numbers.resize(stretch.len().next_multiple_of(self.ranks.count()), 0.0);
-        numbers
+    fn even<'n>(&self, stretch: &'n [f32]) -> Cow<'n, [f32]> {
+        match stretch.len().next_multiple_of(self.ranks.count()) {
+            length if length == stretch.len() => stretch.into(),
+            length => {
+                let mut numbers = stretch.to_vec();
+                numbers.resize(length, 0.0);
+                numbers.into()
+            }
+        }
     }
 }
 
-fn laid_end_to_end(tensors: &[Tensor]) -> Vec<f32> {
-    tensors.iter().flat_map(Tensor::to_vec).collect()
+/// Tensors' numbers in a row, in place of what was there.
+fn lay_end_to_end(tensors: &[Tensor], numbers: &mut Vec<f32>) {
+    numbers.clear();
+    numbers.reserve(tensors.iter().map(|tensor| tensor.shape().len()).sum());
+    tensors.iter().for_each(|tensor| tensor.append_to(numbers));
 }
 
 fn cut(numbers: &[f32], shapes: &[Shape], device: &Device) -> Vec<Tensor> {
@@ -155,16 +190,23 @@ fn cut(numbers: &[f32], shapes: &[Shape], device: &Device) -> Vec<Tensor> {
     shapes.iter().map(tensor).collect()
 }
 
-fn numbers_of(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|bytes| f32::from_ne_bytes(*bytes)).collect()
+/// Bytes that came from another rank as numbers, without a copy where they lie as numbers do.
+fn numbers_of(bytes: &[u8]) -> Cow<'_, [f32]> {
+    bytemuck::try_cast_slice(bytes).map_or_else(|_| bytemuck::pod_collect_to_vec(bytes).into(), Cow::Borrowed)
 }
 
-fn rounded(numbers: &[f32]) -> Vec<u8> {
-    numbers.iter().flat_map(|x| bf16::from_f32(*x).to_ne_bytes()).collect()
+fn halves_of(bytes: &[u8]) -> Cow<'_, [bf16]> {
+    let bits: Cow<[u16]> =
+        bytemuck::try_cast_slice(bytes).map_or_else(|_| bytemuck::pod_collect_to_vec(bytes).into(), Cow::Borrowed);
+    match bits {
+        Cow::Borrowed(bits) => bits.reinterpret_cast::<bf16>().into(),
+        Cow::Owned(bits) => bits.reinterpret_into::<bf16>().into(),
+    }
 }
 
-fn widened(bytes: &[u8]) -> Vec<f32> {
-    bytes.as_chunks().0.iter().map(|bytes| bf16::from_ne_bytes(*bytes).to_f32()).collect()
+/// To bf16, as bits.
+fn rounded(numbers: &[f32]) -> Vec<u16> {
+    numbers.iter().map(|x| bf16::from_f32(*x).to_bits()).collect()
 }
 
 #[cfg(test)]
@@ -186,7 +228,9 @@ mod tests {
             let of_rank = |ranks: Ranks| {
                 let device = Device::cpu();
                 let mut make = |i: usize| cut(&numbers(i, length), shapes, &device);
-                laid_end_to_end(&Share { ranks: &ranks, reduce }.sum(n, shapes, &device, &mut make))
+                let mut numbers = Vec::new();
+                lay_end_to_end(&Share { ranks: &ranks, reduce }.sum(n, shapes, &device, &mut make), &mut numbers);
+                numbers
             };
             let all: Vec<_> = all.into_iter().map(|ranks| scope.spawn(move || of_rank(ranks))).collect();
             all.into_iter().map(|one| one.join().expect("a rank panicked")).collect()
