@@ -279,7 +279,7 @@ fn pairing(analysis: &Analysis) -> String {
     };
     let side = |names: String, how: &str| if names.is_empty() { String::new() } else { format!("{names} {how}") };
     let sides = [
-        side(names(true), "seed by seed, as the numbers of its seeds are the same"),
+        side(names(true), "seed by seed, as the numbers of the seeds are the same"),
         side(names(false), "each with its own seeds, as these are not the same"),
     ];
     let sides: Vec<String> = sides.into_iter().filter(|side| !side.is_empty()).collect();

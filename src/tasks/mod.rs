@@ -112,13 +112,24 @@ pub fn register(definition: &Definition) -> Result<&'static Task> {
     let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     match own.iter().find(|(known, _)| known.name == definition.name) {
         Some((known, task)) if known == definition => Ok(task),
-        Some(_) => twice("another one, which a run or a model keeps"),
+        Some((known, _)) => twice(&format!(
+            "another one, which a run or a model keeps (they differ in {})",
+            different(known, definition)
+        )),
         None => {
             let task = definition.leak();
             own.push((definition.clone(), task));
             Ok(task)
         }
     }
+}
+
+/// The keys in which two definitions differ.
+fn different(a: &Definition, b: &Definition) -> String {
+    let [a, b] = [a, b].map(|one| serde_json::to_value(one).unwrap_or_default());
+    let keys = a.as_object().into_iter().chain(b.as_object()).flatten().map(|(key, _)| key.as_str());
+    let keys: BTreeSet<&str> = keys.filter(|key| a[*key] != b[*key]).collect();
+    keys.into_iter().collect::<Vec<_>>().join(", ")
 }
 
 /// One task: what is asked, in which languages, and where its files lie.
@@ -591,7 +602,9 @@ mod tests {
         let task = register(&first).unwrap();
         assert!(std::ptr::eq(task, register(&first).unwrap()) && std::ptr::eq(task, find("twice").unwrap()));
         let other = Definition::parse(&text.replace("\"b\"", "\"c\""), "other").unwrap();
-        assert!(register(&other).unwrap_err().message().contains("two tasks are called \"twice\""));
+        let error = register(&other).unwrap_err();
+        let says = ["two tasks are called \"twice\"", "(they differ in labels)"];
+        assert!(says.iter().all(|text| error.message().contains(text)), "{error}");
         let shipped = Definition { name: "xnli".into(), ..first };
         assert!(register(&shipped).unwrap_err().message().contains("one that ships"));
     }
