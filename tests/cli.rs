@@ -203,6 +203,17 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     check(at, &of_files, 0, &["4 of 4 runs are finished", "challenge set hard"]);
     fs::write(at.join("pairs/test-hard.tsv"), "sentence1\tsentence2\tlabel\nA cat sits.\tA dog.\tneutral\n").unwrap();
     check(at, &of_files, 78, &["expected the texts of this study, found predictions of others"]);
+    let says = ["seeds: expected each seed once, found 2 twice"];
+    go(&["--seeds", "2,2", "--page-only"], 78, &says);
+    // Another seed that learns from other data is no part of the page of the first.
+    fs::write(at.join("pairs/train.tsv"), "sentence1\tsentence2\tlabel\nA cat.\tA dog.\tneutral\nA.\tB.\tentailment\n")
+        .unwrap();
+    let other = [&of_files[..], &["--seeds", "3"]].concat();
+    check(at, &other, 0, &["2 of 2 runs are finished"]);
+    let mixed = [&of_files[..4], &["--page-only", "--seeds", "1,3"]].concat();
+    check(at, &mixed, 65, &["were made of different files"]);
+    // What is read is not replaced by the page.
+    go(&["--page-only", "--force", "--page", "near.json"], 73, &["near.json"]);
     // What is wrong is said before anything is trained, and what diverges costs only what builds on it.
     fs::write(at.join("typo.toml"), STUDY.replace("typos:0.5", "typo:0.5")).unwrap();
     check(at, &["study", "typo.toml", "--output", "none"], 78, &["perturb: expected typos:0.1"]);

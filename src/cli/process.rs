@@ -12,6 +12,7 @@ use super::{Cli, tell};
 use crate::{
     error::{Error, Result},
     ranks::Ranks,
+    sweep::jobs::end_with_parent,
 };
 
 /// The exit code of a bug, after sysexits(3).
@@ -19,7 +20,10 @@ const BUG: u8 = 70;
 
 /// The whole command, as one of these ranks.
 pub fn main(ranks: &Ranks) -> ExitCode {
-    as_rank(ranks, || Cli::parse().run(ranks))
+    as_rank(ranks, || {
+        end_with_parent()?;
+        Cli::parse().run(ranks)
+    })
 }
 
 /// Does something as one of these ranks, in a process that is this one's alone.

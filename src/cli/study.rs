@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     checkpoint::Output,
+    data::inputs::{INPUTS, Inputs},
     error::{Error, Result},
     input,
     models::Config,
@@ -101,9 +102,12 @@ pub struct Args {
 pub fn run(args: &Args, network: Network) -> Result<()> {
     let Some(name) = &args.study else { return list() };
     let design = design(name, args)?;
+    design.check_seeds()?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("studies").join(&design.name));
     let page = args.page.as_ref().filter(|_| args.only_seed.is_none());
-    let page = page.map(|path| Output::new(path, args.force.existing(), &[])).transpose()?;
+    let read = read_by(name, &design);
+    let read: Vec<&Path> = read.iter().map(PathBuf::as_path).collect();
+    let page = page.map(|path| Output::new(path, args.force.existing(), &read)).transpose()?;
     let mut cells = design.cells(&output)?;
     cells.retain(|cell| args.only_seed.is_none_or(|seed| cell.seed == seed));
     check_sizes(&cells)?;
@@ -111,7 +115,8 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         return say_plan(&design, &cells);
     }
     let others = OtherTexts::new(&design)?;
-    let mut study = Study { design: &design, cells: &cells, network, others, observed: Vec::new(), notes: Vec::new() };
+    let (observed, notes, made_of) = (Vec::new(), Vec::new(), BTreeMap::new());
+    let mut study = Study { design: &design, cells: &cells, network, others, observed, notes, made_of };
     match args.jobs.filter(|_| args.only_seed.is_none()) {
         Some(jobs) => {
             study.others.refuse_changes()?;
@@ -121,7 +126,9 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         None if args.page_only => study.read()?,
         None => study.work(args)?,
     }
-    study.show(args, page)
+    let failed = study.notes.iter().find(|_| study.observed.is_empty()).cloned();
+    study.show(args, page)?;
+    failed.map_or(Ok(()), |note| Err(Error::Diverged(note)))
 }
 
 /// The seeds as children, each this command for one of them. No run is of two seeds.
@@ -135,6 +142,12 @@ fn side_by_side(args: &Args, design: &Design, jobs: Jobs) -> Result<()> {
     let board = Board::new(args.progress.mode(), all.iter().map(|job| job.label.clone()).collect());
     let (stop, _) = stop_on_signals()?;
     verdict(&all, &run_side_by_side(&all, &slots, &stop, &board)?)
+}
+
+/// The files that a study itself reads, which no page may replace.
+fn read_by(name: &str, design: &Design) -> Vec<PathBuf> {
+    let dictionaries = design.dictionaries.iter().filter_map(|text| Some(text.split_once('=')?.1.into()));
+    [name.into()].into_iter().chain(dictionaries).chain(design.pretraining_text.clone()).collect()
 }
 
 fn list() -> Result<()> {
@@ -225,6 +238,8 @@ struct Study<'a> {
     others: OtherTexts<'a>,
     observed: Vec<Observation>,
     notes: Vec<String>,
+    /// Of each target the first run that was observed, and what it was made of.
+    made_of: BTreeMap<usize, (PathBuf, Inputs)>,
 }
 
 impl Study<'_> {
@@ -279,6 +294,7 @@ impl Study<'_> {
             self.note_failure(cell);
             return Ok(());
         }
+        self.refuse_other_data(cell)?;
         let path = cell.folder.join(METRICS);
         let damaged = |what: &dyn std::fmt::Display| Error::Data(format!("{}: {what}", path.display()));
         let metrics: Value = read_json(&path)?;
@@ -307,6 +323,21 @@ impl Study<'_> {
             self.observed.push(observation);
         }
         Ok(())
+    }
+
+    /// Refuses a run that was made of other data than the first of its target: seeds and arms would not be all that differs.
+    fn refuse_other_data(&mut self, cell: &Cell) -> Result<()> {
+        let Some(own) = Inputs::read(&cell.folder.join(INPUTS))? else { return Ok(()) };
+        let (first, of_first) = self.made_of.entry(cell.target).or_insert_with(|| (cell.folder.clone(), own.clone()));
+        match own.data_apart(of_first) {
+            None => Ok(()),
+            Some(role) => Err(Error::Data(format!(
+                "{} and {} were made of different files ({role}): put the same data back and make one of them again, in \
+                 another --output",
+                first.display(),
+                cell.folder.display()
+            ))),
+        }
     }
 
     /// Says which run an error ended, so that there is nothing to observe.

@@ -77,10 +77,19 @@ impl Inputs {
     /// What two runs learned from that is not the same, if there is any: data to train on, the encoder, texts, tables;
     /// not what is measured on. A role that only one has is of a method that only one has.
     pub fn learned_apart(&self, other: &Inputs) -> Option<String> {
-        let is_measured = |role: &str| [Split::Dev, Split::Test].iter().any(|s| role.starts_with(&format!("{s} ")));
+        self.apart(other, |role| [Split::Dev, Split::Test].iter().any(|s| role.starts_with(&format!("{s} "))))
+    }
+
+    /// What two runs that begin with different encoders read besides that is not the same, if there is any.
+    pub fn data_apart(&self, other: &Inputs) -> Option<String> {
+        self.apart(other, |role| ["model", "tokenizer"].contains(&role))
+    }
+
+    /// The role of files that are not the same in both, those left aside that do not count.
+    fn apart(&self, other: &Inputs, is_aside: impl Fn(&str) -> bool) -> Option<String> {
         let by_role = |inputs: &Inputs| {
             let mut roles: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-            for input in inputs.0.values().filter(|input| !is_measured(&input.role)) {
+            for input in inputs.0.values().filter(|input| !is_aside(&input.role)) {
                 roles.entry(input.role.clone()).or_default().insert(input.sha256.clone());
             }
             roles

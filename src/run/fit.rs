@@ -209,7 +209,8 @@ impl<'a> Training<'a> {
             )));
         }
         let learning_rate = f64::from(update.learning_rate);
-        self.desk.progress.step(&Step { stage, step: update.step, total, loss, learning_rate, tokens: update.tokens });
+        let (step, tokens, is_own) = (update.step, update.tokens, update.branch == 0);
+        self.desk.progress.step(&Step { stage, step, total, loss, learning_rate, tokens, is_own });
         Ok(())
     }
 

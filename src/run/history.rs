@@ -59,6 +59,8 @@ pub struct Update {
     pub tokens: f64,
     /// How long it took.
     pub seconds: f64,
+    /// Whether it is of the stage's own task, not of one beside it.
+    pub is_own: bool,
 }
 
 impl History {
@@ -122,6 +124,7 @@ impl History {
                 learning_rate: number("learning_rate"),
                 tokens: number("tokens"),
                 seconds: number("seconds"),
+                is_own: event["task"].as_str().is_none_or(|task| is_of(name, task)),
             }),
             Some("evaluation") => {
                 let keys = ["event", "stage", "step", "time"];
@@ -132,6 +135,12 @@ impl History {
             _ => {}
         }
     }
+}
+
+/// Whether a stage such as `2-xnli-adv` is one of a task.
+fn is_of(stage: &str, task: &str) -> bool {
+    let rest = stage.split_once('-').and_then(|(_, rest)| rest.strip_prefix(task));
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// How many updates each stage of a recipe makes, where it says so.
@@ -154,10 +163,11 @@ impl Stage {
         &self.updates[self.updates.len().saturating_sub(RECENT)..]
     }
 
-    /// The mean loss of the last updates, as a run's results have it.
+    /// The mean loss of the last updates of its own task, as a run's results have it.
     pub fn loss(&self) -> Option<f64> {
-        let last = losses::last(&self.updates);
-        (!last.is_empty()).then(|| last.iter().map(|update| update.loss).sum::<f64>() / last.len() as f64)
+        let own: Vec<f64> = self.updates.iter().filter(|update| update.is_own).map(|update| update.loss).collect();
+        let last = losses::last(&own);
+        (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64)
     }
 
     /// Tokens in a second, over the last updates.
@@ -224,6 +234,7 @@ mod tests {
         let stage = &history.stages[0];
         assert_eq!((stage.step(), stage.measured.clone()), (3, Some(("accuracy".into(), 0.75, 3))));
         assert_eq!(stage.curve(2), [(2.0, 2.5), (3.0, 1.0)]);
+        assert!(is_of("2-x-adv", "x") && is_of("1-x", "x") && !is_of("1-xy", "x") && !is_of("2-x-adv", "mlm"));
         // It went back to a checkpoint.
         fs::write(&path, step(1, 3.0)).unwrap();
         history.update().unwrap();

@@ -56,6 +56,8 @@ pub struct Step<'a> {
     pub learning_rate: f64,
     /// Tokens of this update.
     pub tokens: usize,
+    /// Whether it is of the stage's own task, not of one beside it.
+    pub is_own: bool,
 }
 
 /// Shows progress; the training loop calls it after every update.
@@ -118,7 +120,9 @@ impl Progress {
         }
         let now = Instant::now();
         state.pace.count(now, step.tokens);
-        state.losses.push(step.loss);
+        if step.is_own || state.losses.is_empty() {
+            state.losses.push(step.loss);
+        }
         let last = losses::last(&state.losses);
         let loss = last.iter().sum::<f64>() / last.len() as f64;
         let share = self.whole().share(step);
@@ -386,7 +390,8 @@ mod tests {
 
     #[test]
     fn lines_read_well() {
-        let step = Step { stage: "1-mlm", step: 5, total: 10, loss: 1.23456, learning_rate: 2e-5, tokens: 1000 };
+        let step =
+            Step { stage: "1-mlm", step: 5, total: 10, loss: 1.23456, learning_rate: 2e-5, tokens: 1000, is_own: true };
         assert_eq!(measures(&step, 1.23456, None, None, None), "loss 1.2346  rate 2.00e-5");
         let text = measures(&step, 1.23456, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25));
         assert_eq!(text, "loss 1.2346  rate 2.00e-5  12k tokens/s  1 min 10 s left  25 % of all");
@@ -395,7 +400,8 @@ mod tests {
     #[test]
     fn the_share_of_all_training_goes_on_from_stage_to_stage() {
         let progress = Progress::new(Mode::Silent);
-        let step = |stage, step| Step { stage, step, total: 10, loss: 1.0, learning_rate: 1e-5, tokens: 8 };
+        let step =
+            |stage, step| Step { stage, step, total: 10, loss: 1.0, learning_rate: 1e-5, tokens: 8, is_own: true };
         assert_eq!(progress.whole().share(&step("1-a", 5)), None, "nobody said how many there are");
         progress.expect(40);
         progress.skip(10);

@@ -184,6 +184,17 @@ impl Design {
         Err(Error::Config(format!("{name}: {problem}")))
     }
 
+    /// Refuses what would count twice: a seed is evidence once.
+    pub fn check_seeds(&self) -> Result<()> {
+        let twice = self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed));
+        match twice {
+            None => Ok(()),
+            Some((_, seed)) => {
+                Err(Error::Config(format!("seeds: expected each seed once, found {seed} twice in {:?}", self.seeds)))
+            }
+        }
+    }
+
     /// The arms of a target: that without tasks first.
     pub fn arms_of(&self, target: &Target) -> Vec<Arm> {
         let mut arms: Vec<Arm> = match &self.diversity {

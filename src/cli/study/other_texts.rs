@@ -42,6 +42,8 @@ pub(super) struct OtherTexts<'a> {
     /// Those of the target that was asked for last.
     made: BTreeMap<Texts, Made>,
     of_target: Option<usize>,
+    /// Of each target's texts the first folder, and how they came about there.
+    came_about: BTreeMap<(usize, Texts), (PathBuf, String)>,
     /// What is said on the page, once each.
     pub notes: Vec<String>,
 }
@@ -65,8 +67,8 @@ impl<'a> OtherTexts<'a> {
     /// Refuses changes that cannot be read, and challenges that cannot be told apart by a target's labels.
     pub fn new(design: &'a Design) -> Result<OtherTexts<'a>> {
         check_challenges(design)?;
-        let (changes, made) = (changes(design)?, BTreeMap::new());
-        Ok(OtherTexts { design, changes, made, of_target: None, notes: Vec::new() })
+        let (changes, made, came_about) = (changes(design)?, BTreeMap::new(), BTreeMap::new());
+        Ok(OtherTexts { design, changes, made, of_target: None, came_about, notes: Vec::new() })
     }
 
     /// Says which dictionary is not there, before anything is trained.
@@ -127,7 +129,12 @@ impl<'a> OtherTexts<'a> {
         make: impl FnOnce(&Self) -> Result<Made>,
         by: By,
     ) -> Result<bool> {
-        let Some(by) = by else { return Ok(checkpoint::is_complete(folder)) };
+        let Some(by) = by else {
+            return match checkpoint::is_complete(folder) {
+                true => self.refuse_others(subject, texts, folder).map(|()| true),
+                false => Ok(false),
+            };
+        };
         if !self.made.contains_key(texts) {
             let made = make(self)?;
             self.made.insert(texts.clone(), made);
@@ -137,6 +144,22 @@ impl<'a> OtherTexts<'a> {
             predict(subject, task, made, folder, by)?;
         }
         Ok(true)
+    }
+
+    /// Refuses predictions of other texts than those of the target's first model.
+    fn refuse_others(&mut self, subject: &Subject, texts: &Texts, folder: &Path) -> Result<()> {
+        let own = kept::how(folder)?;
+        let key = (subject.cell.target, texts.clone());
+        let (first, of_first) = self.came_about.entry(key).or_insert_with(|| (folder.to_owned(), own.clone()));
+        match *of_first == own {
+            true => Ok(()),
+            false => Err(Error::Data(format!(
+                "{} and {} are predictions of different texts: data or dictionaries were changed in between; remove those of \
+                 the wrong ones, and run the study again",
+                first.display(),
+                folder.display()
+            ))),
+        }
     }
 
     /// What is said once, whichever model it is of.
