@@ -166,9 +166,10 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     for says in [
         "4 of 4 runs are finished",
         "With standard on demo, words before changes all but the source by",
-        "| words  | standard | all but the source, typos:0.5 ",
-        "| words  | standard | the source, synonyms:en:1 ",
-        "| words  | standard | low-resource − high-resource ",
+        "demo after words, standard: over seeds and languages",
+        "| all but the source, typos:0.5 ",
+        "| the source, synonyms:en:1 ",
+        "| low-resource − high-resource ",
         "            2.00 |",
         "        20 | low-resource | agglutinative |",
         "demo: synonyms:en:1 changes no word of de, es, fi, sw, tr; left out of that.",

@@ -177,21 +177,17 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
 fn gains(page: &mut Document, design: &Design, figures: &[Figure]) {
     page.heading("Gains over learning the target alone");
     for (number, target) in design.targets.iter().enumerate() {
-        let mine: Vec<&Figure> = figures.iter().filter(|figure| figure.target == Some(number)).collect();
-        if mine.is_empty() {
-            continue;
+        // One table for each arm and method: what a figure is of is then short enough to stand beside it.
+        let mut tables: BTreeMap<(&str, &str), Table> = BTreeMap::new();
+        for one in figures.iter().filter(|figure| figure.target == Some(number)) {
+            let key = (one.arm.as_deref().unwrap_or_default(), one.method.as_str());
+            let empty = || Table::new([Column::words("languages, texts"), Column::numbers("gain in points")]);
+            let table = tables.remove(&key).unwrap_or_else(empty);
+            tables.insert(key, table.row([one.outcome.name(), figure(one)]));
         }
-        let mut table = Table::new([
-            Column::words("before"),
-            Column::words("method"),
-            Column::words("languages, texts"),
-            Column::numbers("gain in points"),
-        ]);
-        for one in mine {
-            let arm = one.arm.clone().unwrap_or_default();
-            table = table.row([arm, one.method.clone(), one.outcome.name(), figure(one)]);
+        for ((arm, method), table) in tables {
+            page.table("gains", format!("{} after {arm}, {method}: over seeds and languages", target.task), table);
         }
-        page.table("gains", format!("{}: over seeds and languages", target.task), table);
     }
 }
 
