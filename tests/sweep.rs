@@ -213,15 +213,13 @@ fn a_signal_stops_all_and_the_same_command_goes_on() {
     assert!(err.contains("stopped on request, 0 of 2 are done") && !err.contains("error"), "{err}");
     assert!(["s1", "s2"].iter().all(|seed| is_saved("parts", seed)));
     // Who starts them may die without a word: they save, and are not in the way of the same command.
-    if cfg!(target_os = "linux") {
-        let mut child = begun("orphans");
-        child.kill().unwrap();
-        child.wait().unwrap();
-        let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
-        while !["s1", "s2"].iter().all(|seed| is_saved("orphans", seed)) {
-            assert!(std::time::Instant::now() < until, "they go on");
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+    let mut child = begun("orphans");
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let until = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !["s1", "s2"].iter().all(|seed| is_saved("orphans", seed)) {
+        assert!(std::time::Instant::now() < until, "they go on");
+        std::thread::sleep(std::time::Duration::from_millis(20));
     }
     let (parts, _) = check(path, &args("parts"));
     let (whole, _) = check(path, &args("whole"));

@@ -21,7 +21,7 @@ const BUG: u8 = 70;
 /// The whole command, as one of these ranks.
 pub fn main(ranks: &Ranks) -> ExitCode {
     as_rank(ranks, || {
-        end_with_parent()?;
+        end_with_parent();
         Cli::parse().run(ranks)
     })
 }

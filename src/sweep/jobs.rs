@@ -175,23 +175,23 @@ impl Room<'_> {
 }
 
 /// Lets this process save and stop, as at SIGTERM, when the one that started it as a child dies without a word; nobody would
-/// watch it, and a run that is started again would find it at work. Elsewhere than on Linux it goes on to its end.
-#[cfg(target_os = "linux")]
-pub fn end_with_parent() -> Result<()> {
-    use rustix::process::{Pid, Signal, getppid, set_parent_process_death_signal};
-    let Some(parent) = env::var(PARENT).ok().and_then(|id| Pid::from_raw(id.parse().ok()?)) else { return Ok(()) };
-    set_parent_process_death_signal(Some(Signal::TERM)).map_err(|error| Error::Io(format!("prctl: {error}")))?;
-    match getppid() == Some(parent) {
-        true => Ok(()),
-        false => Err(Error::Stopped("the process that started this one has ended; nothing was begun".into())),
-    }
+/// watch it, and a run that is started again would find it at work. (The signal that Linux itself sends at a parent's death
+/// comes once for each of its threads, and a second one ends a run before it has saved.)
+#[cfg(unix)]
+pub fn end_with_parent() {
+    use rustix::process::{Pid, Signal, getpid, getppid, kill_process};
+    let Some(parent) = env::var(PARENT).ok().and_then(|id| Pid::from_raw(id.parse().ok()?)) else { return };
+    thread::spawn(move || {
+        while getppid() == Some(parent) {
+            thread::sleep(LOOK);
+        }
+        let _ = kill_process(getpid(), Signal::TERM);
+    });
 }
 
-/// There is no such signal.
-#[cfg(not(target_os = "linux"))]
-pub fn end_with_parent() -> Result<()> {
-    Ok(())
-}
+/// Elsewhere it goes on to its end.
+#[cfg(not(unix))]
+pub fn end_with_parent() {}
 
 /// The child hears no Ctrl-C of the terminal: a second signal would end it before it has saved.
 #[cfg(unix)]
