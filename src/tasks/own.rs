@@ -181,18 +181,21 @@ fn plain(label: &str) -> String {
 
 /// Refuses a label that another one is but for case, Unicode's forms and what nobody sees.
 fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>) -> Result<()> {
-    let by_count = |label: &&String| counts[*label];
-    let other = |label: &&String| {
-        counts.keys().filter(|other| other != label && plain(other) == plain(label)).max_by_key(by_count)
-    };
-    let Some((rare, other)) =
-        counts.keys().filter_map(|label| Some((label, other(&label)?))).min_by_key(|(label, _)| counts[*label])
+    // Numbers may be as many as there are rows, so none is held against each other.
+    let mut alike: BTreeMap<String, Vec<&String>> = BTreeMap::new();
+    counts.keys().for_each(|label| alike.entry(plain(label)).or_default().push(label));
+    let several = alike.values().filter(|labels| labels.len() > 1);
+    let rarest = |labels: &'_ Vec<&String>| labels.iter().map(|label| (counts[*label], (*label).clone())).min();
+    let Some((labels, (n, rare))) =
+        several.filter_map(|labels| Some((labels, rarest(labels)?))).min_by(|(_, a), (_, b)| a.cmp(b))
     else {
         return Ok(());
     };
+    let others = labels.iter().filter(|label| ***label != rare);
+    let other = *others.max_by_key(|label| counts[**label]).expect("there are several");
     let is_rare = |row: &&Row| row.label.as_deref().is_some_and(|label| label.trim() == rare);
     let line = rows.iter().find(is_rare).map_or(0, |row| row.line);
-    let (place, n) = (file.place(line), counts[rare]);
+    let place = file.place(line);
     Err(Error::Data(format!(
         "{place}: found the label {rare:?} ({n} rows) beside {other:?} ({} rows), alike but for case, Unicode form or what is not seen: write each label in one way, or \
          describe the task in a file (rxlt task new) with one in labels and the others in aliases",
