@@ -204,9 +204,7 @@ impl Plan {
             let Some(task) = stage.task()? else { continue };
             data.train(task, stage)?;
             data.dev(task)?;
-            for language in data.languages(task)?.codes {
-                data.test(task, &language)?;
-            }
+            data.tests(task, &data.languages(task)?.codes)?;
         }
         self.sought.iter().try_for_each(|sought| sought.texts().map(|_| ()))
     }

@@ -330,7 +330,7 @@ fn describe_tests(recipe: &Recipe, data: &Data, tokenizer: Option<&Tokenizer>, o
         Column::numbers("left out"),
     ]);
     let languages = data.languages(task)?;
-    let tests = languages.codes.iter().map(|code| data.test(task, code)).collect::<Result<Vec<_>>>()?;
+    let tests = data.tests(task, &languages.codes)?;
     for loaded in &tests {
         tokenizer.map(|tokenizer| for_examples(tokenizer, loaded)).transpose()?;
         let dropped: usize = loaded.dropped.values().sum();

@@ -274,7 +274,8 @@ fn load(args: &Args, task: &Task, data: &Path) -> Result<Vec<Loaded>> {
         true => demo::load(split, language, DEMO_EXAMPLES, args.seed),
         false => task.load(data, split, language),
     };
-    languages.iter().map(load).collect()
+    let loaded = languages.iter().map(load).collect::<Result<Vec<_>>>()?;
+    tasks::check_joined(&loaded).map(|()| loaded)
 }
 
 /// The languages asked for as the data call them, else all; and what there is to say of them.

@@ -1,5 +1,6 @@
 //! `rxlt study`: all runs of a study, and its page.
 
+mod checks;
 mod other_texts;
 
 use std::{
@@ -19,14 +20,13 @@ use super::{
     named::{self, Network},
     print,
     run::{Show, check_paths, lock, open, stop_on_signals, work},
-    write_page,
+    tell, write_page,
 };
 use crate::{
     checkpoint::Output,
     data::inputs::{INPUTS, Inputs},
     error::{Error, Result},
     input,
-    models::Config,
     ranks::Ranks,
     recipe::Resolved,
     report::document::Document,
@@ -110,16 +110,19 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let page = page.map(|path| Output::new(path, args.force.existing(), &read)).transpose()?;
     let mut cells = design.cells(&output)?;
     cells.retain(|cell| args.only_seed.is_none_or(|seed| cell.seed == seed));
-    check_sizes(&cells)?;
+    let others = OtherTexts::new(&design)?;
+    // The parent of a child has looked at all that, and a page is of what is there.
+    if args.only_seed.is_none() && !args.page_only {
+        checks::check(&design, &cells, network)?;
+        others.refuse_changes()?;
+    }
     if args.dry_run {
         return say_plan(&design, &cells);
     }
-    let others = OtherTexts::new(&design)?;
-    let (observed, notes, made_of) = (Vec::new(), Vec::new(), BTreeMap::new());
-    let mut study = Study { design: &design, cells: &cells, network, others, observed, notes, made_of };
+    let (observed, notes, idle, made_of) = (Vec::new(), Vec::new(), BTreeMap::new(), BTreeMap::new());
+    let mut study = Study { design: &design, cells: &cells, network, others, observed, notes, idle, made_of };
     match args.jobs.filter(|_| args.only_seed.is_none()) {
         Some(jobs) => {
-            study.others.refuse_changes()?;
             side_by_side(args, &design, jobs)?;
             study.read()?;
         }
@@ -168,6 +171,9 @@ fn design(name: &str, args: &Args) -> Result<Design> {
         design.seeds = args.seeds.clone();
     }
     if let Some(model) = &args.model {
+        if design.pretraining_text.take().is_some() {
+            tell("note: pretraining_text is of the study's own model, and is not used with --model");
+        }
         design.model = Table::from_iter([("path".to_owned(), toml::Value::String(named::path_or_name(model)?))]);
     }
     if let Some(folder) = &args.data {
@@ -197,25 +203,6 @@ fn move_paths(value: &mut toml::Value, from: &str, to: &str) {
     }
 }
 
-/// Refuses stages that the model is too small for, before anything is trained. One that is still to be downloaded, or to be
-/// made, is not looked at.
-fn check_sizes(cells: &[Cell]) -> Result<()> {
-    let Some(first) = cells.iter().find(|cell| cell.before.is_none()) else { return Ok(()) };
-    let Some(path) = &first.resolved.recipe.model.path else { return Ok(()) };
-    let folder = named::at_hand(Path::new(path))?;
-    if !folder.is_dir() {
-        return Ok(());
-    }
-    let config = Config::load(&folder)?;
-    for cell in cells {
-        for resolved in cell.before.iter().map(|before| &before.resolved).chain([&cell.resolved]) {
-            let of_run = |error: Error| error.with(&format!("this is of {}", resolved.recipe.name));
-            resolved.recipe.check_sizes(&config).map_err(of_run)?;
-        }
-    }
-    Ok(())
-}
-
 fn say_plan(design: &Design, cells: &[Cell]) -> Result<()> {
     let done = cells.iter().filter(|cell| is_measured(&cell.folder)).count();
     let mut text = format!(
@@ -231,6 +218,13 @@ fn say_plan(design: &Design, cells: &[Cell]) -> Result<()> {
     print(&text)
 }
 
+/// Models of a target that learned nothing, of all.
+#[derive(Default)]
+struct Idle {
+    n: usize,
+    models: Vec<String>,
+}
+
 struct Study<'a> {
     design: &'a Design,
     cells: &'a [Cell],
@@ -238,6 +232,8 @@ struct Study<'a> {
     others: OtherTexts<'a>,
     observed: Vec<Observation>,
     notes: Vec<String>,
+    /// Of each target, which models learned nothing.
+    idle: BTreeMap<usize, Idle>,
     /// Of each target the first run that was observed, and what it was made of.
     made_of: BTreeMap<usize, (PathBuf, Inputs)>,
 }
@@ -249,7 +245,6 @@ impl Study<'_> {
         let progress = Progress::new(args.progress.mode());
         progress.note(format_args!("device: {}: {}", chosen.name, chosen.why));
         let (stop, place) = stop_on_signals()?;
-        self.others.refuse_changes()?;
         // By folder, whether a run before the targets' came to its end: several share one.
         let mut ended: BTreeMap<&Path, bool> = BTreeMap::new();
         for (i, cell) in self.cells.iter().enumerate() {
@@ -316,6 +311,11 @@ impl Study<'_> {
                 source: result["source"].as_str().unwrap_or_default().to_owned(),
                 scores,
             };
+            let idle = self.idle.entry(cell.target).or_default();
+            idle.n += 1;
+            if let Some(why) = learned_nothing(result, &observation.source) {
+                idle.models.push(format!("{} s{} {} ({why})", cell.arm.name, cell.seed, method.name));
+            }
             let languages = observation.scores.keys().map(String::as_str).collect();
             for (texts, scores) in self.others.measure(&Subject { cell, method, metric, languages }, by)? {
                 self.observed.push(Observation { texts, scores, ..observation.clone() });
@@ -367,7 +367,11 @@ impl Study<'_> {
 
     fn page(&self) -> Result<Document> {
         let languages = self.languages()?;
-        let groups = groups(&languages);
+        let mut notes = [&self.notes[..], &self.others.notes].concat();
+        notes.extend(self.idle.iter().filter_map(|(target, idle)| idle_note(&self.design.targets[*target].task, idle)));
+        notes.extend(unread_note(&languages));
+        let sources = self.observed.iter().map(|one| one.source.as_str()).collect();
+        let groups = groups(&languages, &sources);
         let methods: Vec<String> = self
             .cells
             .first()
@@ -380,7 +384,7 @@ impl Study<'_> {
             groups: &groups,
             languages: &languages,
             methods: &methods,
-            notes: &[&self.notes[..], &self.others.notes].concat(),
+            notes: &notes,
         }))
     }
 
@@ -401,12 +405,45 @@ impl Study<'_> {
                 None => None,
             };
             let features = languages::features_of(&treebanks, code)?;
-            // A language that is not there was not read, or too little to be counted.
             let text = text.as_ref().map(|text| text.get(code).copied().unwrap_or(0.0));
             all.insert(code.clone(), Measured { words, features, text });
         }
         Ok(all)
     }
+}
+
+/// How it is seen that a method's model learned nothing of its source language, from what its run has measured.
+fn learned_nothing(result: &Value, source: &str) -> Option<String> {
+    let warnings = result["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    let of_source = warnings.map(|warning| warning.strip_prefix(&format!("{source}: ")));
+    of_source.flatten().next().map(str::to_owned).or_else(|| result["training"]["warning"].as_str().map(str::to_owned))
+}
+
+/// Says which models of a target learned nothing; the first are named.
+fn idle_note(task: &str, idle: &Idle) -> Option<String> {
+    const NAMED: usize = 6;
+    let (n, named) = (idle.models.len(), idle.models.len().min(NAMED));
+    let more = if n > named { format!("; and {} more", n - named) } else { String::new() };
+    (n > 0).then(|| {
+        format!(
+            "{task}: {n} of {} models learned nothing of their source language: {}{more}. Gains of them, and over them, say \
+             little.",
+            idle.n,
+            idle.models[..named].join("; ")
+        )
+    })
+}
+
+/// Says of which languages no number of text read is known: they count as not read.
+fn unread_note(languages: &Languages) -> Option<String> {
+    let unread: Vec<&str> =
+        languages.iter().filter(|(_, one)| one.text == Some(0.0)).map(|(code, _)| code.as_str()).collect();
+    (!unread.is_empty()).then(|| {
+        format!(
+            "No text read of {}: the encoder's numbers have none or 0, and they count as not read.",
+            unread.join(", ")
+        )
+    })
 }
 
 /// Makes a run of the study, or goes on with it.

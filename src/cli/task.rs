@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     kinds::{self, Reader, Search},
     report::{Column, Table},
-    tasks::{self, Loaded, Split, Task, overlap, own, retrieval::Retrieval},
+    tasks::{self, Loaded, Split, Task, check_joined, overlap, own, retrieval::Retrieval},
     text::Tokenizer,
 };
 
@@ -219,6 +219,9 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, netwo
         let dev = of(Split::Dev).next().unwrap_or(&none);
         let tests: Vec<Loaded> = of(Split::Test).cloned().collect();
         notes.extend(overlap::sentences(&overlaps(&[("train".to_owned(), train, dev)], &tests)));
+    }
+    for split in [Split::Dev, Split::Test] {
+        check_joined(&of(split).cloned().collect::<Vec<_>>())?;
     }
     let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
     let lacking: String = missing.iter().map(|line| format!("missing: {line}\n")).collect();

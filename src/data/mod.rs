@@ -14,7 +14,7 @@ use crate::{
     hub, input,
     recipe::{self, Mlm, Recipe, Stage},
     tasks::{
-        self, Loaded, Split, Task, demo,
+        self, Loaded, Split, Task, check_joined, demo,
         overlap::{self, Overlap},
     },
 };
@@ -107,6 +107,12 @@ impl<'a> Data<'a> {
             true => self.limited(demo::load(split, language, DEMO_TEST, DEMO_SEED)?),
             false => self.limited(task.load(&self.folder()?, split, language)?),
         }
+    }
+
+    /// The same in several languages, whose items can be joined.
+    pub fn tests(&self, task: &Task, languages: &[String]) -> Result<Vec<Loaded>> {
+        let tests = languages.iter().map(|language| self.test(task, language)).collect::<Result<Vec<_>>>()?;
+        check_joined(&tests).map(|()| tests)
     }
 
     /// Test data of a task that the recipe does not name, in its source language: of all its parts alike as many as are

@@ -1,10 +1,11 @@
 //! What a report says: verdict, tables and plots of an analysis, in their order.
 
 use super::{
-    Column, Table,
+    Column, NOTHING, Table,
     analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, TRANSFER_GAP, Variation, mean_without},
     changes::{Change, Changes, LanguageChanges, Side},
     document::{Document, capitalized},
+    p_value,
     paper::{Figure, Paper},
     percent, plots, points,
     shortcuts::Shortcut,
@@ -39,7 +40,6 @@ pub const TABLES: [&str; 22] = [
 ];
 
 /// What stands where nothing was measured.
-const NOTHING: &str = "–";
 
 /// The main tables, for the end of a run.
 pub fn brief(analysis: &Analysis) -> Document {
@@ -920,15 +920,6 @@ fn at_most(p: f64) -> String {
     format!("{:.digits$}", (p * unit - 1e-9).ceil() / unit)
 }
 
-fn p_value(p: f64) -> String {
-    match p {
-        p if !p.is_finite() => NOTHING.into(),
-        p if p < 0.0001 => "<0.0001".into(),
-        p if p < 0.01 => format!("{p:.4}"),
-        p => format!("{p:.2}"),
-    }
-}
-
 fn number(value: f64) -> String {
     format!("{value:.2}").replace('-', "−")
 }
@@ -945,9 +936,6 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        for (p, expected) in [(0.5, "0.50"), (0.0042, "0.0042"), (1e-9, "<0.0001"), (f64::NAN, NOTHING)] {
-            assert_eq!(p_value(p), expected);
-        }
         for (difference, expected) in [(0.0123, "+1.2"), (-0.0123, "−1.2"), (0.0002, "0.0")] {
             assert_eq!(points(difference), expected);
         }

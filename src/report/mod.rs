@@ -38,9 +38,43 @@ pub fn points(difference: f64) -> String {
     }
 }
 
+/// What stands where there is no number.
+const NOTHING: &str = "–";
+
+/// A p-value; near 0.05 with a digit more, so that it is seen on which side it is.
+pub fn p_value(p: f64) -> String {
+    match p {
+        p if !p.is_finite() => NOTHING.into(),
+        p if p < 0.0001 => "<0.0001".into(),
+        p if p < 0.01 => format!("{p:.4}"),
+        p if (0.045..0.055).contains(&p) => format!("{p:.3}"),
+        p => format!("{p:.2}"),
+    }
+}
+
 /// A short report on run folders as plain text.
 pub fn summary(runs: &[PathBuf]) -> Result<String> {
     let study = runs::Study::read(runs)?;
     let analysis = analysis::analyze(&study, &analysis::Options::default())?;
     Ok(contents::brief(&analysis).to_text())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn p_values_show_their_side_of_a_twentieth() {
+        let cases = [
+            (0.5, "0.50"),
+            (0.0498, "0.050"),
+            (0.0542, "0.054"),
+            (0.0042, "0.0042"),
+            (1e-9, "<0.0001"),
+            (f64::NAN, NOTHING),
+        ];
+        for (p, expected) in cases {
+            assert_eq!(p_value(p), expected);
+        }
+    }
 }

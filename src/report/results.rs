@@ -10,7 +10,6 @@ use crate::{
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What stands where nothing was measured.
-const NOTHING: &str = "–";
 
 /// One run: a row per language with the first metric and its 95 % interval, then others; then means and the transfer gap.
 pub fn one_run(summaries: &[Summary]) -> Table {
@@ -137,7 +136,7 @@ fn sums(summary: &Summary) -> [(String, Option<f64>); 3] {
 }
 
 fn cell(share: Option<f64>) -> String {
-    share.map_or(NOTHING.to_owned(), percent)
+    share.map_or(super::NOTHING.to_owned(), percent)
 }
 
 #[cfg(test)]

@@ -358,6 +358,7 @@ impl Study {
         let tests = languages.iter().map(|language| answers(&cells[0], language)).collect::<Result<Vec<_>>>()?;
         let rows: BTreeSet<usize> = tests.iter().flatten().map(|answer| answer.row).collect();
         let rows: Vec<usize> = rows.into_iter().collect();
+        notes.extend(apart_note(&languages, &tests));
         let place: BTreeMap<usize, usize> = rows.iter().enumerate().map(|(i, row)| (*row, i)).collect();
         let with_grid = cells.iter().filter(|cell| cell.grid.is_some()).count();
         let has_pairs = with_grid == cells.len() && languages.len() > 1;
@@ -608,6 +609,22 @@ fn prediction_files(path: &Path) -> Vec<PathBuf> {
     let mut files: Vec<PathBuf> = entries.filter(is_answers).collect();
     files.sort();
     files
+}
+
+/// Says which languages have no item of the first: whether that is so of the data, or of their ids, only a reader can tell.
+fn apart_note(languages: &[String], tests: &[Vec<Prediction>]) -> Option<String> {
+    let rows = |answers: &[Prediction]| answers.iter().map(|answer| answer.row).collect::<BTreeSet<_>>();
+    let first = rows(tests.first()?);
+    let apart: Vec<&str> = languages
+        .iter()
+        .zip(tests)
+        .skip(1)
+        .filter(|(_, test)| rows(test).is_disjoint(&first))
+        .map(|(l, _)| &l[..])
+        .collect();
+    (!apart.is_empty()).then(|| {
+        format!("no item of {} has the id of one of {}: they count as different texts", apart.join(", "), languages[0])
+    })
 }
 
 /// Predictions by language under the task's names of labels, in the order of their ids.

@@ -157,7 +157,7 @@ impl<'a> Run<'a> {
                     .notes
                     .iter()
                     .for_each(|note| progress.note(format_args!("{}: {note}", recipe.data.eval_split)));
-                languages.codes.iter().map(|language| data.test(task, language)).collect::<Result<Vec<_>>>()?
+                data.tests(task, &languages.codes)?
             }
             None => Vec::new(),
         };

@@ -249,6 +249,15 @@ impl Scores {
         corrected(figures)
     }
 
+    /// What each arm has with each seed, by method, in a target.
+    pub fn of_target(&self, target: usize, outcome: &Outcome) -> BTreeMap<(&Arm, &str), Vec<f64>> {
+        let own = self.values.iter().filter(|((number, ..), _)| *number == target);
+        own.map(|((_, arm, method), by_seed)| {
+            ((arm, method.as_str()), by_seed.values().filter_map(|outcomes| outcomes.get(outcome).copied()).collect())
+        })
+        .collect()
+    }
+
     /// Mean and spread over arms of the seeds' means, by target, method and number of tasks.
     pub fn by_size(&self, outcome: &Outcome) -> BTreeMap<(usize, String, usize), Vec<f64>> {
         let mut all: BTreeMap<(usize, String, usize), Vec<f64>> = BTreeMap::new();
@@ -288,13 +297,18 @@ fn clean(one: &Observation, groups: &Groups) -> BTreeMap<Outcome, f64> {
         mean(&|code: &String| is_foreign(code) && group.is_some_and(|group| group.contains(code)))
     };
     let all = mean(&is_foreign);
-    let gap = all.zip(one.scores.get(&one.source)).map(|(mean, source)| source - mean);
+    let source = one.scores.get(&one.source).copied();
+    let gap = all.zip(source).map(|(mean, source)| source - mean);
     let of_group = |name: &String| (Outcome::Mean(Those::Group(name.clone()), Texts::Own), in_group(name));
     let between = |[a, b]: [&str; 2]| {
         let difference = in_group(a).zip(in_group(b)).map(|(a, b)| a - b);
         (Outcome::Between([a, b].map(str::to_owned), Texts::Own), difference)
     };
-    let outcomes = [(Outcome::Mean(Those::Foreign, Texts::Own), all), (Outcome::Gap, gap)];
+    let outcomes = [
+        (Outcome::Mean(Those::Foreign, Texts::Own), all),
+        (Outcome::Mean(Those::Source, Texts::Own), source),
+        (Outcome::Gap, gap),
+    ];
     let outcomes = outcomes.into_iter().chain(groups.keys().map(of_group)).chain(CONTRASTS.map(between));
     outcomes.filter_map(|(outcome, value)| Some((outcome, value?))).collect()
 }

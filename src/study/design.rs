@@ -2,13 +2,14 @@
 
 use std::{
     collections::BTreeSet,
-    path::{Path, PathBuf},
+    env,
+    path::{Component, Path, PathBuf},
 };
 
 use serde::Deserialize;
 use toml::{Table, Value};
 
-use super::arms::{Arm, balanced};
+use super::arms::{Arm, NONE, balanced};
 use crate::{
     error::{Error, Result, did_you_mean},
     recipe::{DEMO, MLM, Resolved, SCHEMA},
@@ -179,9 +180,37 @@ impl Design {
             Design { diversity: Some(_), arms, .. } if !arms.is_empty() => {
                 "expected [diversity] or [[arms]], found both"
             }
-            _ => return Ok(design),
+            _ => {
+                return design
+                    .check_names()
+                    .map(|()| design)
+                    .map_err(|error| Error::Config(format!("{name}: {error}")));
+            }
         };
         Err(Error::Config(format!("{name}: {problem}")))
+    }
+
+    /// Refuses names that tables could not tell apart, and an arm that is always there under another name.
+    fn check_names(&self) -> std::result::Result<(), String> {
+        let twice = |names: &[&str]| {
+            names.iter().enumerate().find_map(|(i, name)| names[..i].contains(name).then(|| (*name).to_owned()))
+        };
+        let arms: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+        let targets: Vec<&str> = self.targets.iter().map(|target| target.task.as_str()).collect();
+        if let Some(name) = twice(&arms) {
+            return Err(format!("arms: expected each name once, found \"{name}\" twice"));
+        }
+        if let Some(task) = twice(&targets) {
+            return Err(format!("targets: expected each task once, found \"{task}\" twice; make a study of each"));
+        }
+        match self.arms.iter().find(|arm| arm.tasks.is_empty() || arm.name == NONE) {
+            Some(NamedArm { name, tasks }) if tasks.is_empty() => Err(format!(
+                "arms: \"{name}\" has no tasks; learning the target alone is always compared with, and called \"{NONE}\": \
+                 take this arm away, or give it tasks"
+            )),
+            Some(_) => Err(format!("arms: \"{NONE}\" is the name of learning the target alone; give this arm another")),
+            None => Ok(()),
+        }
     }
 
     /// Refuses what would count twice: a seed is evidence once.
@@ -214,9 +243,10 @@ impl Design {
         arms
     }
 
-    /// All runs, in folders inside `output`, in the order in which they can be made.
+    /// All runs, in folders inside `output`, in the order in which they can be made. However that folder is written, its
+    /// runs are the same: models in it are part of their settings.
     pub fn cells(&self, output: &Path) -> Result<Vec<Cell>> {
-        let mut cells = Vec::new();
+        let (output, mut cells) = (&plain(output), Vec::new());
         for (number, target) in self.targets.iter().enumerate() {
             for arm in self.arms_of(target) {
                 for seed in &self.seeds {
@@ -314,6 +344,14 @@ impl Design {
     }
 }
 
+/// A path without `.`, seen from the current folder where it lies in it.
+fn plain(path: &Path) -> PathBuf {
+    let here = env::current_dir().unwrap_or_default();
+    let inside = path.strip_prefix(&here).unwrap_or(path);
+    let parts: PathBuf = inside.components().filter(|part| !matches!(part, Component::CurDir)).collect();
+    if parts.as_os_str().is_empty() { PathBuf::from(".") } else { parts }
+}
+
 fn tables(tables: &[Table]) -> Value {
     Value::Array(tables.iter().cloned().map(Value::Table).collect())
 }
@@ -336,6 +374,20 @@ mod tests {
                 assert!(!cell.arm.tasks.iter().any(|task| target.without.contains(task)), "{}", cell.arm.name);
             }
         }
+        let (_, text) = SHIPPED[0];
+        for (old, new, says) in [
+            ("tasks = [\"qqp\"]", "tasks = []", "\"qqp\" has no tasks"),
+            ("name = \"qqp\"\ntasks", "name = \"mnli\"\ntasks", "found \"mnli\" twice"),
+            ("name = \"qqp\"\ntasks", "name = \"none\"\ntasks", "give this arm another"),
+            ("task = \"panx\"", "task = \"udpos\"", "found \"udpos\" twice"),
+        ] {
+            let error = Design::parse(&text.replacen(old, new, 1), "x").unwrap_err();
+            assert!(error.message().contains(says), "{error}");
+        }
+        for (output, same) in [("./out/", "out"), ("a/./b", "a/b"), (".", "."), ("../out", "../out")] {
+            assert_eq!(plain(Path::new(output)), Path::new(same));
+        }
+        assert_eq!(plain(&env::current_dir().unwrap().join("out")), Path::new("out"));
         assert!(find("task-diversty").unwrap_err().message().contains("did you mean \"task-diversity\""));
     }
 }

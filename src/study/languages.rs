@@ -79,17 +79,21 @@ fn words(text: &str) -> Option<Words> {
     Some(Words { type_token_ratio: moving_ratio(&words), entropy: entropy(&words) })
 }
 
-/// The words of a language of which there is a text: `{language}` in the pattern is the code, or that of FLORES without its
-/// script.
+/// The words of a language of which there is a text.
 pub fn words_of(pattern: &Path, code: &str) -> Result<Option<Words>> {
+    match text_of(pattern, code) {
+        Some(path) => Ok(words(&input::read_text(&path)?)),
+        None => Ok(None),
+    }
+}
+
+/// The text of a language, if there is one: `{language}` in the pattern is the code, or that of FLORES without its script.
+pub fn text_of(pattern: &Path, code: &str) -> Option<PathBuf> {
     let pattern = pattern.display().to_string();
     let flores = languages::find(code).map_or("", |language| language.flores);
     let names = [code, flores.split('_').next().unwrap_or_default()];
-    let mut paths = names.iter().filter(|name| !name.is_empty()).map(|name| pattern.replace("{language}", name));
-    match paths.find(|path| Path::new(path).is_file()) {
-        Some(path) => Ok(words(&input::read_text(Path::new(&path))?)),
-        None => Ok(None),
-    }
+    let names = names.iter().filter(|name| !name.is_empty());
+    names.map(|name| PathBuf::from(pattern.replace("{language}", name))).find(|path| path.is_file())
 }
 
 /// Features of a word, in a folder of Universal Dependencies' releases: of the parallel treebank (PUD) where the language
@@ -150,8 +154,10 @@ pub fn text_read(file: Option<&Path>, model: &str) -> Result<Option<BTreeMap<Str
     languages::numbers(&file).map(Some)
 }
 
-/// The languages above and not above the median of those measured, for each measure.
-pub fn groups(all: &Languages) -> Groups {
+/// The languages above and not above the median, for each measure: of those that are transferred to, so without `sources`.
+pub fn groups(all: &Languages, sources: &BTreeSet<&str>) -> Groups {
+    let others = all.iter().filter(|(code, _)| !sources.contains(code.as_str()));
+    let all = &others.map(|(code, one)| (code.clone(), one.clone())).collect();
     let ratio = |one: &Measured| Some(one.words.as_ref()?.type_token_ratio);
     let mut groups = halves(all, [SIMPLE, COMPLEX], &ratio);
     groups.extend(halves(all, [LOW_RESOURCE, HIGH_RESOURCE], &|one: &Measured| one.text));
@@ -233,8 +239,14 @@ mod tests {
         let read = text_read(None, shipped::PATH).unwrap().unwrap();
         assert!(read["de"] > read["bg"] && !read.contains_key("en-x") && text_read(None, "other").unwrap().is_none());
         let one = |text: f64| Measured { text: Some(text), ..Measured::default() };
-        let all = Languages::from([("a".into(), one(0.0)), ("b".into(), one(0.0)), ("c".into(), one(5.0))]);
-        let groups = groups(&all);
-        assert!(groups[LOW_RESOURCE].len() == 2 && groups[HIGH_RESOURCE].contains("c") && !groups.contains_key(SIMPLE));
+        let all = [("a", 0.0), ("b", 0.0), ("c", 5.0), ("d", 7.0), ("en", 9.0)];
+        let all = Languages::from(all.map(|(code, text)| (code.to_owned(), one(text))));
+        // The source is in no group, and moves no median: without it that is 2.5.
+        let groups = groups(&all, &BTreeSet::from(["en"]));
+        assert!(
+            groups[LOW_RESOURCE].len() == 2
+                && groups[HIGH_RESOURCE].iter().eq(["c", "d"])
+                && !groups.contains_key(SIMPLE)
+        );
     }
 }

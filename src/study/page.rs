@@ -10,7 +10,7 @@ use super::{
 use crate::report::{
     Column, Table,
     document::Document,
-    languages, percent, points,
+    languages, p_value, percent, points,
     statistics::{mean, standard_deviation},
 };
 
@@ -42,14 +42,18 @@ pub fn page(findings: &Findings) -> Document {
         Some(_) => scores.slopes(design, methods),
         None => (scores.gains(design, methods, groups), 0),
     };
-    page.verdict(verdict(design, &figures, methods));
+    page.verdict(verdict(findings, &figures));
     page.text(what_was_done(findings, left_out));
     if design.seeds.len() < 2 {
         page.text("One seed: intervals are over arms or languages alone and hold for these models; nothing is tested.");
     }
     match design.diversity {
         Some(_) => slopes(&mut page, findings, &figures),
-        None => gains(&mut page, design, &figures),
+        None => {
+            levels(&mut page, findings);
+            gains(&mut page, design, &figures);
+            small_groups(findings).into_iter().for_each(|note| page.note(note));
+        }
     }
     languages_measured(&mut page, findings);
     findings.notes.iter().for_each(|note| page.note(note.clone()));
@@ -64,14 +68,17 @@ fn figure(figure: &Figure) -> String {
 }
 
 /// The answer in a sentence for each method.
-fn verdict(design: &Design, figures: &[Figure], methods: &[String]) -> String {
-    let foreign = Outcome::Mean(Those::Foreign, Texts::Own);
+fn verdict(findings: &Findings, figures: &[Figure]) -> String {
+    let Findings { design, methods, done, .. } = findings;
+    let (n_runs, done) = (findings.cells.len(), *done);
+    let own = |those: Those| Outcome::Mean(those, Texts::Own);
+    // The first that can be answered: where the source alone is measured, that is of it.
     let asked = match design.diversity {
-        Some(_) => vec![Outcome::Mean(Those::Group(COMPLEX.into()), Texts::Own), foreign],
-        None => vec![foreign],
+        Some(_) => vec![own(Those::Group(COMPLEX.into())), own(Those::Foreign), own(Those::Source)],
+        None => vec![own(Those::Foreign), own(Those::Source)],
     };
     let mut said = Vec::new();
-    for method in methods {
+    for method in *methods {
         let of = |outcome: &Outcome| {
             let mine = figures.iter().filter(|figure| figure.method == *method && figure.outcome == *outcome);
             let is_one = design.diversity.is_none() || design.targets.len() == 1;
@@ -84,7 +91,7 @@ fn verdict(design: &Design, figures: &[Figure], methods: &[String]) -> String {
                 Some(_) => "not told from none by these runs",
                 None => "of these models alone",
             };
-            let target = one.target.map_or("over all targets".to_owned(), |t| format!("on {}", design.targets[t].task));
+            let target = one.target.map_or("over the targets".to_owned(), |t| format!("on {}", design.targets[t].task));
             let what = match &one.arm {
                 None => format!("each further task changes {} by", one.outcome.name()),
                 Some(arm) => format!("{arm} before changes {} by", one.outcome.name()),
@@ -92,7 +99,11 @@ fn verdict(design: &Design, figures: &[Figure], methods: &[String]) -> String {
             said.push(format!("With {method} {target}, {what} {} points ({sure}).", figure(one)));
         }
     }
-    if said.is_empty() { "Nothing can be said yet: too few runs are finished.".into() } else { said.join(" ") }
+    match said.is_empty() {
+        true if done < n_runs => "Nothing can be said yet: too few runs are finished.".into(),
+        true => "Nothing can be said: what was measured is too little for a mean and how sure it is.".into(),
+        false => said.join(" "),
+    }
 }
 
 fn what_was_done(findings: &Findings, left_out: usize) -> String {
@@ -125,8 +136,8 @@ fn what_was_done(findings: &Findings, left_out: usize) -> String {
         n => format!(" {n} models of arms that lack a seed are left out."),
     };
     format!(
-        "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; * p < 0.05 after Holm's \
-         correction over all figures of this page. Test items are the same everywhere and are not drawn again.{lacking}",
+        "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; p are after Holm's correction over all \
+         figures of this page, * is p < 0.05. Test items are the same everywhere and are not drawn again.{lacking}",
         cells.len(),
         targets.join(", "),
         seeds.join(", "),
@@ -141,11 +152,13 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     outcomes.sort();
     outcomes.dedup();
     for outcome in outcomes {
-        let mut table =
-            Table::new([Column::words("target"), Column::words("method"), Column::numbers("points a task")]).keyed(2);
+        let columns = [Column::words("target"), Column::words("method")];
+        let columns = columns.into_iter().chain([Column::numbers("points a task"), Column::numbers("p")]);
+        let mut table = Table::new(columns).keyed(2);
         for one in figures.iter().filter(|figure| figure.outcome == *outcome) {
             let target = one.target.map_or("all", |target| design.targets[target].task.as_str());
-            table = table.row([target.to_owned(), one.method.clone(), figure(one)]);
+            let p = p_value(one.p.unwrap_or(f64::NAN));
+            table = table.row([target.to_owned(), one.method.clone(), figure(one), p]);
         }
         page.table("slopes", format!("{}: slope over the number of tasks, in points", outcome.name()), table);
     }
@@ -173,6 +186,41 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     page.table("sizes", "Mean over the languages but the source, in %: mean ± standard deviation over arms", table);
 }
 
+/// Scores by arm and method: what gains are gains upon.
+fn levels(page: &mut Document, findings: &Findings) {
+    let Findings { design, scores, .. } = findings;
+    let shown = |values: &Vec<f64>| match (&values[..], standard_deviation(values)) {
+        ([], _) => String::new(),
+        (_, None) => percent(mean(values)),
+        (_, Some(spread)) => format!("{} ± {}", percent(mean(values)), percent(spread)),
+    };
+    page.heading("Scores");
+    for (number, target) in design.targets.iter().enumerate() {
+        let of = |those: Those| scores.of_target(number, &Outcome::Mean(those, Texts::Own));
+        let (source, others) = (of(Those::Source), of(Those::Foreign));
+        if source.is_empty() {
+            continue;
+        }
+        let columns = [Column::words("before"), Column::words("method"), Column::numbers("seeds")];
+        let columns = columns.into_iter().chain([Column::numbers("the source"), Column::numbers("all but the source")]);
+        let mut table = Table::new(columns).keyed(2);
+        for (key @ (arm, method), own) in &source {
+            let others = others.get(key).cloned().unwrap_or_default();
+            let seeds = own.len().max(others.len()).to_string();
+            table = table.row([arm.name.clone(), (*method).to_owned(), seeds, shown(own), shown(&others)]);
+        }
+        page.table("levels", format!("{}: in %, mean ± standard deviation over seeds", target.task), table);
+    }
+}
+
+/// Groups of one language, of which no gain is given: one is no sample of others.
+fn small_groups(findings: &Findings) -> Option<String> {
+    let small = findings.groups.iter().filter(|(_, codes)| codes.len() == 1);
+    let small: Vec<String> =
+        small.map(|(name, codes)| format!("{name} ({})", codes.first().expect("it has one"))).collect();
+    (!small.is_empty()).then(|| format!("Groups of one language have no gain of their own: {}.", small.join(", ")))
+}
+
 /// Gains of arms by group of languages and change of texts.
 fn gains(page: &mut Document, design: &Design, figures: &[Figure]) {
     page.heading("Gains over learning the target alone");
@@ -181,9 +229,9 @@ fn gains(page: &mut Document, design: &Design, figures: &[Figure]) {
         let mut tables: BTreeMap<(&str, &str), Table> = BTreeMap::new();
         for one in figures.iter().filter(|figure| figure.target == Some(number)) {
             let key = (one.arm.as_deref().unwrap_or_default(), one.method.as_str());
-            let empty = || Table::new([Column::words("languages, texts"), Column::numbers("gain in points")]);
-            let table = tables.remove(&key).unwrap_or_else(empty);
-            tables.insert(key, table.row([one.outcome.name(), figure(one)]));
+            let columns = [Column::words("languages, texts"), Column::numbers("gain in points"), Column::numbers("p")];
+            let table = tables.remove(&key).unwrap_or_else(|| Table::new(columns));
+            tables.insert(key, table.row([one.outcome.name(), figure(one), p_value(one.p.unwrap_or(f64::NAN))]));
         }
         for ((arm, method), table) in tables {
             page.table("gains", format!("{} after {arm}, {method}: over seeds and languages", target.task), table);

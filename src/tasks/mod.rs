@@ -9,6 +9,7 @@ pub mod demo;
 pub mod format;
 mod generalized;
 pub(crate) mod gold;
+mod joined;
 mod listed;
 mod load;
 pub mod metrics;
@@ -42,6 +43,7 @@ use crate::{
 pub use definition::{Definition, Judged};
 pub use format::Format;
 pub use generalized::generalized;
+pub use joined::check_joined;
 pub use listed::Wanted;
 pub use load::{Asked, Survey};
 pub use table::sentences_of_header;

@@ -16,8 +16,9 @@ use serde::Deserialize;
 
 use super::{
     Origin, Task, TextFile,
+    joined::joined_by,
     retrieval::{Entry, Place, Retrieval, called, origin, places},
-    squad::{Written, joined_by, places_of},
+    squad::{Written, places_of},
 };
 use crate::{
     error::{Error, Result},

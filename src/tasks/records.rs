@@ -5,7 +5,8 @@ use serde_json::{Map, Value};
 
 use super::{
     Column, Kind, Layout, Row, TextFile, Word,
-    squad::{Written, joined_by, placed, places_of},
+    joined::joined_by,
+    squad::{Written, placed, places_of},
     text_file::excerpt,
 };
 use crate::error::{Error, Result, did_you_mean};

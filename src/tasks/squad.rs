@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::{Answer, Row, TextFile, sha256};
+use super::{Answer, Row, TextFile, joined::joined_by};
 use crate::error::{Error, Result};
 
 #[derive(Deserialize)]
@@ -88,11 +88,6 @@ pub(super) fn placed(place: &str, context: &str, places: &[usize], answer: Writt
             )))
         }
     }
-}
-
-/// The number that stands for an id, in all languages the same: 48 bits of its SHA-256.
-pub(super) fn joined_by(id: &str) -> usize {
-    usize::from_str_radix(&sha256(id.as_bytes())[..12], 16).expect("a hash is hexadecimal")
 }
 
 #[cfg(test)]

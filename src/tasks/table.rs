@@ -5,7 +5,7 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{Column, Columns, Kind, Layout, ProblemType, Row, Task, TextFile, text_file::excerpt};
+use super::{Column, Columns, Kind, Layout, ProblemType, Row, Task, TextFile, joined::joined_by, text_file::excerpt};
 use crate::error::{Error, Result, did_you_mean};
 
 pub(super) const FIRST: &[&str] = &["sentence1", "premise", "text1", "question1"];
@@ -186,13 +186,31 @@ impl Table<'_> {
                 file.path.display()
             )));
         }
-        // Row numbers come from their column where it holds numbers throughout; else rows were counted by language.
-        let number = |record: &Record| record.fields.get(places.row?)?.trim().parse().ok();
-        let numbers: Option<Vec<usize>> = body.map(number).collect();
-        for (row, number) in rows.iter_mut().zip(numbers.into_iter().flatten()) {
-            row.row = number;
+        // Ids that only count the rows say no more than their order.
+        let ids = self.ids(file, &places)?;
+        if ids.iter().zip(&rows).any(|(id, row)| joined_by(id) != row.row) {
+            for (row, id) in rows.iter_mut().zip(ids) {
+                (row.row, row.key) = (joined_by(&id), Some(id));
+            }
         }
         Ok(rows)
+    }
+
+    /// What the column of ids calls each row; nothing where there is no such column, or nothing in it.
+    fn ids(&self, file: &TextFile, places: &Places) -> Result<Vec<String>> {
+        let Some(column) = places.row else { return Ok(Vec::new()) };
+        let body = self.records.iter().skip(usize::from(places.header_is_a_record));
+        let named: Vec<(usize, &str)> = body.map(|record| (record.line, record.fields[column].trim())).collect();
+        match named.iter().find(|(_, id)| id.is_empty()) {
+            None => Ok(named.into_iter().map(|(_, id)| id.to_owned()).collect()),
+            Some(_) if named.iter().all(|(_, id)| id.is_empty()) => Ok(Vec::new()),
+            Some((line, _)) => Err(Error::Data(format!(
+                "{}: its \"{}\" is empty, and other rows have one: it joins a row with its translations; give every row an \
+                 id, or take the column away",
+                file.place(*line),
+                places.names[column]
+            ))),
+        }
     }
 
     /// The same, where the column of labels may be missing: texts to predict have none.
@@ -397,8 +415,12 @@ mod tests {
             (shipped("xnli"), "\u{feff}Premise\tHypothesis\tLabel\r\np\th\tneutral\r\n", "2,1,-,p,h,neutral"),
             (shipped("xnli"), "gold_label\tsentence2\tsentence1\npremise\th\tp", "2,1,-,p,h,premise"),
             (shipped("xnli"), "id\tsentence1\tsentence2\tlabel\n7\tp\th\t0\n", "2,7,-,p,h,0"),
-            // MultiNLI's pair ids are no numbers, and it leaves columns out at the end.
-            (shipped("xnli"), "gold_label\tsentence1\tsentence2\tpairID\tlabel5\nx\tp\th\t31n\n", "2,1,-,p,h,x"),
+            // MultiNLI's pair ids are no numbers but join rows all the same, and it leaves columns out at the end.
+            (
+                shipped("xnli"),
+                "gold_label\tsentence1\tsentence2\tpairID\tlabel5\nx\tp\th\t31n\n",
+                "2,60519378733306,-,p,h,x",
+            ),
             (
                 shipped("xnli"),
                 "language\tgold_label\tsentence1\tsentence2\nde\tx\tp\th\nde\ty\tp\th\nsw\tz\tp\th\n",

@@ -1,0 +1,70 @@
+//! What joins an item with its translations: the id that its file gives it, else its place in the file.
+
+use super::{Loaded, sha256};
+use crate::error::{Error, Result};
+
+/// The row that an id stands for, in all languages the same: the number that it is, else 48 bits of its SHA-256.
+pub(super) fn joined_by(id: &str) -> usize {
+    let of_hash = || usize::from_str_radix(&sha256(id.as_bytes())[..12], 16).expect("a hash is hexadecimal");
+    id.parse::<u32>().map_or_else(|_| of_hash(), |number| number as usize)
+}
+
+/// Refuses languages of which some name their items and others only count them: items would be joined with others than
+/// their translations, and every interval over languages would be wrong.
+pub fn check_joined(languages: &[Loaded]) -> Result<()> {
+    let is_named = |loaded: &&Loaded| loaded.examples.iter().any(|example| example.key.is_some());
+    let (named, counted): (Vec<&Loaded>, Vec<&Loaded>) = languages.iter().partition(is_named);
+    let (Some(named), Some(counted)) = (named.first(), counted.first()) else { return Ok(()) };
+    let of = |loaded: &Loaded| {
+        let file = loaded.files.first().map(|file| format!(" ({})", file.path.display())).unwrap_or_default();
+        format!("{}{file}", loaded.language)
+    };
+    let example = named.examples.iter().find_map(|example| example.key.as_deref()).unwrap_or_default();
+    Err(Error::Data(format!(
+        "the items of {} have ids, such as \"{example}\", and those of {} have none: it cannot be told which are \
+         translations of each other; give every language a column of ids, or none",
+        of(named),
+        of(counted)
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::tasks::{Split, Task, definition::Definition, register};
+
+    fn load(task: &Task, folder: &Path, language: &str, text: &str) -> Result<Loaded> {
+        std::fs::write(folder.join(format!("test-{language}.csv")), text).unwrap();
+        task.load(folder, Split::Test, language)
+    }
+
+    #[test]
+    fn items_are_joined_by_what_their_files_call_them() {
+        let text = "name = \"joined\"\nlabels = [\"a\", \"b\"]\n[[layouts]]\ntest = [\"test-{language}.csv\"]\n";
+        let task = register(&Definition::parse(text, "joined").unwrap()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let rows = |loaded: &Loaded| loaded.examples.iter().map(|example| example.row).collect::<Vec<_>>();
+        let load = |language: &str, text: &str| load(task, folder.path(), language, text);
+
+        let en = load("en", "id,text,label\nx-1,one,a\nx-2,two,b\nx-3,three,a\n").unwrap();
+        let de = load("de", "id,text,label\nx-3,drei,a\nx-1,eins,a\nx-2,zwei,b\n").unwrap();
+        assert_eq!(rows(&de), [rows(&en)[2], rows(&en)[0], rows(&en)[1]]);
+        assert_eq!(de.examples[0].key.as_deref(), Some("x-3"));
+        // One id that is no number does not make the others mean something else.
+        let fr = load("fr", "id,text,label\n30,trois,a\n10,un,a\n7b,deux,b\n").unwrap();
+        assert_eq!(rows(&fr), [30, 10, joined_by("7b")]);
+        // Ids that only count say nothing that the order does not.
+        let es = load("es", "id,text,label\n1,uno,a\n2,dos,b\n3,tres,a\n").unwrap();
+        let it = load("it", "text,label\nuno,a\ndue,b\ntre,a\n").unwrap();
+        assert_eq!((rows(&es), rows(&it), &es.examples[0].key), (vec![1, 2, 3], vec![1, 2, 3], &None));
+        assert!(check_joined(&[es, it.clone()]).is_ok() && check_joined(&[en.clone(), de]).is_ok());
+        let error = check_joined(&[it, en]).unwrap_err();
+        let says = ["test-en.csv) have ids, such as \"x-1\"", "test-it.csv) have none", "or none"];
+        assert!(says.iter().all(|text| error.message().contains(text)), "{error}");
+
+        let error = load("sw", "id,text,label\nx-1,moja,a\n,mbili,b\n").unwrap_err();
+        assert!(error.message().contains("test-sw.csv:3: its \"id\" is empty"), "{error}");
+    }
+}
