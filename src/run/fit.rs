@@ -1,8 +1,10 @@
 //! The training loop of one stage: deterministic, resumable after any update, and stopped by a loss that is not finite.
 
 use super::{
+    files,
     folder::{RunFolder, StageFolder, number},
     full::OnFull,
+    losses,
     memory::Forecast,
     plan::{Branch, Orders, Plan},
     progress::{Progress, Step},
@@ -151,6 +153,10 @@ impl<'a> Training<'a> {
         let n_damaged = desk.folder.rewind_log(plan.name, training.state.step)?;
         if n_damaged > 0 {
             desk.progress.note(format_args!("log.jsonl: {n_damaged} damaged lines left out"));
+        }
+        if training.state.step > 0 {
+            let losses = losses::of_stage(&desk.folder.path().join(files::LOG), plan.name, &plan.branches[0].task)?;
+            desk.progress.go_on(plan.name, losses.unwrap_or_default());
         }
         Ok(training)
     }

@@ -166,8 +166,7 @@ impl Stage {
     /// The mean loss of the last updates of its own task, as a run's results have it.
     pub fn loss(&self) -> Option<f64> {
         let own: Vec<f64> = self.updates.iter().filter(|update| update.is_own).map(|update| update.loss).collect();
-        let last = losses::last(&own);
-        (!last.is_empty()).then(|| last.iter().sum::<f64>() / last.len() as f64)
+        losses::recent(&own).map(|(mean, _)| mean)
     }
 
     /// Tokens in a second, over the last updates.

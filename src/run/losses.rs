@@ -10,9 +10,23 @@ use crate::error::{Error, Result};
 /// The last updates whose losses are averaged: enough that one batch does not decide.
 const LAST: usize = 50;
 
-/// The updates whose mean is what is called the loss, of all so far: at most fifty, and at most the last quarter.
-pub fn last<T>(all: &[T]) -> &[T] {
-    &all[all.len() - all.len().div_ceil(4).min(LAST)..]
+/// What is called the loss after updates with these, and of how many it is the mean: of at most the last fifty, and at most
+/// the last quarter. None before the first.
+pub fn recent(all: &[f64]) -> Option<(f64, usize)> {
+    let last = &all[all.len() - all.len().div_ceil(4).min(LAST)..];
+    (!last.is_empty()).then(|| (last.iter().sum::<f64>() / last.len() as f64, last.len()))
+}
+
+/// The losses of a stage's updates of its own task, from a run's log; none where an update up to the last is not there.
+pub fn of_stage(log: &Path, stage: &str, task: &str) -> Result<Option<Vec<f64>>> {
+    let bytes = std::fs::read(log).map_err(|error| Error::read(log, &error))?;
+    let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
+    let events: Vec<Value> = lines.filter(|event| event["event"] == "step" && event["stage"] == stage).collect();
+    if events.iter().zip(1..).any(|(event, step)| event["step"].as_u64() != Some(step)) {
+        return Ok(None);
+    }
+    let own = events.iter().filter(|event| event["task"].as_str().is_none_or(|of| of == task));
+    Ok(Some(own.filter_map(|event| event["loss"].as_f64()).collect()))
 }
 
 /// The loss at the end of a stage.
@@ -28,23 +42,13 @@ pub struct FinalLoss {
 }
 
 impl FinalLoss {
-    /// Reads that of a stage from the run's log; none where it holds no update of it, or not every one up to the last. `guessing` is the loss of one who
-    /// knows nothing of the texts, where that is known.
+    /// Reads that of a stage from the run's log; none where it holds no update of it, or not every one up to the last.
+    /// `guessing` is the loss of one who knows nothing of the texts, where that is known.
     ///
     /// Of a stage that learned several tasks at once, the updates of the one that it is for count, `task`.
     pub fn read(log: &Path, stage: &str, task: &str, guessing: Option<f64>) -> Result<Option<FinalLoss>> {
-        let bytes = std::fs::read(log).map_err(|error| Error::read(log, &error))?;
-        let lines = bytes.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice::<Value>(line).ok());
-        let events: Vec<Value> = lines.filter(|event| event["event"] == "step" && event["stage"] == stage).collect();
-        if events.iter().zip(1..).any(|(event, step)| event["step"].as_u64() != Some(step)) {
-            return Ok(None);
-        }
-        let own = events.iter().filter(|event| event["task"].as_str().is_none_or(|of| of == task));
-        let losses: Vec<f64> = own.filter_map(|event| event["loss"].as_f64()).collect();
-        let last = last(&losses);
-        let updates = last.len();
-        let mean = last.iter().sum::<f64>() / updates as f64;
-        Ok((updates > 0).then_some(FinalLoss { mean, updates, guessing }))
+        let losses = of_stage(log, stage, task)?.unwrap_or_default();
+        Ok(recent(&losses).map(|(mean, updates)| FinalLoss { mean, updates, guessing }))
     }
 
     /// What there is to say of a loss that guessing reaches.

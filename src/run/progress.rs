@@ -88,7 +88,7 @@ impl Whole {
 struct State {
     stage: String,
     pace: Pace,
-    /// Of all updates since the stage began, or the run went on.
+    /// Of all updates of the stage's own task.
     losses: Vec<f64>,
     /// When a plain line was last written.
     said: Option<Instant>,
@@ -111,6 +111,13 @@ impl Progress {
         self.whole().done += updates;
     }
 
+    /// A stage goes on after updates with these losses.
+    pub fn go_on(&self, stage: &str, losses: Vec<f64>) {
+        let mut state = self.state();
+        state.leave();
+        *state = State { stage: stage.to_owned(), losses, ..State::default() };
+    }
+
     /// An update was made.
     pub fn step(&self, step: &Step) {
         let mut state = self.state();
@@ -120,11 +127,10 @@ impl Progress {
         }
         let now = Instant::now();
         state.pace.count(now, step.tokens);
-        if step.is_own || state.losses.is_empty() {
+        if step.is_own {
             state.losses.push(step.loss);
         }
-        let last = losses::last(&state.losses);
-        let loss = last.iter().sum::<f64>() / last.len() as f64;
+        let loss = losses::recent(&state.losses).map_or(step.loss, |(mean, _)| mean);
         let share = self.whole().share(step);
         match self.mode {
             Mode::Silent => {}

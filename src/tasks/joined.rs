@@ -1,12 +1,32 @@
 //! What joins an item with its translations: the id that its file gives it, else its place in the file.
 
-use super::{Loaded, sha256};
+use super::{Loaded, Row, TextFile, sha256};
 use crate::error::{Error, Result};
 
 /// The row that an id stands for, in all languages the same: the number that it is, else 48 bits of its SHA-256.
 pub(super) fn joined_by(id: &str) -> usize {
     let of_hash = || usize::from_str_radix(&sha256(id.as_bytes())[..12], 16).expect("a hash is hexadecimal");
     id.parse::<u32>().map_or_else(|_| of_hash(), |number| number as usize)
+}
+
+/// Gives rows the numbers of what a column of ids calls them, each with its line; ids that only count the rows say no more
+/// than their order, and a column without any is none.
+pub(super) fn join(rows: &mut [Row], ids: &[(usize, String)], column: &str, file: &TextFile) -> Result<()> {
+    let says_nothing = |(row, (_, id)): (&Row, &(usize, String))| joined_by(id) == row.row;
+    if ids.iter().all(|(_, id)| id.is_empty()) || rows.iter().zip(ids).all(says_nothing) {
+        return Ok(());
+    }
+    for (row, (line, id)) in rows.iter_mut().zip(ids) {
+        if id.is_empty() {
+            return Err(Error::Data(format!(
+                "{}: its \"{column}\" is empty, and other rows have one: it joins a row with its translations; give every row \
+                 an id, or take the column away",
+                file.place(*line)
+            )));
+        }
+        (row.row, row.key) = (joined_by(id), Some(id.clone()));
+    }
+    Ok(())
 }
 
 /// Refuses languages of which some name their items and others only count them: items would be joined with others than
@@ -63,6 +83,18 @@ mod tests {
         let error = check_joined(&[it, en]).unwrap_err();
         let says = ["test-en.csv) have ids, such as \"x-1\"", "test-it.csv) have none", "or none"];
         assert!(says.iter().all(|text| error.message().contains(text)), "{error}");
+
+        let jsonl = folder.path().join("words.jsonl");
+        let line = |id: &str| format!("{{{id}\"tokens\": [\"a\"], \"ner_tags\": [\"O\"]}}\n");
+        let read = |text: String| {
+            std::fs::write(&jsonl, text).unwrap();
+            let layout = crate::tasks::shipped("panx").layouts[0];
+            crate::tasks::records::words(&TextFile::read(&jsonl).unwrap(), &layout)
+        };
+        let named = read(line("\"id\": \"z\", ") + &line("\"id\": 7, ")).unwrap();
+        assert_eq!((named[0].row, named[1].row), (joined_by("z"), 7));
+        let error = read(line("\"id\": \"z\", \"id\": \"y\", ")).unwrap_err();
+        assert!(error.message().contains("\"id\" stands there twice; keep one of them"), "{error}");
 
         let error = load("sw", "id,text,label\nx-1,moja,a\n,mbili,b\n").unwrap_err();
         assert!(error.message().contains("test-sw.csv:3: its \"id\" is empty"), "{error}");

@@ -10,9 +10,11 @@ pub mod format;
 mod generalized;
 pub(crate) mod gold;
 mod joined;
+mod labels;
 mod listed;
 mod load;
 pub mod metrics;
+mod object;
 pub mod overlap;
 pub mod own;
 mod parquet;
@@ -510,11 +512,11 @@ impl Task {
         self.labels
     }
 
-    /// The id of a label by its name or another spelling of it, in whatever case.
+    /// The id of a label by its name or another spelling of it, in whatever case and form of Unicode.
     pub fn label(&self, name: &str) -> Option<usize> {
-        let is = |known: &str| known == name || known.to_lowercase() == name.to_lowercase();
-        let name = self.aliases.iter().find(|(alias, _)| is(alias)).map_or(name, |(_, label)| label);
-        self.labels().iter().position(|label| *label == name || label.to_lowercase() == name.to_lowercase())
+        let alias = labels::find(self.aliases.iter().map(|(alias, _)| *alias), name);
+        let name = alias.map_or(name, |at| self.aliases[at].1);
+        labels::find(self.labels().iter().copied(), name)
     }
 
     /// Why a row does not count, if so.
@@ -619,6 +621,8 @@ mod tests {
             ("xnli", "neutral", Some(2)),
             ("xnli", "Neutral", Some(2)),
             ("xnli", "neutrality", None),
+            ("xnli", "neutral\u{200b}", Some(2)),
+            ("xnli", "ｎｅｕｔｒａｌ", Some(2)),
             ("pawsx", "1", Some(1)),
             ("xsid", "GetWeather", shipped("xsid").label("weather/find")),
         ] {

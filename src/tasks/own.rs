@@ -5,13 +5,12 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use unicode_normalization_alignments::UnicodeNormalization;
-
 use super::{
     Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile,
     answers::{self, Answers},
     definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
     format,
+    labels::plain,
     table::{self, Found},
 };
 use crate::error::{Error, Result};
@@ -171,12 +170,6 @@ fn refuse_empty(file: &TextFile, rows: &[Row]) -> Result<()> {
     rows.iter().find(is_empty).map_or(Ok(()), |row| {
         Err(Error::Data(format!("{}: there is no label; fill it in or remove the row", file.place(row.line))))
     })
-}
-
-/// A label but for case, Unicode's forms and what nobody sees.
-fn plain(label: &str) -> String {
-    let is_seen = |c: &char| !c.is_control() && !"\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}".contains(*c);
-    label.nfkc().map(|(c, _)| c).filter(is_seen).collect::<String>().to_lowercase()
 }
 
 /// Refuses a label that another one is but for case, Unicode's forms and what nobody sees.

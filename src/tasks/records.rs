@@ -1,11 +1,12 @@
 //! Objects with lists, of JSON Lines and Parquet: sentences as lists of words and of tags, and questions with their texts.
 
 use serde::Deserialize;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Column, Kind, Layout, Row, TextFile, Word,
-    joined::joined_by,
+    joined::{join, joined_by},
+    object::Object,
     squad::{Written, placed, places_of},
     text_file::excerpt,
 };
@@ -14,11 +15,10 @@ use crate::error::{Error, Result, did_you_mean};
 const WORDS: &[&str] = &["tokens", "words"];
 const TAGS: &[&str] = &["ner_tags", "pos_tags", "tags", "upos", "labels"];
 
-type Object = Map<String, Value>;
-
 /// What is done with such objects, as the keys of the first say it: others are rows of a table.
 pub(super) fn kind_of(file: &TextFile) -> Kind {
-    let first = file.lines().next().and_then(|(_, line)| serde_json::from_str::<Object>(line).ok()).unwrap_or_default();
+    let first = file.lines().next().and_then(|(_, line)| serde_json::from_str(line).ok());
+    let Object(first) = first.unwrap_or_default();
     let is_list = |known: &[&str]| known.iter().any(|key| first.get(*key).is_some_and(Value::is_array));
     match (
         is_list(WORDS) && is_list(TAGS),
@@ -32,9 +32,10 @@ pub(super) fn kind_of(file: &TextFile) -> Kind {
 
 /// Sentences: a list of words and one of tags, which the layout may name.
 pub(super) fn words(file: &TextFile, layout: &Layout) -> Result<Vec<Row>> {
-    let mut rows = Vec::new();
+    let (mut rows, mut ids) = (Vec::new(), Vec::new());
     for (line, content) in file.lines() {
         let object: Object = parsed(file, line, content, "an object")?;
+        ids.push((line, object.0.get("id").and_then(named).unwrap_or_default()));
         let texts = list(file, line, &object, layout.columns.a, WORDS)?;
         let tags = list(file, line, &object, layout.columns.label, TAGS)?;
         if texts.len() != tags.len() || texts.is_empty() {
@@ -47,11 +48,26 @@ pub(super) fn words(file: &TextFile, layout: &Layout) -> Result<Vec<Row>> {
         let words = texts.iter().zip(tags).map(|(text, tag)| Word { line, text: text.clone(), tag });
         rows.push(Row { line, row: line, words: words.collect(), a: texts.join(" "), ..Row::default() });
     }
-    Ok(rows)
+    join(&mut rows, &ids, "id", file).map(|()| rows)
+}
+
+/// A text, or a number as one.
+fn named(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        _ => None,
+    }
 }
 
 /// A list of texts or numbers.
-fn list(file: &TextFile, line: usize, object: &Object, column: Option<Column>, known: &[&str]) -> Result<Vec<String>> {
+fn list(
+    file: &TextFile,
+    line: usize,
+    Object(object): &Object,
+    column: Option<Column>,
+    known: &[&str],
+) -> Result<Vec<String>> {
     let place = file.place(line);
     let key = match column {
         Some(Column::Name(name)) => Some(name).filter(|name| object.contains_key(*name)),
@@ -65,12 +81,7 @@ fn list(file: &TextFile, line: usize, object: &Object, column: Option<Column>, k
         let hint = did_you_mean(wanted, object.keys().map(String::as_str));
         Error::Data(format!("{place}: no column \"{wanted}\"; {hint}; name it in columns of the task's file"))
     })?;
-    let text = |item: &Value| match item {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        _ => None,
-    };
-    let items = object[key].as_array().and_then(|items| items.iter().map(text).collect());
+    let items = object[key].as_array().and_then(|items| items.iter().map(named).collect());
     items.ok_or_else(|| {
         let found = excerpt(&object[key].to_string());
         Error::Data(format!("{place}: \"{key}\": expected a list of texts or numbers, found {found}"))

@@ -5,7 +5,9 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{Column, Columns, Kind, Layout, ProblemType, Row, Task, TextFile, joined::joined_by, text_file::excerpt};
+use super::{
+    Column, Columns, Kind, Layout, ProblemType, Row, Task, TextFile, joined::join, object::Object, text_file::excerpt,
+};
 use crate::error::{Error, Result, did_you_mean};
 
 pub(super) const FIRST: &[&str] = &["sentence1", "premise", "text1", "question1"];
@@ -72,7 +74,7 @@ pub(super) fn jsonl(file: &TextFile) -> Result<Table<'_>> {
     let mut records = Vec::new();
     for (line, content) in file.lines() {
         let refuse = |reason: String| Error::Data(format!("{}: {reason}", file.place(line)));
-        let object: serde_json::Map<String, serde_json::Value> = serde_json::from_str(content)
+        let Object(object) = serde_json::from_str(content)
             .map_err(|error| refuse(format!("expected a JSON object: {error}; found {}", excerpt(content))))?;
         if names.is_empty() {
             names = object.keys().cloned().collect();
@@ -186,31 +188,11 @@ impl Table<'_> {
                 file.path.display()
             )));
         }
-        // Ids that only count the rows say no more than their order.
-        let ids = self.ids(file, &places)?;
-        if ids.iter().zip(&rows).any(|(id, row)| joined_by(id) != row.row) {
-            for (row, id) in rows.iter_mut().zip(ids) {
-                (row.row, row.key) = (joined_by(&id), Some(id));
-            }
+        if let Some(column) = places.row {
+            let ids: Vec<_> = body.map(|record| (record.line, record.fields[column].trim().to_owned())).collect();
+            join(&mut rows, &ids, &places.names[column], file)?;
         }
         Ok(rows)
-    }
-
-    /// What the column of ids calls each row; nothing where there is no such column, or nothing in it.
-    fn ids(&self, file: &TextFile, places: &Places) -> Result<Vec<String>> {
-        let Some(column) = places.row else { return Ok(Vec::new()) };
-        let body = self.records.iter().skip(usize::from(places.header_is_a_record));
-        let named: Vec<(usize, &str)> = body.map(|record| (record.line, record.fields[column].trim())).collect();
-        match named.iter().find(|(_, id)| id.is_empty()) {
-            None => Ok(named.into_iter().map(|(_, id)| id.to_owned()).collect()),
-            Some(_) if named.iter().all(|(_, id)| id.is_empty()) => Ok(Vec::new()),
-            Some((line, _)) => Err(Error::Data(format!(
-                "{}: its \"{}\" is empty, and other rows have one: it joins a row with its translations; give every row an \
-                 id, or take the column away",
-                file.place(*line),
-                places.names[column]
-            ))),
-        }
     }
 
     /// The same, where the column of labels may be missing: texts to predict have none.

@@ -1,0 +1,18 @@
+//! How labels are told apart: not by case, by Unicode's forms of a letter, or by what nobody sees.
+
+use unicode_normalization_alignments::UnicodeNormalization;
+
+/// A label but for case, Unicode's forms and what nobody sees.
+pub(super) fn plain(label: &str) -> String {
+    let is_seen = |c: &char| !c.is_control() && !"\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}".contains(*c);
+    label.nfkc().map(|(c, _)| c).filter(is_seen).collect::<String>().to_lowercase()
+}
+
+/// The first of these that is the name: to the letter, else plainly.
+pub(super) fn find<'a>(mut known: impl Iterator<Item = &'a str> + Clone, name: &str) -> Option<usize> {
+    let to_the_letter = known.clone().position(|known| known == name);
+    to_the_letter.or_else(|| {
+        let name = plain(name);
+        known.position(|known| plain(known) == name)
+    })
+}
