@@ -151,9 +151,11 @@ fn by_task(args: &Args, model: &Path, task: &Task, record: Option<&Record>, outp
         Ok(measured)
     })?;
     chosen.tell_notes();
-    // What is right is not known, and is not said to be nothing.
-    let unknown = |one: Prediction| Prediction { label: None, answers: None, ..one };
-    let predicted: Vec<Prediction> = measured.predictions.into_iter().map(unknown).collect();
+    // What is right is not known, and is not said to be nothing; a word stands beside its tag.
+    let words = loaded.examples.iter().flat_map(|example| &example.words).map(|word| Some(word.text.clone()));
+    let words = words.chain(std::iter::repeat(None));
+    let unknown = |(one, a): (Prediction, Option<String>)| Prediction { label: None, answers: None, a, ..one };
+    let predicted: Vec<Prediction> = measured.predictions.into_iter().zip(words).map(unknown).collect();
     let mut text = Vec::new();
     match args.format {
         FormatName::Jsonl => predictions::write(&mut text, &predicted)?,

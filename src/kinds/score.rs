@@ -22,8 +22,13 @@ pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result
     }
     let marked = kind.marks(task, language, predictions)?;
     let clusters = predictions.iter().filter_map(|one| Some((one.row, one.cluster?))).collect();
-    let by_metric =
-        |(i, metric): (usize, &'static str)| Score::of_marks(language, metric, by_cluster(&marked, &clusters, i));
+    let by_metric = |(i, metric): (usize, &'static str)| {
+        let mut score = Score::of_marks(language, metric, by_cluster(&marked, &clusters, i))?;
+        if score.correct.is_none() {
+            score.n = marked.len(); // sentences or questions, however they are clustered
+        }
+        Ok(score)
+    };
     kind.metrics(task).into_iter().enumerate().map(by_metric).collect()
 }
 

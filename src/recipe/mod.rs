@@ -508,6 +508,7 @@ impl Resolved {
         let (given, mut sources) = parse::read(text, name)?;
         let (given, set) = parse::apply(given, settings)?;
         sources.retain(|key, _| parse::flatten(&given).contains_key(key));
+        parse::refuse_not_followed(&given, &set)?;
         sources.extend(set);
         let given = parse::with_tasks(given, name, &mut sources)?;
         let mut recipe: Recipe = given.try_into().map_err(|error| parse::refuse(name, "", &error))?;

@@ -23,7 +23,9 @@ pub(super) fn read(text: &str, name: &str) -> Result<(Table, BTreeMap<String, St
     let place = places.remove(EXTENDS).unwrap_or_default();
     let (base, base_places) = read_extended(&extended, name)
         .map_err(|error| Error::Config(format!("{place}: {EXTENDS} = \"{extended}\": {}", error.message())))?;
-    for (key, value) in base.into_iter().filter(|(key, _)| !["name", "about"].contains(&key.as_str())) {
+    let has_seed = table.contains_key("seed");
+    let is_own = |key: &str| ["name", "about"].contains(&key) || key == "seeds" && has_seed;
+    for (key, value) in base.into_iter().filter(|(key, _)| !is_own(key)) {
         inherit(&mut table, key, value);
     }
     let known = flatten(&table);
@@ -256,10 +258,11 @@ fn try_values(table: &Table, setting: &Setting, shown: &str) -> Result<Table> {
 /// Puts a value at a key with dots; tables on the way are made, and arrays grow by one.
 fn put(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
     let Some((first, rest)) = key.split_once('.') else {
-        // A stage's length is given in one way or the other: the one that is set wins.
+        // A stage's length is given in one way or the other, and so are seeds: the one that is set wins.
         match key {
             "epochs" => table.remove("updates"),
             "updates" => table.remove("epochs"),
+            "seed" => table.remove("seeds"),
             _ => None,
         };
         table.insert(key.to_owned(), value);
@@ -304,6 +307,36 @@ fn refuse_of_another(array: &[Value], name: &str, position: usize, key: &str) ->
         )),
         _ => Ok(()),
     }
+}
+
+/// Refuses a setting of the last stage that a method does not follow, because it has its own.
+pub(super) fn refuse_not_followed(given: &Table, set: &BTreeMap<String, String>) -> Result<()> {
+    let values = flatten(given);
+    let list = |name: &str| given.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let last = format!("stages.{}.", list("stages").len().saturating_sub(1));
+    // Both say how long a stage is.
+    let same = |key: &str| match key {
+        "epochs" | "updates" => vec!["epochs".to_owned(), "updates".to_owned()],
+        key => vec![key.to_owned()],
+    };
+    for (key, flag) in set.iter().filter_map(|(key, flag)| Some((key.strip_prefix(&last)?, flag))) {
+        for (i, method) in list("methods").iter().enumerate() {
+            let own = same(key).into_iter().map(|key| format!("methods.{i}.stage.{key}"));
+            let Some(own) = own
+                .clone()
+                .find(|own| values.contains_key(own))
+                .filter(|_| own.clone().all(|own| !set.contains_key(&own)))
+            else {
+                continue;
+            };
+            let (value, name) = (&values[&own], method.get("name").and_then(Value::as_str));
+            let name = name.map_or(String::new(), |name| format!(" ({name})"));
+            return Err(Error::Config(format!(
+                "{flag} {last}{key}: method {i}{name} has its own, {own} = {value}, and would not follow; set that too"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Where a key's value was given: its own place, else that of a key below or above it.

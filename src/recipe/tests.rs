@@ -69,6 +69,14 @@ fn a_recipe_extends_another() {
         ["t.toml", "open-sib200", "open-sib200", "--set"]
     );
 
+    // A seed of one's own is the one that is run, whatever the other names.
+    let text = "name = \"mine\"\nextends = \"open-xsid\"\nseed = 4\n";
+    assert!(!Resolved::parse(find("open-xsid").unwrap(), "open-xsid", &[]).unwrap().recipe.seeds.is_empty());
+    let seeds = |recipe: &Resolved| recipe.by_seed().iter().map(|one| one.recipe.seed).collect::<Vec<_>>();
+    assert_eq!(seeds(&parse(text, &[]).unwrap()), [4]);
+    assert_eq!(seeds(&parse(text, &["seeds=[5,6]"]).unwrap()), [5, 6]);
+    assert_eq!(seeds(&parse(text, &["seeds=[5,6]", "seed=3"]).unwrap()), [3]);
+
     let folder = tempfile::tempdir().unwrap();
     let beside = |name: &str, text: &str| {
         let path = folder.path().join(name);
@@ -404,4 +412,19 @@ fn passes_are_counted_where_the_encoder_is() {
     ] {
         assert_eq!(passes(method), expected, "{method}");
     }
+}
+
+#[test]
+fn a_setting_that_a_method_does_not_follow_is_refused() {
+    let text = "name = \"own\"\nmodel = { path = \"weights/xlmr-open\" }\n[[stages]]\ntask = \"xnli\"\nupdates = 10\n[[methods]]\nstandard = {}\n[[methods]]\n\
+                name = \"longer\"\nstandard = {}\nstage = { updates = 30 }\n";
+    for setting in ["stages.0.updates=20", "stages.0.epochs=2"] {
+        let error = parse(text, &[setting]).unwrap_err();
+        let says = ["--set stages.0.", "method 1 (longer) has its own, methods.1.stage.updates = 30"];
+        assert!(says.iter().all(|text| error.message().contains(text)), "{error}");
+    }
+    let both = parse(text, &["stages.0.updates=20", "methods.1.stage.updates=60"]).unwrap().recipe;
+    let updates = |i: usize| both.stages[0].with(&both.methods[i]).updates;
+    assert_eq!((updates(0), updates(1)), (Some(20), Some(60)));
+    assert!(parse(text, &["stages.0.learning_rate=1e-3"]).is_ok());
 }

@@ -16,7 +16,7 @@ pub struct Score {
     pub language: String,
     /// What was measured.
     pub metric: &'static str,
-    /// Number of answers, or of clusters of them where the metric does not count answers.
+    /// Number of answers, or of what has several parts, such as sentences whose entities are counted.
     pub n: usize,
     /// How many answers were right, where the metric counts them.
     pub correct: Option<usize>,
