@@ -2,7 +2,7 @@
 
 use std::{
     fs::{self, File},
-    path::Path,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
 };
 
@@ -186,6 +186,23 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     assert_eq!(page, fs::read_to_string(at.join("again.md")).unwrap());
     go(&["--backend", "cpu", "--page", "more.md"], 0, &[]);
     assert_eq!(page, fs::read_to_string(at.join("more.md")).unwrap());
+    // A score that is not what the predictions come to is not believed, and a model that was not measured is named.
+    let run = fs::read_dir(at.join("out/demo")).unwrap().map(|entry| entry.unwrap().path());
+    let run = run.filter(|path| path.join("metrics.json").is_file()).min().unwrap();
+    let metrics = fs::read_to_string(run.join("metrics.json")).unwrap();
+    let edited = metrics.replacen("\"accuracy\": 0.", "\"accuracy\": 0.9", 1);
+    assert_ne!(metrics, edited);
+    fs::write(run.join("metrics.json"), edited).unwrap();
+    go(&["--page-only"], 65, &["metrics.json: standard en: accuracy is 0.9", "and its predictions come to 0."]);
+    fs::remove_file(run.join("metrics.json")).unwrap();
+    let kept = PathBuf::from(format!("{}.perturbed/standard/typos-0.5", run.display()));
+    fs::remove_dir_all(&kept).unwrap();
+    go(&["--page-only"], 0, &["3 of 4 runs are finished"]);
+    fs::write(run.join("metrics.json"), metrics).unwrap();
+    go(&["--page-only"], 0, &["demo: typos:0.5 is without some of the models"]);
+    fs::remove_file(run.join("metrics.json")).unwrap();
+    go(&["--backend", "cpu", "--page", "mended.md"], 0, &[]);
+    assert_eq!(page, fs::read_to_string(at.join("mended.md")).unwrap());
     check(at, &["watch", "out", "--once"], 0, &["1-demo-standard", "1-mlm", "3/3", "done"]);
     check(at, &["watch", "none", "--once"], 66, &["there is no folder none"]);
     // Seeds side by side have the same page, to the letter but for the folder.

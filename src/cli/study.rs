@@ -27,11 +27,12 @@ use crate::{
     data::inputs::{INPUTS, Inputs},
     error::{Error, Result},
     input,
+    kinds::score::{key, scores},
     ranks::Ranks,
-    recipe::Resolved,
-    report::document::Document,
+    recipe::{Method, Resolved},
+    report::{document::Document, runs::read_answers},
     run::{
-        files::{METRICS, is_measured, read_json},
+        files::{METRICS, is_measured, predictions, read_json},
         folder::failure,
         full::Conditions,
         progress::{Board, Progress},
@@ -300,6 +301,15 @@ impl Study<'_> {
                 let (language, value) = (one["language"].as_str(), one[metric].as_f64());
                 let (language, value) =
                     language.zip(value).ok_or_else(|| damaged(&format_args!("expected {metric} of each language")))?;
+                let found = score_of(cell, method, language, metric)?;
+                if found.is_none_or(|found| (found - value).abs() > ROUNDING) {
+                    let found = found.map_or("none".to_owned(), |found| found.to_string());
+                    return Err(damaged(&format_args!(
+                        "{} {language}: {metric} is {value}, and its predictions come to {found}; remove the file, and run \
+                         the study again: it is written again",
+                        method.name
+                    )));
+                }
                 scores.insert(language.to_owned(), value);
             }
             let observation = Observation {
@@ -410,6 +420,19 @@ impl Study<'_> {
         }
         Ok(all)
     }
+}
+
+/// By how much a number may differ that was written as text and read back.
+const ROUNDING: f64 = 1e-9;
+
+/// What the predictions of a run come to in a language, by a metric.
+fn score_of(cell: &Cell, method: &Method, language: &str, metric: &str) -> Result<Option<f64>> {
+    let recipe = &cell.resolved.recipe;
+    let Some(task) = recipe.last_task()? else { return Ok(None) };
+    let stage = cell.folder.join(recipe.stage_name(0, Some(method)));
+    let predicted = read_answers(&predictions(&stage, &recipe.data.eval_split.to_string(), language))?;
+    let all = scores(task, language, &predicted)?;
+    Ok(all.iter().find(|score| key(score.metric) == metric).map(|score| score.value))
 }
 
 /// How it is seen that a method's model learned nothing of its source language, from what its run has measured.

@@ -611,6 +611,13 @@ fn prediction_files(path: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The row of an item in a file that says none: its id after the name of its file, so that `test-de:17` and `test-fr:17` are
+/// joined, as are items of one id in several languages.
+fn row_of(id: &str, task: Option<&Task>) -> usize {
+    let item = if task.is_some_and(|task| task.kind == tasks::Kind::Tag) { predictions::sentence_of(id) } else { id };
+    tasks::joined_by(item.rsplit(':').next().unwrap_or(item))
+}
+
 /// Says which languages have no item of the first: whether that is so of the data, or of their ids, only a reader can tell.
 fn apart_note(languages: &[String], tests: &[Vec<Prediction>]) -> Option<String> {
     let rows = |answers: &[Prediction]| answers.iter().map(|answer| answer.row).collect::<BTreeSet<_>>();
@@ -642,7 +649,7 @@ fn given(path: &Path, task: Option<&Task>) -> Result<Given> {
             return Err(Error::Data(format!("{path}: \"{id}\" of {language} is predicted twice; keep one of them")));
         }
         if answers.iter().all(|answer| answer.row == 0) {
-            answers.iter_mut().enumerate().for_each(|(i, answer)| answer.row = i + 1);
+            answers.iter_mut().for_each(|answer| answer.row = row_of(&answer.id, task));
         }
     }
     Ok(all)
@@ -895,7 +902,7 @@ pub(super) fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
 }
 
 /// A file of predictions that a run wrote; each must say what is right, and how probable it was is not kept.
-fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
+pub fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
     if !path.is_file() {
         let path = path.display();
         let remedy = "run the recipe again: what is missing is predicted";
@@ -1019,6 +1026,15 @@ mod tests {
             Prediction::of("de", &example, "x".into())
         };
         of.iter().map(one).collect()
+    }
+
+    #[test]
+    fn rows_come_from_ids_where_none_are_said() {
+        let rows = |task, ids: [&str; 2]| ids.map(|id| row_of(id, task));
+        assert_eq!(rows(None, ["test-de:17", "test-fr:17"]), [17, 17]);
+        assert_eq!(rows(Some(tasks::shipped("panx")), ["test-de:17.2", "test-fr:17.9"]), [17, 17]);
+        let [a, b] = rows(None, ["q1", "q2"]);
+        assert!(a != b && a == row_of("q1", None));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::{Loaded, Row, TextFile, sha256};
 use crate::error::{Error, Result};
 
 /// The row that an id stands for, in all languages the same: the number that it is, else 48 bits of its SHA-256.
-pub(super) fn joined_by(id: &str) -> usize {
+pub fn joined_by(id: &str) -> usize {
     let of_hash = || usize::from_str_radix(&sha256(id.as_bytes())[..12], 16).expect("a hash is hexadecimal");
     id.parse::<u32>().map_or_else(|_| of_hash(), |number| number as usize)
 }

@@ -45,7 +45,7 @@ use crate::{
 pub use definition::{Definition, Judged};
 pub use format::Format;
 pub use generalized::generalized;
-pub use joined::check_joined;
+pub use joined::{check_joined, joined_by};
 pub use listed::Wanted;
 pub use load::{Asked, Survey};
 pub use table::sentences_of_header;

@@ -130,10 +130,13 @@ impl<'a> OtherTexts<'a> {
         by: By,
     ) -> Result<bool> {
         let Some(by) = by else {
-            return match checkpoint::is_complete(folder) {
-                true => self.refuse_others(subject, texts, folder).map(|()| true),
-                false => Ok(false),
-            };
+            if checkpoint::is_complete(folder) {
+                return self.refuse_others(subject, texts, folder).map(|()| true);
+            }
+            let of = subject.cell.resolved.recipe.stages[0].task.as_str();
+            let (Texts::Changed(texts) | Texts::Challenge(texts)) = texts else { return Ok(false) };
+            self.note(format!("{of}: {texts} is without some of the models; run the study again, and it is measured."));
+            return Ok(false);
         };
         if !self.made.contains_key(texts) {
             let made = make(self)?;
