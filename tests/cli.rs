@@ -284,6 +284,24 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     }
     check(at, &["study", "task-diversty"], 66, &["did you mean \"task-diversity\""]);
     check(at, &["study"], 0, &["hard-subsets", "task-diversity"]);
+    check(at, &["study", "hard-subsets", "--show"], 0, &["name = \"hard-subsets\"\nquestion"]);
+    // What is wrong is said with its line, or its key in the stage that it is of.
+    for (old, new, says) in [
+        ("seeds = [1, 2]", "seeds = [1, 2]\nsed = 1", "wrong.toml:5: unknown key \"sed\"; did you mean \"seeds\"?"),
+        (
+            "intermediate = { updates = 3",
+            "intermediate = { update = 3",
+            "small (intermediate, of which stages.0 is made): unknown key \"update\"",
+        ),
+        (
+            "task = \"demo\", updates = 3",
+            "task = \"demo\", updates = 0",
+            "small (the target demo, of which stages.0 is made): stages.0.updates",
+        ),
+    ] {
+        fs::write(at.join("wrong.toml"), STUDY.replace(old, new)).unwrap();
+        check(at, &["study", "wrong.toml", "--output", "none", "--dry-run"], 78, &[says]);
+    }
 }
 
 #[test]
@@ -559,7 +577,7 @@ fn texts_are_perturbed_and_models_averaged(folder: &Path) {
     };
     let eval = ["eval", "--task", "demo", "--data", "demo", "--languages", "de", "--model"];
     let typos = ["out/2-demo-adv", "--perturb", "typos:0.5", "--output", "typos"];
-    check(folder, &[&eval[..], &typos].concat(), 0, &["600"]);
+    check(folder, &[&eval[..], &typos].concat(), 0, &["Texts changed by typos:0.5 (seed 7).", "600"]);
     let (plain, typos) = (rows("p/test-de.jsonl"), rows("typos/test-de.jsonl"));
     let changed = plain.iter().zip(&typos).filter(|(a, b)| a["probabilities"] != b["probabilities"]).count();
     assert!(plain.len() == 600 && typos.len() == 600 && changed > 300, "{changed} of 600 changed");

@@ -206,7 +206,7 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
         }
         chosen.tell_notes();
         let summaries = summaries(task.source, scores)?;
-        print(&results::one_run(&summaries).to_text())?;
+        print(&format!("{changes}{}", results::one_run(&summaries).to_text()))?;
         print_classes(&measure.classes)?;
         warn(&std::mem::take(&mut measure.odd))?;
         if !args.generalized {

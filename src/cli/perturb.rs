@@ -144,6 +144,17 @@ impl PerturbArgs {
     }
 }
 
+/// A line above a table of figures that are of changed texts; nothing where they are as they were.
+impl fmt::Display for Changes {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        let names: Vec<String> = self.changes.iter().map(|(one, _)| one.to_string()).collect();
+        match names.is_empty() {
+            true => Ok(()),
+            false => writeln!(f, "Texts changed by {} (seed {}).\n", names.join(", "), self.seed),
+        }
+    }
+}
+
 impl Changes {
     /// Whether nothing changes.
     pub fn is_empty(&self) -> bool {

@@ -55,6 +55,7 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt study
+  rxlt study task-diversity --show > mine.toml
   rxlt study task-diversity --data data --output studies/diversity --dry-run
   rxlt study task-diversity --data data --output studies/diversity --page diversity.md
   rxlt study mine.toml --output studies/mine --page-only")]
@@ -73,6 +74,9 @@ pub struct Args {
     /// The seeds, in place of the study's.
     #[arg(long, value_delimiter = ',')]
     seeds: Vec<u64>,
+    /// Print the study's file, to make one of one's own from it; keys of stages, model and data are those of recipes.
+    #[arg(long)]
+    show: bool,
     /// Say which runs there are, and make none.
     #[arg(long)]
     dry_run: bool,
@@ -102,6 +106,9 @@ pub struct Args {
 /// `rxlt study`
 pub fn run(args: &Args, network: Network) -> Result<()> {
     let Some(name) = &args.study else { return list() };
+    if args.show {
+        return print(&text(name)?);
+    }
     let design = design(name, args)?;
     design.check_seeds()?;
     let output = args.output.clone().unwrap_or_else(|| Path::new("studies").join(&design.name));
@@ -162,12 +169,16 @@ fn list() -> Result<()> {
     print(&text)
 }
 
-/// The study with what the command line changes.
-fn design(name: &str, args: &Args) -> Result<Design> {
+/// The text of a study's file, or of one that ships.
+fn text(name: &str) -> Result<String> {
     let path = Path::new(name);
     let is_file = path.extension().is_some_and(|extension| extension == "toml");
-    let text = if is_file { input::read_text(path)? } else { find(name)?.to_owned() };
-    let mut design = Design::parse(&text, name)?;
+    if is_file { input::read_text(path) } else { find(name).map(str::to_owned) }
+}
+
+/// The study with what the command line changes.
+fn design(name: &str, args: &Args) -> Result<Design> {
+    let mut design = Design::parse(&text(name)?, name)?;
     if !args.seeds.is_empty() {
         design.seeds = args.seeds.clone();
     }

@@ -34,6 +34,7 @@ mod shipped;
 
 pub use crate::learn::methods::Method;
 pub use mlm::{Mlm, Teacher};
+pub(crate) use parse::refuse_in;
 pub use shipped::{SHIPPED, find};
 
 /// The version of the keys; a recipe of another one is refused.
@@ -510,6 +511,15 @@ impl Resolved {
         sources.retain(|key, _| parse::flatten(&given).contains_key(key));
         parse::refuse_not_followed(&given, &set)?;
         sources.extend(set);
+        Resolved::settle(given, sources, name)
+    }
+
+    /// A recipe that was made, not read: of what is wrong the key is said, and no line.
+    pub fn of_table(given: Table, name: &str) -> Result<Resolved> {
+        Resolved::settle(given, BTreeMap::new(), name)
+    }
+
+    fn settle(given: Table, mut sources: BTreeMap<String, String>, name: &str) -> Result<Resolved> {
         let given = parse::with_tasks(given, name, &mut sources)?;
         let mut recipe: Recipe = given.try_into().map_err(|error| parse::refuse(name, "", &error))?;
         recipe.complete();

@@ -66,10 +66,7 @@ fn inherit(table: &mut Table, key: String, value: Value) {
 
 /// The same of this text alone.
 fn read_alone(text: &str, name: &str) -> Result<(Table, BTreeMap<String, String>)> {
-    let refused = |error: toml::de::Error| {
-        let line = error.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
-        refuse(name, &line, &error)
-    };
+    let refused = |error: toml::de::Error| refuse_in(text, name, &error);
     let (table, moved) = schema::upgraded(toml::from_str(text).map_err(refused)?);
     match moved.is_empty() {
         true => _ = toml::from_str::<Recipe>(text).map_err(refused)?,
@@ -84,6 +81,12 @@ fn read_alone(text: &str, name: &str) -> Result<(Table, BTreeMap<String, String>
         });
     }
     Ok((table, places))
+}
+
+/// An error of the parser in our words, with its line.
+pub fn refuse_in(text: &str, name: &str, error: &toml::de::Error) -> Error {
+    let line = error.span().map_or(String::new(), |span| format!(":{}", line_at(text, span.start)));
+    refuse(name, &line, error)
 }
 
 /// An error of the parser in our words.

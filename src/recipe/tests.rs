@@ -150,7 +150,7 @@ fn a_consistency_has_the_settings_of_what_perturbs() {
         assert_eq!(again.recipe, resolved.recipe);
         resolved.recipe.methods[0].consistency.clone().unwrap()
     };
-    let smart = of("radius = \"0.06x\"");
+    let smart = of("radius = \"0.06x\", step_size = \"0.03x\"");
     assert_eq!((smart.with, smart.norm, smart.steps), (With::Ascent, Some(Norm::Linf), Some(1)));
     assert_eq!((smart.radius, smart.targets), (Some(Length::Words(0.06)), Some(Targets::Fixed)));
     let r3f = of("with = \"noise\"");
@@ -228,6 +228,13 @@ fn wrong_recipes_are_refused_with_place_and_remedy() {
         (
             "[[methods]]\nadv = { radius = \"0.06\" }",
             &["t.toml:7: expected a number, or one with an x for a multiple of words' mean norm, such as \"0.06x\""],
+        ),
+        (
+            "[[methods]]\nconsistency = { radius = \"0.06x\" }",
+            &[
+                "methods.0.consistency.step_size: it is the number 0.001, and radius is relative to words (\"0.06x\")",
+                "step_size = \"0.03x\"",
+            ],
         ),
         (
             "[[methods]]\nadv = { radius = \"0.06x\", at = \"encoder\" }",

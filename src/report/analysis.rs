@@ -320,7 +320,7 @@ impl Gain {
 
     /// Of an estimate; tested where it says something of methods, or where nothing is claimed but of models.
     fn of(estimate: &Estimate, options: &Options) -> Gain {
-        let [low, high] = estimate.interval();
+        let [low, high] = estimate.interval_of_difference();
         let (is_tested, test) = match (estimate.has_seeds, options.claims) {
             (true, _) => (true, "items × seeds"),
             (false, Claims::OfModels) => (true, "items"),
@@ -766,7 +766,8 @@ fn values(cell: &Cell) -> Vec<f64> {
 fn measured(study: &Study, measure: &Measure, cells: &[usize], gain: Option<Gain>) -> Measured {
     let by_seed: Vec<f64> = cells.iter().map(|cell| measure.of(&values(&study.cells[*cell]))).collect();
     let estimate = Estimate::of(&[measure.layout(study, cells)]);
-    let [mut low, mut high] = if measure.is_share() { estimate.interval_of_share() } else { estimate.interval() };
+    let [mut low, mut high] =
+        if measure.is_share() { estimate.interval_of_share() } else { estimate.interval_of_difference() };
     if let (Kind::Language, [cell]) = (measure.kind, cells) {
         // One language of one seed: the interval that the run itself prints, which is Wilson's of a plain share.
         let column = measure.weights[0].0;

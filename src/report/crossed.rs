@@ -237,10 +237,15 @@ impl Estimate {
         self.parts.iter().map(square).sum::<f64>().sqrt()
     }
 
-    /// The 95 % interval of a difference.
+    /// The 95 % interval.
     pub fn interval(&self) -> [f64; 2] {
         let half = self.half(LEVEL);
         [self.value - half, self.value + half]
+    }
+
+    /// The 95 % interval of a difference of shares: none is beyond ±1, so that what lies there is cut off without loss.
+    pub fn interval_of_difference(&self) -> [f64; 2] {
+        self.interval().map(|end| end.clamp(-1.0, 1.0))
     }
 
     /// The 95 % interval of a share: Wilson's (1927) for as many independent answers as have this variance, which stays

@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::arms::{Arm, NONE, balanced};
 use crate::{
     error::{Error, Result, did_you_mean},
-    recipe::{DEMO, MLM, Resolved, SCHEMA},
+    recipe::{DEMO, MLM, Resolved, SCHEMA, refuse_in},
     run::files::MODEL,
 };
 
@@ -170,8 +170,7 @@ pub struct Cell {
 impl Design {
     /// Reads a study; `name` stands for its file in messages.
     pub fn parse(text: &str, name: &str) -> Result<Design> {
-        let design: Design =
-            toml::from_str(text).map_err(|error| Error::Config(format!("{name}: {}", error.message().trim())))?;
+        let design: Design = toml::from_str(text).map_err(|error| refuse_in(text, name, &error))?;
         let problem = match &design {
             Design { seeds, .. } if seeds.is_empty() => "seeds: expected at least one",
             Design { targets, .. } if targets.is_empty() => "targets: expected at least one",
@@ -277,7 +276,7 @@ impl Design {
             let languages = self.languages.iter().cloned().map(Value::String).collect();
             recipe.insert("languages".into(), Value::Array(languages));
         }
-        let resolved = self.resolve(recipe)?;
+        let resolved = self.resolve(recipe, &format!("the target {task}"))?;
         let folder = output.join(task).join(resolved.folder_name(&arm.name));
         Ok(Cell { arm: arm.clone(), target, seed, before, resolved, folder })
     }
@@ -305,7 +304,7 @@ impl Design {
         if tasks[0] != MLM {
             recipe.insert("languages".into(), Value::Array(vec![Value::String("en".into())]));
         }
-        let resolved = self.resolve(recipe)?;
+        let resolved = self.resolve(recipe, "intermediate")?;
         let folder = output.join("before").join(resolved.folder_name(&arm.name));
         Ok(Intermediate { resolved, folder })
     }
@@ -322,9 +321,8 @@ impl Design {
         recipe
     }
 
-    fn resolve(&self, recipe: Table) -> Result<Resolved> {
-        let text = toml::to_string(&recipe).expect("a study is plain data");
-        Resolved::parse(&text, &format!("{} (a run of the study)", self.name), &[])
+    fn resolve(&self, recipe: Table, what: &str) -> Result<Resolved> {
+        Resolved::of_table(recipe, &format!("{} ({what}, of which stages.0 is made)", self.name))
     }
 
     /// The folder of data that runs read.

@@ -62,7 +62,7 @@ pub fn page(findings: &Findings) -> Document {
 
 /// `+0.4 [−0.1, +0.9]`
 fn figure(figure: &Figure) -> String {
-    let [low, high] = figure.estimate.interval();
+    let [low, high] = figure.estimate.interval_of_difference();
     let star = if figure.p.is_some_and(|p| p < 0.05) { "*" } else { "" };
     format!("{} [{}, {}]{star}", points(figure.estimate.value), points(low), points(high))
 }

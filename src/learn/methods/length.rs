@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use std::{fmt, str::FromStr};
 
-use super::{Norm, Scope};
+use super::{Measure, Norm, Scope};
 use crate::{
     learn::problems::Problems,
     models::{Model, Place},
@@ -114,6 +114,25 @@ impl Length {
         let message =
             "a length relative to words (\"0.06x\") is for at = \"word\": elsewhere other numbers are perturbed";
         problems.say(elsewhere, &scope.key(key), message);
+    }
+}
+
+/// Refuses lengths of which some are relative to words and others numbers: with another encoder only some would grow, and
+/// steps of a default size lead nowhere in a ball of another.
+pub(super) fn check_alike(lengths: &[Measure], scope: &Scope, problems: &mut Problems) {
+    let of = |is_relative: bool| {
+        let such = |(_, length, _): &&Measure| length.is_relative() == is_relative && length.number() != 0.0;
+        lengths.iter().find(such)
+    };
+    if let (Some((relative, length, _)), Some((key, number, _))) = (of(true), of(false)) {
+        let message = format!(
+            "it is the number {}, and {relative} is relative to words (\"{}x\"): write both in the same way, such as {key} = \
+             \"{}x\"",
+            number.number(),
+            length.number(),
+            length.number() / 2.0
+        );
+        problems.say(true, &scope.key(key), message);
     }
 }
 

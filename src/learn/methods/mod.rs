@@ -324,6 +324,7 @@ impl Method {
             let scope = Scope { key: format!("{key}.{name}"), demo, kind };
             problems.positive(&scope.key("weight"), part.objective(&WordNorms::UNIT).map_or(1.0, |(weight, _)| weight));
             part.check(&scope, problems);
+            length::check_alike(&part.lengths(), &scope, problems);
         }
     }
 }
