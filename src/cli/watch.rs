@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    ops::Range,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -15,6 +16,8 @@ use ratatui::{
     text::Line,
     widgets::{Axis, Block, Cell, Chart, Dataset, GraphType, Row, Table},
 };
+
+use unicode_width::UnicodeWidthStr;
 
 use super::print;
 use crate::{
@@ -31,6 +34,9 @@ use crate::{
 /// Between two looks at the logs.
 const PAUSE: Duration = Duration::from_millis(500);
 
+/// Lines that a key goes on by.
+const PAGE: isize = 10;
+
 /// Points of a curve.
 const POINTS: usize = 200;
 
@@ -40,7 +46,7 @@ const COLORS: [Color; 6] = [Color::Cyan, Color::Yellow, Color::Green, Color::Mag
 /// Watch runs: losses, speed and what is left, of seeds and methods side by side.
 ///
 /// It reads logs alone, and takes nothing from who writes them: live, afterwards, from another terminal or over SSH. A
-/// folder may be empty still, or hold runs (seeds, a sweep, a study). q ends it.
+/// folder may be empty still, or hold runs (seeds, a sweep, a study). ↑ and ↓ go through them, q ends it.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt watch runs/open-sib200
@@ -67,7 +73,7 @@ pub fn run(args: &Args) -> Result<()> {
         )));
     }
     let (roots, place) = (args.folders.clone(), args.tensorboard.clone());
-    let mut watched = Watched { roots, runs: Vec::new(), place, boards: BTreeMap::new() };
+    let mut watched = Watched { roots, runs: Vec::new(), place, boards: BTreeMap::new(), first: None };
     watched.update()?;
     if args.once {
         return print(&watched.to_text());
@@ -89,8 +95,14 @@ fn show(terminal: &mut ratatui::DefaultTerminal, watched: &mut Watched) -> Resul
             && let Event::Key(key) = event::read().map_err(failed)?
         {
             let is_interrupt = key.code == KeyCode::Char('c') && key.modifiers.contains(KeyModifiers::CONTROL);
-            if is_interrupt || [KeyCode::Char('q'), KeyCode::Esc].contains(&key.code) {
-                return Ok(());
+            match key.code {
+                _ if is_interrupt => return Ok(()),
+                KeyCode::Char('q') | KeyCode::Esc => return Ok(()),
+                KeyCode::Down | KeyCode::Char('j') => watched.go(1),
+                KeyCode::Up | KeyCode::Char('k') => watched.go(-1),
+                KeyCode::PageDown => watched.go(PAGE),
+                KeyCode::PageUp => watched.go(-PAGE),
+                _ => {}
             }
         }
         watched.update()?;
@@ -104,6 +116,8 @@ struct Watched {
     place: Option<PathBuf>,
     /// By where they are written.
     boards: BTreeMap<PathBuf, Board>,
+    /// The first line that is shown, where somebody said so.
+    first: Option<usize>,
 }
 
 impl Watched {
@@ -163,7 +177,7 @@ impl Watched {
             let last = run.stages.len() - 1;
             lines.extend(run.stages.iter().enumerate().map(|(i, stage)| {
                 let is_over = stage.total.is_some_and(|total| stage.step() >= total);
-                let doing = if i < last || is_over && doing == "running" { "done" } else { doing };
+                let doing = if i < last || is_over && doing == RUNNING { "done" } else { doing };
                 line(&name, stage, doing)
             }));
         }
@@ -192,34 +206,58 @@ impl Watched {
 
     fn draw(&self, frame: &mut Frame) {
         let lines = self.lines();
-        let wanted = lines.len() as u16 + 3;
-        let [top, bottom] = Layout::vertical([Constraint::Max(wanted), Constraint::Min(8)]).areas(frame.area());
-        let bold = Style::new().add_modifier(Modifier::BOLD);
-        let rows = lines.iter().enumerate().map(|(i, line)| {
-            let color = Style::new().fg(COLORS[i % COLORS.len()]);
-            Row::new(line.iter().map(|cell| Cell::from(cell.as_str()))).style(color)
+        let [top, bottom] =
+            Layout::vertical([Constraint::Max(lines.len() as u16 + 3), Constraint::Min(8)]).areas(frame.area());
+        let shown = self.shown(&lines, usize::from(top.height).saturating_sub(3));
+        let (headings, widths) = columns(&lines, usize::from(top.width).saturating_sub(2));
+        let rows = lines.iter().enumerate().skip(shown.start).take(shown.len()).map(|(i, line)| {
+            let cells = headings.iter().zip(&widths).map(|(column, width)| Cell::from(cut(&line[*column], *width)));
+            Row::new(cells.collect::<Vec<_>>()).style(color(i))
         });
-        let widths = [18, 20, 13, 8, 8, 9, 9].map(Constraint::Max).into_iter().chain([Constraint::Fill(1)]);
-        let table = Table::new(rows, widths).header(Row::new(HEADINGS).style(bold));
-        frame.render_widget(table.block(Block::bordered().title(" rxlt watch · q quits ")), top);
-        self.draw_curves(frame, bottom);
+        let bold = Style::new().add_modifier(Modifier::BOLD);
+        let header = Row::new(headings.iter().map(|column| HEADINGS[*column])).style(bold);
+        let table = Table::new(rows, widths.iter().map(|width| Constraint::Length(*width as u16))).header(header);
+        let title = match shown.len() == lines.len() {
+            true => " rxlt watch · q quits ".to_owned(),
+            false => {
+                format!(" rxlt watch · {} to {} of {}, ↑ ↓ · q quits ", shown.start + 1, shown.end, lines.len())
+            }
+        };
+        frame.render_widget(table.block(Block::bordered().title(title)), top);
+        self.draw_curves(frame, bottom, &shown);
     }
 
-    fn draw_curves(&self, frame: &mut Frame, area: ratatui::layout::Rect) {
+    /// Which lines there is room for: from where somebody went, else so that the first that is at work is among them.
+    fn shown(&self, lines: &[[String; 8]], room: usize) -> Range<usize> {
+        let at_work =
+            || lines.iter().position(|line| line[7].starts_with(RUNNING)).unwrap_or_default().saturating_sub(1);
+        let start = self.first.unwrap_or_else(at_work).min(lines.len().saturating_sub(room));
+        start..(start + room).min(lines.len())
+    }
+
+    /// Goes down by so many lines, or up.
+    fn go(&mut self, by: isize) {
+        let lines = self.lines();
+        let first = self.shown(&lines, 0).start;
+        self.first = Some(first.saturating_add_signed(by).min(lines.len().saturating_sub(1)));
+    }
+
+    /// The losses of the lines that are shown.
+    fn draw_curves(&self, frame: &mut Frame, area: ratatui::layout::Rect, shown: &Range<usize>) {
         // One for each line of the table, by which it has its colour: a run that is not begun has a line, too.
         let of_run = |run: &History| match run.stages.is_empty() {
             true => vec![Vec::new()],
             false => run.stages.iter().map(|stage| stage.curve(POINTS)).collect(),
         };
         let curves: Vec<Vec<(f64, f64)>> = self.runs.iter().flat_map(of_run).collect();
-        let points = || curves.iter().flatten();
+        let curves = || curves.iter().enumerate().skip(shown.start).take(shown.len());
+        let points = || curves().flat_map(|(_, curve)| curve);
         let most_x = points().map(|point| point.0).fold(1.0, f64::max);
         let low = points().map(|point| point.1).fold(f64::INFINITY, f64::min);
         let high = points().map(|point| point.1).fold(f64::NEG_INFINITY, f64::max);
         let (low, high) = if low < high { (low, high) } else { (0.0, 1.0) };
-        let sets = curves.iter().enumerate().map(|(i, curve)| {
-            let style = Style::new().fg(COLORS[i % COLORS.len()]);
-            Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line).style(style).data(curve)
+        let sets = curves().map(|(i, curve)| {
+            Dataset::default().marker(Marker::Braille).graph_type(GraphType::Line).style(color(i)).data(curve)
         });
         let label = |text: String| Line::from(text);
         let x = Axis::default().bounds([1.0, most_x]).labels([label("1".into()), label(format!("update {most_x}"))]);
@@ -229,13 +267,59 @@ impl Watched {
     }
 }
 
+fn color(line: usize) -> Style {
+    Style::new().fg(COLORS[line % COLORS.len()])
+}
+
+/// Which columns there is room for, and how wide they are: what a terminal has no room for is left out, rate and speed
+/// first, and then names are cut.
+fn columns(lines: &[[String; 8]], room: usize) -> (Vec<usize>, Vec<usize>) {
+    let width = |column: usize| {
+        let cells = lines.iter().map(|line| line[column].width()).max().unwrap_or_default();
+        cells.max(HEADINGS[column].width())
+    };
+    let all = |columns: &[usize]| columns.iter().map(|column| width(*column) + 1).sum::<usize>() - 1;
+    let every: Vec<usize> = (0..HEADINGS.len()).collect();
+    let without = |left_out: &[usize]| every.iter().copied().filter(|column| !left_out.contains(column)).collect();
+    let choices: [Vec<usize>; 3] = [every.clone(), without(&[RATE]), without(&[RATE, SPEED])];
+    let columns = choices.iter().find(|columns| all(columns) <= room).unwrap_or(&choices[2]).clone();
+    let over = all(&columns).saturating_sub(room);
+    let (run, stage) = (width(0), width(1));
+    let from_run = (over * run / (run + stage).max(1)).min(run.saturating_sub(LEAST));
+    let from_stage = (over - from_run).min(stage.saturating_sub(LEAST));
+    let widths = columns.iter().map(|column| match column {
+        0 => run - from_run,
+        1 => stage - from_stage,
+        column => width(*column),
+    });
+    (columns.clone(), widths.collect())
+}
+
+/// The columns that are left out first.
+const RATE: usize = 4;
+const SPEED: usize = 5;
+
+/// What names keep at least.
+const LEAST: usize = 8;
+
+/// A name that is cut in its middle: what tells it from others is at its ends.
+fn cut(text: &str, width: usize) -> String {
+    let letters: Vec<char> = text.chars().collect();
+    if letters.len() <= width || width < 3 {
+        return text.to_owned();
+    }
+    let begin = (width - 1) / 2;
+    let end = letters.len() - (width - 1 - begin);
+    letters[..begin].iter().chain(&['…']).chain(&letters[end..]).collect()
+}
+
 const HEADINGS: [&str; 8] = ["run", "stage", "update", "loss", "rate", "tokens/s", "left", ""];
 
 fn line(run: &str, stage: &Stage, doing: &str) -> [String; 8] {
     let dash = || "–".to_owned();
     let total = stage.total.map_or(String::new(), |total| format!("/{total}"));
     let rate = stage.updates.last().map_or_else(dash, |update| format!("{:.1e}", update.learning_rate));
-    let left = stage.seconds_left().filter(|_| doing == "running").map_or_else(dash, time);
+    let left = stage.seconds_left().filter(|_| doing == RUNNING).map_or_else(dash, time);
     let measured = stage.measured.as_ref();
     let measured = measured.map_or(String::new(), |(key, value, at)| format!(", {key} {value:.3} at {at}"));
     [
@@ -259,10 +343,13 @@ fn time(seconds: f64) -> String {
     }
 }
 
+/// Said of a run at work.
+const RUNNING: &str = "running";
+
 fn doing(look: &Look) -> &'static str {
     match look {
         Look::Nothing => "not begun",
-        Look::Held(_) => "running",
+        Look::Held(_) => RUNNING,
         Look::Left(Status::Done) => "done",
         Look::Left(Status::Failed) => "failed",
         Look::Left(Status::Paused) => "stopped",
@@ -298,7 +385,8 @@ mod tests {
         std::fs::write(run.join("config.resolved.toml"), "name = \"x\"\n").unwrap();
         let place = folder.path().join("boards");
         let roots = vec![folder.path().to_owned()];
-        let mut watched = Watched { roots, runs: Vec::new(), place: Some(place.clone()), boards: BTreeMap::new() };
+        let mut watched =
+            Watched { roots, runs: Vec::new(), place: Some(place.clone()), boards: BTreeMap::new(), first: None };
         watched.update().unwrap();
         assert!(watched.to_text().contains("not begun"), "{}", watched.to_text());
         let step = |i: u64| {
@@ -320,6 +408,37 @@ mod tests {
         terminal.draw(|frame| watched.draw(frame)).unwrap();
         let drawn = terminal.backend().to_string();
         assert!(drawn.contains("1-x") && drawn.contains("update 30") && drawn.contains("3.000"), "{drawn}");
+    }
+
+    #[test]
+    fn many_runs_fit_a_small_terminal() {
+        let folder = tempfile::tempdir().unwrap();
+        for i in 10..40 {
+            let run = folder.path().join(format!("xnli/intermediate-mnli-s{i}-0123456789"));
+            std::fs::create_dir_all(&run).unwrap();
+            std::fs::write(run.join("config.resolved.toml"), "name = \"x\"\n").unwrap();
+            let step = "{\"event\":\"step\",\"stage\":\"1-xnli-standard-compute-of-adv\",\"step\":1,\"loss\":1.5,\
+                        \"learning_rate\":1e-3,\"tokens\":50,\"seconds\":0.1}\n";
+            std::fs::write(run.join("log.jsonl"), step).unwrap();
+        }
+        let roots = vec![folder.path().to_owned()];
+        let mut watched = Watched { roots, runs: Vec::new(), place: None, boards: BTreeMap::new(), first: None };
+        watched.update().unwrap();
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+        let mut drawn = |watched: &Watched| {
+            terminal.draw(|frame| watched.draw(frame)).unwrap();
+            terminal.backend().to_string()
+        };
+        let first = drawn(&watched);
+        for part in ["1 to 13 of 30, ↑ ↓", "xnli/inter", "…", "of-adv", "1.5000", "not begun"] {
+            assert!(first.contains(part), "{part}: {first}");
+        }
+        assert!(!first.contains("rate"), "{first}");
+        watched.go(PAGE);
+        assert!(drawn(&watched).contains("11 to 23 of 30"), "{}", drawn(&watched));
+        watched.go(100);
+        assert!(drawn(&watched).contains("18 to 30 of 30"), "{}", drawn(&watched));
+        assert_eq!([cut("abcdefgh", 8), cut("abcdefgh", 5)], ["abcdefgh", "ab…gh"]);
     }
 
     #[test]
