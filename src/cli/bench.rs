@@ -1,13 +1,13 @@
 //! `rxlt bench`: what operations and whole steps take here.
 
 use super::{Force, device::DeviceArgs, print, tell};
+use crate::terminal;
 use crate::{
     bench::{self, Lengths, Machine, Options, Report, SCHEMA, Size},
     checkpoint::Output,
     error::{Error, Result, catch},
 };
 use std::{
-    io::IsTerminal,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -74,7 +74,7 @@ pub fn run(args: &Args) -> Result<()> {
         bench::check_comparable(old, &Machine::of(&device.device), &options, args.across_devices)?;
     }
     let progress = |next: &str| {
-        if std::io::stderr().is_terminal() {
+        if terminal::width().is_some() {
             tell(next);
         }
     };

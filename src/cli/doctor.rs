@@ -1,6 +1,6 @@
 //! `rxlt doctor`: whether a device computes what it should, and how fast.
 
-use super::{Force, device::Which, print, wrapped};
+use super::{Force, device::Which, indented, print};
 use crate::{
     array::Precision,
     bench::Machine,
@@ -123,7 +123,7 @@ fn line(finding: &Finding) -> String {
     };
     let mut text = format!("{group:<11} {name:<48} {figures:>18}  {mark} {seconds:>6.1} s\n");
     if error.is_none() && !detail.is_empty() || *verdict == Verdict::Wrong {
-        text += &wrapped(detail, 12);
+        text += &indented(detail, 12);
     }
     text
 }
@@ -241,9 +241,9 @@ mod tests {
     #[test]
     fn what_there_is_to_say_stays_within_the_width() {
         let words = "abcd ".repeat(50);
-        let lines = wrapped(&words, 12);
+        let lines = indented(&words, 12);
         assert!(lines.lines().all(|line| line.chars().count() <= 100 && line.starts_with(&" ".repeat(12))), "{lines}");
         assert_eq!(lines.split_whitespace().count(), 50);
-        assert_eq!(wrapped("a b", 2), "  a b\n");
+        assert_eq!(indented("a b", 2), "  a b\n");
     }
 }

@@ -39,6 +39,7 @@ use std::io::{self, Write};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
+use crate::terminal::wrapped;
 use crate::{
     checkpoint::{Existing, Output},
     error::{Error, Result},
@@ -46,6 +47,8 @@ use crate::{
     report::document::Document,
 };
 use named::Network;
+
+pub use crate::terminal::say as tell;
 
 /// Fine-tune multilingual encoders robustly in one language, and measure them honestly in all.
 #[derive(Debug, Parser)]
@@ -192,23 +195,11 @@ fn cores() -> usize {
     ends.sum()
 }
 
-/// Words in lines of at most 80 characters, behind a margin.
-fn wrapped(words: &str, margin: usize) -> String {
+/// Words in lines of at most 80 columns, behind a margin.
+fn indented(words: &str, margin: usize) -> String {
     const WIDTH: usize = 80;
-    let (mut text, mut column) = (String::new(), WIDTH);
-    for word in words.split_whitespace() {
-        let length = word.chars().count();
-        if column + 1 + length > WIDTH {
-            text += &format!("{}{:margin$}", if text.is_empty() { "" } else { "\n" }, "");
-            column = margin;
-        } else {
-            text.push(' ');
-            column += 1;
-        }
-        text += word;
-        column += length;
-    }
-    text + "\n"
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    wrapped(&words, WIDTH - margin).lines().map(|line| format!("{:margin$}{line}\n", "")).collect()
 }
 
 /// Writes a page as HTML where the file's name ends in .html, else as Markdown.
@@ -231,11 +222,6 @@ fn print(text: &str) -> Result<()> {
 /// Writes a note to stderr.
 fn note(text: &str) {
     tell(&format!("note: {text}"));
-}
-
-/// Writes a line to stderr; if nobody can read it, there is nobody to tell.
-pub fn tell(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
 }
 
 /// How predictions are written.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Force, print, wrapped};
+use super::{Force, indented, print};
 use crate::{
     checkpoint::Output,
     error::{Error, Result, did_you_mean},
@@ -81,7 +81,7 @@ fn list_keys(part: &str) -> Result<()> {
     }
     let entry = |key: &&Key| {
         let default = if key.default.is_empty() { String::new() } else { format!(" = {}", key.default) };
-        format!("{}{default}\n{}", key.name, wrapped(&key.meaning, 4))
+        format!("{}{default}\n{}", key.name, indented(&key.meaning, 4))
     };
     print(&found.iter().map(entry).collect::<Vec<_>>().join("\n"))
 }

@@ -48,6 +48,11 @@ pub trait Kind: Sync + fmt::Debug {
     /// The marks of answers in one language, cluster by cluster: what stands in one cluster is not independent.
     fn marks(&self, task: &Task, language: &str, predictions: &[Prediction]) -> Result<Vec<Marked>>;
 
+    /// What an answer's id says of the item that it belongs to: the whole of it, or the sentence of a word.
+    fn item_of<'a>(&self, id: &'a str) -> &'a str {
+        id
+    }
+
     /// Which answers are marked as one, by their places: each by itself, or for example those of a sentence's words.
     fn clusters(&self, predictions: &[Prediction]) -> Vec<Vec<usize>> {
         (0..predictions.len()).map(|place| vec![place]).collect()

@@ -101,6 +101,10 @@ impl Kind for Tag {
         Ok(sentences(predictions).map(mark).collect())
     }
 
+    fn item_of<'a>(&self, id: &'a str) -> &'a str {
+        sentence_of(id)
+    }
+
     fn clusters(&self, predictions: &[Prediction]) -> Vec<Vec<usize>> {
         let mut places = 0..predictions.len();
         sentences(predictions).map(|words| places.by_ref().take(words.len()).collect()).collect()

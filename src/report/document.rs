@@ -3,9 +3,12 @@
 use super::{
     Table,
     paper::Paper,
-    table::{WIDTH, markdown, wrapped},
+    table::{WIDTH, markdown},
 };
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    terminal::wrapped,
+};
 
 /// A report, part by part.
 #[derive(Debug, Clone, PartialEq)]

@@ -7,8 +7,8 @@ use super::{
     Table,
     document::{Block, Document},
     paper::{Figure, Paper},
-    table::wrapped,
 };
+use crate::terminal::wrapped;
 
 /// Lines of tables that one float holds at most.
 const LINES: usize = 56;

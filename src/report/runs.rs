@@ -614,7 +614,7 @@ fn prediction_files(path: &Path) -> Vec<PathBuf> {
 /// The row of an item in a file that says none: its id after the name of its file, so that `test-de:17` and `test-fr:17` are
 /// joined, as are items of one id in several languages.
 fn row_of(id: &str, task: Option<&Task>) -> usize {
-    let item = if task.is_some_and(|task| task.kind == tasks::Kind::Tag) { predictions::sentence_of(id) } else { id };
+    let item = task.map_or(id, |task| kinds::of(task).item_of(id));
     tasks::joined_by(item.rsplit(':').next().unwrap_or(item))
 }
 

@@ -4,6 +4,7 @@
 //! meant stands in each.
 
 use super::languages;
+use crate::terminal::wrapped;
 use std::{collections::BTreeMap, ops::Range};
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
@@ -372,19 +373,6 @@ pub(super) fn cut(text: &str, width: usize) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// Lines of at most so many characters, but for words that are longer.
-pub(super) fn wrapped(text: &str, width: usize) -> String {
-    let (mut lines, mut line) = (Vec::new(), String::new());
-    for word in text.split(' ') {
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(std::mem::take(&mut line));
-        }
-        line = if line.is_empty() { word.to_owned() } else { format!("{line} {word}") };
-    }
-    lines.push(line);
-    lines.join("\n")
-}
-
 /// Text that HTML and SVG take for text, also inside quotes.
 pub(super) fn html(text: &str) -> String {
     let mut escaped = String::new();
@@ -489,11 +477,6 @@ mod tests {
     }
 
     #[test]
-    fn lines_are_wrapped_between_words() {
-        assert_eq!(wrapped("a bb ccc", 4), "a bb\nccc");
-    }
-
-    #[test]
     fn texts_are_cut_by_what_a_terminal_shows() {
         for (text, width, expected) in [
             ("short", 8, "short"),
@@ -511,7 +494,7 @@ mod tests {
         assert!(lines.iter().all(|line| line.width() <= 80), "{lines:#?}");
         assert!(lines[2].ends_with("…   1") && lines[2].width() == 80 && lines[3].ends_with("語…"), "{lines:#?}");
         assert_eq!(lines[4].width(), 80);
-        assert!(table.to_markdown().contains("\n- x: 語"), "{}", table.to_markdown());
+        assert!(table.to_markdown().contains("\n- x:\n  語"), "{}", table.to_markdown());
         assert!(table.to_html("").contains("<tr class=\"below\"><td colspan=\"3\" dir=\"auto\">語"));
     }
 

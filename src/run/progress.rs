@@ -3,17 +3,23 @@
 use std::{
     collections::BTreeMap,
     fmt::Display,
-    io::{self, IsTerminal, Write},
+    io::{self, IsTerminal},
     sync::{Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
 };
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
+use unicode_width::UnicodeWidthStr;
+
 use super::losses;
+use crate::terminal::{self, say};
 
 /// Time between two plain lines.
 const PAUSE: Duration = Duration::from_secs(30);
+
+/// Columns of a bar that still shows something.
+const LEAST_BAR: usize = 6;
 
 /// How progress is shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,11 +138,13 @@ impl Progress {
         }
         let loss = losses::recent(&state.losses).map_or(step.loss, |(mean, _)| mean);
         let share = self.whole().share(step);
+        let beside = format!("{}  {1}/{1}  ", step.stage, step.total).width() + LEAST_BAR;
+        let room = terminal::width().map_or(usize::MAX, |width| width.saturating_sub(beside));
         match self.mode {
             Mode::Silent => {}
             Mode::Bar => {
                 let left = state.pace.left(step.total - step.step.min(step.total));
-                let text = measures(step, loss, state.pace.tokens_per_second(), left, share);
+                let text = measures(step, loss, state.pace.tokens_per_second(), left, share, room);
                 let bar = state.bar.get_or_insert_with(|| bar_of(step.stage.to_owned(), step.total));
                 bar.set_position(step.step);
                 bar.set_message(text);
@@ -146,7 +154,7 @@ impl Progress {
                 if due {
                     state.said = Some(now);
                     let left = state.pace.left(step.total - step.step.min(step.total));
-                    let text = measures(step, loss, state.pace.tokens_per_second(), left, share);
+                    let text = measures(step, loss, state.pace.tokens_per_second(), left, share, room);
                     say(&format!("{} {}/{}  {text}", step.stage, step.step, step.total));
                 }
             }
@@ -342,18 +350,30 @@ fn bar_of(prefix: String, total: u64) -> ProgressBar {
     bar
 }
 
-/// The mean loss of the last updates, learning rate, speed, time left and the share of all training that is done, as one line.
+/// The mean loss of the last updates, learning rate, speed, time left and the share of all training that is done, as one
+/// line of at most so many columns: what there is no room for is left out, the rate first.
 fn measures(
     step: &Step,
     loss: f64,
     tokens_per_second: Option<f64>,
     left: Option<Duration>,
     share: Option<f64>,
+    room: usize,
 ) -> String {
-    let speed = tokens_per_second.map_or(String::new(), |speed| format!("  {} tokens/s", count(speed)));
-    let left = left.map_or(String::new(), |left| format!("  {} left", time(left)));
-    let share = share.map_or(String::new(), |share| format!("  {:.0} % of all", 100.0 * share));
-    format!("loss {loss:.4}  rate {:.2e}{speed}{left}{share}", step.learning_rate)
+    let mut parts = [
+        Some(format!("loss {loss:.4}")),
+        Some(format!("rate {:.2e}", step.learning_rate)),
+        tokens_per_second.map(|speed| format!("{} tokens/s", count(speed))),
+        left.map(|left| format!("{} left", time(left))),
+        share.map(|share| format!("{:.0} % of all", 100.0 * share)),
+    ];
+    let line = |parts: &[Option<String>; 5]| parts.iter().flatten().cloned().collect::<Vec<_>>().join("  ");
+    for part in [1, 2, 4] {
+        if line(&parts).len() > room {
+            parts[part] = None;
+        }
+    }
+    line(&parts)
 }
 
 fn count(number: f64) -> String {
@@ -376,11 +396,6 @@ pub fn time(length: Duration) -> String {
     }
 }
 
-/// Writes a line to stderr. If nobody can read it, there is nobody to tell.
-fn say(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -398,8 +413,10 @@ mod tests {
     fn lines_read_well() {
         let step =
             Step { stage: "1-mlm", step: 5, total: 10, loss: 1.23456, learning_rate: 2e-5, tokens: 1000, is_own: true };
-        assert_eq!(measures(&step, 1.23456, None, None, None), "loss 1.2346  rate 2.00e-5");
-        let text = measures(&step, 1.23456, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25));
+        assert_eq!(measures(&step, 1.23456, None, None, None, 80), "loss 1.2346  rate 2.00e-5");
+        let text = measures(&step, 1.23456, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25), 80);
+        let short = measures(&step, 1.23456, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25), 41);
+        assert_eq!(short, "loss 1.2346  1 min 10 s left  25 % of all");
         assert_eq!(text, "loss 1.2346  rate 2.00e-5  12k tokens/s  1 min 10 s left  25 % of all");
     }
 

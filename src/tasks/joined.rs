@@ -10,23 +10,24 @@ pub fn joined_by(id: &str) -> usize {
 }
 
 /// Gives rows the numbers of what a column of ids calls them, each with its line; ids that only count the rows say no more
-/// than their order, and a column without any is none.
-pub(super) fn join(rows: &mut [Row], ids: &[(usize, String)], column: &str, file: &TextFile) -> Result<()> {
+/// than their order, and a column without any is none. A row without an id is joined with none.
+pub(super) fn join(rows: &mut [Row], ids: &[(usize, String)], file: &TextFile) {
     let says_nothing = |(row, (_, id)): (&Row, &(usize, String))| joined_by(id) == row.row;
     if ids.iter().all(|(_, id)| id.is_empty()) || rows.iter().zip(ids).all(says_nothing) {
-        return Ok(());
+        return;
     }
     for (row, (line, id)) in rows.iter_mut().zip(ids) {
-        if id.is_empty() {
-            return Err(Error::Data(format!(
-                "{}: its \"{column}\" is empty, and other rows have one: it joins a row with its translations; give every row \
-                 an id, or take the column away",
-                file.place(*line)
-            )));
-        }
-        (row.row, row.key) = (joined_by(id), Some(id.clone()));
+        (row.row, row.key) = match id.is_empty() {
+            true => (joined_by(&file.place(*line)), None),
+            false => (joined_by(id), Some(id.clone())),
+        };
     }
-    Ok(())
+}
+
+/// Says how many rows have no id where others have one.
+pub(super) fn unjoined_note(path: &str, rows: &[Row]) -> Option<String> {
+    let n = rows.iter().filter(|row| row.key.is_none()).count();
+    (n > 0 && n < rows.len()).then(|| format!("{path}: rows without an id are joined with no translation: {n}"))
 }
 
 /// Refuses languages of which some name their items and others only count them: items would be joined with others than
@@ -96,7 +97,13 @@ mod tests {
         let error = read(line("\"id\": \"z\", \"id\": \"y\", ")).unwrap_err();
         assert!(error.message().contains("\"id\" stands there twice; keep one of them"), "{error}");
 
-        let error = load("sw", "id,text,label\nx-1,moja,a\n,mbili,b\n").unwrap_err();
-        assert!(error.message().contains("test-sw.csv:3: its \"id\" is empty"), "{error}");
+        let sw = load("sw", "id,text,label\nx-1,moja,a\n,mbili,b\n,tatu,b\n").unwrap();
+        let [first, second, third] = rows(&sw)[..] else { panic!("three rows") };
+        assert!(first == joined_by("x-1") && second != third && ![first, 2, 3].contains(&second));
+        assert!(
+            sw.notes[0].ends_with("test-sw.csv: rows without an id are joined with no translation: 2"),
+            "{:?}",
+            sw.notes
+        );
     }
 }

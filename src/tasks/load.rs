@@ -9,7 +9,9 @@ use std::{
 use super::{
     Cluster, Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional},
-    format, parts,
+    format,
+    joined::unjoined_note,
+    parts,
     table::looks_quoted,
     text_file::sha256,
 };
@@ -518,7 +520,12 @@ impl Task {
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
         }
         self.join_clusters(&mut loaded.examples);
-        let notes = [one_class_note(path, &loaded), quoting_note(path, rows), empty_note(path, &loaded)];
+        let notes = [
+            one_class_note(path, &loaded),
+            quoting_note(path, rows),
+            empty_note(path, &loaded),
+            unjoined_note(path, rows),
+        ];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
     }

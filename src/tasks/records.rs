@@ -48,7 +48,8 @@ pub(super) fn words(file: &TextFile, layout: &Layout) -> Result<Vec<Row>> {
         let words = texts.iter().zip(tags).map(|(text, tag)| Word { line, text: text.clone(), tag });
         rows.push(Row { line, row: line, words: words.collect(), a: texts.join(" "), ..Row::default() });
     }
-    join(&mut rows, &ids, "id", file).map(|()| rows)
+    join(&mut rows, &ids, file);
+    Ok(rows)
 }
 
 /// A text, or a number as one.

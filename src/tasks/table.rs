@@ -190,7 +190,7 @@ impl Table<'_> {
         }
         if let Some(column) = places.row {
             let ids: Vec<_> = body.map(|record| (record.line, record.fields[column].trim().to_owned())).collect();
-            join(&mut rows, &ids, &places.names[column], file)?;
+            join(&mut rows, &ids, file);
         }
         Ok(rows)
     }
