@@ -125,7 +125,7 @@ impl Run {
             let label = LABELS[(row + self.shift) % 3];
             let prediction = if is_right { label } else { LABELS[(row + self.shift + 1) % 3] };
             let id = format!("test-{language}:{row}");
-            lines += &json!({ "id": id, "row": row, "language": language, "label": label, "prediction": prediction })
+            lines += &json!({ "id": id, "row": row, "cluster": row, "language": language, "label": label, "prediction": prediction })
                 .to_string();
             lines.push('\n');
         }

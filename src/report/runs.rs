@@ -3,7 +3,7 @@
 //! Runs are put side by side only where that means something: one task, the same test items by id and label, one
 //! configuration for each name of a method, and no seed twice. Everything else is refused, with what differs.
 
-use super::{shortcuts::Shortcut, statistics::mean};
+use super::{items, shortcuts::Shortcut, statistics::mean};
 use crate::{
     data::inputs::{INPUTS, Inputs},
     error::{Error, Result, did_you_mean},
@@ -355,17 +355,34 @@ impl Study {
         mut notes: Vec<String>,
         data: Vec<DataFile>,
     ) -> Result<Study> {
-        let tests = languages.iter().map(|language| answers(&cells[0], language)).collect::<Result<Vec<_>>>()?;
+        // Of predictions without a run the order, and perhaps the rows, are those of a run, if there is one.
+        let first = cells.iter().position(Cell::has_run).unwrap_or_default();
+        let others = || (0..cells.len()).filter(|cell| *cell != first);
+        let items = |language: &String| {
+            let others = others().map(|cell| answers(&cells[cell], language));
+            items::complete(answers(&cells[first], language)?, others, task)
+        };
+        let tests = languages.iter().map(items).collect::<Result<Vec<_>>>()?;
+        let first = cells[first].folder.clone();
+        for cell in &mut cells {
+            let Some(given) = cell.given.take() else { continue };
+            let mut own = Given::new();
+            for (language, test) in languages.iter().zip(&tests) {
+                let predictions = given.get(language).cloned().unwrap_or_default();
+                let aligned = items::aligned(language, (&first, test), (&cell.folder, predictions))?;
+                own.insert(language.clone(), aligned);
+            }
+            cell.given = Some(Arc::new(own));
+        }
         let rows: BTreeSet<usize> = tests.iter().flatten().map(|answer| answer.row).collect();
         let rows: Vec<usize> = rows.into_iter().collect();
-        notes.extend(apart_note(&languages, &tests));
+        notes.extend(items::notes(task, &languages, &tests));
         let place: BTreeMap<usize, usize> = rows.iter().enumerate().map(|(i, row)| (*row, i)).collect();
         let with_grid = cells.iter().filter(|cell| cell.grid.is_some()).count();
         let has_pairs = with_grid == cells.len() && languages.len() > 1;
         if with_grid > 0 && !has_pairs {
             notes.push("pairs of languages are left out: not all of these runs measured them (generalized)".into());
         }
-        let first = cells[0].folder.clone();
         let read = |cell: &mut Cell| {
             for (language, test) in languages.iter().zip(&tests) {
                 let own = answers(cell, language)?;
@@ -611,30 +628,7 @@ fn prediction_files(path: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// The row of an item in a file that says none: its id after the name of its file, so that `test-de:17` and `test-fr:17` are
-/// joined, as are items of one id in several languages.
-fn row_of(id: &str, task: Option<&Task>) -> usize {
-    let item = task.map_or(id, |task| kinds::of(task).item_of(id));
-    tasks::joined_by(item.rsplit(':').next().unwrap_or(item))
-}
-
-/// Says which languages have no item of the first: whether that is so of the data, or of their ids, only a reader can tell.
-fn apart_note(languages: &[String], tests: &[Vec<Prediction>]) -> Option<String> {
-    let rows = |answers: &[Prediction]| answers.iter().map(|answer| answer.row).collect::<BTreeSet<_>>();
-    let first = rows(tests.first()?);
-    let apart: Vec<&str> = languages
-        .iter()
-        .zip(tests)
-        .skip(1)
-        .filter(|(_, test)| rows(test).is_disjoint(&first))
-        .map(|(l, _)| &l[..])
-        .collect();
-    (!apart.is_empty()).then(|| {
-        format!("no item of {} has the id of one of {}: they count as different texts", apart.join(", "), languages[0])
-    })
-}
-
-/// Predictions by language under the task's names of labels, in the order of their ids.
+/// Predictions by language under the task's names of labels, in the order of their files.
 fn given(path: &Path, task: Option<&Task>) -> Result<Given> {
     let mut all = Given::new();
     for file in prediction_files(path) {
@@ -642,14 +636,11 @@ fn given(path: &Path, task: Option<&Task>) -> Result<Given> {
             all.entry(language).or_default().extend(judged);
         }
     }
-    for (language, answers) in &mut all {
-        answers.sort_by(|a, b| (a.row, &a.id).cmp(&(b.row, &b.id)));
-        if let Some(twice) = answers.windows(2).find(|pair| pair[0].id == pair[1].id) {
-            let (path, id) = (path.display(), &twice[0].id);
+    for (language, answers) in &all {
+        let mut seen = BTreeSet::new();
+        if let Some(twice) = answers.iter().find(|answer| !seen.insert(&answer.id)) {
+            let (path, id) = (path.display(), &twice.id);
             return Err(Error::Data(format!("{path}: \"{id}\" of {language} is predicted twice; keep one of them")));
-        }
-        if answers.iter().all(|answer| answer.row == 0) {
-            answers.iter_mut().for_each(|answer| answer.row = row_of(&answer.id, task));
         }
     }
     Ok(all)
@@ -1026,15 +1017,6 @@ mod tests {
             Prediction::of("de", &example, "x".into())
         };
         of.iter().map(one).collect()
-    }
-
-    #[test]
-    fn rows_come_from_ids_where_none_are_said() {
-        let rows = |task, ids: [&str; 2]| ids.map(|id| row_of(id, task));
-        assert_eq!(rows(None, ["test-de:17", "test-fr:17"]), [17, 17]);
-        assert_eq!(rows(Some(tasks::shipped("panx")), ["test-de:17.2", "test-fr:17.9"]), [17, 17]);
-        let [a, b] = rows(None, ["q1", "q2"]);
-        assert!(a != b && a == row_of("q1", None));
     }
 
     #[test]

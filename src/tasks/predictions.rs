@@ -17,7 +17,7 @@ use serde::{
 };
 
 use super::{
-    Example, Task, TextFile,
+    Example, Kind, ProblemType, Task, TextFile,
     load::ROWS_OF_ONE_LABEL,
     metrics::{Confusion, oddity},
 };
@@ -121,6 +121,29 @@ impl Prediction {
     /// The same with the sentences of its example.
     pub fn with_text(self, example: &Example) -> Prediction {
         Prediction { a: Some(example.a.clone()), b: example.b.clone(), ..self }
+    }
+}
+
+impl Prediction {
+    /// Fills in the lists that a line need not have: several labels are those that their text names, and the answer to a
+    /// question is the only right one. Labels get the task's names.
+    fn complete(&mut self, task: &Task, place: &str) -> Result<()> {
+        let several = task.kind == Kind::Classify && task.problem_type == ProblemType::MultiLabelClassification;
+        if several {
+            let names = |text: &str| {
+                text.split(',').map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+            };
+            let (right, given) = (names(self.label.as_deref().unwrap_or_default()), names(&self.prediction));
+            for list in [self.answers.get_or_insert(right), self.predictions.get_or_insert(given)] {
+                for name in list {
+                    *name = official(Some(task), place, name)?;
+                }
+            }
+        }
+        if task.kind == Kind::Span && self.answers.is_none() {
+            self.answers = self.label.clone().map(|answer| vec![answer]);
+        }
+        Ok(())
     }
 }
 
@@ -241,11 +264,17 @@ fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Prediction>> {
                 "{place}: \"{id}\" has no \"label\" to score against; write the right label beside every prediction"
             )));
         }
+        if let Some(task) = task {
+            prediction.complete(task, &place)?;
+        }
         if has_labels {
             prediction.label = Some(official(task, &place, right(&prediction))?);
             prediction.prediction = official(task, &place, &prediction.prediction)?;
         }
         judged.push(prediction);
+    }
+    if task.is_some_and(|task| task.kind == Kind::Tag) {
+        judged = in_sentences(path, judged)?;
     }
     if !has_labels {
         return Ok(judged);
@@ -255,6 +284,30 @@ fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Prediction>> {
         Some(_) => Ok(judged),
         None => agreeing(path, judged),
     }
+}
+
+/// Words by sentence, each where its number says: files made elsewhere may have them in any order, and a sentence is scored
+/// as one.
+fn in_sentences(path: &Path, words: Vec<Prediction>) -> Result<Vec<Prediction>> {
+    let mut places: HashMap<(String, String), usize> = HashMap::new();
+    let mut numbered = Vec::with_capacity(words.len());
+    for (line, word) in words.into_iter().enumerate() {
+        let sentence = sentence_of(&word.id);
+        let Some(number) = word.id.get(sentence.len() + 1..).and_then(|number| number.parse::<usize>().ok()) else {
+            return Err(Error::Data(format!(
+                "{}:{}: expected the id of a word, such as test-de:17.3 for the third word of sentence 17, found \"{}\": \
+                 sentences are scored as one",
+                path.display(),
+                line + 1,
+                word.id
+            )));
+        };
+        let next = places.len();
+        let place = *places.entry((word.language.clone(), sentence.to_owned())).or_insert(next);
+        numbered.push((place, number, word));
+    }
+    numbered.sort_by_key(|(place, number, _)| (*place, *number)); // stable, and a file in order stays as it is
+    Ok(numbered.into_iter().map(|(.., word)| word).collect())
 }
 
 /// The task's own name of a label.
