@@ -275,7 +275,8 @@ fn load(args: &Args, task: &Task, data: &Path) -> Result<Vec<Loaded>> {
         false => task.load(data, split, language),
     };
     let loaded = languages.iter().map(load).collect::<Result<Vec<_>>>()?;
-    tasks::check_joined(&loaded).map(|()| loaded)
+    tasks::check_joined(&loaded)?.iter().for_each(|text| note(text));
+    Ok(loaded)
 }
 
 /// The languages asked for as the data call them, else all; and what there is to say of them.
@@ -330,6 +331,8 @@ impl Saving {
                 saving.output(&format!("{}-{}", first.language, second.language))?;
             }
         }
+        let languages = loaded.iter().map(|loaded| loaded.language.as_str());
+        saving.refuse_strangers(&languages.collect(), args.generalized, !args.perturb.perturb.is_empty())?;
         Ok(Some(saving))
     }
 
@@ -354,6 +357,32 @@ impl Saving {
         std::fs::create_dir_all(folder)
             .map_err(|error| Error::Output(format!("cannot create {}: {error}", folder.display())))?;
         Ok(Saving { folder: folder.to_owned(), format, task: *task, split, existing, read })
+    }
+
+    /// Refuses a folder that holds what is not written anew, such as another model's predictions in other languages: all in
+    /// it is read as one model's.
+    fn refuse_strangers(&self, languages: &BTreeSet<&str>, pairs: bool, perturbed: bool) -> Result<()> {
+        let is_own = |name: &str| {
+            let language = name.strip_prefix(&format!("{}-", self.split)).and_then(|name| name.strip_suffix(".jsonl"));
+            let is_pair =
+                |name: &str| name.split_once('-').is_some_and(|(a, b)| languages.contains(a) && languages.contains(b));
+            language.is_some_and(|language| languages.contains(language) || pairs && is_pair(language))
+        };
+        let entries = std::fs::read_dir(&self.folder).into_iter().flatten().flatten();
+        let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        let is_stranger = |name: &&String| match name.as_str() {
+            PERTURBED => !perturbed,
+            name => name.ends_with(".jsonl") && !is_own(name),
+        };
+        match names.iter().find(is_stranger).filter(|_| self.format == FormatName::Jsonl) {
+            None => Ok(()),
+            Some(name) => Err(Error::Output(format!(
+                "{}: it is of another evaluation, and all in that folder is read as one model's; name another --output, or \
+                 remove it",
+                self.folder.join(name).display()
+            ))),
+        }
     }
 
     /// Where it is kept how texts were changed.

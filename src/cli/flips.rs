@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     checkpoint::Output,
-    data::DEMO_SEED,
+    data::{DEMO_SEED, drawn},
     error::{self, Error, Result},
     kinds,
     learn::augment::{Augmented, Neighbours, augment, refuse_without_effect},
@@ -57,7 +57,7 @@ pub struct Args {
     /// Of this the synonyms are drawn.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// The most examples to look at, from the first on.
+    /// The most examples to look at, drawn as max_eval_samples of a recipe draws them.
     #[arg(long, value_name = "N")]
     max_samples: Option<usize>,
     /// The file to write.
@@ -87,7 +87,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     if let Some(reason) = kinds::of(task).fixed() {
         return Err(Error::Usage(format!("{}: this command changes texts: {reason}; name another task", task.name)));
     }
-    let mut test = match args.data == Path::new(DEMO) {
+    let test = match args.data == Path::new(DEMO) {
         true => demo::load(Split::Test, task.source, DEMO_EXAMPLES, DEMO_SEED)?,
         false => {
             let source = vec![task.source.to_owned()];
@@ -95,7 +95,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
             task.load(&data, Split::Test, task.source)?
         }
     };
-    test.examples.truncate(args.max_samples.unwrap_or(usize::MAX));
+    let test = drawn(test, args.max_samples.unwrap_or(usize::MAX));
     let neighbours = match &args.neighbours {
         Some(path) => Neighbours::load(path)?,
         None if args.data == Path::new(DEMO) => Neighbours::new(demo::neighbours())?,

@@ -1,7 +1,7 @@
 //! `rxlt predict`: what a model says of texts without labels.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
 };
 
@@ -43,8 +43,8 @@ use crate::{
 /// Label texts with a trained model, as JSON Lines.
 ///
 /// The input has one example per line: a sentence, or two parted by a tab; or a table whose first line names its columns
-/// (sentence1 and sentence2, or text). In a file that ends in .jsonl there are objects with "a", for pairs "b", and perhaps
-/// "id". A model that tags words takes a word a line, with or without a tag, and empty lines between sentences.
+/// (sentence1 and sentence2, or text; an id that tells rows apart is kept). In a file that ends in .jsonl there are objects
+/// with "a", for pairs "b", and perhaps "id". A model that tags words takes a word a line, with or without a tag, and empty lines between sentences.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt predict --model runs/xnli-adv-s7/1-xnli-adv/model --input pairs.tsv --output labels.jsonl
@@ -287,6 +287,7 @@ fn prediction(example: &Example, row: &[f32], labels: &[String], prediction: Str
 /// A line of a .jsonl file.
 #[derive(Deserialize)]
 struct Line {
+    #[serde(default, deserialize_with = "predictions::optional_name")]
     id: Option<String>,
     a: String,
     b: Option<String>,
@@ -301,14 +302,20 @@ fn read_table(file: &TextFile, task: Option<&Task>) -> Option<Result<Vec<Example
         return None; // an object with `a` and `b`, or the message that says so
     }
     let stem = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let example = |row: Row| Example {
-        id: format!("{stem}:{}", row.line),
-        row: row.line,
-        a: row.a,
-        b: row.b,
-        ..Example::default()
+    let examples = |rows: Vec<Row>| {
+        // Ids of the file's own, where they tell its rows apart.
+        let keys: BTreeSet<&String> = rows.iter().filter_map(|row| row.key.as_ref()).collect();
+        let has_ids = keys.len() == rows.len();
+        let example = |row: Row| Example {
+            id: row.key.filter(|_| has_ids).unwrap_or_else(|| format!("{stem}:{}", row.line)),
+            row: row.line,
+            a: row.a,
+            b: row.b,
+            ..Example::default()
+        };
+        rows.into_iter().map(example).collect()
     };
-    Some(format.texts(file, task).map(|rows| rows.into_iter().map(example).collect()))
+    Some(format.texts(file, task).map(examples))
 }
 
 fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {

@@ -46,6 +46,7 @@ use crate::{
         page::{Findings, page},
     },
     sweep::jobs::{Job, run_side_by_side, verdict},
+    tasks::codes::can_be_same,
 };
 
 /// Answer a question by many runs: what is learned before a task, and what that changes.
@@ -389,7 +390,8 @@ impl Study<'_> {
     fn page(&self) -> Result<Document> {
         let languages = self.languages()?;
         let mut notes = [&self.notes[..], &self.others.notes].concat();
-        notes.extend(self.idle.iter().filter_map(|(target, idle)| idle_note(&self.design.targets[*target].task, idle)));
+        let warning = |(target, idle): (&usize, &Idle)| idle_note(&self.design.targets[*target].task, idle);
+        let warnings: Vec<String> = self.idle.iter().filter_map(warning).collect();
         notes.extend(unread_note(&languages));
         let sources = self.observed.iter().map(|one| one.source.as_str()).collect();
         let groups = groups(&languages, &sources);
@@ -405,6 +407,7 @@ impl Study<'_> {
             groups: &groups,
             languages: &languages,
             methods: &methods,
+            warnings: &warnings,
             notes: &notes,
         }))
     }
@@ -426,7 +429,10 @@ impl Study<'_> {
                 None => None,
             };
             let features = languages::features_of(&treebanks, code)?;
-            let text = text.as_ref().map(|text| text.get(code).copied().unwrap_or(0.0));
+            let text = text.as_ref().map(|text| {
+                let same = || text.iter().find(|(known, _)| can_be_same(known, code)).map(|(_, number)| number);
+                text.get(code).or_else(same).copied().unwrap_or(0.0)
+            });
             all.insert(code.clone(), Measured { words, features, text });
         }
         Ok(all)

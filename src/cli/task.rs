@@ -221,7 +221,7 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, netwo
         notes.extend(overlap::sentences(&overlaps(&[("train".to_owned(), train, dev)], &tests)));
     }
     for split in [Split::Dev, Split::Test] {
-        check_joined(&of(split).cloned().collect::<Vec<_>>())?;
+        notes.extend(check_joined(&of(split).cloned().collect::<Vec<_>>())?.map(|note| format!("{split}: {note}")));
     }
     let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
     let lacking: String = missing.iter().map(|line| format!("missing: {line}\n")).collect();

@@ -13,13 +13,14 @@ use crate::{
     error::{Error, Result},
     hub, input,
     recipe::{self, Mlm, Recipe, Stage},
+    rng::{Purpose, Rng},
     tasks::{
         self, Loaded, Split, Task, check_joined, demo,
         overlap::{self, Overlap},
     },
 };
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path, PathBuf},
 };
 
@@ -112,7 +113,7 @@ impl<'a> Data<'a> {
     /// The same in several languages, whose items can be joined.
     pub fn tests(&self, task: &Task, languages: &[String]) -> Result<Vec<Loaded>> {
         let tests = languages.iter().map(|language| self.test(task, language)).collect::<Result<Vec<_>>>()?;
-        check_joined(&tests).map(|()| tests)
+        check_joined(&tests).map(|_| tests)
     }
 
     /// Test data of a task that the recipe does not name, in its source language: of all its parts alike as many as are
@@ -126,9 +127,8 @@ impl<'a> Data<'a> {
         Ok(loaded)
     }
 
-    fn limited(&self, mut loaded: Loaded) -> Result<Loaded> {
-        loaded.examples.truncate(self.recipe.data.max_eval_samples.unwrap_or(usize::MAX));
-        Ok(loaded)
+    fn limited(&self, loaded: Loaded) -> Result<Loaded> {
+        Ok(drawn(loaded, self.recipe.data.max_eval_samples.unwrap_or(usize::MAX)))
     }
 
     /// The texts of a stage of masked language modelling, by language or pair of languages.
@@ -196,6 +196,20 @@ impl<'a> Data<'a> {
         files.dedup();
         Ok(files)
     }
+}
+
+/// At most so many examples, drawn by their rows: the same items in all languages, and no part of a file that is sorted by
+/// label, as that of SIB-200 is.
+pub fn drawn(mut loaded: Loaded, most: usize) -> Loaded {
+    if loaded.examples.len() > most {
+        let drawn = |row: usize| Rng::for_purpose(DEMO_SEED, Purpose::Shuffle, row as u64).next_u32();
+        let mut order: Vec<usize> = (0..loaded.examples.len()).collect();
+        order.sort_by_cached_key(|i| (drawn(loaded.examples[*i].row), loaded.examples[*i].row, *i));
+        let kept: BTreeSet<usize> = order.into_iter().take(most).collect();
+        let mut i = 0..;
+        loaded.examples.retain(|_| i.next().is_some_and(|i| kept.contains(&i)));
+    }
+    loaded
 }
 
 /// The languages to measure.
@@ -369,6 +383,11 @@ mod tests {
         let data = Data::new(&recipe);
         assert_eq!(counted(data.train(task, &stage).unwrap()), 40);
         assert_eq!(counted(data.test(task, "en").unwrap()), 30);
+        // The same items in all languages, from the whole of the file.
+        let rows =
+            |language: &str| data.test(task, language).unwrap().examples.iter().map(|one| one.row).collect::<Vec<_>>();
+        assert_eq!(rows("en"), rows("de"));
+        assert!(rows("en").is_sorted() && rows("en")[29] > 400 && rows("en")[0] < 100, "{:?}", rows("en"));
     }
 
     #[test]

@@ -149,7 +149,7 @@ pub struct Data {
     /// What models are measured on at the end: `test`, or `dev`, so that settings can be chosen and no test item is read.
     #[serde(skip_serializing_if = "is_test")]
     pub eval_split: Split,
-    /// The most examples per language to evaluate on; all where not given.
+    /// The most examples per language to evaluate on, drawn by their rows, so the same in all languages; all where not given.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub max_eval_samples: Option<usize>,
 }

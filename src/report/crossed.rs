@@ -58,7 +58,10 @@ impl Part {
     /// this one is better known. All of it would make intervals of two seeds hold in 99 %.
     fn at_least(self, other: Option<Part>) -> Part {
         let share = 0.5 / self.freedom.max(1.0);
-        Part { least: other.map_or([0.0; 2], |other| [share * other.variance, other.freedom]), ..self }
+        Part {
+            least: other.map_or([0.0; 2], |other| [real(share * other.variance, ROUNDING * ROUNDING), other.freedom]),
+            ..self
+        }
     }
 
     fn varies(&self) -> bool {
@@ -267,6 +270,11 @@ impl Estimate {
     /// Half the width of the interval that leaves so much in both tails together.
     fn half(&self, tails: f64) -> f64 {
         self.parts.iter().map(|part| part.square(tails)).sum::<f64>().sqrt()
+    }
+
+    /// Whether anything varies in it: else it says nothing of how sure it is.
+    pub fn varies(&self) -> bool {
+        self.parts.iter().any(Part::varies)
     }
 
     /// The 95 % interval.

@@ -18,7 +18,10 @@ pub(super) fn complete(
     others: impl Iterator<Item = Result<Vec<Prediction>>>,
     task: &Task,
 ) -> Result<Vec<Prediction>> {
-    let lacks = |one: &Prediction| one.row == 0 || task.cluster.is_some() && one.cluster.is_none();
+    // An item may have the row 0; where all have it, none is said.
+    let says_rows = |items: &[Prediction]| items.iter().any(|one| one.row != 0);
+    let has_rows = says_rows(&items);
+    let lacks = |one: &Prediction| !has_rows && one.row == 0 || task.cluster.is_some() && one.cluster.is_none();
     for other in others {
         if !items.iter().any(lacks) {
             break;
@@ -27,10 +30,13 @@ pub(super) fn complete(
         let known: HashMap<&str, &Prediction> = other.iter().flat_map(names).collect();
         for one in items.iter_mut().filter(|one| lacks(one)) {
             if let Some(known) = known.get(one.id.as_str()) {
-                one.row = if one.row == 0 { known.row } else { one.row };
+                one.row = if has_rows { one.row } else { known.row };
                 one.cluster = one.cluster.or(known.cluster);
             }
         }
+    }
+    if says_rows(&items) {
+        return Ok(items);
     }
     let kind = kinds::of(task);
     let of_file = |id: &str| id.rfind(':').map_or(0, |at| at + 1);
@@ -41,7 +47,7 @@ pub(super) fn complete(
         let item = kind.item_of(id);
         joined_by(if is_of_file { &item[of_file(item)..] } else { item })
     };
-    let rows: Vec<usize> = items.iter().map(|one| if one.row == 0 { row_of(&one.id) } else { one.row }).collect();
+    let rows: Vec<usize> = items.iter().map(|one| row_of(&one.id)).collect();
     items.iter_mut().zip(rows).for_each(|(one, row)| one.row = row);
     Ok(items)
 }
@@ -66,13 +72,14 @@ pub(super) fn aligned(
         return refuse(format!("{} items in {a}, {} items in {b}", items.len(), own.len()));
     }
     let known: HashMap<&str, &Prediction> = own.iter().flat_map(names).collect();
+    let says_rows = own.iter().any(|one| one.row != 0);
     let mut all = Vec::with_capacity(items.len());
     for item in items {
         let id = &item.id;
         let Some(one) = names(item).find_map(|(name, _)| known.get(name)) else {
             return refuse(format!("\"{id}\" of {a} is not in {b}, which has \"{}\"", own[0].id));
         };
-        if one.row != 0 && one.row != item.row {
+        if says_rows && one.row != item.row {
             return refuse(format!("\"{id}\" is of row {} in {a}, and of row {} in {b}", item.row, one.row));
         }
         let right = |one: &Prediction| one.label.clone().unwrap_or_default();

@@ -40,7 +40,7 @@ pub fn points(difference: f64) -> String {
 }
 
 /// What stands where there is no number.
-const NOTHING: &str = "–";
+pub const NOTHING: &str = "–";
 
 /// A p-value; near 0.05 with a digit more, so that it is seen on which side it is.
 pub fn p_value(p: f64) -> String {

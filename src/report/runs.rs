@@ -254,6 +254,7 @@ impl Study {
         }
         refuse_strangers(&found)?;
         name_cells(&mut found)?;
+        notes.extend(learned_apart_note(&found));
         Study::of(found, notes)
     }
 
@@ -298,6 +299,7 @@ impl Study {
             }
         }
         let both: Vec<Found> = both.into_iter().flatten().collect();
+        notes.extend(learned_apart_note(&both));
         refuse_strangers(&both)?;
         refuse_twins(&both)?;
         Study::of(both, notes)
@@ -821,6 +823,20 @@ fn name_cells(found: &mut [Found]) -> Result<()> {
         }
     }
     refuse_twins(found)
+}
+
+/// Says which labels learned from other files than the first: what they differ in is then not the method alone.
+fn learned_apart_note(found: &[Found]) -> Option<String> {
+    let (first, of_first) = found.iter().find_map(|one| Some((&one.cell.label, one.inputs.as_ref()?)))?;
+    let apart = found.iter().filter_map(|one| Some((&one.cell.label, one.inputs.as_ref()?.learned_apart(of_first)?)));
+    let apart: BTreeMap<&String, String> = apart.filter(|(label, _)| *label != first).collect();
+    let apart: Vec<String> = apart.iter().map(|(label, role)| format!("{label} ({role})")).collect();
+    (!apart.is_empty()).then(|| {
+        format!(
+            "learned from other files than {first}: {}; what they differ in is not the method alone",
+            apart.join(", ")
+        )
+    })
 }
 
 /// Refuses one label for several configurations or for models of different files, and one seed twice.

@@ -157,7 +157,18 @@ fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec
         return Err(Error::Data(format!("{place}: expected {expected} predictions, found {found}; {remedy}")));
     }
     files::refuse_changed(path, &text)?;
-    Ok((predicted, text))
+    let ids = test.examples.iter().flat_map(|example| {
+        let words = (1..=example.words.len()).map(|word| format!("{}.{word}", example.id));
+        words.chain(example.words.is_empty().then(|| example.id.clone()))
+    });
+    match predicted.iter().zip(ids).find(|(one, id)| one.id != *id) {
+        None => Ok((predicted, text)),
+        Some((one, id)) => Err(Error::Data(format!(
+            "{}: expected a prediction of \"{id}\", found one of \"{}\": other items were measured then; {remedy}",
+            path.display(),
+            one.id
+        ))),
+    }
 }
 
 /// Says how texts were cut, and that the tokenizer does not know them.

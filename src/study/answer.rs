@@ -333,7 +333,9 @@ fn beside(clean: &Observation, other: &Observation) -> Option<(Outcome, f64)> {
 
 /// The figures with p-values after Holm's correction over all; none with one seed, by which nothing is tested.
 fn corrected(mut figures: Vec<Figure>) -> Vec<Figure> {
-    let p: Vec<f64> = figures.iter().map(|f| if f.estimate.has_seeds { f.estimate.p() } else { f64::NAN }).collect();
+    // What is the same in every seed and language by chance, such as whole items of a hundred, is no certainty.
+    let is_tested = |figure: &Figure| figure.estimate.has_seeds && figure.estimate.varies();
+    let p: Vec<f64> = figures.iter().map(|f| if is_tested(f) { f.estimate.p() } else { f64::NAN }).collect();
     for (figure, p) in figures.iter_mut().zip(holm(&p)) {
         figure.p = (!p.is_nan()).then_some(p);
     }

@@ -8,7 +8,7 @@ use super::{
     languages::{COMPLEX, Groups, LOW_RESOURCE, Languages, Words},
 };
 use crate::report::{
-    Column, Table,
+    Column, NOTHING, Table,
     document::Document,
     languages, p_value, percent, points,
     statistics::{mean, standard_deviation},
@@ -30,6 +30,8 @@ pub struct Findings<'a> {
     pub languages: &'a Languages,
     /// The names of the methods.
     pub methods: &'a [String],
+    /// What makes figures doubtful.
+    pub warnings: &'a [String],
     /// What there is to say beside.
     pub notes: &'a [String],
 }
@@ -44,6 +46,7 @@ pub fn page(findings: &Findings) -> Document {
     };
     page.verdict(verdict(findings, &figures));
     page.text(what_was_done(findings, left_out));
+    findings.warnings.iter().for_each(|warning| page.note(warning.clone()));
     if design.seeds.len() < 2 {
         page.text("One seed: intervals are over arms or languages alone and hold for these models; nothing is tested.");
     }
@@ -62,6 +65,9 @@ pub fn page(findings: &Findings) -> Document {
 
 /// `+0.4 [−0.1, +0.9]`
 fn figure(figure: &Figure) -> String {
+    if !figure.estimate.varies() {
+        return format!("{} [{NOTHING}]", points(figure.estimate.value));
+    }
     let [low, high] = figure.estimate.interval_of_difference();
     let star = if figure.p.is_some_and(|p| p < 0.05) { "*" } else { "" };
     format!("{} [{}, {}]{star}", points(figure.estimate.value), points(low), points(high))
@@ -130,6 +136,8 @@ fn what_was_done(findings: &Findings, left_out: usize) -> String {
             .collect::<Vec<_>>()
             .join(", "),
     };
+    let limit =
+        design.data.get("max_eval_samples").map_or(String::new(), |n| format!(" Scores are of {n} items a language."));
     let seeds: Vec<String> = design.seeds.iter().map(u64::to_string).collect();
     let lacking = match left_out {
         0 => String::new(),
@@ -137,7 +145,9 @@ fn what_was_done(findings: &Findings, left_out: usize) -> String {
     };
     format!(
         "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; p are after Holm's correction over all \
-         figures of this page, * is p < 0.05. Test items are the same everywhere and are not drawn again.{lacking}",
+         figures of this page, * is p < 0.05; [{NOTHING}] where nothing varies, which says \
+         nothing of how sure it is. Gains in the source are over seeds alone, others over seeds and languages; test items are \
+         the same everywhere and are not drawn again.{limit}{lacking}",
         cells.len(),
         targets.join(", "),
         seeds.join(", "),

@@ -9,11 +9,10 @@ pub fn joined_by(id: &str) -> usize {
     id.parse::<u32>().map_or_else(|_| of_hash(), |number| number as usize)
 }
 
-/// Gives rows the numbers of what a column of ids calls them, each with its line; ids that only count the rows say no more
-/// than their order, and a column without any is none. A row without an id is joined with none.
+/// Gives rows the numbers of what a column of ids calls them, each with its line; a column without any is none. A row without
+/// an id is joined with none.
 pub(super) fn join(rows: &mut [Row], ids: &[(usize, String)], file: &TextFile) {
-    let says_nothing = |(row, (_, id)): (&Row, &(usize, String))| joined_by(id) == row.row;
-    if ids.iter().all(|(_, id)| id.is_empty()) || rows.iter().zip(ids).all(says_nothing) {
+    if ids.iter().all(|(_, id)| id.is_empty()) {
         return;
     }
     for (row, (line, id)) in rows.iter_mut().zip(ids) {
@@ -32,10 +31,17 @@ pub(super) fn unjoined_note(path: &str, rows: &[Row]) -> Option<String> {
 
 /// Refuses languages of which some name their items and others only count them: items would be joined with others than
 /// their translations, and every interval over languages would be wrong.
-pub fn check_joined(languages: &[Loaded]) -> Result<()> {
+///
+/// What comes back is to be said: languages of different lengths are joined by place.
+pub fn check_joined(languages: &[Loaded]) -> Result<Option<String>> {
     let is_named = |loaded: &&Loaded| loaded.examples.iter().any(|example| example.key.is_some());
     let (named, counted): (Vec<&Loaded>, Vec<&Loaded>) = languages.iter().partition(is_named);
-    let (Some(named), Some(counted)) = (named.first(), counted.first()) else { return Ok(()) };
+    // Ids that count the rows of a file say no more than their order, and go with files that have none.
+    let (named, counting): (Vec<&Loaded>, Vec<&Loaded>) = named.into_iter().partition(|loaded| !counts_rows(loaded));
+    let (Some(named), Some(counted)) = (named.first(), counted.first()) else {
+        let may_be_others = named.is_empty() && counting.len() < languages.len();
+        return Ok(unequal_note(&[counted, counting].concat()).filter(|_| may_be_others));
+    };
     let of = |loaded: &Loaded| {
         let file = loaded.files.first().map(|file| format!(" ({})", file.path.display())).unwrap_or_default();
         format!("{}{file}", loaded.language)
@@ -47,6 +53,30 @@ pub fn check_joined(languages: &[Loaded]) -> Result<()> {
         of(named),
         of(counted)
     )))
+}
+
+/// Whether the ids are 1, 2, 3 and so on to the end of the file, but for rows that are left out.
+fn counts_rows(loaded: &Loaded) -> bool {
+    let mut rows = loaded.examples.iter().map(|example| example.row);
+    let n: usize = loaded.files.iter().map(|file| file.rows).sum();
+    let all: Vec<usize> = rows.by_ref().collect();
+    all.windows(2).all(|pair| pair[0] < pair[1]) && all.first() > Some(&0) && all.last() <= Some(&n)
+}
+
+/// Says that rows without ids are joined by their places, where not all files have as many.
+fn unequal_note(languages: &[&Loaded]) -> Option<String> {
+    let n = |loaded: &Loaded| loaded.files.iter().map(|file| file.rows).sum::<usize>();
+    let (least, most) = (languages.iter().min_by_key(|one| n(one))?, languages.iter().max_by_key(|one| n(one))?);
+    (n(least) < n(most)).then(|| {
+        format!(
+            "{} has {} rows and {} has {}, without ids: rows are joined by their places; where they translate each other, give \
+             them ids",
+            least.language,
+            n(least),
+            most.language,
+            n(most)
+        )
+    })
 }
 
 #[cfg(test)]
@@ -79,8 +109,14 @@ mod tests {
         // Ids that only count say nothing that the order does not.
         let es = load("es", "id,text,label\n1,uno,a\n2,dos,b\n3,tres,a\n").unwrap();
         let it = load("it", "text,label\nuno,a\ndue,b\ntre,a\n").unwrap();
-        assert_eq!((rows(&es), rows(&it), &es.examples[0].key), (vec![1, 2, 3], vec![1, 2, 3], &None));
-        assert!(check_joined(&[es, it.clone()]).is_ok() && check_joined(&[en.clone(), de]).is_ok());
+        assert_eq!((rows(&es), rows(&it)), (vec![1, 2, 3], vec![1, 2, 3]));
+        let shuffled = load("pt", "id,text,label\n3,três,a\n1,um,a\n2,dois,b\n").unwrap();
+        let shorter = load("ro", "text,label\nunu,a\ndoi,b\n").unwrap();
+        assert_eq!(check_joined(&[es.clone(), shuffled]).unwrap(), None);
+        assert_eq!(check_joined(&[es, it.clone()]).unwrap(), None);
+        assert_eq!(check_joined(&[en.clone(), de]).unwrap(), None);
+        let note = check_joined(&[it.clone(), shorter]).unwrap().unwrap();
+        assert!(note.starts_with("ro has 2 rows and it has 3, without ids"), "{note}");
         let error = check_joined(&[it, en]).unwrap_err();
         let says = ["test-en.csv) have ids, such as \"x-1\"", "test-it.csv) have none", "or none"];
         assert!(says.iter().all(|text| error.message().contains(text)), "{error}");

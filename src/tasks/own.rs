@@ -245,7 +245,10 @@ fn said_of_splits(named: &Named, has_languages: bool) -> [String; 2] {
     [
         match named.test {
             Some(test) if !test.contains("{language}") && !has_languages => {
-                format!("{test} does not say {{language}}: all of it is taken to be in \"{}\" (--source)", named.source)
+                format!(
+                    "{test} does not say {{language}}: where no column of it does, all of it is taken to be in \"{}\" (--source)",
+                    named.source
+                )
             }
             Some(test) => format!("test data: {test}"),
             None => "no --test: nothing is measured".to_owned(),

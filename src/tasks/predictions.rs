@@ -18,6 +18,7 @@ use serde::{
 
 use super::{
     Example, Kind, ProblemType, Task, TextFile,
+    labels::plain,
     load::ROWS_OF_ONE_LABEL,
     metrics::{Confusion, oddity},
 };
@@ -320,6 +321,19 @@ fn official(task: Option<&Task>, place: &str, name: &str) -> Result<String> {
 fn agreeing(path: &Path, judged: Vec<Prediction>) -> Result<Vec<Prediction>> {
     let labels: BTreeSet<&str> = judged.iter().map(right).collect();
     let predictions: BTreeSet<&str> = judged.iter().map(|j| j.prediction.as_str()).collect();
+    // Labels are few beside what is labelled; answers in words of one's own may differ in nothing but their case.
+    if labels.len() < judged.len() / 2 {
+        let mut alike: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
+        labels.union(&predictions).for_each(|name| _ = alike.entry(plain(name)).or_default().insert(name));
+        if let Some(names) = alike.values().find(|names| names.len() > 1) {
+            let (path, names) = (path.display(), names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>());
+            return Err(Error::Data(format!(
+                "{path}: {} are alike but for case, Unicode's forms or what nobody sees, and would count as different labels; \
+                 write one of them throughout, or name the task by --task",
+                names.join(" and ")
+            )));
+        }
+    }
     if labels.is_disjoint(&predictions) {
         let path = path.display();
         return Err(Error::Data(format!(
@@ -372,7 +386,8 @@ fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
     Name::deserialize(from).map(|Name(name)| name)
 }
 
-fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+/// A name, or a number as one; none where it is null.
+pub fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
     let found: Option<Name> = Option::deserialize(from)?;
     Ok(found.map(|Name(name)| name))
 }
