@@ -456,7 +456,8 @@ fn score_of(cell: &Cell, method: &Method, language: &str, metric: &str) -> Resul
 fn learned_nothing(result: &Value, source: &str) -> Option<String> {
     let warnings = result["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let of_source = warnings.map(|warning| warning.strip_prefix(&format!("{source}: ")));
-    of_source.flatten().next().map(str::to_owned).or_else(|| result["training"]["warning"].as_str().map(str::to_owned))
+    let of_training = || result["training"]["warning"].as_str()?.split(':').next();
+    of_source.flatten().next().or_else(of_training).map(str::to_owned)
 }
 
 /// Says which models of a target learned nothing; the first are named.

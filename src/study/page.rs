@@ -73,7 +73,10 @@ fn figure(figure: &Figure) -> String {
     format!("{} [{}, {}]{star}", points(figure.estimate.value), points(low), points(high))
 }
 
-/// The answer in a sentence for each method.
+/// Changes that are said one by one though they are not told from none.
+const MOST: usize = 4;
+
+/// The answer, in a sentence for each change that there is, and for each that might be where these are few.
 fn verdict(findings: &Findings, figures: &[Figure]) -> String {
     let Findings { design, methods, done, .. } = findings;
     let (n_runs, done) = (findings.cells.len(), *done);
@@ -83,7 +86,7 @@ fn verdict(findings: &Findings, figures: &[Figure]) -> String {
         Some(_) => vec![own(Those::Group(COMPLEX.into())), own(Those::Foreign), own(Those::Source)],
         None => vec![own(Those::Foreign), own(Those::Source)],
     };
-    let mut said = Vec::new();
+    let (mut said, mut not_told) = (Vec::new(), Vec::new());
     for method in *methods {
         let of = |outcome: &Outcome| {
             let mine = figures.iter().filter(|figure| figure.method == *method && figure.outcome == *outcome);
@@ -102,8 +105,22 @@ fn verdict(findings: &Findings, figures: &[Figure]) -> String {
                 None => format!("each further task changes {} by", one.outcome.name()),
                 Some(arm) => format!("{arm} before changes {} by", one.outcome.name()),
             };
-            said.push(format!("With {method} {target}, {what} {} points ({sure}).", figure(one)));
+            let sentence = format!("With {method} {target}, {what} {} points ({sure}).", figure(one));
+            if one.p.is_some_and(|p| p >= 0.05) { not_told.push((one, sentence)) } else { said.push(sentence) }
         }
+    }
+    if not_told.len() > MOST {
+        let values = || not_told.iter().map(|(one, _)| one.estimate.value);
+        let (low, high) = (values().fold(f64::INFINITY, f64::min), values().fold(f64::NEG_INFINITY, f64::max));
+        let others = if said.is_empty() { "" } else { "other " };
+        said.push(format!(
+            "None of the {others}{} changes is told from none by these runs; they lie between {} and {} points.",
+            not_told.len(),
+            points(low),
+            points(high)
+        ));
+    } else {
+        said.extend(not_told.into_iter().map(|(_, sentence)| sentence));
     }
     match said.is_empty() {
         true if done < n_runs => "Nothing can be said yet: too few runs are finished.".into(),
