@@ -147,15 +147,15 @@ mod writing {
         pub fn link(&self, commit: &str, file: &str, hash: &str) -> Result<()> {
             let path = self.snapshot(commit).join(file);
             make_parent(&path)?;
-            let fail = |error: io::Error| Error::write(&path, &error);
-            if path.symlink_metadata().is_ok() {
-                fs::remove_file(&path).map_err(fail)?; // its blob was gone, or is another's
+            let relative = Path::new(&"../".repeat(2 + file.matches('/').count())).join("blobs").join(hash);
+            if fs::read_link(&path).is_ok_and(|blob| blob == relative) {
+                return Ok(()); // another process was first
             }
-            let up = "../".repeat(2 + file.matches('/').count());
-            match link(&self.blob(hash), Path::new(&up).join("blobs").join(hash).as_path(), &path) {
-                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()), // another process was first
-                linked => linked.map_err(fail),
-            }
+            // Several may be at it, and others read it: it is never gone in between.
+            let new = path.with_file_name(format!(".{hash}.{}.link", std::process::id()));
+            _ = fs::remove_file(&new); // of a process of this number that was killed
+            let linked = link(&self.blob(hash), &relative, &new).and_then(|()| fs::rename(&new, &path));
+            linked.map_err(|error| Error::write(&path, &error))
         }
 
         /// Waits until no other process writes a blob; the lock is held until what is returned is dropped.

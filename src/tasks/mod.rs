@@ -117,8 +117,9 @@ pub fn register(definition: &Definition) -> Result<&'static Task> {
     match own.iter().find(|(known, _)| known.name == definition.name) {
         Some((known, task)) if known == definition => Ok(task),
         Some((known, _)) => twice(&format!(
-            "another one, which a run or a model keeps (they differ in {})",
-            different(known, definition)
+            "another one, which a run or a model keeps (they differ in {}) and \"{}\" names without a file",
+            different(known, definition),
+            known.name
         )),
         None => {
             let task = definition.leak();
