@@ -39,8 +39,6 @@ pub const TABLES: [&str; 22] = [
     "data",
 ];
 
-/// What stands where nothing was measured.
-
 /// The main tables, for the end of a run.
 pub fn brief(analysis: &Analysis) -> Document {
     let mut document = Document { title: title(analysis), blocks: Vec::new() };

@@ -9,8 +9,6 @@ use crate::{
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What stands where nothing was measured.
-
 /// One run: a row per language with the first metric and its 95 % interval, then others; then means and the transfer gap.
 pub fn one_run(summaries: &[Summary]) -> Table {
     let Some((summary, others)) = summaries.split_first() else { return Table::new([]) };
