@@ -136,15 +136,18 @@ impl Progress {
         if step.is_own {
             state.losses.push(step.loss);
         }
-        let loss = losses::recent(&state.losses).map_or(step.loss, |(mean, _)| mean);
-        let share = self.whole().share(step);
-        let beside = format!("{}  {1}/{1}  ", step.stage, step.total).width() + LEAST_BAR;
-        let room = terminal::width().map_or(usize::MAX, |width| width.saturating_sub(beside));
+        // Asked for only where it is shown.
+        let text = |state: &State| {
+            let beside = format!("{}  {1}/{1}  ", step.stage, step.total).width() + LEAST_BAR;
+            let room = terminal::width().map_or(usize::MAX, |width| width.saturating_sub(beside));
+            let loss = losses::recent(&state.losses).map_or(step.loss, |(mean, _)| mean);
+            let left = state.pace.left(step.total - step.step.min(step.total));
+            measures(step, loss, state.pace.tokens_per_second(), left, self.whole().share(step), room)
+        };
         match self.mode {
             Mode::Silent => {}
             Mode::Bar => {
-                let left = state.pace.left(step.total - step.step.min(step.total));
-                let text = measures(step, loss, state.pace.tokens_per_second(), left, share, room);
+                let text = text(&state);
                 let bar = state.bar.get_or_insert_with(|| bar_of(step.stage.to_owned(), step.total));
                 bar.set_position(step.step);
                 bar.set_message(text);
@@ -153,9 +156,7 @@ impl Progress {
                 let due = state.said.is_none_or(|said| now - said >= self.mode.pause()) || step.step == step.total;
                 if due {
                     state.said = Some(now);
-                    let left = state.pace.left(step.total - step.step.min(step.total));
-                    let text = measures(step, loss, state.pace.tokens_per_second(), left, share, room);
-                    say(&format!("{} {}/{}  {text}", step.stage, step.step, step.total));
+                    say(&format!("{} {}/{}  {}", step.stage, step.step, step.total, text(&state)));
                 }
             }
         }

@@ -57,24 +57,26 @@ pub fn check_joined(languages: &[Loaded]) -> Result<Option<String>> {
 
 /// Whether the ids are 1, 2, 3 and so on to the end of the file, but for rows that are left out.
 fn counts_rows(loaded: &Loaded) -> bool {
-    let mut rows = loaded.examples.iter().map(|example| example.row);
-    let n: usize = loaded.files.iter().map(|file| file.rows).sum();
-    let all: Vec<usize> = rows.by_ref().collect();
-    all.windows(2).all(|pair| pair[0] < pair[1]) && all.first() > Some(&0) && all.last() <= Some(&n)
+    let rows: Vec<usize> = loaded.examples.iter().map(|example| example.row).collect();
+    rows.windows(2).all(|pair| pair[0] < pair[1]) && rows.first() > Some(&0) && rows.last() <= Some(&n_rows(loaded))
+}
+
+fn n_rows(loaded: &Loaded) -> usize {
+    loaded.files.iter().map(|file| file.rows).sum()
 }
 
 /// Says that rows without ids are joined by their places, where not all files have as many.
 fn unequal_note(languages: &[&Loaded]) -> Option<String> {
-    let n = |loaded: &Loaded| loaded.files.iter().map(|file| file.rows).sum::<usize>();
-    let (least, most) = (languages.iter().min_by_key(|one| n(one))?, languages.iter().max_by_key(|one| n(one))?);
-    (n(least) < n(most)).then(|| {
+    let least = languages.iter().min_by_key(|loaded| n_rows(loaded))?;
+    let most = languages.iter().max_by_key(|loaded| n_rows(loaded))?;
+    (n_rows(least) < n_rows(most)).then(|| {
         format!(
             "{} has {} rows and {} has {}, without ids: rows are joined by their places; where they translate each other, give \
              them ids",
             least.language,
-            n(least),
+            n_rows(least),
             most.language,
-            n(most)
+            n_rows(most)
         )
     })
 }

@@ -1,9 +1,11 @@
 //! How labels are told apart: not by case, by Unicode's forms of a letter, or by what nobody sees.
 
+use std::collections::BTreeMap;
+
 use unicode_normalization_alignments::UnicodeNormalization;
 
 /// A label but for case, Unicode's forms and what nobody sees.
-pub(super) fn plain(label: &str) -> String {
+fn plain(label: &str) -> String {
     let is_seen = |c: &char| !c.is_control() && !"\u{200b}\u{200c}\u{200d}\u{2060}\u{feff}\u{ad}".contains(*c);
     label.nfkc().map(|(c, _)| c).filter(is_seen).collect::<String>().to_lowercase()
 }
@@ -15,4 +17,12 @@ pub(super) fn find<'a>(mut known: impl Iterator<Item = &'a str> + Clone, name: &
         let name = plain(name);
         known.position(|known| plain(known) == name)
     })
+}
+
+/// Names that are alike, group by group.
+pub(super) fn alike<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Vec<&'a str>> {
+    // As many names as there are rows may be numbers, so none is held against each other.
+    let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    names.for_each(|name| groups.entry(plain(name)).or_default().push(name));
+    groups.into_values().filter(|group| group.len() > 1)
 }

@@ -515,6 +515,11 @@ impl Task {
 
     /// The id of a label by its name or another spelling of it, in whatever case and form of Unicode.
     pub fn label(&self, name: &str) -> Option<usize> {
+        // What most names are, row by row and word by word, without looking any further.
+        let is_alias = |name: &str| self.aliases.iter().any(|(alias, _)| *alias == name);
+        if let Some(at) = self.labels().iter().position(|label| *label == name).filter(|_| !is_alias(name)) {
+            return Some(at);
+        }
         let alias = labels::find(self.aliases.iter().map(|(alias, _)| *alias), name);
         let name = alias.map_or(name, |at| self.aliases[at].1);
         labels::find(self.labels().iter().copied(), name)

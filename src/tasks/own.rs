@@ -9,8 +9,7 @@ use super::{
     Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile,
     answers::{self, Answers},
     definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
-    format,
-    labels::plain,
+    format, labels,
     table::{self, Found},
 };
 use crate::error::{Error, Result};
@@ -174,17 +173,14 @@ fn refuse_empty(file: &TextFile, rows: &[Row]) -> Result<()> {
 
 /// Refuses a label that another one is but for case, Unicode's forms and what nobody sees.
 fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>) -> Result<()> {
-    // Numbers may be as many as there are rows, so none is held against each other.
-    let mut alike: BTreeMap<String, Vec<&String>> = BTreeMap::new();
-    counts.keys().for_each(|label| alike.entry(plain(label)).or_default().push(label));
-    let several = alike.values().filter(|labels| labels.len() > 1);
-    let rarest = |labels: &'_ Vec<&String>| labels.iter().map(|label| (counts[*label], (*label).clone())).min();
+    let rarest = |labels: &Vec<&str>| labels.iter().map(|label| (counts[*label], (*label).to_owned())).min();
+    let several = labels::alike(counts.keys().map(String::as_str));
     let Some((labels, (n, rare))) =
-        several.filter_map(|labels| Some((labels, rarest(labels)?))).min_by(|(_, a), (_, b)| a.cmp(b))
+        several.filter_map(|labels| Some((labels.clone(), rarest(&labels)?))).min_by(|(_, a), (_, b)| a.cmp(b))
     else {
         return Ok(());
     };
-    let others = labels.iter().filter(|label| ***label != rare);
+    let others = labels.iter().filter(|label| **label != rare);
     let other = *others.max_by_key(|label| counts[**label]).expect("there are several");
     let is_rare = |row: &&Row| row.label.as_deref().is_some_and(|label| label.trim() == rare);
     let line = rows.iter().find(is_rare).map_or(0, |row| row.line);

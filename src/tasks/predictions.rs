@@ -17,8 +17,7 @@ use serde::{
 };
 
 use super::{
-    Example, Kind, ProblemType, Task, TextFile,
-    labels::plain,
+    Example, Kind, ProblemType, Task, TextFile, labels,
     load::ROWS_OF_ONE_LABEL,
     metrics::{Confusion, oddity},
 };
@@ -123,9 +122,7 @@ impl Prediction {
     pub fn with_text(self, example: &Example) -> Prediction {
         Prediction { a: Some(example.a.clone()), b: example.b.clone(), ..self }
     }
-}
 
-impl Prediction {
     /// Fills in the lists that a line need not have: several labels are those that their text names, and the answer to a
     /// question is the only right one. Labels get the task's names.
     fn complete(&mut self, task: &Task, place: &str) -> Result<()> {
@@ -319,25 +316,22 @@ fn official(task: Option<&Task>, place: &str, name: &str) -> Result<String> {
 
 /// Refuses predictions that use none of the names of the labels: they count in another alphabet.
 fn agreeing(path: &Path, judged: Vec<Prediction>) -> Result<Vec<Prediction>> {
-    let labels: BTreeSet<&str> = judged.iter().map(right).collect();
+    let rights: BTreeSet<&str> = judged.iter().map(right).collect();
     let predictions: BTreeSet<&str> = judged.iter().map(|j| j.prediction.as_str()).collect();
     // Labels are few beside what is labelled; answers in words of one's own may differ in nothing but their case.
-    if labels.len() < judged.len() / 2 {
-        let mut alike: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
-        labels.union(&predictions).for_each(|name| _ = alike.entry(plain(name)).or_default().insert(name));
-        if let Some(names) = alike.values().find(|names| names.len() > 1) {
-            let (path, names) = (path.display(), names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>());
-            return Err(Error::Data(format!(
-                "{path}: {} are alike but for case, Unicode's forms or what nobody sees, and would count as different labels; \
-                 write one of them throughout, or name the task by --task",
-                names.join(" and ")
-            )));
-        }
+    let has_few = rights.len() < judged.len() / 2;
+    if let Some(names) = labels::alike(rights.union(&predictions).copied()).next().filter(|_| has_few) {
+        let (path, names) = (path.display(), names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>());
+        return Err(Error::Data(format!(
+            "{path}: {} are alike but for case, Unicode's forms or what nobody sees, and would count as different labels; \
+             write one of them throughout, or name the task by --task",
+            names.join(" and ")
+        )));
     }
-    if labels.is_disjoint(&predictions) {
+    if rights.is_disjoint(&predictions) {
         let path = path.display();
         return Err(Error::Data(format!(
-            "{path}: label names do not match: labels {labels:?}, predictions {predictions:?}; use one set of names"
+            "{path}: label names do not match: labels {rights:?}, predictions {predictions:?}; use one set of names"
         )));
     }
     Ok(judged)
