@@ -1,11 +1,11 @@
 //! `rxlt bench`: what operations and whole steps take here.
 
 use super::{Force, device::DeviceArgs, print, tell};
-use crate::terminal;
 use crate::{
     bench::{self, Lengths, Machine, Options, Report, SCHEMA, Size},
     checkpoint::Output,
     error::{Error, Result, catch},
+    terminal,
 };
 use std::{
     path::{Path, PathBuf},

@@ -200,11 +200,7 @@ impl Plan {
             if let Some(folder) = recipe.model_folder()? {
                 recipe.check_sizes(&Config::load(&folder)?).map_err(of_task)?;
             }
-            let (data, stage) = (Data::new(recipe), &recipe.stages[0]);
-            let Some(task) = stage.task()? else { continue };
-            data.train(task, stage)?;
-            data.dev(task)?;
-            data.tests(task, &data.languages(task)?.codes)?;
+            Data::new(recipe).read_through()?;
         }
         self.sought.iter().try_for_each(|sought| sought.texts().map(|_| ()))
     }

@@ -330,7 +330,7 @@ fn describe_tests(recipe: &Recipe, data: &Data, tokenizer: Option<&Tokenizer>, o
         Column::numbers("left out"),
     ]);
     let languages = data.languages(task)?;
-    let tests = data.tests(task, &languages.codes)?;
+    let (tests, joined) = data.tests(task, &languages.codes)?;
     for loaded in &tests {
         tokenizer.map(|tokenizer| for_examples(tokenizer, loaded)).transpose()?;
         let dropped: usize = loaded.dropped.values().sum();
@@ -338,7 +338,7 @@ fn describe_tests(recipe: &Recipe, data: &Data, tokenizer: Option<&Tokenizer>, o
     }
     out.push('\n');
     out.push_str(&table.to_text());
-    languages.notes.iter().for_each(|note| line(out, format_args!("note: {note}")));
+    languages.notes.iter().chain(&joined).for_each(|note| line(out, format_args!("note: {note}")));
     describe_overlaps(recipe, data, &tests, out)
 }
 

@@ -39,12 +39,12 @@ use std::io::{self, Write};
 
 use clap::{CommandFactory, Parser, Subcommand};
 
-use crate::terminal::wrapped;
 use crate::{
     checkpoint::{Existing, Output},
     error::{Error, Result},
     ranks::Ranks,
     report::document::Document,
+    terminal::wrapped,
 };
 use named::Network;
 

@@ -44,7 +44,8 @@ use crate::{
 ///
 /// The input has one example per line: a sentence, or two parted by a tab; or a table whose first line names its columns
 /// (sentence1 and sentence2, or text; an id that tells rows apart is kept). In a file that ends in .jsonl there are objects
-/// with "a", for pairs "b", and perhaps "id". A model that tags words takes a word a line, with or without a tag, and empty lines between sentences.
+/// with "a", for pairs "b", and perhaps "id". A model that tags words takes a word a line, with or without a tag, and empty
+/// lines between sentences.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt predict --model runs/xnli-adv-s7/1-xnli-adv/model --input pairs.tsv --output labels.jsonl

@@ -110,10 +110,26 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// The same in several languages, whose items can be joined.
-    pub fn tests(&self, task: &Task, languages: &[String]) -> Result<Vec<Loaded>> {
+    /// The same in several languages, whose items can be joined, and what there is to say of how they are.
+    pub fn tests(&self, task: &Task, languages: &[String]) -> Result<(Vec<Loaded>, Option<String>)> {
         let tests = languages.iter().map(|language| self.test(task, language)).collect::<Result<Vec<_>>>()?;
-        check_joined(&tests).map(|_| tests)
+        check_joined(&tests).map(|note| (tests, note))
+    }
+
+    /// Reads all that a run reads and keeps none of it, so that what is wrong is said first; returns the languages that are
+    /// measured.
+    pub fn read_through(&self) -> Result<Vec<String>> {
+        for stage in &self.recipe.stages {
+            for task in stage.tasks()? {
+                match task {
+                    Some(task) => _ = (self.train(task, stage)?, self.dev(task)?),
+                    None => _ = self.texts(stage)?,
+                }
+            }
+        }
+        let Some(task) = self.recipe.last_task()? else { return Ok(Vec::new()) };
+        let codes = self.languages(task)?.codes;
+        self.tests(task, &codes).map(|_| codes)
     }
 
     /// Test data of a task that the recipe does not name, in its source language: of all its parts alike as many as are

@@ -9,6 +9,11 @@ use crate::{
     tasks::{self, Split, demo},
 };
 
+/// The first that stands there a second time.
+pub(crate) fn first_twice<T: PartialEq>(all: &[T]) -> Option<&T> {
+    all.iter().enumerate().find(|(i, one)| all[..*i].contains(one)).map(|(_, one)| one)
+}
+
 impl Recipe {
     /// Fills in what follows from the rest.
     pub(super) fn complete(&mut self) {
@@ -105,8 +110,8 @@ impl Recipe {
         problems.unless(self.schema == SCHEMA, "schema", &SCHEMA.to_string(), &self.schema);
         problems.say(self.extends.is_some(), "extends", "only a recipe's file extends another, and no --set");
         problems.unless(is_name(&self.name), "name", NAME, &quoted(&self.name));
-        let twice = self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed));
-        problems.say(twice.is_some(), "seeds", format!("expected each seed once, found {:?}", self.seeds));
+        let twice = first_twice(&self.seeds).is_some();
+        problems.say(twice, "seeds", format!("expected each seed once, found {:?}", self.seeds));
         problems.say(self.stages.is_empty(), "stages", "expected at least one stage");
         problems.unless(self.data.max_eval_samples != Some(0), "data.max_eval_samples", POSITIVE, &0);
         problems.unless(self.data.eval_split != Split::Train, "data.eval_split", "test or dev", &Split::Train);

@@ -33,6 +33,7 @@ mod schema;
 mod shipped;
 
 pub use crate::learn::methods::Method;
+pub(crate) use check::first_twice;
 pub use mlm::{Mlm, Teacher};
 pub(crate) use parse::refuse_in;
 pub use shipped::{SHIPPED, find};

@@ -44,8 +44,10 @@ pub fn recipe_of(named: &Named, methods: &[String], has_model: bool) -> Result<(
     }
     let [epochs, rate] = ["epochs", "learning_rate"].map(|key| stage.get(key).map(Value::to_string));
     let (epochs, rate) = (epochs.unwrap_or_default(), rate.unwrap_or_else(|| "2e-5".to_owned()));
-    assumed
-        .push(format!("{epochs} epochs, batches of {BATCH}, learning rate {rate}, where --set stages.0.epochs=… and so on do not say otherwise"));
+    assumed.push(format!(
+        "{epochs} epochs, batches of {BATCH}, learning rate {rate}, where --set stages.0.epochs=… and so on do not say \
+         otherwise"
+    ));
     let methods: Vec<Value> = methods.iter().map(|name| method(name)).collect::<Result<_>>()?;
     recipe.insert("tasks".to_owned(), Value::Array(vec![Value::try_from(&definition).expect("it is plain data")]));
     recipe.insert("stages".to_owned(), Value::Array(vec![Value::Table(stage)]));

@@ -317,22 +317,14 @@ pub(super) fn refuse_not_followed(given: &Table, set: &BTreeMap<String, String>)
     let values = flatten(given);
     let list = |name: &str| given.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let last = format!("stages.{}.", list("stages").len().saturating_sub(1));
-    // Both say how long a stage is.
-    let same = |key: &str| match key {
-        "epochs" | "updates" => vec!["epochs".to_owned(), "updates".to_owned()],
-        key => vec![key.to_owned()],
-    };
     for (key, flag) in set.iter().filter_map(|(key, flag)| Some((key.strip_prefix(&last)?, flag))) {
+        let length = ["epochs", "updates"]; // both say how long a stage is
+        let same = if length.contains(&key) { &length[..] } else { &[key] };
         for (i, method) in list("methods").iter().enumerate() {
-            let own = same(key).into_iter().map(|key| format!("methods.{i}.stage.{key}"));
-            let Some(own) = own
-                .clone()
-                .find(|own| values.contains_key(own))
-                .filter(|_| own.clone().all(|own| !set.contains_key(&own)))
-            else {
-                continue;
-            };
-            let (value, name) = (&values[&own], method.get("name").and_then(Value::as_str));
+            let own: Vec<String> = same.iter().map(|key| format!("methods.{i}.stage.{key}")).collect();
+            let given = own.iter().find_map(|own| Some((own, values.get(own)?)));
+            let Some((own, value)) = given.filter(|_| !own.iter().any(|own| set.contains_key(own))) else { continue };
+            let name = method.get("name").and_then(Value::as_str);
             let name = name.map_or(String::new(), |name| format!(" ({name})"));
             return Err(Error::Config(format!(
                 "{flag} {last}{key}: method {i}{name} has its own, {own} = {value}, and would not follow; set that too"

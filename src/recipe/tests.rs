@@ -423,8 +423,8 @@ fn passes_are_counted_where_the_encoder_is() {
 
 #[test]
 fn a_setting_that_a_method_does_not_follow_is_refused() {
-    let text = "name = \"own\"\nmodel = { path = \"weights/xlmr-open\" }\n[[stages]]\ntask = \"xnli\"\nupdates = 10\n[[methods]]\nstandard = {}\n[[methods]]\n\
-                name = \"longer\"\nstandard = {}\nstage = { updates = 30 }\n";
+    let text = "name = \"own\"\nmodel = { path = \"weights/xlmr-open\" }\n[[stages]]\ntask = \"xnli\"\n\
+                updates = 10\n[[methods]]\nstandard = {}\n[[methods]]\nname = \"longer\"\nstandard = {}\nstage = { updates = 30 }\n";
     for setting in ["stages.0.updates=20", "stages.0.epochs=2"] {
         let error = parse(text, &[setting]).unwrap_err();
         let says = ["--set stages.0.", "method 1 (longer) has its own, methods.1.stage.updates = 30"];

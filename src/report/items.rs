@@ -1,7 +1,7 @@
 //! The items that models have answered: the same for all, in one order, each with the row and the cluster that it is of.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeSet, HashMap},
     path::Path,
 };
 
@@ -95,22 +95,18 @@ pub(super) fn aligned(
 
 /// What there is to say of how items are joined.
 pub(super) fn notes(task: &Task, languages: &[String], tests: &[Vec<Prediction>]) -> Vec<String> {
-    let rows = |answers: &[Prediction]| answers.iter().map(|answer| answer.row).collect::<BTreeSet<_>>();
-    let Some(first) = tests.first().map(|test| rows(test)) else { return Vec::new() };
-    let named = || languages.iter().zip(tests);
-    let apart =
-        named().skip(1).filter(|(_, test)| rows(test).is_disjoint(&first)).map(|(language, _)| language.as_str());
-    let apart: Vec<&str> = apart.collect();
-    let shared: BTreeMap<&str, usize> = named()
-        .map(|(language, test)| {
-            let items: BTreeSet<&str> = test.iter().map(|one| kinds::of(task).item_of(&one.id)).collect();
-            (language.as_str(), items.len() - rows(test).len().min(items.len()))
-        })
-        .filter(|(_, n)| *n > 0)
-        .collect();
-    let shared: Vec<String> = shared.iter().map(|(language, n)| format!("{language} {n}")).collect();
+    let Some(source) = languages.first() else { return Vec::new() };
+    let rows: Vec<BTreeSet<usize>> = tests.iter().map(|test| test.iter().map(|one| one.row).collect()).collect();
+    let named = || languages.iter().zip(&rows);
+    let is_apart = |(_, own): &(&String, &BTreeSet<usize>)| own.is_disjoint(&rows[0]);
+    let apart: Vec<&str> = named().skip(1).filter(is_apart).map(|(language, _)| language.as_str()).collect();
+    let shared = named().zip(tests).filter_map(|((language, rows), test)| {
+        let items: BTreeSet<&str> = test.iter().map(|one| kinds::of(task).item_of(&one.id)).collect();
+        (rows.len() < items.len()).then(|| format!("{language} {}", items.len() - rows.len()))
+    });
+    let shared: Vec<String> = shared.collect();
     let has_no_clusters = task.cluster.is_some() && tests.iter().flatten().all(|one| one.cluster.is_none());
-    let (names, source) = (apart.join(", "), &languages[0]);
+    let names = apart.join(", ");
     [
         (!apart.is_empty())
             .then(|| format!("no item of {names} has the id of one of {source}: they count as different texts")),

@@ -43,7 +43,7 @@ use crate::{
     rng::{Purpose, Rng},
     stop::Stop,
     tasks::{
-        Example, Loaded, Split, Task, check_joined,
+        Example, Loaded, Split, Task,
         metrics::{Score, Summary},
         overlap::{self, Overlap},
     },
@@ -157,8 +157,8 @@ impl<'a> Run<'a> {
                     .notes
                     .iter()
                     .for_each(|note| progress.note(format_args!("{}: {note}", recipe.data.eval_split)));
-                let tests = data.tests(task, &languages.codes)?;
-                check_joined(&tests)?.iter().for_each(|note| progress.note(note));
+                let (tests, note) = data.tests(task, &languages.codes)?;
+                note.iter().for_each(|note| progress.note(note));
                 tests
             }
             None => Vec::new(),

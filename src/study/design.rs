@@ -12,7 +12,7 @@ use toml::{Table, Value};
 use super::arms::{Arm, NONE, balanced};
 use crate::{
     error::{Error, Result, did_you_mean},
-    recipe::{DEMO, MLM, Resolved, SCHEMA, refuse_in},
+    recipe::{DEMO, MLM, Resolved, SCHEMA, first_twice, refuse_in},
     run::files::MODEL,
 };
 
@@ -191,15 +191,12 @@ impl Design {
 
     /// Refuses names that tables could not tell apart, and an arm that is always there under another name.
     fn check_names(&self) -> std::result::Result<(), String> {
-        let twice = |names: &[&str]| {
-            names.iter().enumerate().find_map(|(i, name)| names[..i].contains(name).then(|| (*name).to_owned()))
-        };
         let arms: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
         let targets: Vec<&str> = self.targets.iter().map(|target| target.task.as_str()).collect();
-        if let Some(name) = twice(&arms) {
+        if let Some(name) = first_twice(&arms) {
             return Err(format!("arms: expected each name once, found \"{name}\" twice"));
         }
-        if let Some(task) = twice(&targets) {
+        if let Some(task) = first_twice(&targets) {
             return Err(format!("targets: expected each task once, found \"{task}\" twice; make a study of each"));
         }
         match self.arms.iter().find(|arm| arm.tasks.is_empty() || arm.name == NONE) {
@@ -214,10 +211,9 @@ impl Design {
 
     /// Refuses what would count twice: a seed is evidence once.
     pub fn check_seeds(&self) -> Result<()> {
-        let twice = self.seeds.iter().enumerate().find(|(i, seed)| self.seeds[..*i].contains(seed));
-        match twice {
+        match first_twice(&self.seeds) {
             None => Ok(()),
-            Some((_, seed)) => {
+            Some(seed) => {
                 Err(Error::Config(format!("seeds: expected each seed once, found {seed} twice in {:?}", self.seeds)))
             }
         }

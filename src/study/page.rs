@@ -161,9 +161,9 @@ fn what_was_done(findings: &Findings, left_out: usize) -> String {
         n => format!(" {n} models of arms that lack a seed are left out."),
     };
     format!(
-        "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; p are after Holm's correction over all \
-         figures of this page, * is p < 0.05; [{NOTHING}] where nothing varies, which says \
-         nothing of how sure it is. Gains in the source are over seeds alone, others over seeds and languages; test items are \
+        "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; p are after Holm's \
+         correction over all figures of this page, * is p < 0.05; [{NOTHING}] where nothing varies, which says nothing of how \
+         sure it is. Gains in the source are over seeds alone, others over seeds and languages; test items are \
          the same everywhere and are not drawn again.{limit}{lacking}",
         cells.len(),
         targets.join(", "),
@@ -200,10 +200,7 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     for (target, method, _) in by_size.keys() {
         let cell = |size: &usize| match by_size.get(&(*target, method.clone(), *size)) {
             None => String::new(),
-            Some(arms) => match standard_deviation(arms) {
-                None => percent(mean(arms)),
-                Some(spread) => format!("{} ± {}", percent(mean(arms)), percent(spread)),
-            },
+            Some(arms) => mean_and_spread(arms),
         };
         rows.entry((*target, method.clone())).or_insert_with(|| sizes.iter().map(cell).collect());
     }
@@ -213,14 +210,18 @@ fn slopes(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     page.table("sizes", "Mean over the languages but the source, in %: mean ± standard deviation over arms", table);
 }
 
-/// Scores by arm and method: what gains are gains upon.
-fn levels(page: &mut Document, findings: &Findings) {
-    let Findings { design, scores, .. } = findings;
-    let shown = |values: &Vec<f64>| match (&values[..], standard_deviation(values)) {
+/// `44.7 ± 0.8`, in %; of one value that alone, and nothing of none.
+fn mean_and_spread(values: &[f64]) -> String {
+    match (values, standard_deviation(values)) {
         ([], _) => String::new(),
         (_, None) => percent(mean(values)),
         (_, Some(spread)) => format!("{} ± {}", percent(mean(values)), percent(spread)),
-    };
+    }
+}
+
+/// Scores by arm and method: what gains are gains upon.
+fn levels(page: &mut Document, findings: &Findings) {
+    let Findings { design, scores, .. } = findings;
     page.heading("Scores");
     for (number, target) in design.targets.iter().enumerate() {
         let of = |those: Those| scores.of_target(number, &Outcome::Mean(those, Texts::Own));
@@ -234,7 +235,13 @@ fn levels(page: &mut Document, findings: &Findings) {
         for (key @ (arm, method), own) in &source {
             let others = others.get(key).cloned().unwrap_or_default();
             let seeds = own.len().max(others.len()).to_string();
-            table = table.row([arm.name.clone(), (*method).to_owned(), seeds, shown(own), shown(&others)]);
+            table = table.row([
+                arm.name.clone(),
+                (*method).to_owned(),
+                seeds,
+                mean_and_spread(own),
+                mean_and_spread(&others),
+            ]);
         }
         page.table("levels", format!("{}: in %, mean ± standard deviation over seeds", target.task), table);
     }

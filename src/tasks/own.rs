@@ -186,8 +186,8 @@ fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>)
     let line = rows.iter().find(is_rare).map_or(0, |row| row.line);
     let place = file.place(line);
     Err(Error::Data(format!(
-        "{place}: found the label {rare:?} ({n} rows) beside {other:?} ({} rows), alike but for case, Unicode form or what is not seen: write each label in one way, or \
-         describe the task in a file (rxlt task new) with one in labels and the others in aliases",
+        "{place}: found the label {rare:?} ({n} rows) beside {other:?} ({} rows), alike but for case, Unicode form or what is \
+         not seen: write each label in one way, or describe the task in a file (rxlt task new) with one in labels and the others in aliases",
         counts[other]
     )))
 }

@@ -68,21 +68,7 @@ fn data(design: &Design, cells: &[Cell], network: Network) -> Result<BTreeSet<St
 
 /// Reads what a run reads; returns the languages that it measures in.
 fn read(recipe: &Recipe) -> Result<Vec<String>> {
-    if named::is_data_set(&recipe.data.folder) {
-        return Ok(Vec::new());
-    }
-    let data = Data::new(recipe);
-    for stage in &recipe.stages {
-        for task in stage.tasks()? {
-            match task {
-                Some(task) => _ = (data.train(task, stage)?, data.dev(task)?),
-                None => _ = data.texts(stage)?,
-            }
-        }
-    }
-    let Some(task) = recipe.last_task()? else { return Ok(Vec::new()) };
-    let codes = data.languages(task)?.codes;
-    data.tests(task, &codes).map(|_| codes)
+    if named::is_data_set(&recipe.data.folder) { Ok(Vec::new()) } else { Data::new(recipe).read_through() }
 }
 
 /// Refuses what languages are to be told apart by, where that is not there.
