@@ -28,7 +28,7 @@ use crate::{
         memory::{self, Subject},
         plan::{Branch, Plan, schedule},
     },
-    tasks::{Example, Loaded, Task, overlap},
+    tasks::{Example, Loaded, Split, Task, overlap},
     tensor::Device,
     text::Tokenizer,
 };
@@ -160,13 +160,16 @@ fn describe_updates(recipe: &Recipe, index: usize, tasks: &[Option<&Task>], n_ex
     };
     if index + 1 < recipe.stages.len() || tasks[0].is_none() {
         let updates = stage.n_updates(n_examples[0] + others);
-        return line(out, format_args!("  {bound}{updates} updates of {size} examples"));
+        line(out, format_args!("  {bound}{updates} updates of {size} examples"));
+        stage.note_of_warmup(updates).iter().for_each(|note| line(out, format_args!("  note: {note}")));
+        return;
     }
     for method in &recipe.methods {
         let (own, passes) = (stage.with(method), method.passes());
         let updates = own.n_updates(n_examples[0] * method.copies() + others);
         let passes = if passes > 1 { format!(", {passes} times through the encoder") } else { String::new() };
         line(out, format_args!("  {}: {bound}{updates} updates of {} examples{passes}", method.name, own.batch_size));
+        own.note_of_warmup(updates).iter().for_each(|note| line(out, format_args!("  note: {note}")));
     }
 }
 
@@ -352,6 +355,12 @@ fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut S
     }
     let stages: Vec<_> = stages.iter().map(|(name, train, dev)| (name.clone(), train, dev)).collect();
     match &overlap::sentences(&overlaps(&stages, recipe.tests_among(tests)))[..] {
+        [] if recipe.data.eval_split != Split::Test => {
+            line(
+                out,
+                format_args!("no dev item is trained on; what is measured is dev data, by which models are selected"),
+            );
+        }
         [] => line(
             out,
             format_args!(

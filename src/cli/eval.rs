@@ -14,6 +14,7 @@ use super::{
     print,
     searched::Texts,
     tell,
+    warnings::shortened,
 };
 use crate::{
     checkpoint::{Existing, Output},
@@ -169,7 +170,7 @@ fn print_classes(classes: &[(String, BTreeMap<String, Marks>)]) -> Result<()> {
 
 /// Says below a table what makes it doubtful.
 fn warn(oddities: &[String]) -> Result<()> {
-    let lines: String = oddities.iter().map(|oddity| format!("warning: {oddity}\n")).collect();
+    let lines: String = shortened(oddities).iter().map(|oddity| format!("warning: {oddity}\n")).collect();
     if lines.is_empty() { Ok(()) } else { print(&format!("\n{lines}")) }
 }
 
@@ -275,7 +276,7 @@ fn load(args: &Args, task: &Task, data: &Path) -> Result<Vec<Loaded>> {
         false => task.load(data, split, language),
     };
     let loaded = languages.iter().map(load).collect::<Result<Vec<_>>>()?;
-    tasks::check_joined(&loaded)?.iter().for_each(|text| note(text));
+    tasks::check_joined(task, &loaded)?.iter().for_each(|text| note(text));
     Ok(loaded)
 }
 

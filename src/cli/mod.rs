@@ -33,6 +33,7 @@ mod study;
 mod sweep;
 mod task;
 mod together;
+mod warnings;
 mod watch;
 
 use std::io::{self, Write};

@@ -19,6 +19,7 @@ use super::{
     named::{self, Network},
     print, ranks, tell,
     together::{self, Left, Seed},
+    warnings::shortened,
 };
 use crate::{
     error::{Error, Result},
@@ -650,8 +651,8 @@ fn show(outcome: &Outcome, path: &Path, is_discarded: bool) -> Result<()> {
         text += &format!("\none seed; 95 % interval of a cell: up to ±{} points\n", percent(widest));
     }
     for method in &outcome.methods {
-        text +=
-            &method.warnings.iter().map(|warning| format!("warning: {}: {warning}\n", method.name)).collect::<String>();
+        let warnings = shortened(&method.warnings).into_iter();
+        text += &warnings.map(|warning| format!("warning: {}: {warning}\n", method.name)).collect::<String>();
     }
     for (name, shortcut) in outcome.methods.iter().filter_map(|method| Some((&method.name, method.shortcut.as_ref()?)))
     {

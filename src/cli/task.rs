@@ -221,7 +221,8 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, netwo
         notes.extend(overlap::sentences(&overlaps(&[("train".to_owned(), train, dev)], &tests)));
     }
     for split in [Split::Dev, Split::Test] {
-        notes.extend(check_joined(&of(split).cloned().collect::<Vec<_>>())?.map(|note| format!("{split}: {note}")));
+        let loaded: Vec<Loaded> = of(split).cloned().collect();
+        notes.extend(check_joined(task, &loaded)?.into_iter().map(|note| format!("{split}: {note}")));
     }
     let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
     let lacking: String = missing.iter().map(|line| format!("missing: {line}\n")).collect();

@@ -111,9 +111,9 @@ impl<'a> Data<'a> {
     }
 
     /// The same in several languages, whose items can be joined, and what there is to say of how they are.
-    pub fn tests(&self, task: &Task, languages: &[String]) -> Result<(Vec<Loaded>, Option<String>)> {
+    pub fn tests(&self, task: &Task, languages: &[String]) -> Result<(Vec<Loaded>, Vec<String>)> {
         let tests = languages.iter().map(|language| self.test(task, language)).collect::<Result<Vec<_>>>()?;
-        check_joined(&tests).map(|note| (tests, note))
+        check_joined(task, &tests).map(|notes| (tests, notes))
     }
 
     /// Reads all that a run reads and keeps none of it, so that what is wrong is said first; returns the languages that are

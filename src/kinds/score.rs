@@ -9,7 +9,7 @@ use crate::{
     tasks::{
         Task,
         gold::number,
-        metrics::{ACCURACY, SPEARMAN, Score, Summary, oddity},
+        metrics::{ACCURACY, Cluster, SPEARMAN, Score, Summary, oddity},
         predictions::{self, Prediction},
     },
 };
@@ -34,7 +34,7 @@ pub fn scores(task: &Task, language: &str, predictions: &[Prediction]) -> Result
 
 /// The marks by a metric, those of one row or cluster together: several versions of an item, such as xSID's Norwegian
 /// dialects, and what is asked of one text are not independent. Where no row is known (all are 0), each is by itself.
-fn by_cluster(marked: &[Marked], clusters: &BTreeMap<usize, usize>, metric: usize) -> Vec<(f64, f64)> {
+fn by_cluster(marked: &[Marked], clusters: &BTreeMap<usize, usize>, metric: usize) -> Vec<Cluster> {
     let mut rows: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
     for one in marked {
         let (part, whole) = one.marks[metric];
@@ -42,8 +42,8 @@ fn by_cluster(marked: &[Marked], clusters: &BTreeMap<usize, usize>, metric: usiz
         *row = (row.0 + part, row.1 + whole);
     }
     match rows.keys().eq([&0]) {
-        true => marked.iter().map(|one| one.marks[metric]).collect(),
-        false => rows.into_values().collect(),
+        true => marked.iter().map(|one| (None, one.marks[metric])).collect(),
+        false => rows.into_iter().map(|(row, marks)| (Some(row), marks)).collect(),
     }
 }
 
@@ -128,6 +128,23 @@ mod tests {
         }
     }
 
+    /// Numbers that a file made elsewhere writes as such.
+    #[test]
+    fn numbers_are_read_as_numbers() {
+        let numbers = [(0.25, 0.5), (3.0, 2.75), (-1.5, 1e-7), (4.0, 5.0)];
+        let line = |(i, (label, given)): (usize, &(f64, f64))| {
+            format!("{{\"id\":{i},\"language\":\"de\",\"label\":{label:?},\"prediction\":{given:?}}}\n")
+        };
+        let (_folder, path) = written(&numbers.iter().enumerate().map(line).collect::<String>());
+        let predictions = predictions::read(&path).unwrap();
+        let values: Vec<(f64, f64)> = predictions
+            .iter()
+            .map(|one| (one.label.as_ref().unwrap().parse().unwrap(), one.prediction.parse().unwrap()))
+            .collect();
+        assert_eq!(values, numbers);
+        assert_eq!(correlations("de", &[SPEARMAN], &predictions).unwrap()[0].value, 1.0);
+    }
+
     fn written(text: &str) -> (tempfile::TempDir, std::path::PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("p.jsonl");
@@ -196,11 +213,7 @@ mod tests {
         for (text, task, expected) in [
             (format!("{line}\n{{\"id\":\"2\"}}\n"), Some(shipped("xnli")), "p.jsonl:2: missing field `language`"),
             (line.replace("\"1\"", "1.5"), Some(shipped("xnli")), "expected a name in quotes or a whole number"),
-            (
-                line.replace("\"neutral\",", "1e300,"),
-                Some(shipped("xnli")),
-                "expected a name in quotes or a whole number",
-            ),
+            (line.replace("\"neutral\",", "1e300,"), Some(shipped("xnli")), "is no label of xnli"),
             (format!("{line}\n{line}\n"), Some(shipped("xnli")), "p.jsonl:2: \"1\" was already predicted in line 1"),
             (line.replace(r#""label":"neutral","#, ""), Some(shipped("xnli")), "p.jsonl:1: \"1\" has no \"label\""),
             (

@@ -154,9 +154,15 @@ pub fn open_trained(folder: &Path, task: &Task, device: &Device, note: impl FnMu
     let is_tagger = matches!(new, HeadKind::Tag(_));
     let Some(labels) = found.filter(|_| pretrained.config.is_tagger() == is_tagger) else {
         let (folder, class) = (folder.display(), pretrained.config.architecture.class(&new));
-        let found = if pretrained.config.class.is_empty() { "nothing" } else { &pretrained.config.class };
+        let found = match &pretrained.config.class[..] {
+            "" => "config.json says nothing".to_owned(),
+            same if same == class => {
+                "this one gives other answers, by problem_type or labels in config.json".to_owned()
+            }
+            other => format!("config.json says {other}"),
+        };
         return Err(Error::Data(format!(
-            "{folder}: {} needs a {class}, and config.json says {found}; take a model that was trained for such a task",
+            "{folder}: {} needs a {class}, and {found}; take a model that was trained for such a task",
             task.name
         )));
     };

@@ -1,5 +1,9 @@
 //! Intervals of ratios of sums over clusters, such as words right of all words over sentences: what stands in one
-//! sentence is not independent, and counting words alone gives intervals that are too narrow.
+//! sentence is not independent, and counting words alone gives intervals that are too narrow. An item and its translations
+//! are one cluster of a mean over languages.
+
+use super::student::t_quantile;
+use std::collections::BTreeMap;
 
 /// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
 pub const Z: f64 = 1.959_963_984_540_054;
@@ -32,6 +36,54 @@ pub fn ratio(clusters: &[(f64, f64)]) -> Ratio {
     let count = if variance > 0.0 { value * (1.0 - value) / variance } else { n };
     let [low, high] = wilson(value, count, Z);
     Ratio { value, low, high }
+}
+
+/// A weighted sum of ratios, such as a mean over languages, and how sure it is over the clusters that they share.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Sum {
+    value: f64,
+    error: f64,
+    /// How many clusters there are.
+    n: f64,
+}
+
+impl Sum {
+    /// Of ratios with their weights; a cluster has the same key in each.
+    ///
+    /// Linearized as [`ratio`] is: with d_c = Σ_l weight_l · (part_cl − value_l · whole_cl) / Σ whole_l, the variance is
+    /// C / (C − 1) · Σ d_c². Intervals take Student's t with C − 1 degrees of freedom, as reports of one seed do.
+    pub fn of<K: Ord + Copy>(ratios: &[(f64, &BTreeMap<K, (f64, f64)>)]) -> Sum {
+        let (mut value, mut adds) = (0.0, BTreeMap::<K, f64>::new());
+        for (weight, clusters) in ratios {
+            let (part, whole) = clusters.values().fold((0.0, 0.0), |sum, mark| (sum.0 + mark.0, sum.1 + mark.1));
+            let ratio = if whole > 0.0 { part / whole } else { 0.0 };
+            value += weight * ratio;
+            for (key, (part, own)) in clusters.iter() {
+                *adds.entry(*key).or_default() += weight * (part - ratio * own) / whole.max(f64::MIN_POSITIVE);
+            }
+        }
+        let n = adds.len() as f64;
+        let squares: f64 = adds.values().map(|add| add * add).sum();
+        Sum { value, error: (n / (n - 1.0) * squares).sqrt(), n }
+    }
+
+    /// The 95 % interval of what is a share: Wilson's (1927), for as many independent answers as have this variance; where
+    /// all is right, or nothing, there are as many as clusters. None of a single cluster.
+    pub fn interval_of_share(&self) -> Option<[f64; 2]> {
+        let t = self.t()?;
+        let count = if self.error > 0.0 { self.value * (1.0 - self.value) / self.error.powi(2) } else { self.n };
+        Some(wilson(self.value, count, t))
+    }
+
+    /// The 95 % interval of what is a difference of shares. None where nothing varies, which says nothing of how sure it is.
+    pub fn interval_of_difference(&self) -> Option<[f64; 2]> {
+        let half = self.t()? * self.error;
+        (half > 0.0).then(|| [self.value - half, self.value + half].map(|end| end.clamp(-1.0, 1.0)))
+    }
+
+    fn t(&self) -> Option<f64> {
+        (self.n > 1.0).then(|| t_quantile(0.05, self.n - 1.0))
+    }
 }
 
 /// Wilson's (1927) interval of a share of `count` answers, `z` standard errors either way; inside [0, 1].

@@ -7,6 +7,7 @@ pub mod correlation;
 pub mod labels;
 pub mod pairs;
 pub mod ranking;
+pub mod student;
 mod sums;
 mod unicode;
 

@@ -426,6 +426,18 @@ impl Stage {
         let per_epoch = n_examples.div_ceil(self.batch_size) as u64;
         self.updates.unwrap_or_else(|| self.epochs.unwrap_or(1) * per_epoch)
     }
+
+    /// That the rate is still rising when so many updates are made.
+    pub fn note_of_warmup(&self, updates: u64) -> Option<String> {
+        let (steps, rate) = (u64::from(self.warmup_steps), self.learning_rate);
+        let reached = rate * (updates.saturating_sub(1) as f64 / steps.max(1) as f64);
+        (steps >= updates).then(|| {
+            format!(
+                "warmup_steps is {steps} and updates are {updates}: the rate never reaches learning_rate, it ends at \
+                 {reached:.2e} of {rate:.2e}"
+            )
+        })
+    }
 }
 
 impl Recipe {

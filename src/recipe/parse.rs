@@ -225,18 +225,44 @@ fn last_part(key: &str) -> &str {
 /// The table with all settings, each checked by itself, and their sources.
 pub(super) fn apply(mut table: Table, settings: &[Setting]) -> Result<(Table, BTreeMap<String, String>)> {
     let mut sources = BTreeMap::new();
-    for setting in settings {
-        let shown = format!("{} {}={}", setting.flag, setting.key, setting.value);
+    for (i, setting) in settings.iter().enumerate() {
+        let shown = shown(setting);
         if let Some(today) = schema::key_today(&setting.key) {
             return Err(Error::Config(format!("{shown}: this setting is {today} now")));
         }
+        let before = flatten(&table);
         table = try_values(&table, setting, &shown)?;
-        sources.retain(|key: &String, _| flatten(&table).contains_key(key));
+        let after = flatten(&table);
+        if let Some(earlier) = settings[..i].iter().find(|earlier| undoes(setting, earlier, &before, &after)) {
+            let earlier = self::shown(earlier);
+            return Err(Error::Config(format!(
+                "{shown} undoes {earlier}, which stands before it: leave out one of them"
+            )));
+        }
+        sources.retain(|key: &String, _| after.contains_key(key));
         let below = format!("{}.", setting.key);
         let set = flatten(&table).into_keys().filter(|key| *key == setting.key || key.starts_with(&below));
         sources.extend(set.map(|key| (key, setting.flag.clone())));
     }
     Ok((table, sources))
+}
+
+/// A setting as it was given.
+fn shown(setting: &Setting) -> String {
+    format!("{} {}={}", setting.flag, setting.key, setting.value)
+}
+
+/// Whether a setting changes what an earlier one of another key has set; one of the same key, or of one below it, may.
+fn undoes(
+    setting: &Setting,
+    earlier: &Setting,
+    before: &BTreeMap<String, Value>,
+    after: &BTreeMap<String, Value>,
+) -> bool {
+    let is_at =
+        |key: &str, above: &str| key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    let changed = |(key, value): (&String, &Value)| is_at(key, &earlier.key) && after.get(key) != Some(value);
+    !is_at(&setting.key, &earlier.key) && before.iter().any(changed)
 }
 
 /// Sets the value as TOML, as a string, or as a list parted by commas: the first that the key takes.
@@ -266,6 +292,7 @@ fn put(table: &mut Table, key: &str, value: Value) -> Result<(), String> {
             "epochs" => table.remove("updates"),
             "updates" => table.remove("epochs"),
             "seed" => table.remove("seeds"),
+            "seeds" => table.remove("seed"),
             _ => None,
         };
         table.insert(key.to_owned(), value);

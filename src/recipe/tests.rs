@@ -75,7 +75,6 @@ fn a_recipe_extends_another() {
     let seeds = |recipe: &Resolved| recipe.by_seed().iter().map(|one| one.recipe.seed).collect::<Vec<_>>();
     assert_eq!(seeds(&parse(text, &[]).unwrap()), [4]);
     assert_eq!(seeds(&parse(text, &["seeds=[5,6]"]).unwrap()), [5, 6]);
-    assert_eq!(seeds(&parse(text, &["seeds=[5,6]", "seed=3"]).unwrap()), [3]);
 
     let folder = tempfile::tempdir().unwrap();
     let beside = |name: &str, text: &str| {
@@ -311,6 +310,25 @@ fn wrong_settings_are_refused_by_their_flag() {
         assert!(error.message().contains(expected), "{setting}: expected \"{expected}\" in: {error}");
     }
     assert_eq!(Setting::parse("seed").unwrap_err().exit_code(), 2);
+}
+
+#[test]
+fn a_setting_that_undoes_an_earlier_one_is_refused() {
+    let stages = "stages=[{task = \"xnli\", epochs = 1, learning_rate = 1e-5}]";
+    for [first, then] in [
+        ["seed=3", "seeds=[1,2]"],
+        ["seeds=[1,2]", "seed=3"],
+        ["stages.0.updates=5", "stages.0.epochs=1"],
+        ["stages.0.learning_rate=1e-4", stages],
+    ] {
+        let error = parse(BASE, &[first, then]).expect_err(first);
+        let expected = format!("--set {then} undoes --set {first}, which stands before it");
+        assert!(error.exit_code() == 78 && error.message().contains(&expected), "{error}");
+    }
+    // The same key again, or one of the parts of what was set, is a correction.
+    for [first, then] in [["seed=3", "seed=4"], [stages, "stages.0.learning_rate=1e-4"]] {
+        parse(BASE, &[first, then]).unwrap();
+    }
 }
 
 #[test]

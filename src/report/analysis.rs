@@ -772,7 +772,7 @@ fn measured(study: &Study, measure: &Measure, cells: &[usize], gain: Option<Gain
         // One language of one seed: the interval that the run itself prints, which is Wilson's of a plain share.
         let column = measure.weights[0].0;
         let marks = study.cells[*cell].marks[column].pairs().into_iter().zip(&study.examples[column]);
-        let marks = marks.filter(|(_, n)| **n > 0).map(|(mark, _)| mark).collect();
+        let marks = marks.filter(|(_, n)| **n > 0).map(|(mark, _)| (None, mark)).collect();
         let score = Score::of_marks("", study.metric, marks);
         (low, high) = score.map_or((low, high), |score| (score.low, score.high));
     }

@@ -20,9 +20,12 @@
 
 use super::{
     runs::Column,
-    statistics::{LEVEL, mean, t_quantile, t_tails},
+    statistics::{LEVEL, mean},
 };
-use crate::metrics::clusters::wilson;
+use crate::metrics::{
+    clusters::wilson,
+    student::{t_quantile, t_tails},
+};
 use serde::Serialize;
 
 /// Values of models with seeds that belong together: by seed, what each item adds, so that a seed's mean over items is
@@ -364,7 +367,7 @@ impl Spread {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rng::Rng;
+    use crate::{metrics::clusters::Sum, rng::Rng};
     use approx::assert_relative_eq;
 
     /// Three seeds, four items.
@@ -416,6 +419,36 @@ mod tests {
     }
 
     /// A ratio of sums, such as words right over words of sentences: Cochran's variance, as `metrics::clusters` has it.
+    /// What a run prints of its own is what a report of it alone does.
+    #[test]
+    fn one_seed_has_the_interval_of_a_run() {
+        let mut rng = Rng::new(9, 0);
+        let marks = |rng: &mut Rng| (f32::from(rng.uniform() < 0.7), 1.0);
+        let languages: Vec<Vec<(f32, f32)>> = (0..3).map(|_| (0..40).map(|_| marks(&mut rng)).collect()).collect();
+        let columns: Vec<Column> = languages
+            .iter()
+            .map(|marks| Column { parts: marks.iter().map(|one| one.0).collect(), wholes: vec![1.0; 40] })
+            .collect();
+        let maps: Vec<_> = languages
+            .iter()
+            .map(|marks| marks.iter().map(|one| (f64::from(one.0), f64::from(one.1))).enumerate().collect())
+            .collect();
+        let included: Vec<usize> = (0..40).collect();
+        for weights in [[1.0 / 3.0; 3], [0.0, 0.5, 0.5], [1.0, -0.5, -0.5]] {
+            let here: Vec<(f64, &Column)> = weights.into_iter().zip(&columns).collect();
+            let estimate = Estimate::of(&[vec![linearized(&here, &included)]]);
+            let there: Vec<_> = weights.into_iter().zip(&maps).collect();
+            let sum = Sum::of(&there);
+            let (here, there) = match weights[0] < 1.0 {
+                true => (estimate.interval_of_share(), sum.interval_of_share().unwrap()),
+                false => (estimate.interval_of_difference(), sum.interval_of_difference().unwrap()),
+            };
+            for (here, there) in here.into_iter().zip(there) {
+                assert_relative_eq!(here, there, max_relative = 1e-9);
+            }
+        }
+    }
+
     #[test]
     fn ratios_are_linearized() {
         let column = Column { parts: vec![3.0, 1.0, 4.0, 0.0, 9.0], wholes: vec![4.0, 2.0, 4.0, 0.0, 9.0] };

@@ -4,7 +4,7 @@ use super::{Column, Table, percent};
 use crate::{
     measure::retrieve::Found,
     metrics::Marks,
-    tasks::metrics::{Confusion, Grid, Score, Summary},
+    tasks::metrics::{Confusion, Grid, Intervals, Score, Summary},
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,11 +24,11 @@ pub fn one_run(summaries: &[Summary]) -> Table {
         table = table.row(measured(score).into_iter().chain(others.iter().map(|other| percent(other.scores[i].value))));
     }
     table = table.rule();
-    for (i, (name, value)) in sums(summary).into_iter().enumerate() {
+    let Intervals { mean, mean_without_source, gap } = summary.intervals;
+    for (i, ((name, value), ends)) in sums(summary).into_iter().zip([mean, mean_without_source, gap]).enumerate() {
         let more = others.iter().map(|other| cell(sums(other)[i].1));
-        let own = [name, String::new(), cell(value)];
-        let interval = (!others.is_empty()).then(String::new);
-        table = table.row(own.into_iter().chain(interval).chain(more));
+        let own = [name, String::new(), cell(value), ends.map_or(String::new(), interval)];
+        table = table.row(own.into_iter().chain(more));
     }
     let pooled = |summary: &Summary| summary.pooled.as_ref().map(|pooled| pooled.value);
     let Some([_, rest @ ..]) = summary.pooled.as_ref().map(measured) else { return table };
@@ -121,8 +121,13 @@ pub fn confusion(confusion: &Confusion) -> Table {
 }
 
 fn measured(score: &Score) -> [String; 4] {
-    let interval = format!("{}–{}", percent(score.low), percent(score.high));
-    [score.language.clone(), score.n.to_string(), percent(score.value), interval]
+    [score.language.clone(), score.n.to_string(), percent(score.value), interval([score.low, score.high])]
+}
+
+/// The ends of an interval, of which one may be negative.
+fn interval([low, high]: [f64; 2]) -> String {
+    let between = if low < 0.0 { " to " } else { "–" };
+    format!("{}{between}{}", percent(low), percent(high))
 }
 
 fn sums(summary: &Summary) -> [(String, Option<f64>); 3] {
@@ -161,9 +166,9 @@ en               100      90.0      82.6–94.5
 de               100      70.0      60.4–78.1
 sw               100      50.0      40.4–59.6
 ---------------  ---  --------  -------------
-mean                      70.0
-mean without en           60.0
-transfer gap              30.0
+mean                      70.0      64.9–74.6
+mean without en           60.0      53.2–66.5
+transfer gap              30.0      21.1–38.9
 all examples     300      70.0      64.6–74.9
 ";
         assert_eq!(one_run(std::slice::from_ref(&one)).to_text(), expected);

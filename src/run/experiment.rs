@@ -327,6 +327,7 @@ impl<'a> Run<'a> {
         let mut branches = branches.collect::<Result<Vec<_>>>()?;
         let (updates, sampler) = schedule(stage, &branches, seed);
         method.check_begin(&name, updates)?;
+        stage.note_of_warmup(updates).iter().for_each(|note| self.progress.note(format_args!("{name}: {note}")));
         let words = self.measure_words(method, &models[0], &*branches[0].source, &stage_folder)?;
         for (place, branch) in branches.iter_mut().enumerate() {
             if self.task_at(index, place).is_some() {
@@ -742,7 +743,7 @@ impl<'a> Run<'a> {
         folder: &StageFolder,
         evaluations: &[Evaluation],
     ) -> Result<MethodResult> {
-        let (text, odd) = (Map::new(), Vec::new());
+        let (text, odd, lost) = (Map::new(), Vec::new(), BTreeMap::new());
         let Run { recipe, device, progress, stop, tokenizer, .. } = self;
         let mut desk = Measuring {
             recipe,
@@ -757,6 +758,7 @@ impl<'a> Run<'a> {
             model: None,
             text,
             odd,
+            lost,
         };
         let (mut scores, n) = (Vec::new(), self.tests.len() as u64);
         for test in &self.tests {
@@ -777,6 +779,7 @@ impl<'a> Run<'a> {
         let grid =
             self.recipe.generalized.then(|| desk.grid(&self.tests, |note| self.note_once("generalized", note.into())));
         let grid = grid.transpose()?;
+        desk.note_losses();
         let rule = selection_rule(stage.select, task.source, summary.metric(), evaluations);
         let training = self.final_loss(folder)?;
         warnings.extend(training.and_then(|training| training.warning()));

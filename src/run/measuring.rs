@@ -1,6 +1,6 @@
 //! The measuring of one method: predictions by language, each made once and kept.
 
-use std::path::Path;
+use std::{collections::BTreeMap, path::Path};
 
 use serde_json::{Map, Value, json};
 
@@ -45,7 +45,12 @@ pub(super) struct Measuring<'a> {
     pub text: Map<String, Value>,
     /// What is odd about the predictions so far.
     pub odd: Vec<String>,
+    /// What happened to texts that were predicted now: what it was, and of what how much.
+    pub lost: BTreeMap<String, Vec<(String, String)>>,
 }
+
+/// So many languages are named of which the same is to be said.
+const NAMED: usize = 5;
 
 impl Measuring<'_> {
     /// By every metric.
@@ -110,13 +115,15 @@ impl Measuring<'_> {
         let measured =
             Examiner { model, tokenizer, task, max_length, tokens, stop: self.stop }.predict(test, voting.as_ref())?;
         let what = format!("{split} {}", test.language);
-        note_text(self.progress, &what, measured.n_truncated, measured.share_unknown, self.stage);
+        for (loss, n) in losses(measured.n_truncated, measured.share_unknown, self.stage) {
+            self.lost.entry(loss).or_default().push((what.clone(), n));
+        }
         let mut text = json!({ "truncated": measured.n_truncated, "unknown": number(measured.share_unknown) });
         if measured.n_unseen > 0 {
             let n = measured.n_unseen;
             text["words_cut"] = json!(n);
-            self.progress
-                .note(format_args!("{what}: {n} words lie beyond that, and count as predicted O, or the most usual"));
+            let loss = "words lie beyond that, and count as predicted O, or the most usual".to_owned();
+            self.lost.entry(loss).or_default().push((what, n.to_string()));
         }
         if let Some(radii) = measured.radii {
             let certified: Vec<f64> = radii.iter().flatten().copied().collect();
@@ -124,6 +131,19 @@ impl Measuring<'_> {
             text["mean_radius"] = number(certified.iter().sum::<f64>() / certified.len().max(1) as f64);
         }
         Ok((measured.predictions, text))
+    }
+
+    /// Says what happened to the texts, of many languages at once.
+    pub fn note_losses(&mut self) {
+        for (loss, of) in std::mem::take(&mut self.lost) {
+            if of.len() <= NAMED {
+                of.iter().for_each(|(what, n)| self.progress.note(format_args!("{what}: {n} {loss}")));
+                continue;
+            }
+            let named: Vec<String> = of.iter().take(NAMED).map(|(what, n)| format!("{what} {n}")).collect();
+            let (named, more) = (named.join(", "), of.len() - NAMED);
+            self.progress.note(format_args!("{named} and {more} more (metrics.json, text): {loss}"));
+        }
     }
 
     /// All pairs of languages; `note` takes what is odd about them.
@@ -171,12 +191,16 @@ fn kept_predictions(path: &Path, text_path: &Path, test: &Loaded) -> Result<(Vec
     }
 }
 
-/// Says how texts were cut, and that the tokenizer does not know them.
+/// How texts were cut, and that the tokenizer does not know them: what, and how much.
+fn losses(n_truncated: usize, share_unknown: f64, stage: &Stage) -> impl Iterator<Item = (String, String)> {
+    let cut = (format!("examples cut to {} tokens", stage.max_length), n_truncated.to_string());
+    let unknown = ("of tokens unknown to the tokenizer".to_owned(), format!("{:.1} %", 100.0 * share_unknown));
+    [(n_truncated > 0).then_some(cut), (share_unknown > 0.001).then_some(unknown)].into_iter().flatten()
+}
+
+/// Says it of one text.
 pub(super) fn note_text(progress: &Progress, what: &str, n_truncated: usize, share_unknown: f64, stage: &Stage) {
-    if n_truncated > 0 {
-        progress.note(format_args!("{what}: {n_truncated} examples cut to {} tokens", stage.max_length));
-    }
-    if share_unknown > 0.001 {
-        progress.note(format_args!("{what}: {:.1} % of tokens unknown to the tokenizer", 100.0 * share_unknown));
+    for (loss, n) in losses(n_truncated, share_unknown, stage) {
+        progress.note(format_args!("{what}: {n} {loss}"));
     }
 }

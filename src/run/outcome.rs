@@ -118,6 +118,7 @@ impl MethodResult {
     pub(super) fn to_json(&self) -> Value {
         let summary = &self.summary;
         let optional = |value: Option<f64>| value.map_or(Value::Null, number);
+        let ends = |ends: [f64; 2]| ends.map(number);
         let mut json = json!({
             "method": self.name,
             "selection": self.rule,
@@ -126,6 +127,11 @@ impl MethodResult {
             "mean": number(summary.mean),
             "mean_without_source": optional(summary.mean_without_source),
             "transfer_gap": optional(summary.gap),
+            "intervals": {
+                "mean": summary.intervals.mean.map(ends),
+                "mean_without_source": summary.intervals.mean_without_source.map(ends),
+                "transfer_gap": summary.intervals.gap.map(ends),
+            },
             "pooled": summary.pooled.as_ref().map(score_json),
             "interval": "95 % Wilson score interval over the test examples of one run; over clusters, such as the \
                          sentences of tagged words, where answers are not independent",

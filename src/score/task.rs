@@ -6,7 +6,7 @@ use super::{
     Cell, Note,
     benchmark::Kind,
     read::{self, Blank, Lines, Sentence},
-    trap::removed_labels,
+    trap::{removed_labels, unknown_labels},
 };
 use crate::{
     error::{Error, Result},
@@ -89,7 +89,9 @@ fn not_empty(lines: &Lines, n: usize) -> Result<()> {
 fn accuracy<'a>(cell: &Cell, given: (&Lines, Vec<&'a str>), gold: (&Lines, Vec<&'a str>)) -> Result<(f64, Scored)> {
     same_length("labels", (given.0, given.1.len()), (gold.0, gold.1.len()))?;
     not_empty(gold.0, gold.1.len())?;
-    let notes = removed_labels(&gold.1, cell.spec.labels, &gold.0.name().to_string()).into_iter().collect();
+    let removed = removed_labels(&gold.1, cell.spec.labels, &gold.0.name().to_string());
+    let unknown = unknown_labels(&given.1, cell.spec.labels, &given.0.name().to_string());
+    let notes = removed.into_iter().chain(unknown).collect();
     Ok((labels::marks(&gold.1, &given.1).accuracy(), Scored { values: Vec::new(), notes }))
 }
 

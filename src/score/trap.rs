@@ -48,9 +48,31 @@ pub(super) fn removed_labels(gold: &[&str], known: &[&str], place: &str) -> Opti
     Some(Note::void("labels_removed", text))
 }
 
+/// A note where predictions are no labels of the task: the official scripts count them as wrong, and say nothing.
+pub(super) fn unknown_labels(given: &[&str], known: &[&str], place: &str) -> Option<Note> {
+    let is_unknown = |label: &&str| !known.is_empty() && !known.contains(label);
+    let n = given.iter().filter(|label| is_unknown(label)).count();
+    let first = given.iter().position(is_unknown)?;
+    let (label, line, of, known) = (given[first], first + 1, given.len(), known.join(", "));
+    let text = format!(
+        "{place}:{line}: \"{label}\" is none of {known}; {n} of {of} predictions are no label and count as wrong, as in \
+         the official script"
+    );
+    Some(Note::odd("unknown_labels", text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn predictions_that_are_no_label_are_counted() {
+        let note = unknown_labels(&["1", "1.0", "0.0"], &["0", "1"], "f").unwrap();
+        assert_eq!(note.verdict, Verdict::Odd);
+        assert!(note.text.starts_with("f:2: \"1.0\" is none of 0, 1; 2 of 3 predictions"), "{}", note.text);
+        assert_eq!(unknown_labels(&["1", "0"], &["0", "1"], "f"), None);
+        assert_eq!(unknown_labels(&["17"], &[], "f"), None);
+    }
 
     #[test]
     fn removed_labels_are_seen() {

@@ -107,8 +107,16 @@ fn alternatives(counts: &BTreeMap<String, usize>, choices: &[String], column: &s
         counts.keys().all(|value| value.parse().is_ok_and(|place: usize| (first..first + n).contains(&place)))
     };
     let (first, names) = (usize::from(!all_within(0)), choices.join(", "));
+    let found = || counts.keys().map(String::as_str).take(5).collect::<Vec<_>>().join(", ");
+    if all_within(0) && all_within(1) {
+        return Err(Error::Data(format!(
+            "{place}: column {column} says which of {names} is right, and has only {}, neither 0 nor {n}: counted from 0 or \
+             from 1? Describe the task in a file, beginning with rxlt task show xcopa, with labels = [\"0\", …] or [\"1\", …]",
+            found()
+        )));
+    }
     if !all_within(first) {
-        let found = counts.keys().map(String::as_str).take(5).collect::<Vec<_>>().join(", ");
+        let found = found();
         return Err(Error::Data(format!(
             "{place}: expected the number of the right one of {names} in column {column}, from 0 or from 1, found {found}; \
              write numbers, or rename the columns if they are no alternatives"
@@ -187,6 +195,7 @@ mod tests {
             (&["NaN", "0.5"], &[], ""),
             (&["2", "0"], &["x1", "x2"], "expected the number of the right one of x1, x2 in column label"),
             (&["left", "right"], &["x1", "x2"], "from 0 or from 1, found left, right"),
+            (&["1", "1"], &["x1", "x2"], "has only 1, neither 0 nor 2: counted from 0 or from 1?"),
         ] {
             match answers(values, choices) {
                 Ok(found) => assert_eq!((found.problem_type, says), (ProblemType::default(), "")),

@@ -1,7 +1,8 @@
 //! What joins an item with its translations: the id that its file gives it, else its place in the file.
 
-use super::{Loaded, Row, TextFile, sha256};
+use super::{Loaded, Row, Task, TextFile, cluster::unclustered, sha256};
 use crate::error::{Error, Result};
+use std::collections::HashSet;
 
 /// The row that an id stands for, in all languages the same: the number that it is, else 48 bits of its SHA-256.
 pub fn joined_by(id: &str) -> usize {
@@ -29,11 +30,25 @@ pub(super) fn unjoined_note(path: &str, rows: &[Row]) -> Option<String> {
     (n > 0 && n < rows.len()).then(|| format!("{path}: rows without an id are joined with no translation: {n}"))
 }
 
+/// Says that ids stand more than once in a file.
+pub(super) fn repeated_note(path: &str, rows: &[Row]) -> Option<String> {
+    let mut seen = HashSet::new();
+    let again: Vec<&str> = rows.iter().filter_map(|row| row.key.as_deref()).filter(|key| !seen.insert(*key)).collect();
+    let (first, n) = (again.first()?, again.len());
+    Some(format!(
+        "{path}: {n} rows have an id that one before them has, such as \"{first}\": rows of one id count as one item"
+    ))
+}
+
 /// Refuses languages of which some name their items and others only count them: items would be joined with others than
 /// their translations, and every interval over languages would be wrong.
 ///
-/// What comes back is to be said: languages of different lengths are joined by place.
-pub fn check_joined(languages: &[Loaded]) -> Result<Option<String>> {
+/// What comes back is to be said: languages of different lengths are joined by place, and what items share.
+pub fn check_joined(task: &Task, languages: &[Loaded]) -> Result<Vec<String>> {
+    Ok(check_ids(languages)?.into_iter().chain(unclustered(task, languages)).collect())
+}
+
+fn check_ids(languages: &[Loaded]) -> Result<Option<String>> {
     let is_named = |loaded: &&Loaded| loaded.examples.iter().any(|example| example.key.is_some());
     let (named, counted): (Vec<&Loaded>, Vec<&Loaded>) = languages.iter().partition(is_named);
     // Ids that count the rows of a file say no more than their order, and go with files that have none.
@@ -86,7 +101,7 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::tasks::{Split, Task, definition::Definition, register};
+    use crate::tasks::{Split, definition::Definition, register};
 
     fn load(task: &Task, folder: &Path, language: &str, text: &str) -> Result<Loaded> {
         std::fs::write(folder.join(format!("test-{language}.csv")), text).unwrap();
@@ -114,12 +129,12 @@ mod tests {
         assert_eq!((rows(&es), rows(&it)), (vec![1, 2, 3], vec![1, 2, 3]));
         let shuffled = load("pt", "id,text,label\n3,três,a\n1,um,a\n2,dois,b\n").unwrap();
         let shorter = load("ro", "text,label\nunu,a\ndoi,b\n").unwrap();
-        assert_eq!(check_joined(&[es.clone(), shuffled]).unwrap(), None);
-        assert_eq!(check_joined(&[es, it.clone()]).unwrap(), None);
-        assert_eq!(check_joined(&[en.clone(), de]).unwrap(), None);
-        let note = check_joined(&[it.clone(), shorter]).unwrap().unwrap();
+        assert_eq!(check_ids(&[es.clone(), shuffled]).unwrap(), None);
+        assert_eq!(check_ids(&[es, it.clone()]).unwrap(), None);
+        assert_eq!(check_ids(&[en.clone(), de]).unwrap(), None);
+        let note = check_ids(&[it.clone(), shorter]).unwrap().unwrap();
         assert!(note.starts_with("ro has 2 rows and it has 3, without ids"), "{note}");
-        let error = check_joined(&[it, en]).unwrap_err();
+        let error = check_ids(&[it, en]).unwrap_err();
         let says = ["test-en.csv) have ids, such as \"x-1\"", "test-it.csv) have none", "or none"];
         assert!(says.iter().all(|text| error.message().contains(text)), "{error}");
 
@@ -134,6 +149,10 @@ mod tests {
         assert_eq!((named[0].row, named[1].row), (joined_by("z"), 7));
         let error = read(line("\"id\": \"z\", \"id\": \"y\", ")).unwrap_err();
         assert!(error.message().contains("\"id\" stands there twice; keep one of them"), "{error}");
+
+        let pl = load("pl", "id,text,label\nx-1,jeden,a\nx-2,dwa,b\nx-1,trzy,a\n").unwrap();
+        let said = "test-pl.csv: 1 rows have an id that one before them has, such as \"x-1\"";
+        assert!(pl.notes.iter().any(|note| note.contains(said)), "{:?}", pl.notes);
 
         let sw = load("sw", "id,text,label\nx-1,moja,a\n,mbili,b\n,tatu,b\n").unwrap();
         let [first, second, third] = rows(&sw)[..] else { panic!("three rows") };

@@ -1,16 +1,16 @@
 //! Finding a task's files, reading them, and judging every row: a label is known, or the file is refused.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
 
 use super::{
-    Cluster, Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
+    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional},
     format,
-    joined::unjoined_note,
+    joined::{repeated_note, unjoined_note},
     parts,
     table::looks_quoted,
     text_file::sha256,
@@ -519,30 +519,18 @@ impl Task {
             let dropped = &loaded.dropped;
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
         }
-        self.join_clusters(&mut loaded.examples);
+        if let Some(cluster) = self.cluster {
+            cluster.join(&mut loaded.examples);
+        }
         let notes = [
             one_class_note(path, &loaded),
             quoting_note(path, rows),
             empty_note(path, &loaded),
             unjoined_note(path, rows),
+            repeated_note(path, rows),
         ];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
-    }
-}
-
-impl Task {
-    /// Says of each example which is the first of its cluster, where the task has such.
-    fn join_clusters(&self, examples: &mut [Example]) {
-        let Some(cluster) = self.cluster else { return };
-        let mut first: HashMap<String, usize> = HashMap::new();
-        for example in examples {
-            let text = match cluster {
-                Cluster::Sentence1 => &example.a,
-                Cluster::Sentence2 => example.b.as_ref().unwrap_or(&example.a),
-            };
-            example.cluster = Some(*first.entry(text.clone()).or_insert(example.row));
-        }
     }
 }
 

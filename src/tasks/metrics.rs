@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    metrics::clusters::{self, Ratio, Z, wilson},
+    metrics::clusters::{self, Ratio, Sum, Z, wilson},
 };
 use std::collections::BTreeMap;
 
@@ -26,9 +26,13 @@ pub struct Score {
     pub low: f64,
     /// Upper end of the interval.
     pub high: f64,
-    /// Part and whole of each cluster; none where answers are each right or wrong by themselves.
-    marks: Vec<(f64, f64)>,
+    /// Part and whole of each cluster; none where only their sums are known.
+    marks: Vec<Cluster>,
 }
+
+/// Answers that are not independent: the item that they are of, by which it is known in other languages too, and the
+/// sums of their parts and wholes.
+pub type Cluster = (Option<usize>, (f64, f64));
 
 impl Score {
     /// The accuracy of `correct` right answers out of `n`.
@@ -46,23 +50,37 @@ impl Score {
 
     /// The score by a metric that is a ratio of sums of parts and wholes, one of each for a cluster of answers, such as
     /// the words of a sentence. The interval is [`clusters::ratio`]'s, or Wilson's where each cluster is one answer.
-    pub fn of_marks(language: impl Into<String>, metric: &'static str, marks: Vec<(f64, f64)>) -> Result<Score> {
+    pub fn of_marks(language: impl Into<String>, metric: &'static str, marks: Vec<Cluster>) -> Result<Score> {
         let language = language.into();
         if marks.is_empty() {
             return Err(Error::Data(format!("{language}: there is no answer to score")));
         }
+        let pairs: Vec<(f64, f64)> = marks.iter().map(|(_, mark)| *mark).collect();
         let is_answer = |(part, whole): &(f64, f64)| *whole == 1.0 && (*part == 0.0 || *part == 1.0);
-        if marks.iter().all(is_answer) {
-            let correct = marks.iter().filter(|(part, _)| *part == 1.0).count();
-            return Ok(Score { metric, ..Score::new(language, correct, marks.len())? });
+        if pairs.iter().all(is_answer) {
+            let correct = pairs.iter().filter(|(part, _)| *part == 1.0).count();
+            return Ok(Score { metric, marks, ..Score::new(language, correct, pairs.len())? });
         }
-        let Ratio { value, low, high } = clusters::ratio(&marks);
-        let (part, whole) = marks.iter().fold((0.0, 0.0), |sum, mark| (sum.0 + mark.0, sum.1 + mark.1));
+        let Ratio { value, low, high } = clusters::ratio(&pairs);
+        let (part, whole) = pairs.iter().fold((0.0, 0.0), |sum, mark| (sum.0 + mark.0, sum.1 + mark.1));
         let (correct, n) = match metric == ACCURACY {
             true => (Some(part as usize), whole as usize),
             false => (None, marks.len()),
         };
         Ok(Score { language, metric, n, correct, value, low, high, marks })
+    }
+
+    /// Its answers by item, as the `place`th language; none of a correlation.
+    fn clusters(&self, place: usize) -> Option<BTreeMap<Item, (f64, f64)>> {
+        let item = |(i, (row, mark)): (usize, &Cluster)| (row.map_or(Item::Alone(place, i), Item::Row), *mark);
+        let counted = |right: usize| {
+            let answer = |i: usize| (Item::Alone(place, i), (f64::from(u8::from(i < right)), 1.0));
+            (0..self.n).map(answer).collect()
+        };
+        match self.marks.is_empty() {
+            true => self.correct.map(counted),
+            false => Some(self.marks.iter().enumerate().map(item).collect()),
+        }
     }
 
     /// A correlation of `n` pairs of numbers. The interval is Fisher's (1921), of ranks with the variance of Bonett and
@@ -141,6 +159,53 @@ pub struct Summary {
     /// The same over all examples thrown together (micro), as XTREME's and Robust-XLT's scripts print it; none of
     /// correlations.
     pub pooled: Option<Score>,
+    /// How sure they are.
+    pub intervals: Intervals,
+}
+
+/// 95 % intervals of what scores come to, over items with their translations, for this model; none of correlations.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Intervals {
+    /// Of the mean.
+    pub mean: Option<[f64; 2]>,
+    /// Of the mean without the source.
+    pub mean_without_source: Option<[f64; 2]>,
+    /// Of the transfer gap.
+    pub gap: Option<[f64; 2]>,
+}
+
+/// What of a language is an item: by its number, which it has in other languages too, or by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Item {
+    Row(usize),
+    Alone(usize, usize),
+}
+
+impl Intervals {
+    fn of(source: &str, scores: &[Score]) -> Intervals {
+        let clusters: Option<Vec<BTreeMap<Item, (f64, f64)>>> =
+            scores.iter().enumerate().map(|(i, score)| score.clusters(i)).collect();
+        let Some(clusters) = clusters else { return Intervals::default() };
+        let of = |weight: &dyn Fn(&Score) -> f64| {
+            let weighted = scores.iter().map(weight).zip(&clusters).filter(|(weight, _)| *weight != 0.0);
+            Sum::of(&weighted.collect::<Vec<_>>())
+        };
+        let is_source = |score: &Score| score.language == source;
+        let (n, others) = (scores.len(), scores.iter().filter(|score| !is_source(score)).count());
+        let (all, other) = (1.0 / n as f64, 1.0 / others as f64);
+        let without = of(&|score| if is_source(score) { 0.0 } else { other });
+        let gap = of(&|score| if is_source(score) { 1.0 } else { -other });
+        let of_share = |sum: Sum, mut of: Vec<&Score>| match (of.len(), of.pop()) {
+            (1, Some(only)) => Some([only.low, only.high]),
+            _ => sum.interval_of_share(),
+        };
+        let other_scores: Vec<&Score> = scores.iter().filter(|score| !is_source(score)).collect();
+        Intervals {
+            mean: of_share(of(&|_| all), scores.iter().collect()),
+            mean_without_source: of_share(without, other_scores).filter(|_| others > 0),
+            gap: gap.interval_of_difference().filter(|_| others > 0 && others < n),
+        }
+    }
 }
 
 impl Summary {
@@ -156,9 +221,9 @@ impl Summary {
         let (own, others): (Vec<&Score>, Vec<&Score>) = scores.iter().partition(|score| score.language == source);
         let mean_without_source = mean(&others);
         let gap = own.first().zip(mean_without_source).map(|(own, others)| own.value - others);
-        let pooled = pooled(&scores)?;
+        let (pooled, intervals) = (pooled(&scores)?, Intervals::of(source, &scores));
         let mean = mean(&scores.iter().collect::<Vec<_>>()).ok_or_else(|| Error::Data("nothing was scored".into()))?;
-        Ok(Summary { source: source.to_owned(), mean, mean_without_source, gap, pooled, scores })
+        Ok(Summary { source: source.to_owned(), mean, mean_without_source, gap, pooled, intervals, scores })
     }
 
     /// What was measured.
@@ -172,23 +237,21 @@ impl Summary {
     }
 }
 
-/// The score of all answers together.
+/// The score of all answers together. An item and its translations are one cluster: where it is hard in one language, it
+/// tends to be so in others.
 fn pooled(scores: &[Score]) -> Result<Option<Score>> {
-    if scores.iter().any(|score| !score.marks.is_empty()) {
-        // What is right or wrong by itself is a cluster of its own.
-        let single = |score: &Score| {
-            let right = score.correct.unwrap_or(0);
-            (0..score.n).map(|i| (f64::from(u8::from(i < right)), 1.0)).collect()
-        };
-        let marks = |score: &Score| if score.marks.is_empty() { single(score) } else { score.marks.clone() };
-        let all: Vec<(f64, f64)> = scores.iter().flat_map(marks).collect();
-        return Score::of_marks("all", scores[0].metric, all).map(Some);
+    let mut items = BTreeMap::<Item, (f64, f64)>::new();
+    for (i, score) in scores.iter().enumerate() {
+        let Some(clusters) = score.clusters(i) else { return Ok(None) };
+        for (item, (part, whole)) in clusters {
+            let sum = items.entry(item).or_default();
+            *sum = (sum.0 + part, sum.1 + whole);
+        }
     }
-    let counted: Option<Vec<(usize, usize)>> = scores.iter().map(|score| Some((score.correct?, score.n))).collect();
-    let Some(counted) = counted else { return Ok(None) };
-    let (correct, n) = counted.into_iter().fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
-    let metric = scores.first().map_or(ACCURACY, |score| score.metric);
-    Ok(Some(Score { metric, ..Score::new("all", correct, n)? }))
+    let Some(metric) = scores.first().map(|score| score.metric) else { return Ok(None) };
+    let all = Score::of_marks("all", metric, items.into_values().map(|mark| (None, mark)).collect())?;
+    let correct = scores.iter().map(|score| score.correct).sum();
+    Ok(Some(Score { n: scores.iter().map(|score| score.n).sum(), correct, ..all }))
 }
 
 /// Scores in the generalized setting: the language of the first sentence by that of the second.
@@ -302,6 +365,42 @@ mod tests {
         assert!(Summary::new("en", Vec::new()).is_err());
         let twice = Summary::new("en", vec![score("de", 1, 2), score("en", 1, 2), score("de", 1, 2)]).unwrap_err();
         assert!(twice.message().starts_with("de is scored twice"), "{twice}");
+    }
+
+    /// Hard items that are hard in all languages: three answers to each say no more than one.
+    #[test]
+    fn an_item_and_its_translations_are_one_cluster() {
+        let answer = |i: usize| f64::from(u8::from(i % 3 != 0));
+        let of = |language: &str, known: bool| {
+            let marks = (0..90).map(|i| (known.then_some(i), (answer(i), 1.0))).collect();
+            Score::of_marks(language, ACCURACY, marks).unwrap()
+        };
+        let summary = |known: bool| {
+            Summary::new("en", ["en", "de", "sw"].iter().map(|language| of(language, known)).collect()).unwrap()
+        };
+        let (joined, apart) = (summary(true), summary(false));
+        let width = |[low, high]: [f64; 2]| high - low;
+        let ends = |summary: &Summary| summary.pooled.as_ref().map(|all| [all.low, all.high]).unwrap();
+        let own = |summary: &Summary| width([summary.scores[0].low, summary.scores[0].high]);
+        // C / (C − 1) makes it a little wider, Student's t too.
+        for found in [ends(&joined), joined.intervals.mean.unwrap(), joined.intervals.mean_without_source.unwrap()] {
+            assert!((1.0..1.03).contains(&(width(found) / own(&joined))), "{found:?}");
+        }
+        for found in [ends(&apart), apart.intervals.mean.unwrap()] {
+            let narrower = width(found) / own(&apart);
+            assert!((narrower - 1.0 / 3.0f64.sqrt()).abs() < 0.02, "{narrower}");
+        }
+        assert_eq!((joined.pooled.as_ref().unwrap().n, joined.pooled.as_ref().unwrap().correct), (270, Some(180)));
+        // The same answers everywhere: a gap of zero, of which nothing says how sure it is.
+        assert_eq!((joined.gap, joined.intervals.gap), (Some(0.0), None));
+        assert!(width(apart.intervals.gap.unwrap()) > own(&apart));
+        let alone = Summary::new("en", vec![of("en", true)]).unwrap();
+        assert_eq!(
+            alone.intervals,
+            Intervals { mean: Some([alone.scores[0].low, alone.scores[0].high]), ..Intervals::default() }
+        );
+        let number = |language: &str| Score::correlation(language, SPEARMAN, 0.5, 30).unwrap();
+        assert_eq!(Summary::new("en", vec![number("en"), number("de")]).unwrap().intervals, Intervals::default());
     }
 
     #[test]

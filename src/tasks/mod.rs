@@ -3,6 +3,7 @@
 //! A task says which labels there are, where its files lie and in which format; `load` finds, reads and checks them.
 
 mod answers;
+mod cluster;
 pub(crate) mod codes;
 pub mod definition;
 pub mod demo;
@@ -42,6 +43,7 @@ use crate::{
     input,
 };
 
+pub use cluster::Cluster;
 pub use definition::{Definition, Judged};
 pub use format::Format;
 pub use generalized::generalized;
@@ -313,16 +315,6 @@ pub struct Word {
     pub text: String,
     /// Its tag as written.
     pub tag: String,
-}
-
-/// Which text items of one cluster share.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Cluster {
-    /// The first sentence, such as a premise.
-    Sentence1,
-    /// The second, or what a question is asked of.
-    Sentence2,
 }
 
 /// Which part of the data.

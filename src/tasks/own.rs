@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::{
-    Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile,
+    Cluster, Columns, Format, Kind, Layout, ProblemType, Row, Split, Task, TextFile,
     answers::{self, Answers},
     definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
     format, labels,
@@ -80,7 +80,10 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
     }
     let Answers { kind, problem_type, labels, asked, held } = answers::of(&counts, &found.choices, &label, &shown)?;
     let (folder, layouts) = lay_out(named, files)?;
-    definition = Definition { kind, problem_type, labels, prompts: prompts(&rows, kind), layouts, ..definition };
+    let pairs = rows.iter().filter_map(|row| Some((row.a.as_str(), row.b.as_deref()?)));
+    let shared = Cluster::of_pairs(pairs).filter(|_| kind == Kind::Classify && b.is_some());
+    let (cluster, prompts) = (shared.map(|(cluster, _)| cluster), prompts(&rows, kind));
+    definition = Definition { kind, problem_type, cluster, labels, prompts, layouts, ..definition };
     definition.check().map_err(|problem| Error::Data(format!("{shown}: {problem}")))?;
     let texts = b.map_or(format!("single texts (column {a})"), |b| format!("pairs (columns {a} and {b})"));
     let (name, n, source) = (&definition.name, rows.len(), named.source);
@@ -91,7 +94,12 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
     let of_language = found.language.map(|column| {
         format!("column {column} says the language of a row: {others} rows of others than \"{source}\" are left out")
     });
-    let assumed = assumed.into_iter().chain(said_of_splits(named, of_language.is_some())).chain(of_language).collect();
+    let clusters = shared.map(|(cluster, share)| {
+        let (name, percent) = (cluster.name(), 100.0 * share);
+        format!("{percent:.0} % of pairs share their {name} with others: those that do count as one item in intervals")
+    });
+    let of_splits = said_of_splits(named, of_language.is_some());
+    let assumed = assumed.into_iter().chain(of_splits).chain(of_language).chain(clusters).collect();
     Ok(Guess { definition, folder, rows: n, assumed })
 }
 

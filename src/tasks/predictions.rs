@@ -47,13 +47,13 @@ pub struct Prediction {
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_name")]
     pub key: Option<String>,
     /// The right label (the number, or the first of the right answers), where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_name")]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "optional_answer")]
     pub label: Option<String>,
     /// All that is right, where it can be several: labels that hold, or answers of which any is right.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub answers: Option<Vec<String>>,
     /// The predicted label; the number, or the answer.
-    #[serde(deserialize_with = "name")]
+    #[serde(deserialize_with = "answer")]
     pub prediction: String,
     /// All labels that are predicted to hold, where it can be several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -337,52 +337,64 @@ fn agreeing(path: &Path, judged: Vec<Prediction>) -> Result<Vec<Prediction>> {
     Ok(judged)
 }
 
-/// A label's name or an example's id, which other tools may write as a number, and pandas as `1.0`.
-struct Name(String);
+/// A label or an id, which other tools may write as a number, and pandas as `1.0`; with `FRACTIONS` any number, and else a
+/// whole one.
+struct Name<const FRACTIONS: bool>(String);
 
-impl<'de> Deserialize<'de> for Name {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Name, D::Error> {
-        from.deserialize_any(AnyName)
+impl<'de, const FRACTIONS: bool> Deserialize<'de> for Name<FRACTIONS> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_any(AnyName::<FRACTIONS>)
     }
 }
 
-struct AnyName;
+struct AnyName<const FRACTIONS: bool>;
 
-impl Visitor<'_> for AnyName {
-    type Value = Name;
+impl<const FRACTIONS: bool> Visitor<'_> for AnyName<FRACTIONS> {
+    type Value = Name<FRACTIONS>;
 
     fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str("a name in quotes or a whole number")
+        f.write_str(if FRACTIONS { "a label in quotes or a number" } else { "a name in quotes or a whole number" })
     }
 
-    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Name, E> {
+    fn visit_str<E: serde::de::Error>(self, text: &str) -> Result<Self::Value, E> {
         Ok(Name(text.to_owned()))
     }
 
-    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Name, E> {
+    fn visit_u64<E: serde::de::Error>(self, number: u64) -> Result<Self::Value, E> {
         Ok(Name(number.to_string()))
     }
 
-    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Name, E> {
+    fn visit_i64<E: serde::de::Error>(self, number: i64) -> Result<Self::Value, E> {
         Ok(Name(number.to_string()))
     }
 
-    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Name, E> {
+    fn visit_f64<E: serde::de::Error>(self, number: f64) -> Result<Self::Value, E> {
         // Beyond 2^53 neighbouring whole numbers fall on one double, and two ids would become one.
         match number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0 {
             true => Ok(Name((number as i64).to_string())),
+            false if FRACTIONS => Ok(Name(number.to_string())),
             false => Err(E::invalid_value(Unexpected::Float(number), &self)),
         }
     }
 }
 
 fn name<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
-    Name::deserialize(from).map(|Name(name)| name)
+    Name::<false>::deserialize(from).map(|Name(name)| name)
 }
 
 /// A name, or a number as one; none where it is null.
 pub fn optional_name<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
-    let found: Option<Name> = Option::deserialize(from)?;
+    let found: Option<Name<false>> = Option::deserialize(from)?;
+    Ok(found.map(|Name(name)| name))
+}
+
+/// A label, or a number that is right or was predicted.
+fn answer<'de, D: Deserializer<'de>>(from: D) -> Result<String, D::Error> {
+    Name::<true>::deserialize(from).map(|Name(name)| name)
+}
+
+fn optional_answer<'de, D: Deserializer<'de>>(from: D) -> Result<Option<String>, D::Error> {
+    let found: Option<Name<true>> = Option::deserialize(from)?;
     Ok(found.map(|Name(name)| name))
 }
 
