@@ -207,7 +207,14 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     check(at, &["watch", "none", "--once"], 66, &["there is no folder none"]);
     // Seeds side by side have the same page, to the letter but for the folder.
     let apart = ["study", "small.toml", "--output", "apart", "--backend", "cpu", "--jobs", "2", "--page", "apart.md"];
+    let apart = [&apart[..], &["--discard-models"]].concat();
     check(at, &apart, 0, &[]);
+    assert_eq!(page, fs::read_to_string(at.join("apart.md")).unwrap());
+    // Without models all is done for good.
+    for run in fs::read_dir(at.join("apart/demo")).unwrap().map(|entry| entry.unwrap().path()) {
+        assert!(!run.join("1-demo-standard/model").exists(), "{}", run.display());
+    }
+    check(at, &[&apart[..], &["--force"]].concat(), 0, &[]);
     assert_eq!(page, fs::read_to_string(at.join("apart.md")).unwrap());
     // Other texts than those that were predicted are no part of the page.
     fs::write(at.join("near.json"), r#"{"big": ["huge"]}"#).unwrap();

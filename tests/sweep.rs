@@ -270,6 +270,12 @@ fn a_sweep_is_planned_run_watched_and_collected_by_its_folders() {
     let cell = fs::read_dir(path.join("runs/rates")).unwrap().map(|entry| entry.unwrap().path());
     let cell = cell.filter(|cell| cell.is_dir()).find(|cell| cell.to_string_lossy().contains("adv-s2-")).unwrap();
     assert_eq!(metrics(&cell)["methods"][0], metrics(&path.join("plain/s2"))["methods"][1]);
+
+    // What is done was made of the files that were there then.
+    let config = path.join("tiny/1-mlm/model/config.json");
+    fs::write(&config, fs::read_to_string(&config).unwrap() + "\n").unwrap();
+    let (_, err) = check(path, &["sweep", "plan", "grid.toml"], 73);
+    assert!(err.contains("is done, and was made of other files: tiny/1-mlm/model/config.json (model):"), "{err}");
 }
 
 #[test]

@@ -33,7 +33,7 @@ use crate::{
     report::{document::Document, runs::read_answers},
     run::{
         files::{METRICS, is_measured, predictions, read_json},
-        folder::failure,
+        folder::{RunFolder, failure},
         full::Conditions,
         progress::{Board, Progress},
     },
@@ -92,6 +92,10 @@ pub struct Args {
     /// own; auto: as many as there are threads or GPUs. Results are the same.
     #[arg(long, value_name = "N|auto", conflicts_with_all = ["dry_run", "page_only"])]
     jobs: Option<Jobs>,
+    /// Remove the models of each run of a target when all is measured, about 90 MB with the encoder that ships; predictions
+    /// and results stay, and so do the models that targets begin with. Texts that are added later cannot be measured then.
+    #[arg(long, conflicts_with_all = ["dry_run", "page_only"])]
+    discard_models: bool,
     /// What a child of --jobs does: the runs of one seed, and no page.
     #[arg(long, hide = true)]
     only_seed: Option<u64>,
@@ -286,6 +290,9 @@ impl Study<'_> {
             }
             *lock(&place) = None;
             self.observe(cell, Some((&chosen, &stop)))?;
+            if args.discard_models && is_measured(&cell.folder) {
+                RunFolder::remove_weights(&cell.folder)?;
+            }
         }
         progress.finish();
         Ok(())
@@ -499,5 +506,8 @@ fn one(
     let mut pinned = resolved.clone();
     named::pin(&mut pinned.recipe, network)?;
     let folder = open(&pinned, path, chosen, progress, Ranks::alone())?;
+    if folder.is_discarded() {
+        return Ok(());
+    }
     work(&pinned, chosen, &folder, progress, stop, Conditions::default()).map(drop)
 }

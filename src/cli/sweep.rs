@@ -1,6 +1,9 @@
 //! `rxlt sweep`: a grid of recipes, settings, methods and seeds as run folders, here or on a cluster.
 
-use std::path::{Path, PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use super::{
     jobs::{Jobs, slots},
@@ -9,6 +12,7 @@ use super::{
     tell,
 };
 use crate::{
+    data::inputs::{INPUTS, Inputs},
     error::{Error, Result, did_you_mean},
     report::{
         Column, Table,
@@ -118,11 +122,13 @@ fn plan(path: &Path, emit: Option<Emit>, jobs: Jobs, cpus: u16, progress: Show) 
     let cells = grid.cells()?;
     match emit {
         None => {
+            refuse_changed(&cells)?;
             tell(&counts(&cells));
             status(&cells)
         }
         Some(Emit::Local) => run_here(&given, &cells, jobs, progress),
         Some(emit) => {
+            refuse_changed(&cells)?;
             tell(&counts(&cells));
             write(&grid, &open(&cells), emit, cpus)
         }
@@ -145,8 +151,25 @@ pub(super) fn arguments(path: &Path, grid: &Grid) -> Result<run::Args> {
         .map_err(|error| Error::Config(format!("{}: arguments: {}", path.display(), error.to_string().trim())))
 }
 
+/// Refuses to take a run for done that was made of other files than are there now.
+fn refuse_changed(cells: &[Cell]) -> Result<()> {
+    let mut known = BTreeMap::new();
+    for cell in cells.iter().filter(|cell| cell.state() == State::Done) {
+        let Some(inputs) = Inputs::read(&cell.folder.join(INPUTS))? else { continue };
+        if let Some(change) = inputs.changed(&mut known)? {
+            return Err(Error::Output(format!(
+                "{} is done, and was made of other files: {change}; put the old file back, or name another output in the \
+                 grid",
+                cell.folder.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// Runs on this machine what is to be run, and says first how much that is.
 pub(super) fn run_here(given: &run::Args, cells: &[Cell], jobs: Jobs, progress: Show) -> Result<()> {
+    refuse_changed(cells)?;
     tell(&counts(cells));
     let open = open(cells);
     if open.is_empty() {

@@ -162,6 +162,21 @@ impl Inputs {
         paths.into_iter().filter_map(change).collect()
     }
 
+    /// The first file that is there and no longer what it was; `known` keeps the hashes of files that were looked at.
+    pub fn changed(&self, known: &mut BTreeMap<String, String>) -> Result<Option<String>> {
+        for (path, was) in self.0.iter().filter(|(path, _)| Path::new(path).is_file()) {
+            let is = match known.get(path) {
+                Some(hash) => hash,
+                None => known.entry(path.clone()).or_insert(sha256_file(Path::new(path))?),
+            };
+            if *is != was.sha256 {
+                let is = is.get(..12).unwrap_or(is);
+                return Ok(Some(format!("{path} ({}): {} then, SHA-256 {is}… now", was.role, was.say())));
+            }
+        }
+        Ok(None)
+    }
+
     /// How files look from outside, to find out later in this process whether one was replaced.
     pub fn stamps(&self) -> BTreeMap<String, Stamp> {
         self.0.keys().filter_map(|path| Some((path.clone(), stamp(Path::new(path))?))).collect()

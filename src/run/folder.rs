@@ -236,13 +236,14 @@ impl RunFolder {
 
     /// Removes models and checkpoints of a run that is measured: predictions and results stay, and it is done for good.
     pub fn discard_models(&self) -> Result<()> {
-        self.first(|| self.remove_weights())
+        self.first(|| RunFolder::remove_weights(&self.path))
     }
 
-    fn remove_weights(&self) -> Result<()> {
-        let path = self.path.join(files::DISCARDED);
+    /// The same of the run in a folder that nobody is at work in.
+    pub fn remove_weights(run: &Path) -> Result<()> {
+        let path = run.join(files::DISCARDED);
         write_file(&path, b"models and checkpoints were removed when all was measured\n")?;
-        let entries = fs::read_dir(&self.path).map_err(|error| Error::read(&self.path, &error))?;
+        let entries = fs::read_dir(run).map_err(|error| Error::read(run, &error))?;
         for stage in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
             for entry in fs::read_dir(&stage).map_err(|error| Error::read(&stage, &error))?.flatten() {
                 let name = entry.file_name().to_string_lossy().into_owned();

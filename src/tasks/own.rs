@@ -129,7 +129,7 @@ fn names(found: &Found, a: &str, b: &Option<String>, label: &str) -> ColumnNames
         sentence2: b.as_ref().map(|b| TextColumns::One(name(b))),
         label: Some(ColumnName::Name(label.to_owned())),
         language: found.language.as_ref().map(name),
-        id: found.id.as_ref().map(name),
+        id: None, // each file's header says, and not every file has one
         choices: found.choices.iter().map(name).collect(),
     }
 }
@@ -356,6 +356,24 @@ mod tests {
         let test = folder.path().join(test).display().to_string();
         let guess = guess(&Named { train: &train, dev: None, test: Some(&test), source: "en" });
         (folder, guess)
+    }
+
+    #[test]
+    fn an_id_that_only_the_training_data_have_is_no_obstacle() {
+        let csv = "id,text,label\n1,a,pos\n2,b,neg\n";
+        let (folder, guess) = guessed(&[("t.csv", csv), ("test-de.csv", "text,label\nc,pos\n")], "test-{language}.csv");
+        let task = guess.unwrap().definition.leak();
+        assert_eq!(task.load(folder.path(), super::super::Split::Test, "de").unwrap().examples.len(), 1);
+    }
+
+    #[test]
+    fn pairs_that_share_a_premise_are_clusters() {
+        let csv = "premise,hypothesis,label\na,b,x\na,c,y\na,d,x\ne,f,y\n";
+        let (_folder, guess) = guessed(&[("t.csv", csv)], "test-{language}.csv");
+        let Guess { definition, assumed, .. } = guess.unwrap();
+        assert_eq!(definition.cluster, Some(Cluster::Sentence1));
+        let says = "75 % of pairs share their sentence1 with others";
+        assert!(assumed.iter().any(|line| line.contains(says)), "{assumed:?}");
     }
 
     #[test]

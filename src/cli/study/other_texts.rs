@@ -19,7 +19,7 @@ use crate::{
     },
     measure::{Examiner, Opened, TOKENS_AT_ONCE, open_trained},
     recipe::{Method, Recipe},
-    run::files::MODEL,
+    run::files::{DISCARDED, MODEL},
     stop::Stop,
     study::{Cell, Design, answer::Texts, kept},
     tasks::{self, Loaded, Task},
@@ -257,7 +257,15 @@ fn scores_of<'l>(
 /// Predicts texts by a run's model, and keeps that in a folder, with how the texts came about.
 fn predict(subject: &Subject, task: &'static Task, made: &Made, folder: &Path, by: (&Chosen, &Stop)) -> Result<()> {
     let recipe = &subject.cell.resolved.recipe;
-    let model = subject.cell.folder.join(recipe.stage_name(0, Some(subject.method))).join(MODEL);
+    let run = &subject.cell.folder;
+    let model = run.join(recipe.stage_name(0, Some(subject.method))).join(MODEL);
+    if run.join(DISCARDED).exists() {
+        let (run, folder) = (run.display(), folder.display());
+        return Err(Error::Missing(format!(
+            "{folder}: its model was removed (--discard-models), and would have to predict these texts: remove {run}, and run \
+             the study again"
+        )));
+    }
     error::catch(|| {
         let Opened { model, tokenizer, .. } = open_trained(&model, task, &by.0.device, tell)?;
         let (max_length, tokens, stop) = (recipe.stages[0].max_length, TOKENS_AT_ONCE, by.1);
