@@ -259,7 +259,10 @@ fn retrieve(
         }
         chosen.tell_notes();
         match search.looks_both_ways() {
-            true => print(&results::retrieval(&found).to_text())?,
+            true => {
+                print(&format!("{}: accuracy of the nearest neighbour, in %\n\n", task.name))?;
+                print(&results::retrieval(&found).to_text())?;
+            }
             false => print(&results::one_run(&summaries(task.source, by_language)?).to_text())?,
         }
         warn(&odd)

@@ -646,9 +646,16 @@ fn show(outcome: &Outcome, path: &Path, is_discarded: bool) -> Result<()> {
         let methods: Vec<_> =
             outcome.methods.iter().map(|method| (method.name.clone(), method.summary.clone())).collect();
         text += &results::comparison(&methods).to_text();
+        let half = |[low, high]: [f64; 2]| (high - low) / 2.0;
         let scores = outcome.methods.iter().flat_map(|method| &method.summary.scores);
-        let widest = scores.map(|score| (score.high - score.low) / 2.0).fold(0.0, f64::max);
-        text += &format!("\none seed; 95 % interval of a cell: up to ±{} points\n", percent(widest));
+        let widest = scores.map(|score| half([score.low, score.high])).fold(0.0, f64::max);
+        text += &format!("\none seed; 95 % intervals: cells up to ±{} points", percent(widest));
+        let means = outcome.methods.iter().filter_map(|method| method.summary.intervals.mean_without_source);
+        if let Some(widest) = means.map(half).reduce(f64::max) {
+            let source = &outcome.methods[0].summary.source;
+            text += &format!(", mean without {source} up to ±{}", percent(widest));
+        }
+        text += "\n";
     }
     for method in &outcome.methods {
         let warnings = shortened(&method.warnings).into_iter();
@@ -659,7 +666,7 @@ fn show(outcome: &Outcome, path: &Path, is_discarded: bool) -> Result<()> {
         text += &format!("{}\n", shortcut.sentence(name));
     }
     if outcome.task == recipe::DEMO {
-        text += "a demonstration on generated sentences: it shows transfer at work, not which method is best\n";
+        text += "chance is 33.3 %; sentences are generated: this shows transfer at work, not which method is best\n";
     }
     for method in &outcome.methods {
         if let Some(grid) = &method.grid {

@@ -18,7 +18,7 @@ use crate::{
     nn::Pass,
     stop::Stop,
     tasks::{
-        metrics::Score,
+        metrics::{ACCURACY, Score},
         predictions::Prediction,
         retrieval::{Entry, Retrieval},
     },
@@ -70,7 +70,7 @@ pub struct Found {
     pub english: Score,
     /// The sentence in the language for an English one.
     pub foreign: Score,
-    /// Both directions together; its interval takes them for independent.
+    /// Both directions together; a pair is a cluster.
     pub both: Score,
 }
 
@@ -125,11 +125,20 @@ impl Retriever {
         let Vectors { queries, candidates, .. } = vectors;
         let turned = Vectors { texts: &texts.turned(), queries: candidates, candidates: queries };
         let back = search.find(&turned, None)?;
-        let n_right = |all: &[Prediction]| all.iter().filter(|one| one.label.as_ref() == Some(&one.prediction)).count();
-        let (from, to, language) = (n_right(&predictions), n_right(&back), &texts.language);
-        let (n_from, n_to) = (predictions.len(), back.len());
-        let both = Score::new(language, to + from, n_to + n_from)?;
-        let (english, foreign) = (Score::new(language, to, n_to)?, Score::new(language, from, n_from)?);
+        let is_right = |one: &Prediction| one.label.as_ref() == Some(&one.prediction);
+        let n_right = |all: &[Prediction]| all.iter().filter(|one| is_right(one)).count();
+        let language = &texts.language;
+        // What is asked of a pair from both sides, by the query.
+        let mut pairs: BTreeMap<usize, (f64, f64)> = BTreeMap::new();
+        let here = predictions.iter().enumerate();
+        let there = turned.texts.right.iter().zip(&back).filter_map(|(right, one)| Some((*right.first()?, one)));
+        for (query, one) in here.chain(there) {
+            let sum = pairs.entry(query).or_default();
+            *sum = (sum.0 + f64::from(u8::from(is_right(one))), sum.1 + 1.0);
+        }
+        let both = Score::of_marks(language, ACCURACY, pairs.into_values().map(|pair| (None, pair)).collect())?;
+        let english = Score::new(language, n_right(&back), back.len())?;
+        let foreign = Score::new(language, n_right(&predictions), predictions.len())?;
         Ok(Answers { predictions, found: Some(Found { english, foreign, both }) })
     }
 

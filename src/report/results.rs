@@ -36,7 +36,7 @@ pub fn one_run(summaries: &[Summary]) -> Table {
     table.row(["all examples".to_owned()].into_iter().chain(rest).chain(more))
 }
 
-/// Retrieval of translations: a row per language with both directions, then their means.
+/// Retrieval of translations: a row per language with the accuracy in both directions, then their means.
 pub fn retrieval(found: &[Found]) -> Table {
     let headings = ["n", "to English", "from English", "mean", "95 % interval"].map(Column::numbers);
     let mut table = Table::new([Column::words("language")].into_iter().chain(headings));
@@ -50,7 +50,9 @@ pub fn retrieval(found: &[Found]) -> Table {
     };
     let means = [mean(|found| &found.english), mean(|found| &found.foreign), mean(|found| &found.both)];
     let [to, from, both] = means;
-    table.rule().row(["mean".to_owned(), String::new(), to, from, both])
+    let of_both = Summary::new("", found.iter().map(|found| found.both.clone()).collect());
+    let ends = of_both.ok().and_then(|summary| summary.intervals.mean).map_or(String::new(), interval);
+    table.rule().row(["mean".to_owned(), String::new(), to, from, both, ends])
 }
 
 /// Several methods: a row per language, a column per method, then means and transfer gaps.
