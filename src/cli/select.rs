@@ -103,7 +103,9 @@ pub fn run(args: &Args) -> Result<()> {
     let text = format!("# Settings chosen by rxlt select {}.\n{}", args.grid.display(), recipe.to_toml());
     Resolved::parse(&text, &args.output.display().to_string(), &[])?;
     output.write(text.as_bytes())?;
-    tell(&format!("{}: the recipe with what was chosen; rxlt run {0} trains it", args.output.display()));
+    // Seeds that settings were chosen by are not those that a claim is made with.
+    let seeds = if recipe.recipe.seeds.is_empty() { " --set seeds=[1,2,3,4,5]" } else { "" };
+    tell(&format!("{}: the recipe with what was chosen; rxlt run {0}{seeds} trains it", args.output.display()));
     match unfinished {
         Err(Error::Diverged(message)) => {
             tell(&format!("note: not all trials could be chosen: {message}"));

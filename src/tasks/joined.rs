@@ -30,22 +30,26 @@ pub(super) fn unjoined_note(path: &str, rows: &[Row]) -> Option<String> {
     (n > 0 && n < rows.len()).then(|| format!("{path}: rows without an id are joined with no translation: {n}"))
 }
 
-/// Says that ids stand more than once in a file.
-pub(super) fn repeated_note(path: &str, rows: &[Row]) -> Option<String> {
-    let mut seen = HashSet::new();
-    let again: Vec<&str> = rows.iter().filter_map(|row| row.key.as_deref()).filter(|key| !seen.insert(*key)).collect();
-    let (first, n) = (again.first()?, again.len());
-    Some(format!(
-        "{path}: {n} rows have an id that one before them has, such as \"{first}\": rows of one id count as one item"
-    ))
-}
-
 /// Refuses languages of which some name their items and others only count them: items would be joined with others than
 /// their translations, and every interval over languages would be wrong.
 ///
 /// What comes back is to be said: languages of different lengths are joined by place, and what items share.
 pub fn check_joined(task: &Task, languages: &[Loaded]) -> Result<Vec<String>> {
-    Ok(check_ids(languages)?.into_iter().chain(unclustered(task, languages)).collect())
+    let notes = [check_ids(languages)?, repeated_note(languages), unclustered(task, languages)];
+    Ok(notes.into_iter().flatten().collect())
+}
+
+/// Says that ids stand more than once in a language.
+fn repeated_note(languages: &[Loaded]) -> Option<String> {
+    let again = |loaded: &Loaded| {
+        let mut seen = HashSet::new();
+        let keys = loaded.examples.iter().filter_map(|example| example.key.as_deref());
+        let again: Vec<&str> = keys.filter(|key| !seen.insert(*key)).collect();
+        again.first().map(|first| format!("{} {} (such as \"{first}\")", loaded.language, again.len()))
+    };
+    let found: Vec<String> = languages.iter().filter_map(again).collect();
+    let said = "rows with an id that one before them has count as one item with it";
+    (!found.is_empty()).then(|| format!("{said}: {}", found.join(", ")))
 }
 
 fn check_ids(languages: &[Loaded]) -> Result<Option<String>> {
@@ -132,6 +136,12 @@ mod tests {
         assert_eq!(check_ids(&[es.clone(), shuffled]).unwrap(), None);
         assert_eq!(check_ids(&[es, it.clone()]).unwrap(), None);
         assert_eq!(check_ids(&[en.clone(), de]).unwrap(), None);
+        let pl = load("pl", "id,text,label\nx-1,jeden,a\nx-2,dwa,b\nx-1,trzy,a\n").unwrap();
+        let notes = check_joined(task, &[en.clone(), pl]).unwrap();
+        assert_eq!(
+            notes,
+            ["rows with an id that one before them has count as one item with it: pl 1 (such as \"x-1\")"]
+        );
         let note = check_ids(&[it.clone(), shorter]).unwrap().unwrap();
         assert!(note.starts_with("ro has 2 rows and it has 3, without ids"), "{note}");
         let error = check_ids(&[it, en]).unwrap_err();
@@ -149,10 +159,6 @@ mod tests {
         assert_eq!((named[0].row, named[1].row), (joined_by("z"), 7));
         let error = read(line("\"id\": \"z\", \"id\": \"y\", ")).unwrap_err();
         assert!(error.message().contains("\"id\" stands there twice; keep one of them"), "{error}");
-
-        let pl = load("pl", "id,text,label\nx-1,jeden,a\nx-2,dwa,b\nx-1,trzy,a\n").unwrap();
-        let said = "test-pl.csv: 1 rows have an id that one before them has, such as \"x-1\"";
-        assert!(pl.notes.iter().any(|note| note.contains(said)), "{:?}", pl.notes);
 
         let sw = load("sw", "id,text,label\nx-1,moja,a\n,mbili,b\n,tatu,b\n").unwrap();
         let [first, second, third] = rows(&sw)[..] else { panic!("three rows") };

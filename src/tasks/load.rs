@@ -10,7 +10,7 @@ use super::{
     Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional},
     format,
-    joined::{repeated_note, unjoined_note},
+    joined::unjoined_note,
     parts,
     table::looks_quoted,
     text_file::sha256,
@@ -527,7 +527,6 @@ impl Task {
             quoting_note(path, rows),
             empty_note(path, &loaded),
             unjoined_note(path, rows),
-            repeated_note(path, rows),
         ];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
