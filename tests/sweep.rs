@@ -279,6 +279,19 @@ fn a_sweep_is_planned_run_watched_and_collected_by_its_folders() {
 }
 
 #[test]
+fn two_may_work_on_one_grid() {
+    let folder = folder();
+    let path = folder.path();
+    fs::write(path.join("grid.toml"), GRID).unwrap();
+    let begin = || rxlt(path, &["sweep", "plan", "grid.toml", "--emit", "local"]).stderr(Stdio::piped()).spawn();
+    let both = [begin().unwrap(), begin().unwrap()].map(|child| child.wait_with_output().unwrap());
+    for Output { status, stderr, .. } in both {
+        assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
+    }
+    assert!(check(path, &["sweep", "plan", "grid.toml"], 0).1.contains("0 to run, 4 done"));
+}
+
+#[test]
 fn schedulers_get_what_they_read() {
     let folder = folder();
     let path = folder.path();

@@ -16,6 +16,7 @@ use crate::{
     recipe::Resolved,
     sweep::{
         Cell, Grid,
+        grid::State,
         page::{Tried, page},
         select::{self, check_equal, for_selection, trials},
     },
@@ -85,6 +86,11 @@ pub fn run(args: &Args) -> Result<()> {
     // What failed is a result: a rate at which training diverges is not chosen, and stands on the page.
     if let Err(error @ (Error::Stopped(_) | Error::Usage(_) | Error::Config(_))) = unfinished {
         return Err(error);
+    }
+    if unfinished.is_ok() && cells.iter().any(|cell| cell.state() != State::Done) {
+        return Err(Error::Stopped(
+            "another process is at work on the rest; the same command goes on when it is done".into(),
+        ));
     }
     methods.iter_mut().flat_map(|(_, trials)| trials).try_for_each(select::Trial::read_effort)?;
     let tried = methods.iter().map(|(name, trials)| Tried::read(name, trials)).collect::<Result<Vec<_>>>()?;

@@ -157,7 +157,7 @@ fn side_by_side(args: &Args, design: &Design, jobs: Jobs) -> Result<()> {
     let slots = jobs::slots(jobs, &args.device, all.len())?;
     let board = Board::new(args.progress.mode(), all.iter().map(|job| job.label.clone()).collect());
     let (stop, _) = stop_on_signals()?;
-    verdict(&all, &run_side_by_side(&all, &slots, &stop, &board)?)
+    verdict(&all, &run_side_by_side(&all, &slots, &stop, &board, &|_| None)?)
 }
 
 /// The files that a study itself reads, which no page may replace.

@@ -178,7 +178,11 @@ pub(super) fn run_here(given: &run::Args, cells: &[Cell], jobs: Jobs, progress: 
     let slots = slots(jobs, given.device(), open.len())?;
     let board = Board::new(progress.mode(), open.iter().map(|cell| cell.label.clone()).collect());
     let (stop, _) = stop_on_signals()?;
-    run_all(&open, &slots, &stop, &board)
+    run_all(&open, &slots, &stop, &board)?;
+    if cells.iter().any(|cell| cell.state() != State::Done) {
+        tell(&format!("{}: others are at work on the rest", counts(cells)));
+    }
+    Ok(())
 }
 
 fn open(cells: &[Cell]) -> Vec<Cell> {

@@ -53,7 +53,7 @@ pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, 
     let is_apart = n_slots > seeds.len() && seeds.iter().all(|seed| can_be_parted(seed, device));
     let work = |work: &[Job]| {
         let board = Board::new(mode, work.iter().map(|job| job.label.clone()).collect());
-        run_side_by_side(work, &jobs::slots(jobs, device, work.len())?, stop, &board)
+        run_side_by_side(work, &jobs::slots(jobs, device, work.len())?, stop, &board, &|_| None)
     };
     if is_apart {
         let parts: Vec<Job> = seeds.iter().flat_map(parts_of).collect();

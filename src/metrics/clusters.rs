@@ -153,7 +153,8 @@ mod tests {
             }
             let third = 1.0 / 3.0;
             let mean: Vec<_> = languages.iter().map(|language| (third, language)).collect();
-            let holds = |ends: Option<[f64; 2]>, truth: f64| ends.is_some_and(|[low, high]| low <= truth && truth <= high);
+            let holds =
+                |ends: Option<[f64; 2]>, truth: f64| ends.is_some_and(|[low, high]| low <= truth && truth <= high);
             inside += usize::from(holds(Sum::of(&mean).interval_of_share(), 0.55));
             let gap = [(1.0, &languages[0]), (-0.5, &languages[1]), (-0.5, &languages[2])];
             inside_gap += usize::from(holds(Sum::of(&gap).interval_of_difference(), 0.15));

@@ -48,6 +48,8 @@ pub enum End {
     Done,
     /// On request, with all saved; or it had not begun.
     Stopped,
+    /// Not by a child: another process is at work on it.
+    Elsewhere,
     /// With another exit code (none where a signal ended it), and what it said at last.
     Failed(Option<u8>, String),
 }
@@ -65,8 +67,15 @@ const KEPT: usize = 12;
 const LOOK: Duration = Duration::from_millis(50);
 
 /// Runs all jobs, as many at once as there are slots, and returns how each ended. On a request to stop each child is
-/// asked to save and leave, and no other begins.
-pub fn run_side_by_side(jobs: &[Job], slots: &[Slot], stop: &Stop, board: &Board) -> Result<Vec<End>> {
+/// asked to save and leave, and no other begins. `known` says of a job how it has ended by itself, or that another process
+/// is at work on it: then no child is.
+pub fn run_side_by_side(
+    jobs: &[Job],
+    slots: &[Slot],
+    stop: &Stop,
+    board: &Board,
+    known: &(dyn Fn(usize) -> Option<End> + Sync),
+) -> Result<Vec<End>> {
     let program = env::current_exe().map_err(|error| Error::Io(format!("cannot find this program: {error}")))?;
     let (next, over) = (AtomicUsize::new(0), AtomicBool::new(false));
     let room = Room { program, stop, board, live: slots.iter().map(|_| Mutex::new(None)).collect() };
@@ -79,7 +88,9 @@ pub fn run_side_by_side(jobs: &[Job], slots: &[Slot], stop: &Stop, board: &Board
             while let Some((place, job)) =
                 Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, jobs.get(i)?)))
             {
-                let end = room.run(slot, &slots[slot], place, job);
+                let end = known(place).unwrap_or_else(|| room.run(slot, &slots[slot], place, job));
+                // One that another process took first has failed by its lock.
+                let end = if matches!(end, End::Failed(..)) { known(place).unwrap_or(end) } else { end };
                 board.end(place, &describe(&end));
                 *lock(&ends[place]) = end;
             }
@@ -228,6 +239,7 @@ fn describe(end: &End) -> String {
     match end {
         End::Done => "done".into(),
         End::Stopped => "stopped, all that was finished is kept".into(),
+        End::Elsewhere => "another process is at work on it".into(),
         End::Failed(_, reason) => format!("failed: {reason}"),
     }
 }

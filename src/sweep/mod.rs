@@ -12,17 +12,24 @@ pub mod select;
 pub use grid::{Cell, Grid};
 
 use crate::{error::Result, run::progress::Board, stop::Stop};
-use jobs::{Job, Slot};
+use grid::State;
+use jobs::{End, Job, Slot};
 
 /// Runs those of the cells that are not done, as many at once as there are slots.
 ///
-/// A cell that fails stops no other; which failed, and why, is the error at the end.
+/// A cell that fails stops no other; which failed, and why, is the error at the end. What another process is at work on is
+/// left to it, so that several may work on one grid.
 pub fn run_all(cells: &[Cell], slots: &[Slot], stop: &Stop, board: &Board) -> Result<()> {
     let jobs = cells.iter().map(|cell| {
         cell.write_recipe()?;
         Ok(Job { label: cell.label.clone(), args: cell.args().into_iter().map(Into::into).collect() })
     });
     let jobs = jobs.collect::<Result<Vec<Job>>>()?;
-    let ends = jobs::run_side_by_side(&jobs, slots, stop, board)?;
+    let known = |place: usize| match cells[place].state() {
+        State::Done => Some(End::Done),
+        State::Running => Some(End::Elsewhere),
+        State::Waiting | State::Stopped | State::Failed => None,
+    };
+    let ends = jobs::run_side_by_side(&jobs, slots, stop, board, &known)?;
     jobs::verdict(&jobs, &ends)
 }
