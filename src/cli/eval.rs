@@ -30,7 +30,7 @@ use crate::{
     },
     metrics::Marks,
     recipe::DEMO,
-    report::results,
+    report::{items, results},
     stop::Stop,
     tasks::{
         self, Loaded, Origin, Split, Task, demo, generalized,
@@ -146,7 +146,12 @@ fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     if task.is_none() {
         tell("note: without --task answers are right or wrong one by one: F1 and intervals by sentence want the task");
     }
-    let judged = predictions::judged_file(file, task)?;
+    let known = task.unwrap_or(&Task::UNDESCRIBED);
+    let (languages, given): (Vec<String>, Vec<_>) = predictions::judged_file(file, task)?.into_iter().unzip();
+    let complete = |given| items::complete(given, std::iter::empty(), known);
+    let given = given.into_iter().map(complete).collect::<Result<Vec<_>>>()?;
+    items::notes(known, &languages, &given).iter().for_each(|text| note(text));
+    let judged: Vec<(String, Vec<Prediction>)> = languages.into_iter().zip(given).collect();
     print(&results::one_run(&score_judged(&judged, task)?).to_text())?;
     if let Some(task) = task {
         let of =
@@ -278,7 +283,8 @@ fn load(args: &Args, task: &Task, data: &Path) -> Result<Vec<Loaded>> {
         true => demo::load(split, language, DEMO_EXAMPLES, args.seed),
         false => task.load(data, split, language),
     };
-    let loaded = languages.iter().map(load).collect::<Result<Vec<_>>>()?;
+    let mut loaded = languages.iter().map(load).collect::<Result<Vec<_>>>()?;
+    tasks::unify(&mut loaded);
     tasks::check_joined(task, &loaded)?.iter().for_each(|text| note(text));
     Ok(loaded)
 }

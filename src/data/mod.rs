@@ -112,7 +112,8 @@ impl<'a> Data<'a> {
 
     /// The same in several languages, whose items can be joined, and what there is to say of how they are.
     pub fn tests(&self, task: &Task, languages: &[String]) -> Result<(Vec<Loaded>, Vec<String>)> {
-        let tests = languages.iter().map(|language| self.test(task, language)).collect::<Result<Vec<_>>>()?;
+        let mut tests = languages.iter().map(|language| self.test(task, language)).collect::<Result<Vec<_>>>()?;
+        tasks::unify(&mut tests);
         check_joined(task, &tests).map(|notes| (tests, notes))
     }
 

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// The standard normal's 97.5 % quantile, for two-sided 95 % intervals.
 pub const Z: f64 = 1.959_963_984_540_054;
 
+/// A standard error below this is rounding: no share of what can be counted has one as small.
+const ROUNDING: f64 = 1e-12;
+
 /// A ratio of sums with its 95 % interval.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Ratio {
@@ -22,8 +25,9 @@ pub struct Ratio {
 /// The ratio of sums of parts and wholes, one of each for a cluster, between 0 and 1.
 ///
 /// Linearized (Cochran, 1977, "Sampling techniques", 6.3): var = C / (C − 1) · Σ (part − value · whole)² / (Σ whole)².
-/// The interval is Wilson's (1927) for as many independent answers as have this variance, which stays inside [0, 1]; where
-/// all is right, or nothing, there are as many as clusters.
+/// The interval is Wilson's (1927) for as many independent answers as have this variance, which stays inside [0, 1], with
+/// Student's t of C − 1 degrees of freedom; where clusters do not vary, there are as many answers as clusters. One cluster
+/// alone says nothing: 0 to 1.
 pub fn ratio(clusters: &[(f64, f64)]) -> Ratio {
     let whole: f64 = clusters.iter().map(|(_, whole)| whole).sum();
     if whole <= 0.0 {
@@ -31,10 +35,13 @@ pub fn ratio(clusters: &[(f64, f64)]) -> Ratio {
     }
     let value = clusters.iter().map(|(part, _)| part).sum::<f64>() / whole;
     let n = clusters.len() as f64;
+    if n < 2.0 {
+        return Ratio { value, low: 0.0, high: 1.0 };
+    }
     let squares: f64 = clusters.iter().map(|(part, whole)| (part - value * whole).powi(2)).sum();
-    let variance = if n > 1.0 { n / (n - 1.0) * squares / (whole * whole) } else { 0.0 };
-    let count = if variance > 0.0 { value * (1.0 - value) / variance } else { n };
-    let [low, high] = wilson(value, count, Z);
+    let variance = n / (n - 1.0) * squares / (whole * whole);
+    let count = if variance > ROUNDING * ROUNDING { value * (1.0 - value) / variance } else { n };
+    let [low, high] = wilson(value, count, t_quantile(0.05, n - 1.0));
     Ratio { value, low, high }
 }
 
@@ -71,14 +78,14 @@ impl Sum {
     /// all is right, or nothing, there are as many as clusters. None of a single cluster.
     pub fn interval_of_share(&self) -> Option<[f64; 2]> {
         let t = self.t()?;
-        let count = if self.error > 0.0 { self.value * (1.0 - self.value) / self.error.powi(2) } else { self.n };
+        let count = if self.error > ROUNDING { self.value * (1.0 - self.value) / self.error.powi(2) } else { self.n };
         Some(wilson(self.value, count, t))
     }
 
     /// The 95 % interval of what is a difference of shares. None where nothing varies, which says nothing of how sure it is.
     pub fn interval_of_difference(&self) -> Option<[f64; 2]> {
         let half = self.t()? * self.error;
-        (half > 0.0).then(|| [self.value - half, self.value + half].map(|end| end.clamp(-1.0, 1.0)))
+        (self.error > ROUNDING).then(|| [self.value - half, self.value + half].map(|end| end.clamp(-1.0, 1.0)))
     }
 
     fn t(&self) -> Option<f64> {
@@ -102,14 +109,18 @@ mod tests {
     fn clusters_of_one_are_wilsons() {
         let answers: Vec<(f64, f64)> = (0..100).map(|i| (f64::from(u8::from(i < 80)), 1.0)).collect();
         let Ratio { value, low, high } = ratio(&answers);
-        // Wilson's for 80 of 100 is 0.7112 to 0.8666; n / (n - 1) makes it a little wider.
+        // Wilson's for 80 of 100 is 0.7112 to 0.8666; n / (n - 1) and t, by scipy.stats.t.ppf, make it a little wider.
         assert!(
-            (value - 0.8).abs() < 1e-12 && (low - 0.7112).abs() < 1e-3 && (high - 0.8666).abs() < 1e-3,
+            (value - 0.8).abs() < 1e-12 && (low - 0.7094604611).abs() < 1e-9 && (high - 0.8675908667).abs() < 1e-9,
             "{low} {high}"
         );
+        // Clusters that are all alike say as much as there are of them, and rounding is no variation; one says nothing.
+        let Ratio { low, high, .. } = ratio(&[(55.0, 75.0); 3]);
+        assert!(high - low > 0.5, "{low} {high}");
+        assert_eq!(ratio(&[(3.0, 5.0)]), Ratio { value: 0.6, low: 0.0, high: 1.0 });
         assert_eq!(ratio(&[]), Ratio { value: 0.0, low: 0.0, high: 1.0 });
         let Ratio { value, low, high } = ratio(&[(5.0, 5.0); 20]);
-        assert!(value == 1.0 && high == 1.0 && (low - 0.8389).abs() < 1e-3, "{low}");
+        assert!(value == 1.0 && high == 1.0 && (low - 0.8203193196).abs() < 1e-9, "{low}");
     }
 
     /// Sentences of ten words whose difficulty differs: the interval holds what it says, and one of words would not.

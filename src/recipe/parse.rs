@@ -261,8 +261,14 @@ fn undoes(
 ) -> bool {
     let is_at =
         |key: &str, above: &str| key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    let changed = |(key, value): (&String, &Value)| is_at(key, &earlier.key) && after.get(key) != Some(value);
-    !is_at(&setting.key, &earlier.key) && before.iter().any(changed)
+    // As text: nan is no other than nan.
+    let text = |value: &Value| value.to_string();
+    let changed =
+        |(key, value): (&String, &Value)| is_at(key, &earlier.key) && after.get(key).map(text) != Some(text(value));
+    // A flag and --set, which say the same in two ways, contradict each other.
+    let is_correction =
+        is_at(&setting.key, &earlier.key) && (setting.key != earlier.key || setting.flag == earlier.flag);
+    !is_correction && before.iter().any(changed)
 }
 
 /// Sets the value as TOML, as a string, or as a list parted by commas: the first that the key takes.

@@ -766,8 +766,11 @@ fn values(cell: &Cell) -> Vec<f64> {
 fn measured(study: &Study, measure: &Measure, cells: &[usize], gain: Option<Gain>) -> Measured {
     let by_seed: Vec<f64> = cells.iter().map(|cell| measure.of(&values(&study.cells[*cell]))).collect();
     let estimate = Estimate::of(&[measure.layout(study, cells)]);
-    let [mut low, mut high] =
-        if measure.is_share() { estimate.interval_of_share() } else { estimate.interval_of_difference() };
+    let [mut low, mut high] = match measure.is_share() {
+        true => estimate.interval_of_share(),
+        false if !estimate.varies() => [f64::NAN; 2], // it says nothing of how sure it is
+        false => estimate.interval_of_difference(),
+    };
     if let (Kind::Language, [cell]) = (measure.kind, cells) {
         // One language of one seed: the interval that the run itself prints, which is Wilson's of a plain share.
         let column = measure.weights[0].0;

@@ -77,6 +77,9 @@ impl Part {
             true => t_quantile(tails, freedom).powi(2) * variance,
             false => 0.0,
         };
+        if self.variance.is_nan() {
+            return f64::NAN;
+        }
         square(self.variance, self.freedom).max(square(self.least[0], self.least[1]))
     }
 }
@@ -215,7 +218,9 @@ impl Estimate {
         let of_seeds: Vec<Part> = all.iter().map(Squares::of_seeds).collect();
         let of_rest: Vec<Part> = all.iter().map(Squares::of_rest).collect();
         let rest: f64 = of_rest.iter().map(|part| part.variance).sum();
-        let items_alone = Part { variance: (of_items.variance - rest).max(0.0), ..of_items };
+        // One item says nothing of how items vary, and of how sure anything is.
+        let alone = if n < 2.0 { f64::NAN } else { (of_items.variance - rest).max(0.0) };
+        let items_alone = Part { variance: alone, ..of_items };
         let uncertainty = of_seeds.iter().chain(&of_rest).chain([&of_items]);
         let uncertainty: f64 = uncertainty.map(|part| part.variance.powi(2) / part.freedom).sum();
         // Seeds that agree by chance say nothing of how they vary: their means have the joint component in them, which
@@ -446,6 +451,16 @@ mod tests {
             for (here, there) in here.into_iter().zip(there) {
                 assert_relative_eq!(here, there, max_relative = 1e-9);
             }
+        }
+    }
+
+    #[test]
+    fn one_item_says_nothing_of_how_sure_a_difference_is() {
+        for values in [vec![vec![0.2]], vec![vec![0.2], vec![0.4]]] {
+            let estimate = Estimate::of(&[values]);
+            let numbers = [estimate.interval(), estimate.interval_of_difference(), estimate.interval_of_share()];
+            assert!(numbers.iter().flatten().all(|end| end.is_nan()), "{numbers:?}");
+            assert!(estimate.p().is_nan() && estimate.p_of_equivalence(0.5).is_nan());
         }
     }
 

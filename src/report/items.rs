@@ -13,7 +13,7 @@ use crate::{
 
 /// The items of a language as one model's predictions have them. Rows and clusters that these do not say are those that
 /// others say; where nobody says a row, it is what follows the name of the file in an id.
-pub(super) fn complete(
+pub fn complete(
     mut items: Vec<Prediction>,
     others: impl Iterator<Item = Result<Vec<Prediction>>>,
     task: &Task,
@@ -94,7 +94,7 @@ pub(super) fn aligned(
 }
 
 /// What there is to say of how items are joined.
-pub(super) fn notes(task: &Task, languages: &[String], tests: &[Vec<Prediction>]) -> Vec<String> {
+pub fn notes(task: &Task, languages: &[String], tests: &[Vec<Prediction>]) -> Vec<String> {
     let Some(source) = languages.first() else { return Vec::new() };
     let rows: Vec<BTreeSet<usize>> = tests.iter().map(|test| test.iter().map(|one| one.row).collect()).collect();
     let named = || languages.iter().zip(&rows);

@@ -7,7 +7,7 @@ pub mod crossed;
 pub mod csv;
 pub mod document;
 mod html;
-mod items;
+pub mod items;
 pub mod languages;
 pub mod latex;
 mod paper;

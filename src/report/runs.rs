@@ -15,7 +15,7 @@ use crate::{
         losses::FinalLoss,
     },
     tasks::{
-        self, Split, Task,
+        self, Joined, Split, Task,
         overlap::{self, Overlap},
         predictions::{self, Prediction},
         sha256,
@@ -954,22 +954,8 @@ fn pairs(
 
 /// By row, the number of its cluster: rows that are one in any language are one.
 fn joined<'a>(rows: &[usize], answers: impl Iterator<Item = &'a Prediction>) -> Vec<usize> {
-    let place: BTreeMap<usize, usize> = rows.iter().enumerate().map(|(i, row)| (*row, i)).collect();
-    let mut root: Vec<usize> = (0..rows.len()).collect();
-    let top = |root: &[usize], mut i: usize| {
-        while root[i] != i {
-            i = root[i];
-        }
-        i
-    };
-    for one in answers {
-        let Some((own, first)) = one.cluster.and_then(|first| Some((place.get(&one.row)?, place.get(&first)?))) else {
-            continue;
-        };
-        let (own, first) = (top(&root, *own), top(&root, *first));
-        root[own.max(first)] = own.min(first);
-    }
-    numbered((0..rows.len()).map(|i| top(&root, i)))
+    let joined = Joined::of(answers.map(|one| (one.row, one.cluster)));
+    numbered(rows.iter().map(|row| joined.item_of(*row)))
 }
 
 /// Names as numbers from 0, in the order of their first mention.

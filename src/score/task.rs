@@ -215,7 +215,7 @@ fn tags(cell: &Cell) -> Result<Scored> {
     let (mut given_tags, gold_tags) = (read::sentences(&given, Blank::Ends)?, read::sentences(&gold, Blank::Ends)?);
     aligned((&given, &mut given_tags), (&gold, &gold_tags), Fill::Never)?;
     let (given_tags, gold_tags) = (into_tags(given_tags), into_tags(gold_tags));
-    let (entities, mut scored) = lenient(cell, &gold, &given_tags, &gold_tags)?;
+    let (entities, mut scored) = lenient(cell, (&given, &gold), &given_tags, &gold_tags)?;
     let names = match cell.spec.kind {
         Kind::Parts => ["xtreme_f1", "xtreme_precision", "xtreme_recall"],
         _ => ["f1", "precision", "recall"],
@@ -234,7 +234,7 @@ fn word_tags(cell: &Cell) -> Result<Scored> {
     let gold_tags = read::sentences(&gold, Blank::Parts)?;
     let n_filled = aligned((&given, &mut given_tags), (&gold, &gold_tags), Fill::WithO)?;
     let (given_tags, gold_tags) = (into_tags(given_tags), into_tags(gold_tags));
-    let (entities, mut scored) = lenient(cell, &gold, &given_tags, &gold_tags)?;
+    let (entities, mut scored) = lenient(cell, (&given, &gold), &given_tags, &gold_tags)?;
     scored.values.push(match cell.spec.kind {
         Kind::WordParts => official("xglue_precision", XGLUE, entities.precision()),
         _ => official("f1", XGLUE, entities.f1()),
@@ -248,10 +248,17 @@ fn word_tags(cell: &Cell) -> Result<Scored> {
 }
 
 /// The marks of entities as seqeval finds them by default, and notes on the gold.
-fn lenient(cell: &Cell, gold: &Lines, given_tags: &Tags, gold_tags: &Tags) -> Result<(Marks, Scored)> {
+fn lenient(
+    cell: &Cell,
+    (given, gold): (&Lines, &Lines),
+    given_tags: &Tags,
+    gold_tags: &Tags,
+) -> Result<(Marks, Scored)> {
     let words = gold_tags.concat();
     not_empty(gold, words.len())?;
-    let notes = removed_labels(&words, cell.spec.labels, &gold.name().to_string()).into_iter().collect();
+    let removed = removed_labels(&words, cell.spec.labels, &gold.name().to_string());
+    let unknown = unknown_labels(&given_tags.concat(), cell.spec.labels, &given.name().to_string());
+    let notes = removed.into_iter().chain(unknown).collect();
     Ok((chunks::marks(gold_tags, given_tags, Scheme::Lenient), Scored { values: Vec::new(), notes }))
 }
 

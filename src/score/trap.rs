@@ -53,9 +53,9 @@ pub(super) fn unknown_labels(given: &[&str], known: &[&str], place: &str) -> Opt
     let is_unknown = |label: &&str| !known.is_empty() && !known.contains(label);
     let n = given.iter().filter(|label| is_unknown(label)).count();
     let first = given.iter().position(is_unknown)?;
-    let (label, line, of, known) = (given[first], first + 1, given.len(), known.join(", "));
+    let (label, number, of, known) = (given[first], first + 1, given.len(), known.join(", "));
     let text = format!(
-        "{place}:{line}: \"{label}\" is none of {known}; {n} of {of} predictions are no label and count as wrong, as in \
+        "{place}: number {number}, \"{label}\", is none of {known}; {n} of {of} predictions are no label and count as wrong, as in \
          the official script"
     );
     Some(Note::odd("unknown_labels", text))
@@ -69,7 +69,7 @@ mod tests {
     fn predictions_that_are_no_label_are_counted() {
         let note = unknown_labels(&["1", "1.0", "0.0"], &["0", "1"], "f").unwrap();
         assert_eq!(note.verdict, Verdict::Odd);
-        assert!(note.text.starts_with("f:2: \"1.0\" is none of 0, 1; 2 of 3 predictions"), "{}", note.text);
+        assert!(note.text.starts_with("f: number 2, \"1.0\", is none of 0, 1; 2 of 3 predictions"), "{}", note.text);
         assert_eq!(unknown_labels(&["1", "0"], &["0", "1"], "f"), None);
         assert_eq!(unknown_labels(&["17"], &[], "f"), None);
     }

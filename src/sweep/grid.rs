@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Result, did_you_mean},
     input,
     learn::augment::stream_of,
-    recipe::{self, Method, Resolved, Setting},
+    recipe::{self, Method, Resolved, Setting, first_twice},
     rng::{Purpose, Rng},
     run::folder::{self, Look},
 };
@@ -107,6 +107,9 @@ impl Grid {
         }
         if grid.recipes.is_empty() {
             return refuse("recipes: expected at least one, such as [\"open-sib200\"], found none".into());
+        }
+        if let Some(seed) = first_twice(&grid.seeds) {
+            return refuse(format!("seeds: expected each seed once, found {seed} twice"));
         }
         if grid.trials == Some(0) {
             return refuse("trials: expected 1 or more, found 0".into());

@@ -2,12 +2,14 @@
 
 use super::{Loaded, Row, Task, TextFile, cluster::unclustered, sha256};
 use crate::error::{Error, Result};
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 /// The row that an id stands for, in all languages the same: the number that it is, else 48 bits of its SHA-256.
 pub fn joined_by(id: &str) -> usize {
     let of_hash = || usize::from_str_radix(&sha256(id.as_bytes())[..12], 16).expect("a hash is hexadecimal");
-    id.parse::<u32>().map_or_else(|_| of_hash(), |number| number as usize)
+    // "01" and "+1" are not "1".
+    let number = id.parse::<u32>().ok().filter(|number| number.to_string() == id);
+    number.map_or_else(of_hash, |number| number as usize)
 }
 
 /// Gives rows the numbers of what a column of ids calls them, each with its line; a column without any is none. A row without
@@ -35,8 +37,53 @@ pub(super) fn unjoined_note(path: &str, rows: &[Row]) -> Option<String> {
 ///
 /// What comes back is to be said: languages of different lengths are joined by place, and what items share.
 pub fn check_joined(task: &Task, languages: &[Loaded]) -> Result<Vec<String>> {
-    let notes = [check_ids(languages)?, repeated_note(languages), unclustered(task, languages)];
+    let notes = [
+        check_ids(languages)?,
+        repeated_note(languages),
+        apart_note(languages),
+        other_labels_note(languages),
+        unclustered(task, languages),
+    ];
     Ok(notes.into_iter().flatten().collect())
+}
+
+/// Says that a language has no id of the first one.
+fn apart_note(languages: &[Loaded]) -> Option<String> {
+    let rows = |loaded: &Loaded| loaded.examples.iter().map(|one| one.row).collect::<HashSet<usize>>();
+    let (first, others) = languages.split_first()?;
+    let own = rows(first);
+    let is_apart = |other: &&Loaded| is_named(other) && rows(other).is_disjoint(&own);
+    let apart: Vec<&str> = others.iter().filter(is_apart).map(|other| other.language.as_str()).collect();
+    let (names, first) = (apart.join(", "), &first.language);
+    (!apart.is_empty())
+        .then(|| format!("no item of {names} has the id of one of {first}: they count as different texts"))
+}
+
+/// From this share of the items of one id on that have other labels, they may not be the same.
+const OTHERS: f64 = 0.05;
+
+/// Says that items of one id have other labels in another language.
+fn other_labels_note(languages: &[Loaded]) -> Option<String> {
+    let (first, others) = languages.split_first()?;
+    let labels: HashMap<usize, usize> = first.examples.iter().filter_map(|one| Some((one.row, one.label?))).collect();
+    let differ = |other: &Loaded| {
+        let both = other.examples.iter().filter_map(|one| Some((labels.get(&one.row)?, one.label?)));
+        let both: Vec<bool> = both.map(|(own, label)| *own != label).collect();
+        let n = both.iter().filter(|differs| **differs).count();
+        (n as f64 > OTHERS * both.len() as f64).then(|| format!("{} {n} of {}", other.language, both.len()))
+    };
+    let found: Vec<String> = others.iter().filter(|other| is_named(other)).filter_map(differ).collect();
+    let (found, first) = (found.join(", "), &first.language);
+    (!found.is_empty()).then(|| {
+        format!(
+            "items have other labels than those of the same id in {first}: {found}; if they are no translations of each other, \
+             give them other ids"
+        )
+    })
+}
+
+fn is_named(loaded: &Loaded) -> bool {
+    loaded.examples.iter().any(|example| example.key.is_some())
 }
 
 /// Says that ids stand more than once in a language.
@@ -53,8 +100,7 @@ fn repeated_note(languages: &[Loaded]) -> Option<String> {
 }
 
 fn check_ids(languages: &[Loaded]) -> Result<Option<String>> {
-    let is_named = |loaded: &&Loaded| loaded.examples.iter().any(|example| example.key.is_some());
-    let (named, counted): (Vec<&Loaded>, Vec<&Loaded>) = languages.iter().partition(is_named);
+    let (named, counted): (Vec<&Loaded>, Vec<&Loaded>) = languages.iter().partition(|loaded| is_named(loaded));
     // Ids that count the rows of a file say no more than their order, and go with files that have none.
     let (named, counting): (Vec<&Loaded>, Vec<&Loaded>) = named.into_iter().partition(|loaded| !counts_rows(loaded));
     let (Some(named), Some(counted)) = (named.first(), counted.first()) else {
@@ -142,6 +188,13 @@ mod tests {
             notes,
             ["rows with an id that one before them has count as one item with it: pl 1 (such as \"x-1\")"]
         );
+        let apart = load("nl", "id,text,label\ny-1,een,a\ny-2,twee,b\n").unwrap();
+        let notes = check_joined(task, &[en.clone(), apart]).unwrap();
+        assert_eq!(notes, ["no item of nl has the id of one of en: they count as different texts"]);
+        let others = load("hu", "id,text,label\nx-1,egy,b\nx-2,kettő,b\nx-3,három,b\n").unwrap();
+        let notes = check_joined(task, &[en.clone(), others]).unwrap();
+        assert!(notes.len() == 1 && notes[0].contains("the same id in en: hu 2 of 3;"), "{notes:?}");
+        assert_ne!(joined_by("01"), joined_by("1"));
         let note = check_ids(&[it.clone(), shorter]).unwrap().unwrap();
         assert!(note.starts_with("ro has 2 rows and it has 3, without ids"), "{note}");
         let error = check_ids(&[it, en]).unwrap_err();

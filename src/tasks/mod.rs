@@ -43,7 +43,7 @@ use crate::{
     input,
 };
 
-pub use cluster::Cluster;
+pub use cluster::{Cluster, Joined, unify};
 pub use definition::{Definition, Judged};
 pub use format::Format;
 pub use generalized::generalized;

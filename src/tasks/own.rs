@@ -81,7 +81,8 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
     let Answers { kind, problem_type, labels, asked, held } = answers::of(&counts, &found.choices, &label, &shown)?;
     let (folder, layouts) = lay_out(named, files)?;
     let pairs = rows.iter().filter_map(|row| Some((row.a.as_str(), row.b.as_deref()?)));
-    let shared = Cluster::of_pairs(pairs).filter(|_| kind == Kind::Classify && b.is_some());
+    let shared = Cluster::of_pairs(pairs)
+        .filter(|_| kind == Kind::Classify && b.is_some() && problem_type != ProblemType::Regression);
     let (cluster, prompts) = (shared.map(|(cluster, _)| cluster), prompts(&rows, kind));
     definition = Definition { kind, problem_type, cluster, labels, prompts, layouts, ..definition };
     definition.check().map_err(|problem| Error::Data(format!("{shown}: {problem}")))?;

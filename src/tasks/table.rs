@@ -48,6 +48,13 @@ pub(super) fn tsv(file: &TextFile) -> Result<Table<'_>> {
 
 /// Values parted by commas, in quotation marks where they hold some (RFC 4180).
 pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
+    if let Some([opened, line]) = stray_quotation_mark(file.text()) {
+        return Err(Error::Data(format!(
+            "{}: text behind the quotation mark that closes the field begun in line {opened}: where a text begins with one of \
+             its own, put the field in quotation marks and double those inside",
+            file.place(line)
+        )));
+    }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file.text().as_bytes());
     let (mut records, mut line, mut counted) = (Vec::new(), 1, 0);
     for record in reader.records() {
@@ -61,6 +68,25 @@ pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
         records.push(Record { line, fields, nested: Vec::new() });
     }
     Ok(Table { records, names: None, parted_by: "commas and quotation marks" })
+}
+
+/// Where text follows a quotation mark that closes a field: the line in which the field begins, and that line. A reader
+/// would take what stands between for one field, however many rows it is.
+fn stray_quotation_mark(text: &str) -> Option<[usize; 2]> {
+    let mut bytes = text.bytes().peekable();
+    let (mut line, mut opened, mut is_start, mut is_quoted) = (1, 1, true, false);
+    while let Some(byte) = bytes.next() {
+        line += usize::from(byte == b'\n' || byte == b'\r' && bytes.peek() != Some(&b'\n'));
+        match (is_quoted, byte) {
+            (true, b'"') if bytes.peek() == Some(&b'"') => _ = bytes.next(),
+            (true, b'"') if bytes.peek().is_some_and(|next| !b",\r\n".contains(next)) => return Some([opened, line]),
+            (true, b'"') => is_quoted = false,
+            (false, b'"') if is_start => (is_quoted, opened) = (true, line),
+            _ => {}
+        }
+        is_start = !is_quoted && b",\r\n".contains(&byte);
+    }
+    None
 }
 
 /// Ends of lines, which are \n, \r\n or \r.
@@ -477,6 +503,19 @@ mod tests {
         for (task, text, end) in cases {
             let error = read_text(task, text).unwrap_err();
             assert!(error.message().ends_with(end), "{error}\nexpected the end {end}");
+        }
+    }
+
+    #[test]
+    fn text_behind_a_closing_quotation_mark_is_found() {
+        for (text, expected) in [
+            ("a,b\n\"x, y\",1\n", None),
+            ("a,b\r\n\"x \"\"y\"\"\r\nz\",1\r\n", None),
+            ("a 5\" disk,1\n,\"\"\n\"\"\"q\"\"\",2", None),
+            ("\"dog 0,a\n\"dog 1,a\n", Some([1, 2])),
+            ("a,b\n1,\"dog\" tail\n", Some([2, 2])),
+        ] {
+            assert_eq!(stray_quotation_mark(text), expected, "{text}");
         }
     }
 
