@@ -237,6 +237,9 @@ fn verdict(analysis: &Analysis, document: &mut Document) {
         )
     };
     let unsure = |(name, gain): &&(String, Gain)| {
+        if !gain.low.is_finite() {
+            return format!("{name} ({}, and nothing says how sure that is)", points(gain.value));
+        }
         format!("{name} ({}, 95 % interval {}; {})", points(gain.value), plain_interval(gain), after(gain))
     };
     let list = |of: Vec<String>| and(&of);
