@@ -45,6 +45,9 @@ pub fn ratio(clusters: &[(f64, f64)]) -> Ratio {
     Ratio { value, low, high }
 }
 
+/// Parts and wholes of clusters by what the clusters are called.
+pub type Named<K> = BTreeMap<K, (f64, f64)>;
+
 /// A weighted sum of ratios, such as a mean over languages, and how sure it is over the clusters that they share.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sum {
@@ -59,7 +62,7 @@ impl Sum {
     ///
     /// Linearized as [`ratio`] is: with d_c = Σ_l weight_l · (part_cl − value_l · whole_cl) / Σ whole_l, the variance is
     /// C / (C − 1) · Σ d_c². Intervals take Student's t with C − 1 degrees of freedom, as reports of one seed do.
-    pub fn of<K: Ord + Copy>(ratios: &[(f64, &BTreeMap<K, (f64, f64)>)]) -> Sum {
+    pub fn of<K: Ord + Copy>(ratios: &[(f64, &Named<K>)]) -> Sum {
         let (mut value, mut adds) = (0.0, BTreeMap::<K, f64>::new());
         for (weight, clusters) in ratios {
             let (part, whole) = clusters.values().fold((0.0, 0.0), |sum, mark| (sum.0 + mark.0, sum.1 + mark.1));

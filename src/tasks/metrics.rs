@@ -2,7 +2,7 @@
 
 use crate::{
     error::{Error, Result},
-    metrics::clusters::{self, Ratio, Sum, Z, wilson},
+    metrics::clusters::{self, Named, Ratio, Sum, Z, wilson},
 };
 use std::collections::BTreeMap;
 
@@ -71,7 +71,7 @@ impl Score {
     }
 
     /// Its answers by item, as the `place`th language; none of a correlation.
-    fn clusters(&self, place: usize) -> Option<BTreeMap<Item, (f64, f64)>> {
+    fn clusters(&self, place: usize) -> Option<Named<Item>> {
         let item = |(i, (row, mark)): (usize, &Cluster)| (row.map_or(Item::Alone(place, i), Item::Row), *mark);
         let counted = |right: usize| {
             let answer = |i: usize| (Item::Alone(place, i), (f64::from(u8::from(i < right)), 1.0));
@@ -183,7 +183,7 @@ enum Item {
 
 impl Intervals {
     fn of(source: &str, scores: &[Score]) -> Intervals {
-        let clusters: Option<Vec<BTreeMap<Item, (f64, f64)>>> =
+        let clusters: Option<Vec<Named<Item>>> =
             scores.iter().enumerate().map(|(i, score)| score.clusters(i)).collect();
         let Some(clusters) = clusters else { return Intervals::default() };
         let of = |weight: &dyn Fn(&Score) -> f64| {
@@ -240,7 +240,7 @@ impl Summary {
 /// The score of all answers together. An item and its translations are one cluster: where it is hard in one language, it
 /// tends to be so in others.
 fn pooled(scores: &[Score]) -> Result<Option<Score>> {
-    let mut items = BTreeMap::<Item, (f64, f64)>::new();
+    let mut items = Named::<Item>::new();
     for (i, score) in scores.iter().enumerate() {
         let Some(clusters) = score.clusters(i) else { return Ok(None) };
         for (item, (part, whole)) in clusters {
@@ -370,7 +370,7 @@ mod tests {
     /// Hard items that are hard in all languages: three answers to each say no more than one.
     #[test]
     fn an_item_and_its_translations_are_one_cluster() {
-        let answer = |i: usize| f64::from(u8::from(i % 3 != 0));
+        let answer = |i: usize| f64::from(u8::from(!i.is_multiple_of(3)));
         let of = |language: &str, known: bool| {
             let marks = (0..90).map(|i| (known.then_some(i), (answer(i), 1.0))).collect();
             Score::of_marks(language, ACCURACY, marks).unwrap()
