@@ -252,6 +252,9 @@ fn shown(setting: &Setting) -> String {
     format!("{} {}={}", setting.flag, setting.key, setting.value)
 }
 
+/// What a user says; other settings are of a benchmark's scripts, or follow from these, and may be changed.
+const SAID: [&str; 2] = ["--set", "--model"];
+
 /// Whether a setting changes what an earlier one of another key has set; one of the same key, or of one below it, may.
 fn undoes(
     setting: &Setting,
@@ -266,9 +269,8 @@ fn undoes(
     let changed =
         |(key, value): (&String, &Value)| is_at(key, &earlier.key) && after.get(key).map(text) != Some(text(value));
     // A flag and --set, which say the same in two ways, contradict each other.
-    let is_correction =
-        is_at(&setting.key, &earlier.key) && (setting.key != earlier.key || setting.flag == earlier.flag);
-    !is_correction && before.iter().any(changed)
+    let is_correction = is_at(&setting.key, &earlier.key) && setting.flag == earlier.flag;
+    SAID.contains(&&*earlier.flag) && !is_correction && before.iter().any(changed)
 }
 
 /// Sets the value as TOML, as a string, or as a list parted by commas: the first that the key takes.
