@@ -149,7 +149,8 @@ fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     let known = task.unwrap_or(&Task::UNDESCRIBED);
     let (languages, given): (Vec<String>, Vec<_>) = predictions::judged_file(file, task)?.into_iter().unzip();
     let complete = |given| items::complete(given, std::iter::empty(), known);
-    let given = given.into_iter().map(complete).collect::<Result<Vec<_>>>()?;
+    let mut given = given.into_iter().map(complete).collect::<Result<Vec<_>>>()?;
+    tasks::unify(given.iter_mut().flatten().map(|one| (one.row, &mut one.cluster)));
     items::notes(known, &languages, &given).iter().for_each(|text| note(text));
     let judged: Vec<(String, Vec<Prediction>)> = languages.into_iter().zip(given).collect();
     print(&results::one_run(&score_judged(&judged, task)?).to_text())?;
@@ -284,8 +285,7 @@ fn load(args: &Args, task: &Task, data: &Path) -> Result<Vec<Loaded>> {
         false => task.load(data, split, language),
     };
     let mut loaded = languages.iter().map(load).collect::<Result<Vec<_>>>()?;
-    tasks::unify(&mut loaded);
-    tasks::check_joined(task, &loaded)?.iter().for_each(|text| note(text));
+    tasks::join_languages(task, &mut loaded)?.iter().for_each(|text| note(text));
     Ok(loaded)
 }
 

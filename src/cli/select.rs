@@ -7,7 +7,7 @@ use super::{
     jobs::Jobs,
     print,
     run::Show,
-    sweep::{arguments, run_here},
+    sweep::{arguments, refuse_changed, run_here},
     tell, write_page,
 };
 use crate::{
@@ -82,6 +82,7 @@ pub fn run(args: &Args) -> Result<()> {
     let inputs = [args.grid.as_path()];
     let output = Output::new(&args.output, args.force.existing(), &inputs)?;
     let file = args.page.as_ref().map(|path| Output::new(path, args.force.existing(), &inputs)).transpose()?;
+    refuse_changed(&cells)?;
     let unfinished = run_here(&given, &cells, args.jobs, args.progress);
     // What failed is a result: a rate at which training diverges is not chosen, and stands on the page.
     if let Err(error @ (Error::Stopped(_) | Error::Usage(_) | Error::Config(_))) = unfinished {

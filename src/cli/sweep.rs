@@ -120,15 +120,14 @@ fn plan(path: &Path, emit: Option<Emit>, jobs: Jobs, cpus: u16, progress: Show) 
     let grid = Grid::read(path)?;
     let given = arguments(path, &grid)?;
     let cells = grid.cells()?;
+    refuse_changed(&cells)?;
     match emit {
         None => {
-            refuse_changed(&cells)?;
             tell(&counts(&cells));
             status(&cells)
         }
         Some(Emit::Local) => run_here(&given, &cells, jobs, progress),
         Some(emit) => {
-            refuse_changed(&cells)?;
             tell(&counts(&cells));
             write(&grid, &open(&cells), emit, cpus)
         }
@@ -152,7 +151,7 @@ pub(super) fn arguments(path: &Path, grid: &Grid) -> Result<run::Args> {
 }
 
 /// Refuses to take a run for done that was made of other files than are there now.
-fn refuse_changed(cells: &[Cell]) -> Result<()> {
+pub(super) fn refuse_changed(cells: &[Cell]) -> Result<()> {
     let mut known = BTreeMap::new();
     for cell in cells.iter().filter(|cell| cell.state() == State::Done) {
         let Some(inputs) = Inputs::read(&cell.folder.join(INPUTS))? else { continue };
@@ -169,7 +168,6 @@ fn refuse_changed(cells: &[Cell]) -> Result<()> {
 
 /// Runs on this machine what is to be run, and says first how much that is.
 pub(super) fn run_here(given: &run::Args, cells: &[Cell], jobs: Jobs, progress: Show) -> Result<()> {
-    refuse_changed(cells)?;
     tell(&counts(cells));
     let open = open(cells);
     if open.is_empty() {

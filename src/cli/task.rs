@@ -17,7 +17,7 @@ use crate::{
     error::{Error, Result},
     kinds::{self, Reader, Search},
     report::{Column, Table},
-    tasks::{self, Loaded, Split, Task, check_joined, overlap, own, retrieval::Retrieval},
+    tasks::{self, Loaded, Split, Task, join_languages, overlap, own, retrieval::Retrieval},
     text::Tokenizer,
 };
 
@@ -221,8 +221,8 @@ fn check(name: &str, data: &Path, model: Option<&Path>, max_length: usize, netwo
         notes.extend(overlap::sentences(&overlaps(&[("train".to_owned(), train, dev)], &tests)));
     }
     for split in [Split::Dev, Split::Test] {
-        let loaded: Vec<Loaded> = of(split).cloned().collect();
-        notes.extend(check_joined(task, &loaded)?.into_iter().map(|note| format!("{split}: {note}")));
+        let mut loaded: Vec<Loaded> = of(split).cloned().collect();
+        notes.extend(join_languages(task, &mut loaded)?.into_iter().map(|note| format!("{split}: {note}")));
     }
     let notes: String = notes.iter().map(|note| format!("note: {note}\n")).collect();
     let lacking: String = missing.iter().map(|line| format!("missing: {line}\n")).collect();

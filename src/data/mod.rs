@@ -15,7 +15,7 @@ use crate::{
     recipe::{self, Mlm, Recipe, Stage},
     rng::{Purpose, Rng},
     tasks::{
-        self, Loaded, Split, Task, check_joined, demo,
+        self, Loaded, Split, Task, demo, join_languages,
         overlap::{self, Overlap},
     },
 };
@@ -113,8 +113,8 @@ impl<'a> Data<'a> {
     /// The same in several languages, whose items can be joined, and what there is to say of how they are.
     pub fn tests(&self, task: &Task, languages: &[String]) -> Result<(Vec<Loaded>, Vec<String>)> {
         let mut tests = languages.iter().map(|language| self.test(task, language)).collect::<Result<Vec<_>>>()?;
-        tasks::unify(&mut tests);
-        check_joined(task, &tests).map(|notes| (tests, notes))
+        let notes = join_languages(task, &mut tests)?;
+        Ok((tests, notes))
     }
 
     /// Reads all that a run reads and keeps none of it, so that what is wrong is said first; returns the languages that are

@@ -7,7 +7,7 @@ use crate::{
     error::Result,
     metrics::correlation::{pearson, spearman},
     tasks::{
-        Joined, Task,
+        Task,
         gold::number,
         metrics::{ACCURACY, Cluster, SPEARMAN, Score, Summary, oddity},
         predictions::{self, Prediction},
@@ -71,12 +71,7 @@ fn zero_where_constant(correlation: f64) -> f64 {
 /// Without a task the names of labels must merely agree.
 pub fn score_judged(judged: &[(String, Vec<Prediction>)], task: Option<&Task>) -> Result<Vec<Summary>> {
     let known = task.unwrap_or(&Task::UNDESCRIBED);
-    let joined = Joined::of(judged.iter().flat_map(|(_, given)| given).map(|one| (one.row, one.cluster)));
-    let of = |(language, predictions): &(String, Vec<Prediction>)| {
-        let item =
-            |one: &Prediction| Prediction { cluster: one.cluster.map(|_| joined.item_of(one.row)), ..one.clone() };
-        scores(known, language, &predictions.iter().map(item).collect::<Vec<_>>())
-    };
+    let of = |(language, predictions): &(String, Vec<Prediction>)| scores(known, language, predictions);
     summaries(known.source, judged.iter().map(of).collect::<Result<_>>()?)
 }
 

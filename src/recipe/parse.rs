@@ -240,8 +240,7 @@ pub(super) fn apply(mut table: Table, settings: &[Setting]) -> Result<(Table, BT
             )));
         }
         sources.retain(|key: &String, _| after.contains_key(key));
-        let below = format!("{}.", setting.key);
-        let set = flatten(&table).into_keys().filter(|key| *key == setting.key || key.starts_with(&below));
+        let set = after.into_keys().filter(|key| is_at(key, &setting.key));
         sources.extend(set.map(|key| (key, setting.flag.clone())));
     }
     Ok((table, sources))
@@ -250,6 +249,11 @@ pub(super) fn apply(mut table: Table, settings: &[Setting]) -> Result<(Table, BT
 /// A setting as it was given.
 fn shown(setting: &Setting) -> String {
     format!("{} {}={}", setting.flag, setting.key, setting.value)
+}
+
+/// Whether a key is another, or stands below it.
+fn is_at(key: &str, above: &str) -> bool {
+    key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
 /// What a user says; other settings are of a benchmark's scripts, or follow from these, and may be changed.
@@ -262,8 +266,6 @@ fn undoes(
     before: &BTreeMap<String, Value>,
     after: &BTreeMap<String, Value>,
 ) -> bool {
-    let is_at =
-        |key: &str, above: &str| key.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
     // As text: nan is no other than nan.
     let text = |value: &Value| value.to_string();
     let changed =

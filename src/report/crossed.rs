@@ -423,7 +423,6 @@ mod tests {
         assert!(one.p_of_equivalence(1.0) > 0.5 && one.p_of_equivalence(100.0) < 1e-5);
     }
 
-    /// A ratio of sums, such as words right over words of sentences: Cochran's variance, as `metrics::clusters` has it.
     /// What a run prints of its own is what a report of it alone does.
     #[test]
     fn one_seed_has_the_interval_of_a_run() {
@@ -464,6 +463,7 @@ mod tests {
         }
     }
 
+    /// A ratio of sums, such as words right over words of sentences: Cochran's variance, as `metrics::clusters` has it.
     #[test]
     fn ratios_are_linearized() {
         let column = Column { parts: vec![3.0, 1.0, 4.0, 0.0, 9.0], wholes: vec![4.0, 2.0, 4.0, 0.0, 9.0] };

@@ -85,12 +85,12 @@ impl Joined {
     }
 }
 
-/// Gives the clusters of all languages one name each.
-pub fn unify(languages: &mut [Loaded]) {
-    let items = languages.iter().flat_map(|loaded| &loaded.examples);
-    let joined = Joined::of(items.map(|one| (one.row, one.cluster)));
-    for one in languages.iter_mut().flat_map(|loaded| &mut loaded.examples) {
-        one.cluster = one.cluster.map(|_| joined.item_of(one.row));
+/// Gives a cluster one name in all languages: rows, with the clusters that they are of.
+pub fn unify<'a>(items: impl Iterator<Item = (usize, &'a mut Option<usize>)>) {
+    let items: Vec<_> = items.collect();
+    let joined = Joined::of(items.iter().map(|(row, cluster)| (*row, **cluster)));
+    for (row, cluster) in items {
+        *cluster = cluster.map(|_| joined.item_of(row));
     }
 }
 

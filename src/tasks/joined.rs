@@ -1,6 +1,10 @@
 //! What joins an item with its translations: the id that its file gives it, else its place in the file.
 
-use super::{Loaded, Row, Task, TextFile, cluster::unclustered, sha256};
+use super::{
+    Loaded, Row, Task, TextFile,
+    cluster::{unclustered, unify},
+    sha256,
+};
 use crate::error::{Error, Result};
 use std::collections::{HashMap, HashSet};
 
@@ -32,11 +36,14 @@ pub(super) fn unjoined_note(path: &str, rows: &[Row]) -> Option<String> {
     (n > 0 && n < rows.len()).then(|| format!("{path}: rows without an id are joined with no translation: {n}"))
 }
 
+/// Joins items with their translations: a cluster is one in all languages.
+///
 /// Refuses languages of which some name their items and others only count them: items would be joined with others than
 /// their translations, and every interval over languages would be wrong.
 ///
 /// What comes back is to be said: languages of different lengths are joined by place, and what items share.
-pub fn check_joined(task: &Task, languages: &[Loaded]) -> Result<Vec<String>> {
+pub fn join_languages(task: &Task, languages: &mut [Loaded]) -> Result<Vec<String>> {
+    unify(languages.iter_mut().flat_map(|loaded| &mut loaded.examples).map(|one| (one.row, &mut one.cluster)));
     let notes = [
         check_ids(languages)?,
         repeated_note(languages),
@@ -183,16 +190,16 @@ mod tests {
         assert_eq!(check_ids(&[es, it.clone()]).unwrap(), None);
         assert_eq!(check_ids(&[en.clone(), de]).unwrap(), None);
         let pl = load("pl", "id,text,label\nx-1,jeden,a\nx-2,dwa,b\nx-1,trzy,a\n").unwrap();
-        let notes = check_joined(task, &[en.clone(), pl]).unwrap();
+        let notes = join_languages(task, &mut [en.clone(), pl]).unwrap();
         assert_eq!(
             notes,
             ["rows with an id that one before them has count as one item with it: pl 1 (such as \"x-1\")"]
         );
         let apart = load("nl", "id,text,label\ny-1,een,a\ny-2,twee,b\n").unwrap();
-        let notes = check_joined(task, &[en.clone(), apart]).unwrap();
+        let notes = join_languages(task, &mut [en.clone(), apart]).unwrap();
         assert_eq!(notes, ["no item of nl has the id of one of en: they count as different texts"]);
         let others = load("hu", "id,text,label\nx-1,egy,b\nx-2,kettő,b\nx-3,három,b\n").unwrap();
-        let notes = check_joined(task, &[en.clone(), others]).unwrap();
+        let notes = join_languages(task, &mut [en.clone(), others]).unwrap();
         assert!(notes.len() == 1 && notes[0].contains("the same id in en: hu 2 of 3;"), "{notes:?}");
         assert_ne!(joined_by("01"), joined_by("1"));
         let note = check_ids(&[it.clone(), shorter]).unwrap().unwrap();

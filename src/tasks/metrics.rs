@@ -186,24 +186,23 @@ impl Intervals {
         let clusters: Option<Vec<Named<Item>>> =
             scores.iter().enumerate().map(|(i, score)| score.clusters(i)).collect();
         let Some(clusters) = clusters else { return Intervals::default() };
-        let of = |weight: &dyn Fn(&Score) -> f64| {
-            let weighted = scores.iter().map(weight).zip(&clusters).filter(|(weight, _)| *weight != 0.0);
-            Sum::of(&weighted.collect::<Vec<_>>())
+        let mean_of = |places: &[usize]| -> Vec<(f64, &Named<Item>)> {
+            places.iter().map(|place| (1.0 / places.len() as f64, &clusters[*place])).collect()
         };
-        let is_source = |score: &Score| score.language == source;
-        let (n, others) = (scores.len(), scores.iter().filter(|score| !is_source(score)).count());
-        let (all, other) = (1.0 / n as f64, 1.0 / others as f64);
-        let without = of(&|score| if is_source(score) { 0.0 } else { other });
-        let gap = of(&|score| if is_source(score) { 1.0 } else { -other });
-        let of_share = |sum: Sum, mut of: Vec<&Score>| match (of.len(), of.pop()) {
-            (1, Some(only)) => Some([only.low, only.high]),
-            _ => sum.interval_of_share(),
+        let of_share = |places: &[usize]| match places {
+            [] => None,
+            [only] => Some([scores[*only].low, scores[*only].high]),
+            _ => Sum::of(&mean_of(places)).interval_of_share(),
         };
-        let other_scores: Vec<&Score> = scores.iter().filter(|score| !is_source(score)).collect();
+        let all: Vec<usize> = (0..scores.len()).collect();
+        let (own, others): (Vec<usize>, Vec<usize>) = all.iter().partition(|place| scores[**place].language == source);
+        let less = mean_of(&others).into_iter().map(|(weight, clusters)| (-weight, clusters));
+        let gap: Vec<(f64, &Named<Item>)> = mean_of(&own).into_iter().chain(less).collect();
+        let has_gap = !own.is_empty() && !others.is_empty();
         Intervals {
-            mean: of_share(of(&|_| all), scores.iter().collect()),
-            mean_without_source: of_share(without, other_scores).filter(|_| others > 0),
-            gap: gap.interval_of_difference().filter(|_| others > 0 && others < n),
+            mean: of_share(&all),
+            mean_without_source: of_share(&others),
+            gap: has_gap.then(|| Sum::of(&gap).interval_of_difference()).flatten(),
         }
     }
 }
