@@ -278,7 +278,7 @@ fn weights_that_lie_are_refused() {
             },
             RUN,
             65,
-            &["unknown dtype \"F31\", expected F32, F16, BF16 or F64"],
+            &["unknown dtype \"F31\", expected F32, F16, BF16, F64 or F8_E4M3"],
         ),
         row(
             "missing shard",

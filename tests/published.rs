@@ -407,7 +407,7 @@ fn only_what_is_needed_must_be_right() {
     assert_eq!(logits(&load(folder.path(), &labels(&["a", "b"]))), logits(&model));
     rewrite_with(needed);
     let error = Model::load(folder.path(), labels(&["a", "b"]), 1, &Device::cpu()).expect_err("it is no number");
-    let says = format!("{needed}: expected F32, F16, BF16 or F64, found U32");
+    let says = format!("{needed}: expected F32, F16, BF16, F64 or F8_E4M3, found U32");
     assert!(matches!(error, Error::Data(_)) && error.message().contains(&says), "{error}");
 
     // Listed by the index, and in no shard.

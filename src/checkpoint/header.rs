@@ -179,7 +179,7 @@ fn check(raw: Raw, body: u64, n_bytes: u64) -> Result<Header, String> {
 fn sized(info: &Info, body: u64) -> Result<Tensor, String> {
     let (start, end) = info.data_offsets;
     let dtype = Dtype::deserialize(value::StrDeserializer::<value::Error>::new(&info.dtype))
-        .map_err(|_| format!("unknown dtype {:?}, expected F32, F16, BF16 or F64", info.dtype))?;
+        .map_err(|_| format!("unknown dtype {:?}, expected F32, F16, BF16, F64 or F8_E4M3", info.dtype))?;
     let found = end.checked_sub(start).ok_or_else(|| format!("offsets are reversed: [{start}, {end}]"))?;
     let bits = info.shape.iter().try_fold(dtype.bitsize() as u64, |product, &n| product.checked_mul(n as u64));
     let bits = bits.ok_or_else(|| format!("shape {:?} overflows", info.shape))?;

@@ -4,6 +4,7 @@
 //! Nothing in a file is believed before it is checked (`header`), nothing is visible before it is whole (`commit`).
 
 mod commit;
+mod float8;
 mod header;
 mod output;
 mod pickle;

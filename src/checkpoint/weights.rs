@@ -13,6 +13,7 @@ use safetensors::Dtype;
 
 use super::{
     commit::sha256,
+    float8,
     header::{self, Tensor, Unique, data},
     read_at, torch,
     write::Float,
@@ -84,6 +85,7 @@ impl Weights {
             Dtype::F32 => Some(Float::F32),
             Dtype::F16 => Some(Float::F16),
             Dtype::BF16 => Some(Float::BF16),
+            Dtype::F8_E4M3 => Some(Float::F8),
             _ => None,
         }
     }
@@ -115,12 +117,12 @@ impl Weights {
         let (expected, found) = (Shape::from(shape), Shape::from(&tensor.shape[..]));
         match tensor.dtype {
             _ if tensor.shape != shape => Some(format!("expected {expected:?}, found {found:?}")),
-            Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 => None,
-            other => Some(format!("expected F32, F16, BF16 or F64, found {other}")),
+            Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 | Dtype::F8_E4M3 => None,
+            other => Some(format!("expected F32, F16, BF16, F64 or F8_E4M3, found {other}")),
         }
     }
 
-    /// All values of a tensor of F32, F16, BF16 or F64, as `f32`.
+    /// All values of a tensor of F32, F16, BF16, F64 or F8_E4M3, as `f32`.
     pub fn read(&self, name: &str) -> Result<Vec<f32>> {
         let (_, tensor) = self.find(name)?;
         let mut values = vec![0.0; tensor.shape.iter().product()];
@@ -254,8 +256,9 @@ impl Weights {
             Dtype::F16 => self.decode(name, start, values, |bytes| f16::from_le_bytes(bytes).to_f32()),
             Dtype::BF16 => self.decode(name, start, values, |bytes| bf16::from_le_bytes(bytes).to_f32()),
             Dtype::F64 => self.decode(name, start, values, |bytes| f64::from_le_bytes(bytes) as f32),
+            Dtype::F8_E4M3 => self.decode(name, start, values, |[byte]: [u8; 1]| float8::to_f32(byte)),
             other => {
-                let what = format_args!("tensor \"{name}\": expected F32, F16, BF16 or F64, found {other}");
+                let what = format_args!("tensor \"{name}\": expected F32, F16, BF16, F64 or F8_E4M3, found {other}");
                 Err(data(path, what))
             }
         }
@@ -414,7 +417,7 @@ mod tests {
             one(&path, dtype, &[2], &bytes);
             let weights = Weights::open(&path).unwrap();
             assert_eq!(weights.read_u32("x").unwrap(), [1, 2], "{dtype}");
-            check(dtype, weights.read("x"), 65, &["\"x\"", "F32, F16, BF16 or F64", dtype]);
+            check(dtype, weights.read("x"), 65, &["\"x\"", "F32, F16, BF16, F64 or F8_E4M3", dtype]);
         }
         let bad = [("I32", of_i32(&[1, -7]), "found -7 at element 1"), ("I64", of_i64(&[1 << 32, 0]), "4294967296")];
         for (dtype, bytes, says) in bad {

@@ -7,7 +7,7 @@ use std::{fs::File, io::Write, path::Path};
 use half::{bf16, f16};
 use serde_json::{Map, Value, json};
 
-use super::{Weights, commit::atomically, header::data};
+use super::{Weights, commit::atomically, float8, header::data};
 use crate::{
     error::{Error, Result},
     tensor::Tensor,
@@ -41,6 +41,8 @@ pub enum Float {
     /// bfloat16: 8 binary digits, with the range of single precision.
     #[value(name = "bf16")]
     BF16,
+    /// Eight bits, of which three are digits after the first, up to 448 (E4M3); of matrices only: vectors are F16.
+    F8,
 }
 
 impl Float {
@@ -49,13 +51,14 @@ impl Float {
             Float::F32 => ("F32", 4),
             Float::F16 => ("F16", 2),
             Float::BF16 => ("BF16", 2),
+            Float::F8 => ("F8_E4M3", 1),
         }
     }
 
-    /// What PyTorch calls it, and config.json.
+    /// What PyTorch computes in, and config.json says: not in eight bits, which are for the disk.
     pub fn torch(self) -> &'static str {
         match self {
-            Float::F32 => "float32",
+            Float::F32 | Float::F8 => "float32",
             Float::F16 => "float16",
             Float::BF16 => "bfloat16",
         }
@@ -140,7 +143,7 @@ fn encode(path: &Path, entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) 
         Values::F32(values) => blocks(values, put, f32::to_le_bytes),
         Values::U32(values) => blocks(values, put, u32::to_le_bytes),
         Values::F16(values) => {
-            fits(path, entry, values, |value| f16::from_f32(value).is_infinite())?;
+            fits(path, entry, values, |value| value.is_finite() && f16::from_f32(value).is_infinite())?;
             blocks(values, put, |value| f16::from_f32(value).to_le_bytes())
         }
         Values::Stored(weights, float) => {
@@ -149,17 +152,21 @@ fn encode(path: &Path, entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) 
                 Float::F32 => blocks(&values, put, f32::to_le_bytes),
                 Float::F16 => encode(path, &Entry { values: Values::F16(&values), ..*entry }, put),
                 Float::BF16 => {
-                    fits(path, entry, &values, |value| bf16::from_f32(value).is_infinite())?;
+                    fits(path, entry, &values, |value| value.is_finite() && bf16::from_f32(value).is_infinite())?;
                     blocks(&values, put, |value| bf16::from_f32(value).to_le_bytes())
+                }
+                Float::F8 => {
+                    fits(path, entry, &values, |value| float8::from_f32(value).is_none())?;
+                    blocks(&values, put, |value| [float8::from_f32(value).unwrap_or_default()])
                 }
             }
         }
     }
 }
 
-/// Refuses a number that is finite and would not be.
-fn fits(path: &Path, entry: &Entry, values: &[f32], is_infinite: impl Fn(f32) -> bool) -> Result<()> {
-    match values.iter().find(|value| value.is_finite() && is_infinite(**value)) {
+/// Refuses a number that would be none, or another sort of number.
+fn fits(path: &Path, entry: &Entry, values: &[f32], is_lost: impl Fn(f32) -> bool) -> Result<()> {
+    match values.iter().find(|value| is_lost(**value)) {
         None => Ok(()),
         Some(value) => {
             let (name, (dtype, ..)) = (entry.name, entry.layout());

@@ -25,6 +25,7 @@ use crate::{
     rng::{Purpose, Rng},
     run::{
         budget::Bytes,
+        fresh,
         memory::{self, Subject},
         plan::{Branch, Plan, schedule},
     },
@@ -96,8 +97,11 @@ fn describe_model(recipe: &Recipe, out: &mut String) -> Result<Option<Tokenizer>
         line(out, format_args!("\nmodel: {path}: {kind}, {layers} layers of {width}, {} ids", config.vocab_size));
     }
     if let Some(fresh) = &model.fresh {
+        recipe.check_sizes(&fresh::check(fresh)?)?;
         let millions = fresh.n_parameters() / 1e6;
-        line(out, format_args!("\nmodel: fresh, {millions:.1} million parameters"));
+        let begun =
+            fresh.begin.as_ref().map_or(String::new(), |begin| format!(", begun with layers of {}", begin.path));
+        line(out, format_args!("\nmodel: fresh, {millions:.1} million parameters{begun}"));
     }
     if tokenizer.is_none() {
         line(out, format_args!("tokenizer: to be trained on the first stage's text"));

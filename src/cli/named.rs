@@ -110,10 +110,12 @@ pub(super) fn pin(recipe: &mut Recipe, network: Network) -> Result<()> {
             *named = Some(fetch(&name, what, network)?.pinned.to_string());
         }
     }
+    let begin = recipe.model.fresh.as_mut().and_then(|fresh| fresh.begin.as_mut()).map(|begin| &mut begin.path);
     let texts = recipe.stages.iter_mut().filter_map(|stage| stage.mlm.as_mut());
-    for teacher in texts.filter_map(|mlm| mlm.teacher.as_mut()) {
-        if let Some(name) = name_of(&teacher.path) {
-            teacher.path = fetch(&name, What::Model, network)?.pinned.to_string();
+    let teachers = texts.filter_map(|mlm| mlm.teacher.as_mut()).map(|teacher| &mut teacher.path);
+    for path in begin.into_iter().chain(teachers) {
+        if let Some(name) = name_of(path) {
+            *path = fetch(&name, What::Model, network)?.pinned.to_string();
         }
     }
     if let Some(set) = DataSet::find(&recipe.data.folder)? {

@@ -516,7 +516,8 @@ fn models_of(recipe: &Recipe) -> Vec<(String, &String)> {
         let teacher = stage.mlm.as_ref()?.teacher.as_ref()?;
         Some((format!("stages.{i}.mlm.teacher.path"), &teacher.path))
     });
-    own.chain(teachers).collect()
+    let begin = recipe.begin().map(|begin| ("model.fresh.begin.path".to_owned(), &begin.path));
+    own.chain(begin).chain(teachers).collect()
 }
 
 /// All files and folders that a recipe names: by which key, and what to do where one is not there.

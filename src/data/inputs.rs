@@ -232,6 +232,9 @@ fn named(recipe: &Recipe) -> Result<Vec<(String, PathBuf)>> {
             files.extend(model_files(&folder)?.into_iter().map(|path| (role.to_owned(), path)));
         }
     }
+    if let Some(begin) = recipe.begin() {
+        files.extend(model_files(&begin.folder()?)?.into_iter().map(|path| ("model".to_owned(), path)));
+    }
     for mlm in recipe.stages.iter().filter_map(|stage| stage.mlm.as_ref()) {
         for (role, paths, ending) in mlm.paths() {
             let paths = crate::data::files(paths, ending)?;

@@ -18,13 +18,18 @@ const PIECE: usize = 1 << 12;
 const SWEEPS: usize = 60;
 
 impl Components {
-    /// The first `n` components, at most as many as the rows (n, width) are wide.
+    /// The first `n` components; where `n` are as many as the rows (n, width) are wide, or more, all their numbers as they
+    /// are: a student that begins with its teacher's layers has them already.
     pub fn of(rows: &[f32], width: usize, n: usize) -> Components {
         let count = (rows.len() / width).max(1) as f64;
         let mut mean = sum(rows, width, width, |row, into| {
             into.iter_mut().zip(row).for_each(|(sum, x)| *sum += f64::from(*x));
         });
         mean.iter_mut().for_each(|x| *x /= count);
+        if n >= width {
+            let axes = (0..width).map(|i| (0..width).map(|j| f64::from(i == j)).collect()).collect();
+            return Components { mean, axes, share: 1.0 };
+        }
         let covariance = sum(rows, width, width * width, |row, into| {
             let apart: Vec<f64> = row.iter().zip(&mean).map(|(x, mean)| f64::from(*x) - mean).collect();
             for (x, sums) in apart.iter().zip(into.chunks_mut(width)) {

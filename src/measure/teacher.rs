@@ -64,7 +64,7 @@ impl Teacher<'_> {
         })
     }
 
-    /// The student's vectors: principal components, centred and of length 1.
+    /// The student's vectors, of length 1: less their mean, and where the teacher is wider the principal components of that.
     fn reduce(&self, lessons: &Lessons, mut note: impl FnMut(&str)) -> Result<()> {
         let n = lessons.texts.len();
         let mut rows: Vec<f32> = Vec::new();
@@ -81,11 +81,13 @@ impl Teacher<'_> {
         }
         let width = rows.len() / n;
         let components = Components::of(&rows, width, self.width);
-        note(&format!(
-            "teacher: {:.1} % of the variance of its {width} numbers is in the {} that are learned",
-            100.0 * components.share,
-            self.width.min(width)
-        ));
+        if width > self.width {
+            note(&format!(
+                "teacher: {:.1} % of the variance of its {width} numbers is in the {} that are learned",
+                100.0 * components.share,
+                self.width
+            ));
+        }
         checkpoint::commit_folder(self.folder, |folder| {
             let mut bytes = Vec::with_capacity(n * self.width * 4);
             for row in rows.chunks(width) {

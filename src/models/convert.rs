@@ -98,6 +98,8 @@ fn kept_twin<'a>(weights: &'a Weights, name: &str) -> Option<&'a str> {
 /// How a tensor is to be stored.
 fn float_of(weights: &Weights, name: &str, wanted: Option<Float>) -> Result<Float> {
     let shown = weights.source().display();
+    let is_matrix = weights.shape(name).is_some_and(|shape| shape.len() > 1);
+    let wanted = wanted.map(|float| if float == Float::F8 && !is_matrix { Float::F16 } else { float });
     match (weights.float(name), weights.dtype(name).unwrap_or_default().as_str(), wanted) {
         (Some(_), _, Some(wanted)) => Ok(wanted),
         (Some(own), _, None) => Ok(own),
@@ -106,7 +108,7 @@ fn float_of(weights: &Weights, name: &str, wanted: Option<Float>) -> Result<Floa
             Err(Error::Usage(format!("{shown}: tensor \"{name}\" is F64, which is not written; name a format by --to")))
         }
         (None, other, _) => Err(Error::Data(format!(
-            "{shown}: tensor \"{name}\": expected F32, F16, BF16 or F64, found {other}; rxlt converts encoders, whose \
+            "{shown}: tensor \"{name}\": expected F32, F16, BF16, F64 or F8_E4M3, found {other}; rxlt converts encoders, whose \
              weights are such"
         ))),
     }
@@ -199,9 +201,11 @@ mod tests {
         let cases = [
             (Float::F16, "float16", [(one(1.0, 10), 1.0), (one(3.0, 10), 1.0 + 2.0 * step(10)), (1e-8, 0.0)]),
             (Float::BF16, "bfloat16", [(one(1.0, 7), 1.0), (one(3.0, 7), 1.0 + 2.0 * step(7)), (1e38, 9.969_21e37)]),
+            (Float::F8, "float32", [(one(1.0, 3), 1.0), (one(3.0, 3), 1.0 + 2.0 * step(3)), (9e-4, 0.0)]),
         ];
         for (float, name, values) in cases {
-            let numbers = [values[0].0, values[1].0, values[2].0, -values[0].0, f32::NEG_INFINITY, 0.5];
+            let lowest = if float == Float::F8 { -448.0 } else { f32::NEG_INFINITY };
+            let numbers = [values[0].0, values[1].0, values[2].0, -values[0].0, lowest, 0.5];
             let (from, to) = (torch(numbers), tempfile::tempdir().unwrap());
             convert(from.path(), to.path(), Some(float)).unwrap();
             let after = Weights::open(to.path()).unwrap();
@@ -209,7 +213,7 @@ mod tests {
             let third = (found[2] - values[2].1).abs() <= values[2].1 * 1e-5; // its digits are not all written here
             assert!(third, "{name}: {} {}", found[2], values[2].1);
             assert_eq!([found[0], found[1], found[3]], [values[0].1, values[1].1, -values[0].1], "{name}");
-            assert_eq!([found[4], found[5]], [f32::NEG_INFINITY, 0.5], "{name}");
+            assert_eq!([found[4], found[5]], [lowest, 0.5], "{name}");
             assert_eq!(after.float("bert.turned"), Some(float));
             let config = fs::read_to_string(to.path().join("config.json")).unwrap();
             assert!(config.contains(&format!("\"torch_dtype\": \"{name}\"")), "{config}");
@@ -218,7 +222,8 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_refused_and_leaves_nothing() {
-        for (float, number) in [(Float::F16, 65_520.0), (Float::BF16, f32::MAX)] {
+        let cases = [(Float::F16, 65_520.0), (Float::BF16, f32::MAX), (Float::F8, 464.0), (Float::F8, f32::INFINITY)];
+        for (float, number) in cases {
             let (from, to) = (torch([number; 6]), tempfile::tempdir().unwrap());
             let error = convert(from.path(), to.path(), Some(float)).unwrap_err();
             assert!(error.exit_code() == 65 && error.message().contains("does not fit"), "{error}");

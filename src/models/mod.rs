@@ -16,6 +16,7 @@ mod pretrained;
 pub mod ranking;
 mod relative;
 pub mod shipped;
+pub mod student;
 
 pub use average::average;
 pub use batch::{Batch, Place, Reworded, Target, Wanted, Whole};

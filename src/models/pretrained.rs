@@ -101,17 +101,26 @@ impl Pretrained {
         model.build_beside(head, Some(&self.source()), trust, seed)
     }
 
+    /// The tensors of the encoder, by the names of today without their first part, such as `bert.`
+    pub(super) fn encoder(&self) -> Result<Vec<Named>> {
+        let (source, prefix) = (self.source(), format!("{}.", self.config.architecture.prefix));
+        let mut tensors = Vec::new();
+        for (name, stored) in source.stored.iter().filter(|(_, stored)| !source.idle.contains(*stored)) {
+            if let Some(name) = name.strip_prefix(&prefix) {
+                let shape = self.weights.shape(stored).unwrap_or_default().to_vec();
+                tensors.push((name.to_owned(), shape, self.weights.read(stored)?));
+            }
+        }
+        Ok(tensors)
+    }
+
     /// Writes the encoder alone, every number rounded to f16, by the names of today.
     pub fn write_encoder_half(&self, config: &Config, folder: &Path) -> Result<()> {
         self.check(&HeadKind::MaskedLm)?;
-        let (source, prefix) = (self.source(), format!("{}.", self.config.architecture.prefix));
-        let mut tensors: Vec<Named> = Vec::new();
-        for (name, stored) in source.stored.iter().filter(|(name, _)| name.starts_with(&prefix)) {
-            if !source.idle.contains(stored) {
-                let shape = self.weights.shape(stored).unwrap_or_default().to_vec();
-                tensors.push((name.clone(), shape, self.weights.read(stored)?));
-            }
-        }
+        let prefix = self.config.architecture.prefix;
+        let tensors =
+            self.encoder()?.into_iter().map(|(name, shape, values)| (format!("{prefix}.{name}"), shape, values));
+        let tensors: Vec<Named> = tensors.collect();
         write_config(folder, config.encoder_to_json(), "float16")?;
         let entries: Vec<Entry> = tensors.iter().map(|named| entry(named, Values::F16)).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])

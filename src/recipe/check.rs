@@ -185,6 +185,14 @@ impl Recipe {
             RATE,
             &fresh.hidden_dropout_prob,
         );
+        if let Some(begin) = &fresh.begin {
+            problems.say(begin.path.is_empty(), "model.fresh.begin.path", "expected a model's folder or name");
+            problems.say(
+                begin.layers.is_empty(),
+                "model.fresh.begin.layers",
+                "expected the numbers of layers, from 1 on",
+            );
+        }
         let dropout = fresh.attention_probs_dropout_prob;
         problems.unless(is_rate(dropout), "model.fresh.attention_probs_dropout_prob", RATE, &dropout);
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::{Table, Value};
 
-use super::{Fresh, Method, Mlm, Recipe, Stage, Teacher, parse};
+use super::{Begin, Fresh, Method, Mlm, Recipe, Stage, Teacher, parse};
 use crate::learn::methods::{Consistency, With};
 
 /// A setting of a recipe.
@@ -19,10 +19,11 @@ pub struct Key {
 }
 
 /// The structs of recipes: what stands before their keys, where they are defined, and their names.
-const STRUCTS: [(&str, &str, &str); 8] = [
+const STRUCTS: [(&str, &str, &str); 9] = [
     ("", include_str!("mod.rs"), "Recipe"),
     ("model.", include_str!("mod.rs"), "Model"),
     ("model.fresh.", include_str!("mod.rs"), "Fresh"),
+    ("model.fresh.begin.", include_str!("mod.rs"), "Begin"),
     ("data.", include_str!("mod.rs"), "Data"),
     ("stages.N.", include_str!("mod.rs"), "Stage"),
     ("stages.N.mlm.", include_str!("mlm.rs"), "Mlm"),
@@ -85,7 +86,7 @@ fn defaults() -> BTreeMap<String, String> {
     let mlm = Mlm { teacher: Some(Teacher::default()), ..Mlm::default() };
     let stage = Stage { mlm: Some(mlm), ..Stage::default() };
     let mut recipe = Recipe { stages: vec![stage], methods: vec![method], ..Recipe::default() };
-    recipe.model.fresh = Some(Fresh::default());
+    recipe.model.fresh = Some(Fresh { begin: Some(Begin::default()), ..Fresh::default() });
     let table = Table::try_from(recipe).expect("a recipe is plain data");
     let all = parse::flatten(&table).into_iter().filter(|(_, value)| *value != Value::String(String::new()));
     let all = all.map(|(key, value)| (key.replace(".0.", ".N."), value.to_string()));

@@ -129,6 +129,26 @@ pub struct Fresh {
     pub hidden_dropout_prob: f64,
     /// Dropout of attention.
     pub attention_probs_dropout_prob: f64,
+    /// A model whose layers and words it begins with, instead of random numbers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub begin: Option<Begin>,
+}
+
+/// What a fresh encoder begins with (Sanh et al., 2019): `[model.fresh.begin]`. Its sizes are then this model's.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Begin {
+    /// A folder as Hugging Face lays it out, or a name on the hub; of the family of BERT or RoBERTa.
+    pub path: String,
+    /// Its layers that are taken over, by their numbers from 1 on. Words have the mean of its vectors of their pieces.
+    pub layers: Vec<usize>,
+}
+
+impl Begin {
+    /// The folder of the model; of a name, that of the cache.
+    pub fn folder(&self) -> Result<PathBuf> {
+        Ok(hub::folder(&self.path, What::Model)?.unwrap_or_else(|| PathBuf::from(&self.path)))
+    }
 }
 
 impl Fresh {
@@ -264,6 +284,7 @@ impl Default for Fresh {
             max_position_embeddings: 130,
             hidden_dropout_prob: 0.1,
             attention_probs_dropout_prob: 0.1,
+            begin: None,
         }
     }
 }
@@ -319,6 +340,11 @@ impl Recipe {
             _ => Ok(hub::folder(path, What::Model)?.unwrap_or_else(|| PathBuf::from(path))),
         };
         self.model.path.as_deref().map(folder).transpose()
+    }
+
+    /// What a fresh encoder begins with.
+    pub fn begin(&self) -> Option<&Begin> {
+        self.model.fresh.as_ref()?.begin.as_ref()
     }
 
     /// The folder or file of a tokenizer of its own.

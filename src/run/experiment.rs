@@ -5,6 +5,7 @@ use super::{
     files::{self, OVERLAP, read_json},
     fit::{Desk, Evaluation, fit, selection_rule},
     folder::{RunFolder, StageFolder, Status},
+    fresh,
     full::{Conditions, OnFull},
     losses::{FinalLoss, entropy, variance},
     measuring::{Measuring, note_text},
@@ -39,7 +40,7 @@ use crate::{
         retrieve, teacher::Teacher,
     },
     models::{Config, HeadKind, Model, Pretrained},
-    recipe::{Fresh, MLM, Method, Recipe, Resolved, Select, Stage},
+    recipe::{MLM, Method, Recipe, Resolved, Select, Stage},
     rng::{Purpose, Rng},
     stop::Stop,
     tasks::{
@@ -292,8 +293,11 @@ impl<'a> Run<'a> {
         let (start, config) = match (self.recipe.model_folder()?, &self.recipe.model.fresh) {
             (Some(path), _) => (Start::Folder(path.clone()), Config::load(&path)?),
             (None, Some(fresh)) => {
-                let config = fresh_config(fresh, &self.tokenizer)?;
-                (Start::Fresh(Box::new(config.clone())), config)
+                let config = fresh::config(fresh, self.tokenizer.n_ids(), self.tokenizer.specials())?;
+                match &fresh.begin {
+                    Some(begin) => (Start::Folder(fresh::begun(begin, &config, &self.tokenizer, self.folder)?), config),
+                    None => (Start::Fresh(Box::new(config.clone())), config),
+                }
             }
             (None, None) => return Err(Error::Config("model: either path or fresh is needed".into())),
         };
@@ -930,30 +934,4 @@ fn trained(recipe: &Recipe, labelled: &Labels, texts: &BTreeMap<usize, Texts>) -
             Tokenizer::train_unigram(sentences, vocab_size, do_lower_case)
         }
     }
-}
-
-/// XLM-R's architecture in the sizes of a recipe.
-fn fresh_config(fresh: &Fresh, tokenizer: &Tokenizer) -> Result<Config> {
-    let specials = tokenizer.specials();
-    let raw = json!({
-        "model_type": "xlm-roberta",
-        "vocab_size": tokenizer.n_ids(),
-        "hidden_size": fresh.hidden_size,
-        "num_hidden_layers": fresh.num_hidden_layers,
-        "num_attention_heads": fresh.num_attention_heads,
-        "intermediate_size": fresh.intermediate_size,
-        "max_position_embeddings": fresh.max_position_embeddings,
-        "type_vocab_size": 1,
-        "layer_norm_eps": 1e-5,
-        "hidden_act": "gelu",
-        "hidden_dropout_prob": fresh.hidden_dropout_prob,
-        "attention_probs_dropout_prob": fresh.attention_probs_dropout_prob,
-        "initializer_range": 0.02,
-        "bos_token_id": specials.first,
-        "pad_token_id": specials.pad,
-        "eos_token_id": specials.last,
-        "tie_word_embeddings": true,
-    });
-    let Value::Object(raw) = raw else { unreachable!("the literal is an object") };
-    Config::new(raw).map_err(|reason| Error::Config(format!("model.fresh: {reason}")))
 }

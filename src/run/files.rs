@@ -50,6 +50,8 @@ pub const FOREIGN: &str = "foreign-firsts";
 /// In a stage's folder, its texts as tokens.
 pub const CORPUS: &str = "corpus";
 
+/// A fresh encoder that begins with another's layers, before it is trained.
+pub const STUDENT: &str = "student";
 /// In a stage's folder, the vectors that a teacher made of them.
 pub const TAUGHT: &str = "taught";
 

@@ -2,6 +2,7 @@
 
 pub mod budget;
 mod experiment;
+pub mod fresh;
 pub mod files;
 pub mod fit;
 pub mod folder;

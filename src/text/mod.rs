@@ -363,6 +363,11 @@ impl Tokenizer {
         self.inner.engine.id_to_token(id)
     }
 
+    /// The id of a token, as its file spells it.
+    pub fn id(&self, piece: &str) -> Option<u32> {
+        self.inner.engine.token_to_id(piece)
+    }
+
     /// One more than the largest id: the rows an embedding table needs.
     pub fn n_ids(&self) -> usize {
         self.inner.n_ids
