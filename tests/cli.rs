@@ -749,6 +749,19 @@ fn the_demo_needs_no_file_beside_the_program() {
 }
 
 #[test]
+fn methods_and_seeds_of_a_recipe_are_chosen_by_flags() {
+    let folder = folder();
+    let path = folder.path();
+    let given = ["run", "demo", "--dry-run", "--backend", "cpu"];
+    let with = |more: &[&str], code: i32, parts: &[&str]| check(path, &[&given[..], more].concat(), code, parts);
+    let said = with(&["--method", "adv", "--seeds", "3,4"], 0, &["demo-adv", "seed = 3  (--seeds)"]);
+    assert!(!said.contains("rs-da"), "{said}");
+    with(&["--method", "avd"], 2, &["--method avd", "did you mean \"adv\"", "standard, rs-da, adv"]);
+    with(&["--seeds", "3", "--set", "seeds=[4]"], 78, &["--set seeds=[4] undoes --seeds seeds=[3]"]);
+    with(&["--seeds", "3,3"], 78, &["--seeds: seeds: expected each seed once, found [3, 3]"]);
+}
+
+#[test]
 fn the_doctor_examines_the_processor_and_tells_nothing_of_its_user() {
     let folder = folder();
     let path = folder.path();

@@ -11,6 +11,7 @@ use super::{
     run::{self, Show},
     searched::Sought,
     tell,
+    warnings::shortened,
 };
 use crate::{
     checkpoint::{Existing, Output},
@@ -156,7 +157,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     json.write(text.as_bytes())?;
     print(&plan.report(args, &measured, json.path()))?;
     for (planned, outcome) in &done {
-        for warning in outcome.methods.iter().flat_map(|method| &method.warnings) {
+        for warning in outcome.methods.iter().flat_map(|method| shortened(&method.warnings)) {
             print(&format!("warning: {}: {warning}\n", planned.spec.name))?;
         }
     }

@@ -22,12 +22,12 @@ use super::{
     warnings::shortened,
 };
 use crate::{
-    error::{Error, Result},
+    error::{Error, Result, did_you_mean},
     hub::What,
     kinds,
     models::shipped,
     ranks::Ranks,
-    recipe::{self, Recipe, Resolved, Setting},
+    recipe::{self, Method, Recipe, Resolved, Setting},
     report::{self, percent, results},
     run::{
         Outcome,
@@ -72,9 +72,13 @@ pub struct Args {
     /// With --train: the language of the training data.
     #[arg(long, value_name = "CODE", default_value = "en", requires = "train")]
     source: String,
-    /// With --train: methods to compare, of standard, adv and rs-rp.
-    #[arg(long, value_name = "NAMES", value_delimiter = ',', default_value = "standard", requires = "train")]
+    /// Methods to run: those of the recipe that have these names; with --train of standard (where not given), adv,
+    /// freelb, rs-rp and typos.
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     method: Vec<String>,
+    /// Seeds to run, such as 1,2,3, in place of the recipe's.
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    seeds: Vec<u64>,
     #[command(flatten)]
     device: DeviceArgs,
     /// The run's folder: new, empty, or of the same configuration; runs/NAME-sSEED-HASH where not given. A recipe with
@@ -397,8 +401,22 @@ fn resolve(args: &Args, ranks: &Ranks) -> Result<Resolved> {
         let moved = moved_with_data(args, Path::new(folder));
         settings.extend(moved.into_iter().map(|(key, value)| flag("--data", &key, value.to_string())));
     }
-    settings.extend(data.into_iter().chain(given));
-    load(args, &settings, ranks)
+    let list = |seeds: &[u64]| format!("[{}]", seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", "));
+    let seeds = (!args.seeds.is_empty()).then(|| flag("--seeds", "seeds", list(&args.seeds)));
+    settings.extend(data.into_iter().chain(seeds).chain(given));
+    let resolved = load(args, &settings, ranks)?;
+    if args.train.is_some() { Ok(resolved) } else { chosen(&resolved, &args.method) }
+}
+
+/// The recipe with the methods of these names; with all where none is named.
+fn chosen(resolved: &Resolved, names: &[String]) -> Result<Resolved> {
+    let known = || resolved.recipe.methods.iter().map(|method| method.name.as_str());
+    if let Some(name) = names.iter().find(|name| known().all(|known| known != name.as_str())) {
+        let hint = did_you_mean(name, known());
+        return Err(Error::Usage(format!("--method {name}: the recipe has no method of this name; {hint}")));
+    }
+    let is_wanted = |method: &Method| names.is_empty() || names.contains(&method.name);
+    Ok(resolved.with_methods(is_wanted))
 }
 
 fn load(args: &Args, settings: &[Setting], ranks: &Ranks) -> Result<Resolved> {

@@ -137,7 +137,8 @@ fn plan(path: &Path, emit: Option<Emit>, jobs: Jobs, cpus: u16, progress: Show) 
 /// What a grid gives to each of its runs.
 pub(super) fn arguments(path: &Path, grid: &Grid) -> Result<run::Args> {
     // They are no part of what a run is called and known by.
-    let changes = ["--set", "--model", "--data", "--output", "--train", "--test", "--dev", "--source", "--method"];
+    let changes =
+        ["--set", "--model", "--data", "--output", "--train", "--test", "--dev", "--source", "--method", "--seeds"];
     let is = |argument: &&String| changes.iter().any(|flag| argument.split('=').next() == Some(flag));
     if let Some(argument) = grid.arguments.iter().find(is) {
         return Err(Error::Config(format!(

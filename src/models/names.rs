@@ -7,6 +7,8 @@ use super::{Config, families::Architecture};
 use crate::{checkpoint::Weights, nn::Source};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What PyTorch puts before every name where a model was wrapped: for several devices, and to be compiled.
+const WRAPPERS: [&str; 2] = ["module.", "_orig_mod."];
 /// How names of LayerNorm's tensors ended in TensorFlow's BERT, and how they end now.
 const ENDINGS: [(&str, &str); 2] = [(".gamma", ".weight"), (".beta", ".bias")];
 /// Constants that older versions of transformers saved along: no loss if nothing reads them.
@@ -28,6 +30,7 @@ const STARTS: [(&str, &str, &str); 3] = [
 /// What the models here call the tensor that a file calls `stored`.
 pub fn standard(stored: &str, architecture: &Architecture) -> String {
     let (prefix, bare) = (architecture.prefix, architecture.names.bare);
+    let stored = WRAPPERS.iter().fold(stored, |name, wrapper| name.strip_prefix(wrapper).unwrap_or(name));
     let is_bare = bare.iter().any(|start| stored.starts_with(start));
     let name = if is_bare { format!("{prefix}.{stored}") } else { stored.to_string() };
     let restarted = |(family, old, new): &(&str, &str, &str)| {
@@ -119,6 +122,8 @@ mod tests {
             ("bert.embeddings.LayerNorm.beta", "bert", "bert.embeddings.LayerNorm.bias"),
             ("cls.predictions.transform.LayerNorm.gamma", "bert", "cls.predictions.transform.LayerNorm.weight"),
             ("pooler.dense.weight", "bert", "bert.pooler.dense.weight"),
+            ("module.bert.encoder.layer.0.output.dense.bias", "bert", "bert.encoder.layer.0.output.dense.bias"),
+            ("module._orig_mod.embeddings.word_embeddings.weight", "bert", "bert.embeddings.word_embeddings.weight"),
             ("pooler.dense.weight", "deberta-v2", "pooler.dense.weight"),
             ("encoder.rel_embeddings.weight", "deberta-v2", "deberta.encoder.rel_embeddings.weight"),
             ("cls.predictions.bias", "deberta-v2", "lm_predictions.lm_head.bias"),

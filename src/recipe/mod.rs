@@ -594,16 +594,23 @@ impl Resolved {
 
     /// The same recipe with this of its methods alone.
     pub fn with_method(&self, method: &Method) -> Resolved {
-        let recipe = Recipe { methods: vec![method.clone()], ..self.recipe.clone() };
-        let mut one = Resolved { recipe, sources: BTreeMap::new() };
-        let place = self.recipe.methods.iter().position(|other| other == method).unwrap_or_default();
-        let moved = |key: &str| match key.strip_prefix("methods.") {
-            Some(rest) => rest.strip_prefix(&format!("{place}.")).map(|rest| format!("methods.0.{rest}")),
-            None => Some(key.to_owned()),
+        self.with_methods(|other| other == method)
+    }
+
+    /// The same recipe with those of its methods alone that are wanted.
+    pub fn with_methods(&self, is_wanted: impl Fn(&Method) -> bool) -> Resolved {
+        let wanted: Vec<usize> =
+            (0..self.recipe.methods.len()).filter(|place| is_wanted(&self.recipe.methods[*place])).collect();
+        let methods = wanted.iter().map(|place| self.recipe.methods[*place].clone()).collect();
+        let moved = |key: &str| {
+            let Some((place, rest)) = key.strip_prefix("methods.").and_then(|rest| rest.split_once('.')) else {
+                return Some(key.to_owned());
+            };
+            let place = wanted.iter().position(|wanted| place.parse() == Ok(*wanted))?;
+            Some(format!("methods.{place}.{rest}"))
         };
-        let sources = self.sources.iter().filter_map(|(key, source)| Some((moved(key)?, source.clone())));
-        one.sources = sources.collect();
-        one
+        let sources = self.sources.iter().filter_map(|(key, source)| Some((moved(key)?, source.clone()))).collect();
+        Resolved { recipe: Recipe { methods, ..self.recipe.clone() }, sources }
     }
 
     /// The name of a folder of its own: what people read, the seed, and the start of the SHA-256 of every value.

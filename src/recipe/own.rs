@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Methods that work with their default settings on any data.
-pub const METHODS: [&str; 3] = ["standard", "adv", "rs-rp"];
+pub const METHODS: [&str; 5] = ["standard", "adv", "freelb", "rs-rp", "typos"];
 
 /// Settings for the encoder that ships, which is small: those of the experiments with it.
 const SMALL: [(&str, f64); 2] = [("learning_rate", 5e-4), ("weight_decay", 0.01)];
@@ -48,6 +48,8 @@ pub fn recipe_of(named: &Named, methods: &[String], has_model: bool) -> Result<(
         "{epochs} epochs, batches of {BATCH}, learning rate {rate}, where --set stages.0.epochs=… and so on do not say \
          otherwise"
     ));
+    let plain = [METHODS[0].to_owned()];
+    let methods = if methods.is_empty() { &plain } else { methods };
     let methods: Vec<Value> = methods.iter().map(|name| method(name)).collect::<Result<_>>()?;
     recipe.insert("tasks".to_owned(), Value::Array(vec![Value::try_from(&definition).expect("it is plain data")]));
     recipe.insert("stages".to_owned(), Value::Array(vec![Value::Table(stage)]));

@@ -257,7 +257,7 @@ fn is_at(key: &str, above: &str) -> bool {
 }
 
 /// What a user says; other settings are of a benchmark's scripts, or follow from these, and may be changed.
-const SAID: [&str; 2] = ["--set", "--model"];
+const SAID: [&str; 3] = ["--set", "--model", "--seeds"];
 
 /// Whether a setting changes what an earlier one of another key has set; one of the same key, or of one below it, may.
 fn undoes(
