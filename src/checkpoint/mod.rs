@@ -40,3 +40,8 @@ pub(crate) fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usi
     }
     Ok(filled)
 }
+
+/// A number as eight bits keep it, where they do.
+pub fn in_eight_bits(x: f32) -> Option<f32> {
+    float8::from_f32(x).map(float8::to_f32)
+}

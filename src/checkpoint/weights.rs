@@ -56,7 +56,25 @@ impl Weights {
             true => weights.add_shards(path)?,
             false => weights.add_file(source)?,
         }
+        weights.refuse_scaled()?;
         Ok(weights)
+    }
+
+    /// Refuses numbers in eight bits that others stand beside to multiply them: they are not read, and every number would
+    /// be wrong.
+    fn refuse_scaled(&self) -> Result<()> {
+        let is_scale = |name: &&String| name.ends_with("_scale") || name.ends_with("_scale_inv");
+        let has_eight_bits = self.tensors.values().any(|(_, tensor)| tensor.dtype == Dtype::F8_E4M3);
+        match self.tensors.keys().find(is_scale).filter(|_| has_eight_bits) {
+            None => Ok(()),
+            Some(name) => Err(data(
+                &self.source,
+                format_args!(
+                    "numbers in eight bits (F8_E4M3) with scales beside them (\"{name}\"), as quantization for inference \
+                     writes them, are not read; take the weights that were not quantized"
+                ),
+            )),
+        }
     }
 
     /// The names of all tensors, in alphabetical order.
@@ -388,11 +406,16 @@ mod tests {
             ("F16", values.iter().flat_map(|x| f16::from_f32(*x).to_le_bytes()).collect()),
             ("BF16", values.iter().flat_map(|x| bf16::from_f32(*x).to_le_bytes()).collect()),
             ("F64", values.iter().flat_map(|x| f64::from(*x).to_le_bytes()).collect()),
+            ("F8_E4M3", vec![0x3c, 0xc0, 0x00, 0x7e]),
         ];
         for (dtype, bytes) in cases {
             one(&path, dtype, &[2, 2], bytes);
             let weights = Weights::open(&path).unwrap();
-            let last = if *dtype == "BF16" { 65536.0 } else { 65504.0 };
+            let last = match *dtype {
+                "BF16" => 65536.0,
+                "F8_E4M3" => 448.0,
+                _ => 65504.0,
+            };
             assert_eq!(weights.read("x").unwrap(), [1.5, -2.0, 0.0, last], "{dtype}");
             let mut row = [7.0; 2];
             weights.read_rows_into("x", 1..2, &mut row).unwrap();
@@ -424,6 +447,9 @@ mod tests {
             one(&path, dtype, &[2], &bytes);
             check(dtype, Weights::open(&path).unwrap().read_u32("x"), 65, &["\"x\"", says]);
         }
+        let scaled = r#"{"w":{"dtype":"F8_E4M3","shape":[1,2],"data_offsets":[0,2]},"w_scale":{"dtype":"F16","shape":[1],"data_offsets":[2,4]}}"#;
+        fs::write(&path, [&(scaled.len() as u64).to_le_bytes(), scaled.as_bytes(), &[0; 4]].concat()).unwrap();
+        check("scaled", Weights::open(&path), 65, &["w_scale", "not quantized"]);
         one(&path, "I8", &[2], &[0, 0]);
         check("I8", Weights::open(&path).unwrap().read("x"), 65, &["\"x\"", "found I8"]);
     }

@@ -147,7 +147,7 @@ fn encode(path: &Path, entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) 
             blocks(values, put, |value| f16::from_f32(value).to_le_bytes())
         }
         Values::Stored(weights, float) => {
-            let values = weights.read(entry.name)?;
+            let (values, path) = (weights.read(entry.name)?, weights.source());
             match float {
                 Float::F32 => blocks(&values, put, f32::to_le_bytes),
                 Float::F16 => encode(path, &Entry { values: Values::F16(&values), ..*entry }, put),
@@ -170,7 +170,7 @@ fn fits(path: &Path, entry: &Entry, values: &[f32], is_lost: impl Fn(f32) -> boo
         None => Ok(()),
         Some(value) => {
             let (name, (dtype, ..)) = (entry.name, entry.layout());
-            Err(data(path, format_args!("tensor \"{name}\": {value} does not fit {dtype}; write F32")))
+            Err(data(path, format_args!("tensor \"{name}\": {value} does not fit {dtype}; store it as F32")))
         }
     }
 }

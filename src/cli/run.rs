@@ -217,7 +217,7 @@ fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, P
             let seeds = seeds_of(args, &resolved)?;
             let _boards = args.boards(&seeds);
             match together::run(&seeds, jobs, &args.device, &signals.0, args.progress.mode())? {
-                Left::Report(done, verdict) => return report_on(&done, verdict, ranks),
+                Left::Report(done, verdict) => return report_on(&resolved, &done, verdict, ranks),
                 Left::Run => Some(signals),
             }
         }
@@ -254,7 +254,7 @@ fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, P
         let folder = open(only, path, &chosen, &progress, ranks)?;
         if folder.is_discarded() {
             progress.note("done already, and its models were removed (--discard-models)");
-            return report_on(std::slice::from_ref(path), Ok(()), ranks);
+            return report_on(only, std::slice::from_ref(path), Ok(()), ranks);
         }
         put_down(&place, path, ranks);
         let outcome = work(only, &chosen, &folder, &progress, &stop, args.conditions())?;
@@ -289,9 +289,13 @@ fn seeds_of(args: &Args, resolved: &Resolved) -> Result<Vec<Seed>> {
 }
 
 /// Reports on those that are done, and says what became of the others.
-fn report_on(done: &[PathBuf], verdict: Result<()>, ranks: &Ranks) -> Result<()> {
+fn report_on(resolved: &Resolved, done: &[PathBuf], verdict: Result<()>, ranks: &Ranks) -> Result<()> {
     if ranks.is_first() && !done.is_empty() && !matches!(verdict, Err(Error::Stopped(_))) {
-        print(&report::summary(done)?)?;
+        let pretrained = |run: &PathBuf| format!("{} is done; metrics.json says what words it finds\n", run.display());
+        print(&match resolved.recipe.last_task()? {
+            Some(_) => report::summary(done)?,
+            None => done.iter().map(pretrained).collect(),
+        })?;
     }
     verdict
 }
@@ -330,7 +334,7 @@ fn run_seeds(
         }
         done.push(path.clone());
     }
-    report_on(&done, diverged.map_or(Ok(()), Err), stop.ranks())
+    report_on(&seeds[0].0, &done, diverged.map_or(Ok(()), Err), stop.ranks())
 }
 
 /// Opens the run's folder, and says what was found there.
@@ -543,7 +547,11 @@ fn paths_of(recipe: &Recipe) -> Vec<(String, &String, &'static str)> {
     let mut named: Vec<(String, &String, &str)> = Vec::new();
     let fetch = "fetch the model's folder (config.json, model.safetensors, tokenizer) and name it by --model";
     let elsewhere = models_of(recipe).into_iter().filter(|(_, path)| *path != shipped::PATH && !named::is_name(path));
-    named.extend(elsewhere.map(|(key, path)| (key, path, fetch)));
+    let other = "fetch the model's folder (config.json, model.safetensors, tokenizer) and set this to it";
+    named.extend(elsewhere.map(|(key, path)| {
+        let remedy = if key == "model.path" { fetch } else { other };
+        (key, path, remedy)
+    }));
     if recipe.data.folder != recipe::DEMO && !named::is_data_set(&recipe.data.folder) {
         let remedy = "name the folder that holds the tasks' files by --data";
         named.push(("data.folder".into(), &recipe.data.folder, remedy));

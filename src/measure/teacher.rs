@@ -88,6 +88,14 @@ impl Teacher<'_> {
                 self.width
             ));
         }
+        let first = &rows[..width];
+        if rows.chunks(width).all(|row| row == first) {
+            return Err(Error::Data(format!(
+                "{}: its vectors of all {n} texts are the same, so there is nothing to learn; name more texts, or another \
+                 teacher",
+                self.model.display()
+            )));
+        }
         checkpoint::commit_folder(self.folder, |folder| {
             let mut bytes = Vec::with_capacity(n * self.width * 4);
             for row in rows.chunks(width) {

@@ -210,6 +210,10 @@ impl Config {
     /// An encoder from the content of a config.json.
     pub fn new(raw: Map<String, Value>) -> Result<Config, String> {
         let architecture = architecture(&raw)?;
+        if let Some(quantized) = raw.get("quantization_config") {
+            let how = quantized["quant_method"].as_str().unwrap_or("quantization_config");
+            return Err(format!("its weights are quantized ({how}), which is not read; take those that were not"));
+        }
         Config::of(architecture, raw).map_err(|reason| format!("{reason}; {REMEDY}"))
     }
 

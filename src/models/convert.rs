@@ -51,6 +51,7 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
     let weights = Weights::open(from)?;
     refuse_absent(&weights)?;
     let (mut entries, mut metadata, mut notes) = (Vec::new(), BTreeMap::new(), Vec::new());
+    let mut lost = Lost::default();
     for name in weights.names() {
         if let Some(twin) = kept_twin(&weights, name) {
             metadata.insert(name, twin); // as safetensors.torch.save_model does
@@ -58,11 +59,15 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
             notes.push(format!("{name} is left out: it is a constant that nothing reads"));
         } else {
             let stored = float_of(&weights, name, float)?;
+            if stored == Float::F8 && weights.float(name) != Some(Float::F8) {
+                lost.count(&weights.read(name)?);
+            }
             let shape = weights.shape(name).unwrap_or_default();
             entries.push(Entry { name, shape, values: Values::Stored(&weights, stored) });
         }
     }
     notes.extend(metadata.iter().map(|(name, twin)| format!("{name} is the same numbers as {twin}, and written once")));
+    notes.extend(lost.note());
     let metadata: Vec<(&str, &str)> = metadata.into_iter().collect();
     checkpoint::write(&to.join(WEIGHTS[0]), &entries, &metadata)?;
     let lists = files(from)?.into_iter().map(|(name, _)| name).filter(|name| name.starts_with(ABBREVIATIONS));
@@ -75,6 +80,39 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
         }
     }
     Ok(Converted { source: weights.source().to_owned(), tensors: entries.len(), notes })
+}
+
+/// What eight bits leave of numbers.
+#[derive(Default)]
+struct Lost {
+    numbers: usize,
+    zeros: usize,
+    squares: f64,
+    errors: f64,
+}
+
+impl Lost {
+    fn count(&mut self, values: &[f32]) {
+        for value in values.iter().filter(|value| value.is_finite() && **value != 0.0) {
+            let (value, stored) = (f64::from(*value), f64::from(checkpoint::in_eight_bits(*value).unwrap_or(*value)));
+            self.numbers += 1;
+            self.zeros += usize::from(stored == 0.0);
+            self.squares += value * value;
+            self.errors += (value - stored) * (value - stored);
+        }
+    }
+
+    fn note(&self) -> Option<String> {
+        let percent = |part: f64, all: f64| 100.0 * part / all.max(f64::MIN_POSITIVE);
+        let zeros = percent(self.zeros as f64, self.numbers as f64);
+        let error = percent(self.errors.sqrt(), self.squares.sqrt());
+        (self.numbers > 0).then(|| {
+            format!(
+                "eight bits: matrices are {error:.1} % off (root mean square), and {zeros:.1} % of their numbers, those below \
+                 0.001, become 0"
+            )
+        })
+    }
 }
 
 /// An index that names what no shard has is no model to be converted.

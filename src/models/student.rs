@@ -2,7 +2,7 @@
 //! the teacher's vectors of the pieces that these are of.
 
 use super::{
-    Config, Named, Pretrained,
+    Config, HeadKind, Named, Pretrained,
     families::{Architecture, Norms, Positions},
     model::{entry, write_config},
     names,
@@ -10,12 +10,10 @@ use super::{
 use crate::{
     checkpoint::{self, Values},
     error::{Error, Result},
-    text::Tokenizer,
+    text::{Pieces, Tokenizer},
 };
 use std::path::Path;
 
-/// How words begin in tokenizers of SentencePiece.
-const SPACE: &str = "\u{2581}";
 const LAYER: &str = "encoder.layer.";
 
 /// Some layers of a model, by their numbers from 1 on.
@@ -27,8 +25,30 @@ pub struct Layers<'a> {
     pub numbers: &'a [usize],
 }
 
+/// Looks whether a student with these settings can begin with layers of the teacher, which must be whole: nothing is made
+/// of it.
+pub fn check(layers: Layers, student: &Config) -> Result<()> {
+    opened(layers, student).map(drop)
+}
+
+/// The teacher and its tokenizer, which were looked over.
+fn opened(layers: Layers, student: &Config) -> Result<(Pretrained, Tokenizer)> {
+    refuse_other_sizes(&Config::load(layers.teacher)?, layers, student)?;
+    let (teacher, tokenizer) = (Pretrained::open(layers.teacher)?, Tokenizer::load(layers.teacher)?);
+    teacher.check(&HeadKind::MaskedLm)?;
+    let (ids, rows) = (tokenizer.n_ids(), teacher.config.vocab_size);
+    if ids > rows {
+        return Err(Error::Data(format!(
+            "{}: it has {ids} ids, and the word table of {} has {rows} rows; take tokenizer and model from one folder",
+            tokenizer.source(),
+            layers.teacher.display()
+        )));
+    }
+    Ok((teacher, tokenizer))
+}
+
 /// The settings of a student that must be its teacher's, or do what the teacher has.
-pub fn check(teacher: &Config, layers: Layers, student: &Config) -> Result<()> {
+fn refuse_other_sizes(teacher: &Config, layers: Layers, student: &Config) -> Result<()> {
     let shown = layers.teacher.display();
     let wrong = |key: &str, what: String| Err(Error::Config(format!("model.fresh.{key}: {what}")));
     if !is_like_bert(teacher.architecture) {
@@ -66,8 +86,7 @@ pub fn check(teacher: &Config, layers: Layers, student: &Config) -> Result<()> {
 
 /// Writes the encoder of a student, whose settings [`check`] has looked at, into a folder.
 pub fn write(layers: Layers, config: &Config, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
-    let (teacher, pieces) = (Pretrained::open(layers.teacher)?, Tokenizer::load(layers.teacher)?);
-    check(&teacher.config, layers, config)?;
+    let (teacher, pieces) = opened(layers, config)?;
     let mut tensors: Vec<Named> = Vec::new();
     for (name, shape, values) in teacher.encoder()? {
         let h = shape.last().copied().unwrap_or(1);
@@ -121,13 +140,13 @@ fn words(table: &[f32], h: usize, theirs: &Tokenizer, own: &Tokenizer) -> Result
     let (a, b) = (own.specials(), theirs.specials());
     let specials = [(a.first, b.first), (a.pad, b.pad), (a.last, b.last), (a.unknown, b.unknown), (a.mask, b.mask)];
     let mut all = Vec::with_capacity(own.n_ids() * h);
+    let (pieces, of_own) = (Pieces::of(theirs)?, Pieces::of(own)?);
     for id in 0..own.n_ids() as u32 {
-        let special = specials.iter().find(|(own, _)| *own == id).map(|(_, theirs)| vec![*theirs]);
-        let ids = match (special, own.piece(id)) {
-            (Some(ids), _) => ids,
-            (None, Some(piece)) => of_piece(&piece, theirs)?,
-            (None, None) => vec![b.unknown],
+        let ids = match specials.iter().find(|(own, _)| *own == id) {
+            Some((_, special)) => vec![*special],
+            None => pieces.of_other(&of_own, id)?,
         };
+        let ids = if ids.is_empty() { vec![b.unknown] } else { ids };
         let mut mean = vec![0.0; h];
         for id in &ids {
             let row = table[*id as usize * h..].iter().take(h);
@@ -138,25 +157,13 @@ fn words(table: &[f32], h: usize, theirs: &Tokenizer, own: &Tokenizer) -> Result
     Ok(all)
 }
 
-/// What a tokenizer makes of another's piece.
-fn of_piece(piece: &str, tokenizer: &Tokenizer) -> Result<Vec<u32>> {
-    if let Some(id) = tokenizer.id(piece) {
-        return Ok(vec![id]);
-    }
-    let mut ids = tokenizer.tokens(&piece.replace(SPACE, " "))?;
-    if ids.len() > 1 && tokenizer.piece(ids[0]).as_deref() == Some(SPACE) {
-        ids.remove(0); // the beginning of a word, which says nothing by itself
-    }
-    Ok(if ids.is_empty() { vec![tokenizer.specials().unknown] } else { ids })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{
         array::{Ids, Segments},
         checkpoint::Weights,
-        models::{HeadKind, Model},
+        models::Model,
         nn::Pass,
         tensor::Device,
     };
@@ -245,12 +252,12 @@ mod tests {
                     same += 1;
                 }
                 None => {
-                    let ids = of_piece(&piece, &pieces).unwrap();
+                    let ids = Pieces::of(&pieces).unwrap().of_other(&Pieces::of(&own).unwrap(), id).unwrap();
                     let mean =
                         |j: usize| ids.iter().map(|id| table[*id as usize * 8 + j]).sum::<f32>() / ids.len() as f32;
                     assert!(row.iter().enumerate().all(|(j, x)| (x - mean(j)).abs() < 1e-6), "{piece}");
                     let unknown = ids.contains(&pieces.specials().unknown); // too few pieces for every letter
-                    assert!(unknown || pieces.decode(&ids).trim() == piece.replace(SPACE, ""), "{piece}");
+                    assert!(unknown || pieces.decode(&ids).trim() == piece.replace('\u{2581}', ""), "{piece}");
                     joined += 1;
                 }
             }
@@ -267,11 +274,11 @@ mod tests {
         let pieces = tokenizer(30);
         let theirs = config("bert", &pieces, 3, 20);
         let student = config("xlm-roberta", &pieces, 2, 16);
-        let check = |teacher: &Config, numbers: &[usize], student: &Config| {
-            check(teacher, Layers { teacher: Path::new("t"), numbers }, student)
+        let refused = |teacher: &Config, numbers: &[usize], student: &Config| {
+            refuse_other_sizes(teacher, Layers { teacher: Path::new("t"), numbers }, student)
                 .map_err(|error| error.message().to_owned())
         };
-        assert_eq!(check(&theirs, &[1, 3], &student), Ok(()));
+        assert_eq!(refused(&theirs, &[1, 3], &student), Ok(()));
         let long = config("xlm-roberta", &pieces, 2, 23);
         let wide = Config { hidden_size: 12, ..student.clone() };
         let other = Config { architecture: config("modernbert", &pieces, 3, 20).architecture, ..theirs.clone() };
@@ -283,7 +290,7 @@ mod tests {
             (&theirs, &[1, 2], &wide, "model.fresh.hidden_size: expected 8"),
             (&other, &[1, 2], &student, "model.fresh.begin.path: t is of the family modernbert"),
         ] {
-            let found = check(teacher, numbers, student).unwrap_err();
+            let found = refused(teacher, numbers, student).unwrap_err();
             assert!(found.contains(says), "expected \"{says}\" in: {found}");
         }
     }

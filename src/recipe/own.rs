@@ -15,7 +15,7 @@ use crate::{
 pub const METHODS: [&str; 5] = ["standard", "adv", "freelb", "rs-rp", "typos"];
 
 /// Settings for the encoder that ships, which is small: those of the experiments with it.
-const SMALL: [(&str, f64); 2] = [("learning_rate", 5e-4), ("weight_decay", 0.01)];
+const SMALL: [(&str, f64); 2] = [("learning_rate", 2e-4), ("weight_decay", 0.01)];
 
 /// The text of a recipe that learns a task made of these files, and what was assumed.
 pub fn recipe_of(named: &Named, methods: &[String], has_model: bool) -> Result<(String, Vec<String>)> {

@@ -140,6 +140,7 @@ impl<'a> Run<'a> {
         progress: &'a Progress,
         stop: &'a Stop,
     ) -> Result<Run<'a>> {
+        recipe.model.fresh.as_ref().map(fresh::check).transpose()?;
         let (data, task) = (Data::new(recipe), recipe.last_task()?);
         let (mut labelled, mut texts) = (BTreeMap::new(), BTreeMap::new());
         for (i, stage) in recipe.stages.iter().enumerate() {

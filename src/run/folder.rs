@@ -243,6 +243,10 @@ impl RunFolder {
     pub fn remove_weights(run: &Path) -> Result<()> {
         let path = run.join(files::DISCARDED);
         write_file(&path, b"models and checkpoints were removed when all was measured\n")?;
+        let student = run.join(files::STUDENT);
+        if student.exists() {
+            fs::remove_dir_all(&student).map_err(|error| Error::write(&student, &error))?;
+        }
         let entries = fs::read_dir(run).map_err(|error| Error::read(run, &error))?;
         for stage in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
             for entry in fs::read_dir(&stage).map_err(|error| Error::read(&stage, &error))?.flatten() {

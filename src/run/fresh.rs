@@ -20,7 +20,7 @@ pub fn check(fresh: &Fresh) -> Result<Config> {
     if let Some(begin) = &fresh.begin {
         let teacher = begin.folder()?;
         let layers = student::Layers { teacher: &teacher, numbers: &begin.layers };
-        student::check(&Config::load(&teacher)?, layers, &config)?;
+        student::check(layers, &config)?;
     }
     Ok(config)
 }
@@ -30,7 +30,10 @@ pub fn begun(begin: &Begin, config: &Config, tokenizer: &Tokenizer, run: &RunFol
     let (teacher, folder) = (begin.folder()?, run.path().join(STUDENT));
     let layers = student::Layers { teacher: &teacher, numbers: &begin.layers };
     run.first(|| match checkpoint::is_complete(&folder) {
-        true => Ok(()),
+        true => {
+            let remedy = format!("remove the folder {}, and it is made again", folder.display());
+            checkpoint::verify(&folder).map_err(|error| error.with(&remedy))
+        }
         false => checkpoint::commit_folder(&folder, |folder| student::write(layers, config, tokenizer, folder)),
     })?;
     Ok(folder)
@@ -42,6 +45,7 @@ pub fn config(fresh: &Fresh, n_ids: usize, specials: Specials) -> Result<Config>
         Some(begin) => Config::load(&begin.folder()?)?.layer_norm_eps,
         None => 1e-5,
     };
+    let eps: f64 = eps.to_string().parse().expect("a number is written as one"); // as short as the other's file has it
     let raw = json!({
         "model_type": "xlm-roberta",
         "vocab_size": n_ids,
