@@ -478,7 +478,7 @@ fn announce_demo(resolved: &Resolved, progress: &Progress) {
          other, once with each of {n} methods ({names})."
     ));
     progress
-        .note("Then each is asked in ten languages, nine of which it was not taught in; two to three minutes in all.");
+        .note("Then each is asked in ten languages, nine of which it was not taught in; three to four minutes in all.");
 }
 
 /// What to type after the demo.
