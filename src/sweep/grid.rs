@@ -294,7 +294,7 @@ recipes = ["demo"]
 methods = ["standard", "adv"]
 seeds = [1, 2]
 [settings]
-"methods.2.adv.radius" = [0.02, 0.05]
+"methods.2.adv.radius" = ["0.02x", "0.05x"]
 "stages.0.updates" = [3]
 "#;
 
@@ -310,7 +310,7 @@ seeds = [1, 2]
         let cells = cells(GRID).unwrap();
         // A radius is no matter to plain training, whose configuration it leaves as it is.
         let labels: Vec<&str> = cells.iter().map(|cell| cell.label.as_str()).collect();
-        let adv = ["adv radius=0.02 s1", "adv radius=0.02 s2", "adv radius=0.05 s1", "adv radius=0.05 s2"];
+        let adv = ["adv radius=0.02x s1", "adv radius=0.02x s2", "adv radius=0.05x s1", "adv radius=0.05x s2"];
         assert_eq!(labels[2..], adv);
         assert_eq!(cells.len(), 6);
         assert!(cells.iter().all(|cell| cell.recipe.recipe.stages[0].updates == Some(3)));
@@ -318,14 +318,15 @@ seeds = [1, 2]
         let again = super::tests::cells(GRID).unwrap();
         let folders = |cells: &[Cell]| cells.iter().map(|cell| cell.folder.clone()).collect::<Vec<_>>();
         assert_eq!(folders(&cells), folders(&again));
-        assert!(folders(&cells)[2].to_string_lossy().starts_with("runs/radius/adv-radius=0.02-s1-"));
+        assert!(folders(&cells)[2].to_string_lossy().starts_with("runs/radius/adv-radius=0.02x-s1-"));
         let other = super::tests::cells(&GRID.replace("[3]", "[4]")).unwrap();
         assert!(folders(&cells).iter().all(|folder| !folders(&other).contains(folder)), "the hash is of all settings");
     }
 
     #[test]
     fn as_many_trials_are_drawn_of_each_method() {
-        let more = GRID.replace("[0.02, 0.05]", "[0.02, 0.05, 0.1, 0.2]").replace("[3]", "[3, 4]");
+        let more =
+            GRID.replace(r#"["0.02x", "0.05x"]"#, r#"["0.02x", "0.05x", "0.1x", "0.2x"]"#).replace("[3]", "[3, 4]");
         let variants = |text: &str, method: &str| {
             let cells = cells(text).unwrap();
             let own = cells.iter().filter(|cell| cell.method() == method).map(|cell| cell.variant.clone());
@@ -343,7 +344,7 @@ seeds = [1, 2]
     fn grids_that_make_no_sense_are_refused() {
         for (from, to, expected) in [
             ("\"adv\"", "\"avd\"", "did you mean \"adv\""),
-            ("[0.02, 0.05]", "[]", "expected a list of values"),
+            (r#"["0.02x", "0.05x"]"#, "[]", "expected a list of values"),
             ("radius\"\n", "a/b\"\n", "expected letters"),
             ("seeds =", "seed =", "unknown field `seed`"),
             ("stages.0.updates", "stages.0.updatse", "updatse"),

@@ -225,7 +225,7 @@ trials = 2
 [settings]
 "stages.0.learning_rate" = [1e-4, 2e-4]
 "stages.0.updates" = [30]
-"methods.2.adv.radius" = [0.02, 0.05]
+"methods.2.adv.radius" = ["0.02x", "0.05x"]
 "#;
 
     fn grid(text: &str) -> Grid {
