@@ -65,7 +65,7 @@ mod tests {
             let even = byte + (byte & 1);
             assert_eq!(from_f32(middle), Some(even), "{middle}");
             assert_eq!(from_f32(middle - step), Some(byte), "{middle}");
-            assert_eq!(from_f32(-(middle + step)), Some(byte + 1 | 0x80), "{middle}");
+            assert_eq!(from_f32(-(middle + step)), Some((byte + 1) | 0x80), "{middle}");
         }
     }
 
