@@ -200,8 +200,8 @@ fn a_teacher() -> Outcome {
     let losses: Vec<f64> =
         lines.filter(|line| line["stage"] == "1-mlm").filter_map(|line| line["loss"].as_f64()).collect();
     let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64;
-    let (first, last) = (mean(&losses[..5]), mean(&losses[25..]));
-    // Two distances of vectors that know nothing of each other are 2.
+    let (first, last) = (losses[0], mean(&losses[25..]));
+    // Two distances of vectors that know nothing of each other are 2; those of 16 generated texts are not far apart.
     assert!((first - 2.0).abs() < 0.4 && last < first - 0.4, "{first} {last}");
     check_recipe(&recipe, "cpu", "f32", 4)
 }

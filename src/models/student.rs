@@ -10,7 +10,6 @@ use super::{
 use crate::{
     checkpoint::{self, Values},
     error::{Error, Result},
-    text::{Pieces, Tokenizer},
 };
 use std::path::Path;
 
@@ -25,26 +24,13 @@ pub struct Layers<'a> {
     pub numbers: &'a [usize],
 }
 
-/// Looks whether a student with these settings can begin with layers of the teacher, which must be whole: nothing is made
-/// of it.
-pub fn check(layers: Layers, student: &Config) -> Result<()> {
-    opened(layers, student).map(drop)
-}
-
-/// The teacher and its tokenizer, which were looked over.
-fn opened(layers: Layers, student: &Config) -> Result<(Pretrained, Tokenizer)> {
+/// Looks whether a student with these settings can begin with layers of the teacher, which must be whole; nothing is made of
+/// it. Returns the teacher.
+pub fn check(layers: Layers, student: &Config) -> Result<Pretrained> {
     refuse_other_sizes(&Config::load(layers.teacher)?, layers, student)?;
-    let (teacher, tokenizer) = (Pretrained::open(layers.teacher)?, Tokenizer::load(layers.teacher)?);
+    let teacher = Pretrained::open(layers.teacher)?;
     teacher.check(&HeadKind::MaskedLm)?;
-    let (ids, rows) = (tokenizer.n_ids(), teacher.config.vocab_size);
-    if ids > rows {
-        return Err(Error::Data(format!(
-            "{}: it has {ids} ids, and the word table of {} has {rows} rows; take tokenizer and model from one folder",
-            tokenizer.source(),
-            layers.teacher.display()
-        )));
-    }
-    Ok((teacher, tokenizer))
+    Ok(teacher)
 }
 
 /// The settings of a student that must be its teacher's, or do what the teacher has.
@@ -84,46 +70,48 @@ fn refuse_other_sizes(teacher: &Config, layers: Layers, student: &Config) -> Res
     Ok(())
 }
 
-/// Writes the encoder of a student, whose settings [`check`] has looked at, into a folder.
-pub fn write(layers: Layers, config: &Config, tokenizer: &Tokenizer, folder: &Path) -> Result<()> {
-    let (teacher, pieces) = opened(layers, config)?;
+/// Writes the encoder of a student into a folder. Each of its words begins as the mean of the teacher's with the ids that
+/// `words` has for it.
+pub fn write(layers: Layers, config: &Config, words: &[Vec<u32>], folder: &Path) -> Result<()> {
+    let teacher = check(layers, config)?;
     let mut tensors: Vec<Named> = Vec::new();
     for (name, shape, values) in teacher.encoder()? {
         let h = shape.last().copied().unwrap_or(1);
-        let rows = |values: Vec<f32>, first: usize, n: usize| values[first * h..(first + n) * h].to_vec();
-        let Some((part, shape, values)) = (match name.as_str() {
-            "embeddings.word_embeddings.weight" => {
-                Some((name, vec![config.vocab_size, h], words(&values, h, &pieces, tokenizer)?))
-            }
+        let (shape, values) = match name.as_str() {
+            "embeddings.word_embeddings.weight" => (vec![words.len(), h], means(&values, h, words)),
             "embeddings.position_embeddings.weight" => {
-                let (n, unused) = (config.longest_input(), config.first_position());
-                let mut table = vec![0.0; unused * h];
-                table.extend(rows(values, teacher.config.first_position(), n));
-                Some((name, vec![unused + n, h], table))
+                let (first, n) = (teacher.config.first_position(), config.longest_input());
+                let unused = config.first_position();
+                let table = [&vec![0.0; unused * h][..], &values[first * h..(first + n) * h]].concat();
+                (vec![unused + n, h], table)
             }
             "embeddings.token_type_embeddings.weight" => {
                 let n = config.type_vocab_size;
-                Some((name, vec![n, h], rows(values, 0, n)))
+                (vec![n, h], values[..n * h].to_vec())
             }
-            _ => match name.strip_prefix(LAYER).and_then(|rest| rest.split_once('.')) {
-                None => name.starts_with("embeddings.").then_some((name, shape, values)),
-                Some((number, rest)) => {
-                    let is_its = |taken: &usize| number.parse() == Ok(taken - 1);
-                    for (place, _) in layers.numbers.iter().enumerate().filter(|(_, taken)| is_its(taken)) {
-                        let name = format!("{}.{LAYER}{place}.{rest}", config.architecture.prefix);
-                        tensors.push((name, shape.clone(), values.clone()));
-                    }
-                    None
-                }
-            },
-        }) else {
-            continue;
+            _ => (shape, values),
         };
-        tensors.push((format!("{}.{part}", config.architecture.prefix), shape, values));
+        for name in names_in_student(&name, layers.numbers) {
+            let name = format!("{}.{name}", config.architecture.prefix);
+            tensors.push((name, shape.clone(), values.clone()));
+        }
     }
     write_config(folder, config.encoder_to_json(), "float32")?;
     let entries: Vec<_> = tensors.iter().map(|named| entry(named, Values::F32)).collect();
     checkpoint::write(&folder.join(checkpoint::WEIGHTS[0]), &entries, &[])
+}
+
+/// What a tensor of the teacher is called in a student that takes these layers: nothing where that has no use for it, and
+/// several names where it takes a layer several times.
+fn names_in_student(name: &str, taken: &[usize]) -> Vec<String> {
+    match name.strip_prefix(LAYER).and_then(|rest| rest.split_once('.')) {
+        None if name.starts_with("embeddings.") => vec![name.to_owned()],
+        None => Vec::new(),
+        Some((number, rest)) => {
+            let places = taken.iter().enumerate().filter(|(_, taken)| number.parse() == Ok(*taken - 1));
+            places.map(|(place, _)| format!("{LAYER}{place}.{rest}")).collect()
+        }
+    }
 }
 
 /// Whether a family's encoder is BERT's: learned positions, norms after each part, tensors by BERT's names.
@@ -134,27 +122,18 @@ fn is_like_bert(architecture: &Architecture) -> bool {
     learned && known && architecture.norms == Norms::After && names::layers(architecture).iter().all(is_layer)
 }
 
-/// Rows (vocab_size, h) of a student's word table: the teacher's of the same piece, or the mean of those that it cuts the
-/// piece into; special tokens by what they are for.
-fn words(table: &[f32], h: usize, theirs: &Tokenizer, own: &Tokenizer) -> Result<Vec<f32>> {
-    let (a, b) = (own.specials(), theirs.specials());
-    let specials = [(a.first, b.first), (a.pad, b.pad), (a.last, b.last), (a.unknown, b.unknown), (a.mask, b.mask)];
-    let mut all = Vec::with_capacity(own.n_ids() * h);
-    let (pieces, of_own) = (Pieces::of(theirs)?, Pieces::of(own)?);
-    for id in 0..own.n_ids() as u32 {
-        let ids = match specials.iter().find(|(own, _)| *own == id) {
-            Some((_, special)) => vec![*special],
-            None => pieces.of_other(&of_own, id)?,
-        };
-        let ids = if ids.is_empty() { vec![b.unknown] } else { ids };
+/// The means (n, h) of some rows (v, h) each.
+fn means(table: &[f32], h: usize, rows: &[Vec<u32>]) -> Vec<f32> {
+    let mut all = Vec::with_capacity(rows.len() * h);
+    for ids in rows {
         let mut mean = vec![0.0; h];
-        for id in &ids {
+        for id in ids {
             let row = table[*id as usize * h..].iter().take(h);
             mean.iter_mut().zip(row).for_each(|(sum, x)| *sum += x / ids.len() as f32);
         }
         all.extend(mean);
     }
-    Ok(all)
+    all
 }
 
 #[cfg(test)]
@@ -166,6 +145,7 @@ mod tests {
         models::Model,
         nn::Pass,
         tensor::Device,
+        text::{Tokenizer, in_other},
     };
     use serde_json::json;
     use std::{fs, path::PathBuf};
@@ -216,7 +196,7 @@ mod tests {
         let (folder, theirs) = teacher(scratch.path(), &pieces);
         let student = config("xlm-roberta", &pieces, 3, 20); // positions for 18, of which two are unused
         let layers = Layers { teacher: &folder, numbers: &[1, 2, 3] };
-        write(layers, &student, &pieces, scratch.path()).unwrap();
+        write(layers, &student, &in_other(&pieces, &pieces).unwrap(), scratch.path()).unwrap();
         let own = Model::load(scratch.path(), HeadKind::MaskedLm, 9, &Device::cpu()).unwrap();
         assert!(own.initialized.iter().all(|name| name.starts_with("lm_head")), "{:?}", own.initialized);
         for text in WORDS {
@@ -232,7 +212,8 @@ mod tests {
         let (folder, _) = teacher(scratch.path(), &pieces);
         let student = config("xlm-roberta", &own, 2, 16);
         let layers = Layers { teacher: &folder, numbers: &[3, 1] };
-        write(layers, &student, &own, scratch.path()).unwrap();
+        let in_theirs = in_other(&own, &pieces).unwrap();
+        write(layers, &student, &in_theirs, scratch.path()).unwrap();
         let [theirs, ours] = [&folder, scratch.path()].map(|folder| Weights::open(folder).unwrap());
         let part = "attention.self.key.weight";
         for (taken, place) in [(2, 0), (0, 1)] {
@@ -252,12 +233,12 @@ mod tests {
                     same += 1;
                 }
                 None => {
-                    let ids = Pieces::of(&pieces).unwrap().of_other(&Pieces::of(&own).unwrap(), id).unwrap();
+                    let ids = &in_theirs[id as usize];
                     let mean =
                         |j: usize| ids.iter().map(|id| table[*id as usize * 8 + j]).sum::<f32>() / ids.len() as f32;
                     assert!(row.iter().enumerate().all(|(j, x)| (x - mean(j)).abs() < 1e-6), "{piece}");
                     let unknown = ids.contains(&pieces.specials().unknown); // too few pieces for every letter
-                    assert!(unknown || pieces.decode(&ids).trim() == piece.replace('\u{2581}', ""), "{piece}");
+                    assert!(unknown || pieces.decode(ids).trim() == piece.replace('\u{2581}', ""), "{piece}");
                     joined += 1;
                 }
             }

@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Result},
     models::{Config, student},
     recipe::{Begin, Fresh},
-    text::{Specials, Tokenizer},
+    text::{self, Specials, Tokenizer},
 };
 use serde_json::{Value, json};
 use std::path::PathBuf;
@@ -20,7 +20,15 @@ pub fn check(fresh: &Fresh) -> Result<Config> {
     if let Some(begin) = &fresh.begin {
         let teacher = begin.folder()?;
         let layers = student::Layers { teacher: &teacher, numbers: &begin.layers };
-        student::check(layers, &config)?;
+        let rows = student::check(layers, &config)?.config.vocab_size;
+        let (tokenizer, shown) = (Tokenizer::load(&teacher)?, teacher.display());
+        if tokenizer.n_ids() > rows {
+            let (source, ids) = (tokenizer.source(), tokenizer.n_ids());
+            return Err(Error::Data(format!(
+                "{source}: it has {ids} ids, and the word table of {shown} has {rows} rows; take tokenizer and model from \
+                 one folder"
+            )));
+        }
     }
     Ok(config)
 }
@@ -34,7 +42,10 @@ pub fn begun(begin: &Begin, config: &Config, tokenizer: &Tokenizer, run: &RunFol
             let remedy = format!("remove the folder {}, and it is made again", folder.display());
             checkpoint::verify(&folder).map_err(|error| error.with(&remedy))
         }
-        false => checkpoint::commit_folder(&folder, |folder| student::write(layers, config, tokenizer, folder)),
+        false => {
+            let words = text::in_other(tokenizer, &Tokenizer::load(&teacher)?)?;
+            checkpoint::commit_folder(&folder, |folder| student::write(layers, config, &words, folder))
+        }
     })?;
     Ok(folder)
 }

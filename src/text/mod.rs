@@ -36,7 +36,7 @@ use engine::{BERT, Engine, Subwords, XLMR};
 pub(crate) use guard::guarded;
 use moses::Moses;
 pub use pairs::MERGES;
-pub use pieces::Pieces;
+pub use pieces::in_other;
 use rules::Rules;
 use sentencepiece::Settings;
 use xlm::Xlm;

@@ -21,16 +21,29 @@ enum Spelling {
     Bytes,
 }
 
+/// For each id of a tokenizer the ids of the same in another: special tokens by what they are for, pieces as they are or as
+/// the other cuts their text, and the unknown token for what is no text.
+pub fn in_other(own: &Tokenizer, other: &Tokenizer) -> Result<Vec<Vec<u32>>> {
+    let (a, b) = (own.specials(), other.specials());
+    let specials = [(a.first, b.first), (a.pad, b.pad), (a.last, b.last), (a.unknown, b.unknown), (a.mask, b.mask)];
+    let (pieces, of_own) = (Pieces::of(other)?, Pieces::of(own)?);
+    let found = |id: u32| match specials.iter().find(|(own, _)| *own == id) {
+        Some((_, special)) => Ok(vec![*special]),
+        None => pieces.of_other(&of_own, id).map(|ids| if ids.is_empty() { vec![b.unknown] } else { ids }),
+    };
+    (0..own.n_ids() as u32).map(found).collect()
+}
+
 /// The pieces of a vocabulary, with what they stand for.
 #[derive(Clone, Copy)]
-pub struct Pieces<'a> {
+struct Pieces<'a> {
     tokenizer: &'a Tokenizer,
     spelling: Spelling,
 }
 
 impl Pieces<'_> {
     /// Those of a tokenizer, whose spelling is that of most pieces.
-    pub fn of(tokenizer: &Tokenizer) -> Result<Pieces<'_>> {
+    fn of(tokenizer: &Tokenizer) -> Result<Pieces<'_>> {
         let ways = [(SPACE, Spelling::Spaces), (CONTINUED, Spelling::Continuations), (BYTE_SPACE, Spelling::Bytes)];
         let pieces: Vec<String> = (0..tokenizer.n_ids() as u32).filter_map(|id| tokenizer.piece(id)).collect();
         let counted = ways.map(|(start, way)| (pieces.iter().filter(|piece| piece.starts_with(start)).count(), way));
@@ -45,7 +58,7 @@ impl Pieces<'_> {
     }
 
     /// The ids here of what is an id there: the same piece, or those that its text is cut into. None of what is no text.
-    pub fn of_other(&self, other: &Pieces, id: u32) -> Result<Vec<u32>> {
+    fn of_other(&self, other: &Pieces, id: u32) -> Result<Vec<u32>> {
         let Some(piece) = other.tokenizer.piece(id) else { return Ok(Vec::new()) };
         let same = self.tokenizer.id(&piece).filter(|_| self.spelling == other.spelling);
         match (same, other.text(id, &piece)) {
