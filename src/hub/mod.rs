@@ -85,11 +85,11 @@ fn groups(what: What) -> Vec<Group> {
     groups
 }
 
-/// The folder of a model in the cache by its name, without asking anybody; nothing where the text is no name.
-pub fn folder(text: &str, what: What) -> Result<Option<PathBuf>> {
-    let Some(name) = Name::find(text) else { return Ok(None) };
+/// The folder that a text means: of a model's name that in the cache, without asking anybody, else the one of this path.
+pub fn folder(text: &str, what: What) -> Result<PathBuf> {
+    let Some(name) = Name::find(text) else { return Ok(PathBuf::from(text)) };
     let settings = Settings::from_environment()?;
-    settings.cached(&name, what).map(|snapshot| Some(snapshot.folder))
+    settings.cached(&name, what).map(|snapshot| snapshot.folder)
 }
 
 impl Settings {

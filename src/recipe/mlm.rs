@@ -74,7 +74,7 @@ impl Default for Teacher {
 impl Teacher {
     /// The folder of the model; of a name, that of the cache.
     pub fn folder(&self) -> Result<PathBuf> {
-        Ok(hub::folder(&self.path, What::Model)?.unwrap_or_else(|| PathBuf::from(&self.path)))
+        hub::folder(&self.path, What::Model)
     }
 }
 

@@ -147,7 +147,7 @@ pub struct Begin {
 impl Begin {
     /// The folder of the model; of a name, that of the cache.
     pub fn folder(&self) -> Result<PathBuf> {
-        Ok(hub::folder(&self.path, What::Model)?.unwrap_or_else(|| PathBuf::from(&self.path)))
+        hub::folder(&self.path, What::Model)
     }
 }
 
@@ -337,7 +337,7 @@ impl Recipe {
         let cache = gpu::cache_folder();
         let folder = |path: &str| match path {
             shipped_model::PATH => shipped_model::folder(path, cache.as_deref()),
-            _ => Ok(hub::folder(path, What::Model)?.unwrap_or_else(|| PathBuf::from(path))),
+            _ => hub::folder(path, What::Model),
         };
         self.model.path.as_deref().map(folder).transpose()
     }
@@ -349,8 +349,7 @@ impl Recipe {
 
     /// The folder or file of a tokenizer of its own.
     pub fn own_tokenizer(&self) -> Result<Option<PathBuf>> {
-        let folder = |path: &str| Ok(hub::folder(path, What::Tokenizer)?.unwrap_or_else(|| PathBuf::from(path)));
-        self.model.tokenizer.as_deref().map(folder).transpose()
+        self.model.tokenizer.as_deref().map(|path| hub::folder(path, What::Tokenizer)).transpose()
     }
 
     /// The folder or file of the tokenizer to start from: the model's, unless another is named.

@@ -2,10 +2,10 @@
 
 pub mod budget;
 mod experiment;
-pub mod fresh;
 pub mod files;
 pub mod fit;
 pub mod folder;
+pub mod fresh;
 pub mod full;
 pub mod history;
 pub mod losses;
