@@ -2,10 +2,18 @@
 //! a device without end.
 
 use std::{
+    collections::BTreeMap,
+    fmt,
     fs::{self, File, FileType},
     io::Read,
     path::Path,
 };
+
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error as _, MapAccess, Visitor},
+};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
@@ -58,7 +66,7 @@ pub fn is_there(path: &Path) -> bool {
 }
 
 /// Whether a path names a descriptor that is open already, which cannot hang when it is opened.
-fn is_stream(path: &Path) -> bool {
+pub fn is_stream(path: &Path) -> bool {
     path == Path::new("/dev/stdin") || path.starts_with("/dev/fd") || path.starts_with("/proc/self/fd")
 }
 
@@ -79,9 +87,60 @@ fn name_of(kind: FileType) -> &'static str {
     if kind.is_dir() { "a folder" } else { "something else" }
 }
 
+/// A JSON object whose keys are all different, where serde would take the last of two.
+#[derive(Debug, Default)]
+pub(crate) struct Object(pub Map<String, Value>);
+
+impl Object {
+    /// The object, if all that it holds is text.
+    pub(crate) fn texts(self) -> Result<BTreeMap<String, String>, String> {
+        let text = |(key, value)| match value {
+            Value::String(text) => Ok((key, text)),
+            other => Err(format!("\"{key}\": expected a text, found {other}")),
+        };
+        self.0.into_iter().map(text).collect()
+    }
+}
+
+impl<'de> Deserialize<'de> for Object {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Object, D::Error> {
+        struct Keys;
+
+        impl<'de> Visitor<'de> for Keys {
+            type Value = Object;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Object, A::Error> {
+                let mut map = Map::new();
+                while let Some((key, value)) = entries.next_entry::<String, Value>()? {
+                    if map.contains_key(&key) {
+                        return Err(A::Error::custom(format!("\"{key}\" stands there twice; keep one of them")));
+                    }
+                    map.insert(key, value);
+                }
+                Ok(Object(map))
+            }
+        }
+
+        deserializer.deserialize_map(Keys)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_stands_once_in_an_object() {
+        let Object(object) = serde_json::from_str(r#"{"b": 1, "a": "x"}"#).unwrap();
+        assert_eq!(object.keys().collect::<Vec<_>>(), ["b", "a"]);
+        assert_eq!(Object(object).texts().unwrap_err(), "\"b\": expected a text, found 1");
+        let error = serde_json::from_str::<Object>(r#"{"a": 1, "a": 1}"#).unwrap_err().to_string();
+        assert!(error.contains("\"a\" stands there twice; keep one of them"), "{error}");
+    }
 
     #[test]
     fn only_files_are_read() {

@@ -9,10 +9,15 @@ use safetensors::Dtype;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor, value};
 
 use super::read_at;
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    input::Object,
+};
 
 /// The format's limit on a header, in bytes.
 pub(super) const LONGEST: u64 = 100_000_000;
+/// What numbers of weights may be stored as.
+pub(crate) const READ: &str = "F32, F16, BF16, F64 or F8_E4M3";
 const AGAIN: &str = "the file is damaged: download or export it again";
 
 /// What a file says about itself.
@@ -104,42 +109,15 @@ impl<'de> Deserialize<'de> for Raw {
                     if name != "__metadata__" {
                         let info = map.next_value().map_err(failed)?;
                         tensors.push((name, info));
-                    } else if metadata.replace(map.next_value::<Unique>().map_err(failed)?).is_some() {
+                    } else if metadata.replace(map.next_value::<Object>().map_err(failed)?).is_some() {
                         return Err(A::Error::custom("\"__metadata__\" is there twice"));
                     }
                 }
-                Ok(Raw { metadata: metadata.map_or_else(BTreeMap::new, |unique| unique.0), tensors })
+                let metadata = metadata.unwrap_or_default().texts().map_err(A::Error::custom)?;
+                Ok(Raw { metadata, tensors })
             }
         }
         deserializer.deserialize_map(Names)
-    }
-}
-
-/// A JSON object of strings in which no key is there twice.
-#[derive(Debug)]
-pub(super) struct Unique(pub BTreeMap<String, String>);
-
-impl<'de> Deserialize<'de> for Unique {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Unique, D::Error> {
-        struct Keys;
-        impl<'de> Visitor<'de> for Keys {
-            type Value = Unique;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("an object of strings")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Unique, A::Error> {
-                let mut unique = BTreeMap::new();
-                while let Some((key, text)) = map.next_entry::<String, String>()? {
-                    if let Some(before) = unique.insert(key.clone(), text.clone()) {
-                        return Err(A::Error::custom(format!("\"{key}\" is there twice: \"{before}\" and \"{text}\"")));
-                    }
-                }
-                Ok(Unique(unique))
-            }
-        }
-        deserializer.deserialize_map(Keys)
     }
 }
 
@@ -179,7 +157,7 @@ fn check(raw: Raw, body: u64, n_bytes: u64) -> Result<Header, String> {
 fn sized(info: &Info, body: u64) -> Result<Tensor, String> {
     let (start, end) = info.data_offsets;
     let dtype = Dtype::deserialize(value::StrDeserializer::<value::Error>::new(&info.dtype))
-        .map_err(|_| format!("unknown dtype {:?}, expected F32, F16, BF16, F64 or F8_E4M3", info.dtype))?;
+        .map_err(|_| format!("unknown dtype {:?}, expected {READ}", info.dtype))?;
     let found = end.checked_sub(start).ok_or_else(|| format!("offsets are reversed: [{start}, {end}]"))?;
     let bits = info.shape.iter().try_fold(dtype.bitsize() as u64, |product, &n| product.checked_mul(n as u64));
     let bits = bits.ok_or_else(|| format!("shape {:?} overflows", info.shape))?;
@@ -275,7 +253,7 @@ mod tests {
             ("deep metadata", deep_metadata.as_bytes(), "__metadata__"),
             ("deep tensor", deep_tensor.as_bytes(), "\"a\""),
             ("metadata with numbers", br#"{"__metadata__":{"n":1}}"#, "expected a string"),
-            ("metadata key twice", br#"{"__metadata__":{"k":"1","k":"2"}}"#, "\"k\" is there twice"),
+            ("metadata key twice", br#"{"__metadata__":{"k":"1","k":"2"}}"#, "\"k\" stands there twice"),
             ("metadata twice", br#"{"__metadata__":{},"__metadata__":{}}"#, "is there twice"),
             ("no dtype", br#"{"a":{"shape":[2],"data_offsets":[0,8]}}"#, "missing field `dtype`"),
             ("negative offset", br#"{"a":{"dtype":"F32","shape":[2],"data_offsets":[-8,0]}}"#, "\"a\": invalid value"),

@@ -15,6 +15,7 @@ mod write;
 pub use commit::{
     MARKER, clean, commit_folder, is_complete, remove_folder, sha256_file, verify, verify_if_sealed, write_file,
 };
+pub(crate) use header::READ;
 pub use output::{Existing, Output, check_folder_output};
 #[cfg(test)]
 pub(crate) use torch::tests as torch_files;

@@ -14,7 +14,7 @@ use safetensors::Dtype;
 use super::{
     commit::sha256,
     float8,
-    header::{self, Tensor, Unique, data},
+    header::{self, READ, Tensor, data},
     read_at, torch,
     write::Float,
 };
@@ -136,7 +136,7 @@ impl Weights {
         match tensor.dtype {
             _ if tensor.shape != shape => Some(format!("expected {expected:?}, found {found:?}")),
             Dtype::F32 | Dtype::F16 | Dtype::BF16 | Dtype::F64 | Dtype::F8_E4M3 => None,
-            other => Some(format!("expected F32, F16, BF16, F64 or F8_E4M3, found {other}")),
+            other => Some(format!("expected {READ}, found {other}")),
         }
     }
 
@@ -276,7 +276,7 @@ impl Weights {
             Dtype::F64 => self.decode(name, start, values, |bytes| f64::from_le_bytes(bytes) as f32),
             Dtype::F8_E4M3 => self.decode(name, start, values, |[byte]: [u8; 1]| float8::to_f32(byte)),
             other => {
-                let what = format_args!("tensor \"{name}\": expected F32, F16, BF16, F64 or F8_E4M3, found {other}");
+                let what = format_args!("tensor \"{name}\": expected {READ}, found {other}");
                 Err(data(path, what))
             }
         }
@@ -348,11 +348,13 @@ pub fn shards(index: &Path) -> Result<Vec<String>> {
 fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
     #[derive(serde::Deserialize)]
     struct Index {
-        weight_map: Unique,
+        weight_map: input::Object,
     }
     let text = input::read_at_most(path, header::LONGEST)?;
     let index: Index = serde_json::from_slice(&text).map_err(|e| data(path, format_args!("{e}; download it again")))?;
-    for (name, shard) in &index.weight_map.0 {
+    let shards =
+        index.weight_map.texts().map_err(|what| data(path, format_args!("weight_map: {what}; download it again")))?;
+    for (name, shard) in &shards {
         let mut parts = Path::new(shard).components();
         let plain = matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None));
         if !plain || shard.contains(['/', '\\', ':', '\0']) {
@@ -360,7 +362,7 @@ fn read_index(path: &Path) -> Result<BTreeMap<String, String>> {
             return Err(data(path, format_args!("{what}; download the index again, and look at where it came from")));
         }
     }
-    Ok(index.weight_map.0)
+    Ok(shards)
 }
 
 /// The weights or the index of a folder.
@@ -534,7 +536,7 @@ mod tests {
             ("drive", map("c:s2"), "b", 65, &["c:s2"]),
             ("in the other shard", r#"{"weight_map":{"a":"s2","b":"s1"}}"#.into(), "b", 65, &["\"a\" is not in"]),
             ("in two shards", map("s2"), "a", 65, &["\"a\" is also in"]),
-            ("listed twice", r#"{"weight_map":{"a":"s1","a":"s2"}}"#.into(), "b", 65, &["\"a\" is there twice"]),
+            ("listed twice", r#"{"weight_map":{"a":"s1","a":"s2"}}"#.into(), "b", 65, &["\"a\" stands there twice"]),
         ];
         for (case, index, second, exit_code, says) in cases {
             check(case, Weights::open(sharded(index, second).path()), *exit_code, says);

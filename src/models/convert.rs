@@ -146,8 +146,8 @@ fn float_of(weights: &Weights, name: &str, wanted: Option<Float>) -> Result<Floa
             Err(Error::Usage(format!("{shown}: tensor \"{name}\" is F64, which is not written; name a format by --to")))
         }
         (None, other, _) => Err(Error::Data(format!(
-            "{shown}: tensor \"{name}\": expected F32, F16, BF16, F64 or F8_E4M3, found {other}; rxlt converts encoders, whose \
-             weights are such"
+            "{shown}: tensor \"{name}\": expected {}, found {other}; rxlt converts encoders, whose weights are such",
+            checkpoint::READ
         ))),
     }
 }

@@ -5,10 +5,14 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::metrics::is_space;
+use crate::{
+    error::{Error, Result},
+    input::Object,
+    metrics::is_space,
+};
 
 /// A text file in Python's lines.
 #[derive(Debug)]
@@ -108,13 +112,10 @@ pub(super) fn sentences(lines: &Lines, blank: Blank) -> Result<Vec<Sentence<'_>>
 
 /// A JSON file whose top is an object.
 pub(super) fn object(path: &Path) -> Result<Map<String, Value>> {
-    match json(path)? {
-        Value::Object(map) => Ok(map),
-        _ => Err(Error::Data(format!("{}: expected a JSON object", path.display()))),
-    }
+    json(path).map(|Object(map)| map)
 }
 
-fn json(path: &Path) -> Result<Value> {
+fn json<T: DeserializeOwned>(path: &Path) -> Result<T> {
     let text = Lines::read(path)?.text;
     serde_json::from_str(&text)
         .map_err(|error| Error::Data(format!("{}:{}: not JSON: {error}", path.display(), error.line())))

@@ -15,7 +15,6 @@ mod labels;
 mod listed;
 mod load;
 pub mod metrics;
-mod object;
 pub mod overlap;
 pub mod own;
 mod parquet;

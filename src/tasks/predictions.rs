@@ -318,6 +318,13 @@ fn official(task: Option<&Task>, place: &str, name: &str) -> Result<String> {
 fn agreeing(path: &Path, judged: Vec<Prediction>) -> Result<Vec<Prediction>> {
     let rights: BTreeSet<&str> = judged.iter().map(right).collect();
     let predictions: BTreeSet<&str> = judged.iter().map(|j| j.prediction.as_str()).collect();
+    let number = |name: &&str| name.parse::<f64>().is_ok_and(f64::is_finite);
+    if let Some(fraction) = rights.iter().find(|name| name.contains('.')).filter(|_| rights.iter().all(number)) {
+        let (path, remedy) = (path.display(), "name the task by --task, which says how they are scored");
+        return Err(Error::Data(format!(
+            "{path}: what is right are numbers, such as {fraction}, not labels; {remedy}"
+        )));
+    }
     // Labels are few beside what is labelled; answers in words of one's own may differ in nothing but their case.
     let has_few = rights.len() < judged.len() / 2;
     if let Some(names) = labels::alike(rights.union(&predictions).copied()).next().filter(|_| has_few) {
@@ -433,6 +440,27 @@ mod tests {
         assert_eq!(read(&path).unwrap(), [first, second]);
         for wrong in [&[0.5, 0.5][..], &[f32::NAN, 0.5, 0.5]] {
             assert!(Prediction::new(shipped("xnli"), "de", &example, wrong).is_err());
+        }
+    }
+
+    #[test]
+    fn numbers_are_no_labels() {
+        let line = |i: usize, label: &str| {
+            format!("{{\"id\":\"{i}\",\"language\":\"de\",\"label\":\"{label}\",\"prediction\":\"{label}\"}}\n")
+        };
+        let file = |labels: [&str; 4]| {
+            written(&labels.iter().enumerate().map(|(i, label)| line(i, label)).collect::<String>())
+        };
+        for (labels, are_numbers) in
+            [(["1", "2", "3.5", "4"], true), (["1", "0", "1", "0"], false), (["a", "3.5", "a", "b"], false)]
+        {
+            let (_folder, path) = file(labels);
+            match judged_file(&path, None) {
+                Ok(_) => assert!(!are_numbers),
+                Err(error) => {
+                    assert!(are_numbers && error.message().contains("are numbers, such as 3.5, not labels"), "{error}")
+                }
+            }
         }
     }
 }

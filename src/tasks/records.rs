@@ -6,11 +6,13 @@ use serde_json::Value;
 use super::{
     Column, Kind, Layout, Row, TextFile, Word,
     joined::{join, joined_by},
-    object::Object,
     squad::{Written, placed, places_of},
     text_file::excerpt,
 };
-use crate::error::{Error, Result, did_you_mean};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    input::Object,
+};
 
 const WORDS: &[&str] = &["tokens", "words"];
 const TAGS: &[&str] = &["ner_tags", "pos_tags", "tags", "upos", "labels"];

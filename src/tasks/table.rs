@@ -5,10 +5,11 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use super::{
-    Column, Columns, Kind, Layout, ProblemType, Row, Task, TextFile, joined::join, object::Object, text_file::excerpt,
+use super::{Column, Columns, Kind, Layout, ProblemType, Row, Task, TextFile, joined::join, text_file::excerpt};
+use crate::{
+    error::{Error, Result, did_you_mean},
+    input::Object,
 };
-use crate::error::{Error, Result, did_you_mean};
 
 pub(super) const FIRST: &[&str] = &["sentence1", "premise", "text1", "question1"];
 pub(super) const SECOND: &[&str] = &["sentence2", "hypothesis", "hypo", "text2", "question2"];
