@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
+    convert::Infallible,
     path::{Path, PathBuf},
 };
 
@@ -43,9 +44,9 @@ use crate::{
 /// Label texts with a trained model, as JSON Lines.
 ///
 /// The input has one example per line: a sentence, or two parted by a tab; or a table whose first line names its columns
-/// (sentence1 and sentence2, or text; an id that tells rows apart is kept). In a file that ends in .jsonl there are objects
-/// with "a", for pairs "b", and perhaps "id". A model that tags words takes a word a line, with or without a tag, and empty
-/// lines between sentences.
+/// (sentence1 and sentence2, or text). In a file that ends in .jsonl, or a stream that begins with "{", there are objects
+/// with "a", for pairs "b", and perhaps "id". Ids that tell rows apart are kept. A model that tags words takes a word a line,
+/// with or without a tag, and empty lines between sentences.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   rxlt predict --model runs/xnli-adv-s7/1-xnli-adv/model --input pairs.tsv --output labels.jsonl
@@ -57,8 +58,8 @@ pub struct Args {
     /// Of a stage that learned several tasks, the one whose head is wanted; the first where not given.
     #[arg(long, value_name = "TASK")]
     task: Option<String>,
-    /// The texts.
-    #[arg(long, value_name = "FILE")]
+    /// The texts; - is standard input.
+    #[arg(long, value_name = "FILE", value_parser = input_of)]
     input: PathBuf,
     /// The language of the texts, to write beside each prediction; a model that tells languages apart wants to know it.
     #[arg(long, default_value = UNNAMED)]
@@ -80,6 +81,11 @@ pub struct Args {
     tokens: usize,
     #[command(flatten)]
     device: DeviceArgs,
+}
+
+/// The file that is meant.
+fn input_of(name: &str) -> Result<PathBuf, Infallible> {
+    Ok(PathBuf::from(if name == "-" { "/dev/stdin" } else { name }))
 }
 
 /// `rxlt predict`
@@ -304,19 +310,26 @@ fn read_table(file: &TextFile, task: Option<&Task>) -> Option<Result<Vec<Example
     }
     let stem = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let examples = |rows: Vec<Row>| {
-        // Ids of the file's own, where they tell its rows apart.
-        let keys: BTreeSet<&String> = rows.iter().filter_map(|row| row.key.as_ref()).collect();
-        let has_ids = keys.len() == rows.len();
         let example = |row: Row| Example {
-            id: row.key.filter(|_| has_ids).unwrap_or_else(|| format!("{stem}:{}", row.line)),
+            id: row.key.unwrap_or_default(),
             row: row.line,
             a: row.a,
             b: row.b,
             ..Example::default()
         };
-        rows.into_iter().map(example).collect()
+        let mut examples: Vec<Example> = rows.into_iter().map(example).collect();
+        name(&mut examples, &stem);
+        examples
     };
     Some(format.texts(file, task).map(examples))
+}
+
+/// Names examples by their rows, unless they have ids that tell them all apart.
+fn name(examples: &mut [Example], stem: &str) {
+    let ids: BTreeSet<&str> = examples.iter().map(|example| example.id.as_str()).filter(|id| !id.is_empty()).collect();
+    if ids.len() < examples.len() {
+        examples.iter_mut().for_each(|example| example.id = format!("{stem}:{}", example.row));
+    }
 }
 
 fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
@@ -325,10 +338,13 @@ fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
         return examples;
     }
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-    let is_json = path.extension().is_some_and(|extension| extension == "jsonl" || extension == "json");
-    let header = file.lines().next().filter(|_| !is_json).and_then(|(_, first)| sentences_of_header(first));
-    let named =
-        if header.is_some() { file.lines().next().map_or(0, |(_, first)| first.split('\t').count()) } else { 0 };
+    let first = file.lines().next().map_or("", |(_, first)| first);
+    let is_json = match path.extension() {
+        Some(extension) => extension == "jsonl" || extension == "json",
+        None => input::is_stream(path) && first.starts_with('{'),
+    };
+    let header = if is_json { None } else { sentences_of_header(first) };
+    let named = if header.is_some() { first.split('\t').count() } else { 0 };
     if header.is_some() {
         tell(&format!("note: {} names the columns, and is not labelled", file.place(1)));
     }
@@ -340,7 +356,7 @@ fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
             None => tab_line(content),
         };
         let line = line.map_err(|reason| Error::Data(format!("{}: {reason}", file.place(number))))?;
-        let id = line.id.unwrap_or_else(|| format!("{stem}:{number}"));
+        let id = line.id.unwrap_or_default();
         examples.push(Example { id, row: number, a: line.a, b: line.b, ..Example::default() });
     }
     if examples.is_empty() {
@@ -352,6 +368,7 @@ fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
         let message = "expected sentences throughout or pairs throughout, found both; part them into two files";
         return Err(Error::Data(format!("{}: {message}", file.place(odd))));
     }
+    name(&mut examples, &stem);
     Ok(examples)
 }
 
@@ -403,6 +420,11 @@ mod tests {
         assert_eq!(shown(&write("x.tsv", "p\th\nq\tk\n")).unwrap(), ["x:1 p Some(\"h\")", "x:2 q Some(\"k\")"]);
         assert_eq!(shown(&write("x.txt", "one\n")).unwrap(), ["x:1 one None"]);
         assert_eq!(shown(&write("x.jsonl", "{\"a\":\"p\",\"id\":\"7\"}\n")).unwrap(), ["7 p None"]);
+        let (twice, without) =
+            ("{\"a\":\"p\",\"id\":7}\n{\"a\":\"q\",\"id\":7}\n", "{\"a\":\"p\",\"id\":7}\n{\"a\":\"q\"}\n");
+        for text in [twice, without] {
+            assert_eq!(shown(&write("x.jsonl", text)).unwrap(), ["x:1 p None", "x:2 q None"]);
+        }
         let table = "label\tsentence2\tsentence1\nx\th\tp\n";
         assert_eq!(shown(&write("x.tsv", table)).unwrap(), ["x:2 p Some(\"h\")"]);
         assert_eq!(shown(&write("x.txt", "Text\none\n")).unwrap(), ["x:2 one None"]);
