@@ -360,7 +360,7 @@ fn parts_of_the_items_and_groups_are_looked_at_apart() {
     let paths = write_all(folder.path(), &[STANDARD, ADV]);
     let table = |pairs: &[(&str, f64)]| pairs.iter().map(|(code, number)| ((*code).to_owned(), *number)).collect();
     let options = Options {
-        subset: Some((1..=100).collect()),
+        subset: Some((1..=100).chain([7000, 8000]).collect()),
         text: Some(table(&[("en", 97.5), ("de", 1.5), ("fr", 0.4), ("th", 0.6)])),
         distances: Some(("mine".into(), table(&[("de", 1.0), ("fra_Latn", 2.0), ("sw", 5.0)]))),
         ..Options::default()
@@ -368,6 +368,11 @@ fn parts_of_the_items_and_groups_are_looked_at_apart() {
     let analysis = analysis(&paths, options);
     let subset = analysis.subset.as_ref().unwrap();
     assert_eq!((subset.items, analysis.items), (100, 300));
+    assert!(
+        subset.notes[0].starts_with("2 of the 102 rows of the subset are not among the items"),
+        "{:?}",
+        subset.notes
+    );
     let group = |name: &str| {
         let found = analysis.methods[1].measures.iter().find(|measured| measured.name.starts_with(name));
         found.unwrap_or_else(|| panic!("no group {name}")).languages.join(" ")

@@ -212,6 +212,8 @@ pub struct RunFacts {
     pub folder: String,
     /// Every metric in every language.
     pub scores: Vec<CellScore>,
+    /// Whether it is known by predictions alone, made elsewhere.
+    pub is_given: bool,
 }
 
 /// How one method did.
@@ -865,7 +867,15 @@ fn subset(study: &Study, options: &Options) -> Result<Option<Analysis>> {
             "none of the subset's rows is in these runs' test sets; take one of their task".into(),
         ));
     }
-    let part = Study { data: Vec::new(), notes: Vec::new(), has_pairs: part.has_pairs, ..part };
+    let there: BTreeSet<usize> = part.rows.iter().copied().collect();
+    let absent: Vec<String> = rows.difference(&there).map(usize::to_string).collect();
+    let note = |first: &String| {
+        let (n, of) = (absent.len(), rows.len());
+        format!(
+            "{n} of the {of} rows of the subset are not among the items measured, and are passed over; the first is {first}"
+        )
+    };
+    let part = Study { data: Vec::new(), notes: absent.first().map(note).into_iter().collect(), ..part };
     let options = Options { subset: None, items: None, contrasts: Vec::new(), ..options.clone() };
     analyze(&part, &options).map(Some)
 }
@@ -881,5 +891,6 @@ fn run_facts(cell: &Cell) -> RunFacts {
         config: cell.config.clone(),
         folder: cell.folder.display().to_string(),
         scores: cell.scores.clone(),
+        is_given: cell.given.is_some(),
     }
 }

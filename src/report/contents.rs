@@ -180,10 +180,14 @@ fn setting(analysis: &Analysis) -> String {
     } else {
         "crossed with seeds; that of one seed in one language is the one that the run prints"
     };
+    let learned = match analysis.runs.iter().filter(|run| run.is_given).count() {
+        0 => format!("Trained on {}", analysis.source),
+        n if n == analysis.runs.len() => format!("Predictions made elsewhere, source language {}", analysis.source),
+        _ => format!("Trained on {} (of predictions made elsewhere nothing says so)", analysis.source),
+    };
     format!(
-        "Trained on {}, measured on {} items{clusters} in {languages}. Seeds: {}. Intervals are 95 %, from {drawn} (in all \
+        "{learned}, measured on {} items{clusters} in {languages}. Seeds: {}. Intervals are 95 %, from {drawn} (in all \
          languages at once) {how}.",
-        analysis.source,
         analysis.items,
         seeds.join("; "),
     )
@@ -653,6 +657,7 @@ fn subset(analysis: &Analysis, document: &mut Document) {
          synonym substitution.",
         subset.items, analysis.items, analysis.source
     ));
+    notes(subset, document);
     let caption = format!("{} in % on the subset", capitalized(analysis.metric));
     document.table("subset", caption, matrix(subset, Kind::Language, &|_, measured| value_cell(measured)));
     if subset.baseline.is_some() {
