@@ -14,6 +14,7 @@ pub use timing::Timing;
 
 use crate::{
     array::{Format, Shape},
+    cpu,
     error::{Error, Result},
     gpu::Autotune,
     ops::{self, Spec},
@@ -369,7 +370,10 @@ impl Machine {
             Device::Planned(_) => ("planned".into(), "planned".into(), None),
         };
         let threads = rayon::current_num_threads();
-        let precision = device.precision().to_string();
+        let precision = match device {
+            Device::Cpu(precision) => cpu::named(*precision),
+            _ => device.precision().to_string(),
+        };
         Machine { device: name, processor: processor(), threads, backend, driver, precision }
     }
 }

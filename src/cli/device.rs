@@ -71,7 +71,7 @@ impl Chosen {
     pub fn kind(&self) -> String {
         match &self.device {
             Device::Cpu(precision) => {
-                format!("{} in {}", cpu_name().unwrap_or_else(|| "a processor".into()), how_rounded(*precision))
+                format!("{} in {}", cpu_name().unwrap_or_else(|| "a processor".into()), cpu::named(*precision))
             }
             _ => self.name.clone(),
         }
@@ -200,15 +200,8 @@ fn processor(precision: Precision, why: String) -> Result<Chosen> {
             return Err(Error::Device(format!("{message} for f32, or take a processor that has {other}")));
         }
     }
-    let name = format!("cpu ({} threads, {})", rayon::current_num_threads(), how_rounded(precision));
+    let name = format!("cpu ({} threads, {})", rayon::current_num_threads(), cpu::named(precision));
     Ok(Chosen { device: Device::Cpu(precision), name, why })
-}
-
-/// A precision of the processor, and how it multiplies in it: AMX has last bits of its own, so records, ranks and runs that
-/// go on tell it apart.
-fn how_rounded(precision: Precision) -> String {
-    let how = if precision == Precision::Bf16 && cpu::has_amx() { " by AMX" } else { "" };
-    format!("{precision}{how}")
 }
 
 fn open(wanted: &str, precision: Precision, why: String) -> Result<Chosen> {

@@ -76,7 +76,11 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         checkpoint::commit_folder(&args.output, |folder| {
             model.write_half(folder)?;
             tokenizer.save(folder)?;
-            record.iter().try_for_each(|record| record.write(folder))
+            match &record {
+                Some(record) if record.is_of_text() => record.write_length(folder), // an encoder to begin with
+                Some(record) => record.write(folder),
+                None => Ok(()),
+            }
         })?;
         tell(&format!("{} is written, in f16", args.output.display()));
         Ok(())

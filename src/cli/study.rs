@@ -5,7 +5,6 @@ mod other_texts;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    env,
     path::{Path, PathBuf},
 };
 
@@ -16,11 +15,11 @@ use self::other_texts::{By, OtherTexts, Subject};
 use super::{
     Force,
     device::{Chosen, DeviceArgs},
-    jobs::{self, Jobs},
+    jobs::Jobs,
     named::{self, Network},
     print,
     run::{Show, check_paths, lock, open, stop_on_signals, work},
-    tell, write_page,
+    tell, together, write_page,
 };
 use crate::{
     checkpoint::Output,
@@ -35,7 +34,7 @@ use crate::{
         files::{METRICS, is_measured, predictions, read_json},
         folder::{RunFolder, failure},
         full::Conditions,
-        progress::{Board, Progress},
+        progress::Progress,
     },
     stop::Stop,
     study::{
@@ -45,7 +44,7 @@ use crate::{
         languages::{self, Languages, Measured, groups},
         page::{Findings, page},
     },
-    sweep::jobs::{Job, run_side_by_side, verdict},
+    sweep::jobs::{Job, verdict},
     tasks::codes::can_be_same,
 };
 
@@ -149,15 +148,9 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
 
 /// The seeds as children, each this command for one of them. No run is of two seeds.
 fn side_by_side(args: &Args, design: &Design, jobs: Jobs) -> Result<()> {
-    let job = |seed: &u64| {
-        let own = ["--progress".into(), "lines".into(), "--only-seed".into(), seed.to_string().into()];
-        Job { label: format!("s{seed}"), args: env::args_os().skip(1).chain(own).collect() }
-    };
-    let all: Vec<Job> = design.seeds.iter().map(job).collect();
-    let slots = jobs::slots(jobs, &args.device, all.len())?;
-    let board = Board::new(args.progress.mode(), all.iter().map(|job| job.label.clone()).collect());
+    let all: Vec<Job> = design.seeds.iter().map(|seed| together::job(*seed, None)).collect();
     let (stop, _) = stop_on_signals()?;
-    verdict(&all, &run_side_by_side(&all, &slots, &stop, &board, &|_| None)?)
+    verdict(&all, &together::side_by_side(&all, jobs, &args.device, &stop, args.progress.mode())?)
 }
 
 /// The files that a study itself reads, which no page may replace.

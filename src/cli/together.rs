@@ -51,10 +51,7 @@ pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, 
     let n_methods = seeds.iter().map(|(resolved, _)| resolved.recipe.methods.len()).sum();
     let n_slots = jobs::slots(jobs, device, n_methods)?.len();
     let is_apart = n_slots > seeds.len() && seeds.iter().all(|seed| can_be_parted(seed, device));
-    let work = |work: &[Job]| {
-        let board = Board::new(mode, work.iter().map(|job| job.label.clone()).collect());
-        run_side_by_side(work, &jobs::slots(jobs, device, work.len())?, stop, &board, &|_| None)
-    };
+    let work = |work: &[Job]| side_by_side(work, jobs, device, stop, mode);
     if is_apart {
         let parts: Vec<Job> = seeds.iter().flat_map(parts_of).collect();
         verdict(&parts, &work(&parts)?)?;
@@ -67,6 +64,12 @@ pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, 
     let ends = work(&whole)?;
     let done = seeds.iter().zip(&ends).filter(|(_, end)| **end == End::Done).map(|((_, folder), _)| folder.clone());
     Ok(Left::Report(done.collect(), verdict(&whole, &ends)))
+}
+
+/// The work as children, as many at once as there are places.
+pub(super) fn side_by_side(work: &[Job], jobs: Jobs, device: &DeviceArgs, stop: &Stop, mode: Mode) -> Result<Vec<End>> {
+    let board = Board::new(mode, work.iter().map(|job| job.label.clone()).collect());
+    run_side_by_side(work, &jobs::slots(jobs, device, work.len())?, stop, &board, &|_| None)
 }
 
 /// Whether the methods of a run can be run apart: they begin with the model given, and nothing of them is there.
@@ -85,7 +88,7 @@ fn parts_of((resolved, folder): &Seed) -> Vec<Job> {
 }
 
 /// This command again, for one seed, or one of its methods.
-fn job(seed: u64, method: Option<&str>) -> Job {
+pub(super) fn job(seed: u64, method: Option<&str>) -> Job {
     let own = ["--progress".into(), "lines".into(), "--only-seed".into(), seed.to_string().into()];
     let method_args = method.into_iter().flat_map(|method| [OsString::from("--only-method"), method.into()]);
     let args = std::env::args_os().skip(1).chain(own).chain(method_args).collect();

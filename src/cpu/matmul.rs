@@ -22,6 +22,13 @@ pub fn has_amx() -> bool {
     bf16::has_amx()
 }
 
+/// A precision, and how this processor multiplies in it: AMX has last bits of its own, so records, ranks, benchmarks and runs
+/// that go on tell it apart.
+pub fn named(precision: Precision) -> String {
+    let how = if precision == Precision::Bf16 && has_amx() { " by AMX" } else { "" };
+    format!("{precision}{how}")
+}
+
 /// `output (m, n) = a (m, k) · b (k, n)`, on all cores, with the operands rounded to `precision`.
 ///
 /// # Panics

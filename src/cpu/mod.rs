@@ -30,7 +30,7 @@ mod bf16 {
 }
 
 pub use block::Block;
-pub use matmul::{has_amx, matmul, supports};
+pub use matmul::{has_amx, matmul, named, supports};
 pub use tile::{Matrix, Output, Tile};
 pub use vector::{
     erf, exp, for_columns, for_rows, for_rows_with, for_slices, map, max, sum, sum_pairs, vectorized, zip,

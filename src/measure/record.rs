@@ -79,10 +79,20 @@ impl Record {
         Record { task: own, beside, ..Record::of(stage, task) }
     }
 
-    /// Writes it into a model's folder, and the length into the tokenizer's settings there, for transformers.
+    /// Writes it into a model's folder, and the length into the tokenizer's settings there.
     pub fn write(&self, folder: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).expect("a record is plain data") + "\n";
         checkpoint::write_file(&folder.join(RECORD), text.as_bytes())?;
+        self.write_length(folder)
+    }
+
+    /// Whether it says nothing of a task, as of a model of masked words.
+    pub fn is_of_text(&self) -> bool {
+        self.labels.is_empty() && self.pairs.is_none()
+    }
+
+    /// Writes the length into the tokenizer's settings of a model's folder, for transformers.
+    pub fn write_length(&self, folder: &Path) -> Result<()> {
         let path = folder.join("tokenizer_config.json");
         if !path.is_file() {
             return Ok(());
