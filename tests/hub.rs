@@ -648,7 +648,8 @@ fn killed() -> Outcome {
             .spawn()
             .expect("the binary runs");
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        thread::sleep(Duration::from_millis(20 + (state >> 33) % 180));
+        let longest = 180 + 10 * n_killed; // longer and longer, for a slow machine
+        thread::sleep(Duration::from_millis(20 + (state >> 33) % longest));
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
         n_killed += 1;
