@@ -826,6 +826,8 @@ fn data_of_ones_own_are_learned_by_one_line_and_by_a_file() {
     // The folder alone says what the task is: to go on, to report, and to use its models.
     let config = fs::read_to_string(path.join("out/config.resolved.toml")).expect("written");
     assert!(config.contains("[[tasks]]") && config.contains("\"animal\""), "{config}");
+    assert!(config.contains("radius = \"0.05x\""), "a length that suits any encoder: {config}");
+    assert!(err.contains("or of one line where there are no ids, are taken for translations"), "{err}");
     check(path, &[&run[..], &shared].concat(), 0, &["adv"]);
     check(path, &["report", "out"], 0, &["things"]);
     check(

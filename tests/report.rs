@@ -661,7 +661,7 @@ fn the_commands_report_and_compare() {
         (&["compare", "runs/run0"], 2, "expected two runs"),
         (&["compare", "runs/run0", "runs/run0"], 65, "are both \"runs/run0\" with seed 1"),
         (&["compare", "runs", "runs/run0"], 2, "expected one method to compare, found adv, standard"),
-        (&["compare", "--methods", "standard,rs", "runs"], 2, "no run has the method \"rs\""),
+        (&["compare", "--methods", "standard,rs", "runs"], 2, "no finished run has the method \"rs\""),
     ] {
         let (found, out, err) = rxlt(folder.path(), args);
         assert!(found == code && err.contains(expected) && out.is_empty(), "{args:?}: {found}\n{err}");

@@ -252,7 +252,7 @@ mod tests {
             ("deep array", deep.as_bytes(), "begin with '{'"),
             ("deep metadata", deep_metadata.as_bytes(), "__metadata__"),
             ("deep tensor", deep_tensor.as_bytes(), "\"a\""),
-            ("metadata with numbers", br#"{"__metadata__":{"n":1}}"#, "expected a string"),
+            ("metadata with numbers", br#"{"__metadata__":{"n":1}}"#, "expected a text"),
             ("metadata key twice", br#"{"__metadata__":{"k":"1","k":"2"}}"#, "\"k\" stands there twice"),
             ("metadata twice", br#"{"__metadata__":{},"__metadata__":{}}"#, "is there twice"),
             ("no dtype", br#"{"a":{"shape":[2],"data_offsets":[0,8]}}"#, "missing field `dtype`"),

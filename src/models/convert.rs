@@ -109,7 +109,7 @@ impl Lost {
         (self.numbers > 0).then(|| {
             format!(
                 "eight bits: matrices are {error:.1} % off (root mean square), and {zeros:.1} % of their numbers, those below \
-                 0.001, become 0"
+                 0.001, become 0; what a model says may change, of one that was trained a little most: measure it again"
             )
         })
     }

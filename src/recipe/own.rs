@@ -11,8 +11,14 @@ use crate::{
     tasks::own::{Guess, Named, guess},
 };
 
-/// Methods that work with their default settings on any data.
-pub const METHODS: [&str; 5] = ["standard", "adv", "freelb", "rs-rp", "typos"];
+/// Methods that work on any data with these settings, or by default: lengths relative to words suit any encoder.
+const METHODS: [(&str, &[(&str, &str)]); 5] = [
+    ("standard", &[]),
+    ("adv", &[("radius", "0.05x"), ("step_size", "0.05x")]),
+    ("freelb", &[("radius", "0.05x"), ("step_size", "0.02x"), ("init", "0.02x")]),
+    ("rs-rp", &[]),
+    ("typos", &[]),
+];
 
 /// Settings for the encoder that ships, which is small: those of the experiments with it.
 const SMALL: [(&str, f64); 2] = [("learning_rate", 2e-4), ("weight_decay", 0.01)];
@@ -48,7 +54,7 @@ pub fn recipe_of(named: &Named, methods: &[String], has_model: bool) -> Result<(
         "{epochs} epochs, batches of {BATCH}, learning rate {rate}, where --set stages.0.epochs=… and so on do not say \
          otherwise"
     ));
-    let plain = [METHODS[0].to_owned()];
+    let plain = [METHODS[0].0.to_owned()];
     let methods = if methods.is_empty() { &plain } else { methods };
     let methods: Vec<Value> = methods.iter().map(|name| method(name)).collect::<Result<_>>()?;
     recipe.insert("tasks".to_owned(), Value::Array(vec![Value::try_from(&definition).expect("it is plain data")]));
@@ -58,14 +64,15 @@ pub fn recipe_of(named: &Named, methods: &[String], has_model: bool) -> Result<(
 }
 
 fn method(name: &str) -> Result<Value> {
-    if METHODS.contains(&name) {
-        return Ok(Value::Table(Table::from_iter([(name.to_owned(), Value::Table(Table::new()))])));
+    if let Some((name, settings)) = METHODS.iter().find(|(known, _)| *known == name) {
+        let settings = settings.iter().map(|(key, value)| ((*key).to_owned(), Value::from(*value)));
+        return Ok(Value::Table(Table::from_iter([((*name).to_owned(), Value::Table(settings.collect()))])));
     }
     if name == "rs-da" {
         let remedy = "give it synonyms in a recipe: rs-da = { neighbours = \"counterfitted_neighbors.json\" }";
         return Err(Error::Usage(format!("--method rs-da: it needs a table of synonyms; {remedy}")));
     }
-    let hint = did_you_mean(name, METHODS);
+    let hint = did_you_mean(name, METHODS.map(|(known, _)| known));
     Err(Error::Usage(format!("--method {name}: {hint}; methods with settings of your own go into a recipe")))
 }
 

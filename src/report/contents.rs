@@ -214,13 +214,18 @@ fn scope(analysis: &Analysis, document: &mut Document) {
     }
 }
 
+/// What a method is judged by: the mean without the source, or over all languages where the source was not measured.
+fn headline(analysis: &Analysis) -> String {
+    let without = mean_without(analysis.source);
+    let is_measured = analysis.methods[0].measures.iter().any(|measured| measured.name == without);
+    if is_measured { without } else { "mean".to_owned() }
+}
+
 /// What the report comes to, in two sentences: what is shown, and what is not. Nothing is said of a single seed.
 fn verdict(analysis: &Analysis, document: &mut Document) {
     scope(analysis, document);
     let Some(baseline) = &analysis.baseline else { return };
-    let means = || analysis.methods[0].measures.iter().filter(|measured| measured.kind == Kind::Mean);
-    let without = mean_without(analysis.source);
-    let headline = means().find(|mean| mean.name == without).or(means().next()).map_or("mean", |mean| &mean.name);
+    let headline = headline(analysis);
     // Of one seed each nothing is said of methods.
     let named = |name: &str| if are_single(analysis) { format!("this model of {name}") } else { name.to_owned() };
     let baseline = named(baseline);
@@ -335,7 +340,7 @@ fn variation(analysis: &Analysis, document: &mut Document) {
             "What varies in the {}: standard deviations in points from seed to seed, from item to item, and of what a seed \
              and an item have together; the seeds that would give an interval of ± 1 point on these items, were this the \
              truth (no number: items alone make it wider)",
-            mean_without(analysis.source)
+            headline(analysis)
         ),
         table,
     );
@@ -534,7 +539,7 @@ fn methods(analysis: &Analysis) -> Table {
     let rest = ["seeds' p", "better in", "worse in"].map(str::to_owned);
     let headings = headings.chain(analysis.margin.map(margin_heading)).chain(rest);
     let mut table = Table::new([Column::words("method")].into_iter().chain(headings.map(Column::numbers)));
-    let headline = mean_without(analysis.source);
+    let headline = headline(analysis);
     for method in &analysis.methods {
         let measured = method.measures.iter().find(|measured| measured.name == headline);
         let Some(gain) = measured.and_then(|measured| measured.gain.as_ref()) else { continue };

@@ -132,12 +132,14 @@ fn interval([low, high]: [f64; 2]) -> String {
     format!("{}{between}{}", percent(low), percent(high))
 }
 
-fn sums(summary: &Summary) -> [(String, Option<f64>); 3] {
-    [
-        ("mean".to_owned(), Some(summary.mean)),
-        (format!("mean without {}", summary.source), summary.mean_without_source),
-        ("transfer gap".to_owned(), summary.gap),
-    ]
+/// The mean; where the source and others were measured, that of the others too, and the gap.
+fn sums(summary: &Summary) -> Vec<(String, Option<f64>)> {
+    let mut sums = vec![("mean".to_owned(), Some(summary.mean))];
+    if summary.gap.is_some() {
+        sums.push((format!("mean without {}", summary.source), summary.mean_without_source));
+        sums.push(("transfer gap".to_owned(), summary.gap));
+    }
+    sums
 }
 
 fn cell(share: Option<f64>) -> String {

@@ -328,7 +328,10 @@ impl Study {
         for label in labels {
             if !self.cells.iter().any(|cell| cell.label == *label) {
                 let known: BTreeSet<&str> = self.cells.iter().map(|cell| cell.label.as_str()).collect();
-                return Err(Error::Usage(format!("no run has the method \"{label}\"; {}", did_you_mean(label, known))));
+                return Err(Error::Usage(format!(
+                    "no finished run has the method \"{label}\"; {}",
+                    did_you_mean(label, known)
+                )));
             }
         }
         self.cells.retain(|cell| labels.contains(&cell.label.as_str()));

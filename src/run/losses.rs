@@ -55,9 +55,10 @@ impl FinalLoss {
     pub fn warning(&self) -> Option<String> {
         let FinalLoss { mean, updates, .. } = self;
         let guessing = self.guessing?;
+        let last = if *updates == 1 { "last update".to_owned() } else { format!("last {updates} updates") };
         (*mean > guessing).then(|| {
             format!(
-                "training came to nothing: the mean loss of the last {updates} updates is {mean:.4}, that of guessing by \
+                "training came to nothing: the mean loss of the {last} is {mean:.4}, that of guessing by \
                  the frequency of labels {guessing:.4}; look at learning_rate and at the training data"
             )
         })
@@ -118,7 +119,7 @@ mod tests {
         std::fs::write(&log, line("2-x", 1, 1.0) + &line("2-x", 3, 0.5)).unwrap();
         assert_eq!(FinalLoss::read(&log, "2-x", "x", None).unwrap(), None, "an update is not in the log");
         let bad = read(&[0.5, 0.5, 0.5, 1.5]).unwrap();
-        assert!(bad.warning().unwrap().contains("the last 1 updates is 1.5000, that of guessing"), "{bad:?}");
+        assert!(bad.warning().unwrap().contains("the last update is 1.5000, that of guessing"), "{bad:?}");
         assert_eq!(read(&[1.0; 400]).unwrap().updates, 50);
         let both = [("x", 1.0), ("other", 9.0), ("x", 3.0), ("other", 9.0), ("x", 2.0)];
         let mut step = 0;

@@ -69,7 +69,7 @@ fn apart_note(languages: &[Loaded]) -> Option<String> {
 /// From this share of the items of one id on that have other labels, they may not be the same.
 const OTHERS: f64 = 0.05;
 
-/// Says that items of one id have other labels in another language.
+/// Says that items of one id, or of one line where there are no ids, have other labels in another language.
 fn other_labels_note(languages: &[Loaded]) -> Option<String> {
     let (first, others) = languages.split_first()?;
     let labels: HashMap<usize, usize> = first.examples.iter().filter_map(|one| Some((one.row, one.label?))).collect();
@@ -79,12 +79,13 @@ fn other_labels_note(languages: &[Loaded]) -> Option<String> {
         let n = both.iter().filter(|differs| **differs).count();
         (n as f64 > OTHERS * both.len() as f64).then(|| format!("{} {n} of {}", other.language, both.len()))
     };
-    let found: Vec<String> = others.iter().filter(|other| is_named(other)).filter_map(differ).collect();
+    let found: Vec<String> = others.iter().filter_map(differ).collect();
     let (found, first) = (found.join(", "), &first.language);
+    let what = if languages.iter().any(is_named) { "id" } else { "line" };
     (!found.is_empty()).then(|| {
         format!(
-            "items have other labels than those of the same id in {first}: {found}; if they are no translations of each other, \
-             give them other ids"
+            "items have other labels than those of the same {what} in {first}: {found}; if they are no translations of each \
+             other, give them other ids"
         )
     })
 }
@@ -201,6 +202,9 @@ mod tests {
         let others = load("hu", "id,text,label\nx-1,egy,b\nx-2,kettő,b\nx-3,három,b\n").unwrap();
         let notes = join_languages(task, &mut [en.clone(), others]).unwrap();
         assert!(notes.len() == 1 && notes[0].contains("the same id in en: hu 2 of 3;"), "{notes:?}");
+        let by_line = load("el", "text,label\nένα,b\nδύο,b\nτρία,b\n").unwrap();
+        let notes = join_languages(task, &mut [it.clone(), by_line]).unwrap();
+        assert!(notes.len() == 1 && notes[0].contains("the same line in it: el 2 of 3;"), "{notes:?}");
         assert_ne!(joined_by("01"), joined_by("1"));
         let note = check_ids(&[it.clone(), shorter]).unwrap().unwrap();
         assert!(note.starts_with("ro has 2 rows and it has 3, without ids"), "{note}");

@@ -255,6 +255,10 @@ fn said_of_splits(named: &Named, has_languages: bool) -> [String; 2] {
                     named.source
                 )
             }
+            Some(test) if test.contains("{language}") => format!(
+                "test data: {test}; rows of one id, or of one line where there are no ids, are taken for translations of each \
+                 other"
+            ),
             Some(test) => format!("test data: {test}"),
             None => "no --test: nothing is measured".to_owned(),
         },
