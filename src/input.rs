@@ -1,5 +1,5 @@
 //! Files that others wrote: only what is a file is opened, so that nothing waits for a pipe that nobody writes to, or reads
-//! a device without end.
+//! a device without end; and the objects in them.
 
 use std::{
     collections::BTreeMap,

@@ -770,7 +770,6 @@ fn measured(study: &Study, measure: &Measure, cells: &[usize], gain: Option<Gain
     let estimate = Estimate::of(&[measure.layout(study, cells)]);
     let [mut low, mut high] = match measure.is_share() {
         true => estimate.interval_of_share(),
-        false if !estimate.varies() => [f64::NAN; 2], // it says nothing of how sure it is
         false => estimate.interval_of_difference(),
     };
     if let (Kind::Language, [cell]) = (measure.kind, cells) {

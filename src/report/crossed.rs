@@ -291,9 +291,13 @@ impl Estimate {
         [self.value - half, self.value + half]
     }
 
-    /// The 95 % interval of a difference of shares: none is beyond ±1, so that what lies there is cut off without loss.
+    /// The 95 % interval of a difference of shares: none is beyond ±1, so that what lies there is cut off without loss. NaN
+    /// where nothing varies, as of two models with the same answers, which says nothing of how sure it is.
     pub fn interval_of_difference(&self) -> [f64; 2] {
-        self.interval().map(|end| end.clamp(-1.0, 1.0))
+        match self.half(LEVEL) > ROUNDING {
+            true => self.interval().map(|end| end.clamp(-1.0, 1.0)),
+            false => [f64::NAN; 2],
+        }
     }
 
     /// The 95 % interval of a share: Wilson's (1927) for as many independent answers as have this variance, which stays
@@ -464,6 +468,14 @@ mod tests {
     }
 
     /// A ratio of sums, such as words right over words of sentences: Cochran's variance, as `metrics::clusters` has it.
+    #[test]
+    fn the_same_answers_say_nothing_of_how_sure_a_difference_is() {
+        let same = Estimate::of(&[vec![vec![0.0; 8]; 2]]);
+        assert!(same.value == 0.0 && same.interval_of_difference().iter().all(|end| end.is_nan()));
+        let [low, high] = Estimate::of(&[vec![vec![0.0, 1.0, 0.0, -1.0]; 2]]).interval_of_difference();
+        assert!(low < 0.0 && high > 0.0);
+    }
+
     #[test]
     fn ratios_are_linearized() {
         let column = Column { parts: vec![3.0, 1.0, 4.0, 0.0, 9.0], wholes: vec![4.0, 2.0, 4.0, 0.0, 9.0] };
