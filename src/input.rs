@@ -96,7 +96,7 @@ impl Object {
     pub(crate) fn texts(self) -> Result<BTreeMap<String, String>, String> {
         let text = |(key, value)| match value {
             Value::String(text) => Ok((key, text)),
-            other => Err(format!("\"{key}\": expected a text, found {other}")),
+            other => Err(format!("\"{key}\": expected a string, found {other}")),
         };
         self.0.into_iter().map(text).collect()
     }
@@ -137,7 +137,7 @@ mod tests {
     fn a_key_stands_once_in_an_object() {
         let Object(object) = serde_json::from_str(r#"{"b": 1, "a": "x"}"#).unwrap();
         assert_eq!(object.keys().collect::<Vec<_>>(), ["b", "a"]);
-        assert_eq!(Object(object).texts().unwrap_err(), "\"b\": expected a text, found 1");
+        assert_eq!(Object(object).texts().unwrap_err(), "\"b\": expected a string, found 1");
         let error = serde_json::from_str::<Object>(r#"{"a": 1, "a": 1}"#).unwrap_err().to_string();
         assert!(error.contains("\"a\" stands there twice; keep one of them"), "{error}");
     }

@@ -109,12 +109,14 @@ impl<'de> Deserialize<'de> for Raw {
                     if name != "__metadata__" {
                         let info = map.next_value().map_err(failed)?;
                         tensors.push((name, info));
-                    } else if metadata.replace(map.next_value::<Object>().map_err(failed)?).is_some() {
-                        return Err(A::Error::custom("\"__metadata__\" is there twice"));
+                    } else {
+                        let texts = |object: Object| object.texts().map_err(A::Error::custom);
+                        if metadata.replace(map.next_value().and_then(texts).map_err(failed)?).is_some() {
+                            return Err(A::Error::custom("\"__metadata__\" is there twice"));
+                        }
                     }
                 }
-                let metadata = metadata.unwrap_or_default().texts().map_err(A::Error::custom)?;
-                Ok(Raw { metadata, tensors })
+                Ok(Raw { metadata: metadata.unwrap_or_default(), tensors })
             }
         }
         deserializer.deserialize_map(Names)
@@ -252,7 +254,7 @@ mod tests {
             ("deep array", deep.as_bytes(), "begin with '{'"),
             ("deep metadata", deep_metadata.as_bytes(), "__metadata__"),
             ("deep tensor", deep_tensor.as_bytes(), "\"a\""),
-            ("metadata with numbers", br#"{"__metadata__":{"n":1}}"#, "expected a text"),
+            ("metadata with numbers", br#"{"__metadata__":{"n":1}}"#, "expected a string"),
             ("metadata key twice", br#"{"__metadata__":{"k":"1","k":"2"}}"#, "\"k\" stands there twice"),
             ("metadata twice", br#"{"__metadata__":{},"__metadata__":{}}"#, "is there twice"),
             ("no dtype", br#"{"a":{"shape":[2],"data_offsets":[0,8]}}"#, "missing field `dtype`"),

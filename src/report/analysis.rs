@@ -97,6 +97,9 @@ pub struct Analysis {
     pub metric: &'static str,
     /// The language of training.
     pub source: &'static str,
+    /// The measure by which methods are judged as a whole.
+    #[serde(skip)]
+    pub headline: String,
     /// The method that gains are measured against; none where there is one method.
     pub baseline: Option<String>,
     /// What was resampled, and how often.
@@ -212,8 +215,8 @@ pub struct RunFacts {
     pub folder: String,
     /// Every metric in every language.
     pub scores: Vec<CellScore>,
-    /// Whether it is known by predictions alone, made elsewhere.
-    pub is_given: bool,
+    /// Whether a run of rxlt is behind it; else it is known by predictions alone.
+    pub has_run: bool,
 }
 
 /// How one method did.
@@ -434,7 +437,7 @@ fn is_paired(study: &Study, a: &[usize], b: &[usize]) -> bool {
 pub const TRANSFER_GAP: &str = "transfer gap";
 
 /// The name of the mean over all languages but the source.
-pub fn mean_without(source: &str) -> String {
+fn mean_without(source: &str) -> String {
     format!("mean without {source}")
 }
 
@@ -456,6 +459,7 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
         task: study.task.name,
         metric: study.metric,
         source: study.task.source,
+        headline: headline(&measures).name.clone(),
         baseline: baseline.map(|baseline| methods[baseline].0.clone()),
         resampling: format!("{} bootstrap replicates, seed {}", options.replicates, options.seed),
         scope: scope(&methods),
@@ -705,7 +709,8 @@ fn measures(study: &Study, facts: &[LanguageFacts]) -> Vec<Measure> {
     measures
 }
 
-/// The measure by which methods are judged as a whole.
+/// The measure by which methods are judged as a whole: the mean without the source, or over all languages where the source
+/// was not measured.
 fn headline(measures: &[Measure]) -> &Measure {
     let means = || measures.iter().filter(|measure| measure.kind == Kind::Mean);
     means().nth(1).or_else(|| means().next()).expect("there is a mean over all languages")
@@ -867,8 +872,8 @@ fn subset(study: &Study, options: &Options) -> Result<Option<Analysis>> {
         ));
     }
     let there: BTreeSet<usize> = part.rows.iter().copied().collect();
-    let absent: Vec<String> = rows.difference(&there).map(usize::to_string).collect();
-    let note = |first: &String| {
+    let absent: Vec<usize> = rows.difference(&there).copied().collect();
+    let note = |first: &usize| {
         let (n, of) = (absent.len(), rows.len());
         format!(
             "{n} of the {of} rows of the subset are not among the items measured, and are passed over; the first is {first}"
@@ -890,6 +895,6 @@ fn run_facts(cell: &Cell) -> RunFacts {
         config: cell.config.clone(),
         folder: cell.folder.display().to_string(),
         scores: cell.scores.clone(),
-        is_given: cell.given.is_some(),
+        has_run: cell.has_run(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{
     Column, NOTHING, Table,
-    analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, TRANSFER_GAP, Variation, mean_without},
+    analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, TRANSFER_GAP, Variation},
     changes::{Change, Changes, LanguageChanges, Side},
     document::{Document, capitalized},
     p_value,
@@ -180,7 +180,7 @@ fn setting(analysis: &Analysis) -> String {
     } else {
         "crossed with seeds; that of one seed in one language is the one that the run prints"
     };
-    let learned = match analysis.runs.iter().filter(|run| run.is_given).count() {
+    let learned = match analysis.runs.iter().filter(|run| !run.has_run).count() {
         0 => format!("Trained on {}", analysis.source),
         n if n == analysis.runs.len() => format!("Predictions made elsewhere, source language {}", analysis.source),
         _ => format!("Trained on {} (of predictions made elsewhere nothing says so)", analysis.source),
@@ -214,23 +214,16 @@ fn scope(analysis: &Analysis, document: &mut Document) {
     }
 }
 
-/// What a method is judged by: the mean without the source, or over all languages where the source was not measured.
-fn headline(analysis: &Analysis) -> String {
-    let without = mean_without(analysis.source);
-    let is_measured = analysis.methods[0].measures.iter().any(|measured| measured.name == without);
-    if is_measured { without } else { "mean".to_owned() }
-}
-
 /// What the report comes to, in two sentences: what is shown, and what is not. Nothing is said of a single seed.
 fn verdict(analysis: &Analysis, document: &mut Document) {
     scope(analysis, document);
     let Some(baseline) = &analysis.baseline else { return };
-    let headline = headline(analysis);
+    let headline = &analysis.headline;
     // Of one seed each nothing is said of methods.
     let named = |name: &str| if are_single(analysis) { format!("this model of {name}") } else { name.to_owned() };
     let baseline = named(baseline);
     let of = |method: &'_ MethodAnalysis| {
-        let measured = method.measures.iter().find(|measured| measured.name == headline)?;
+        let measured = method.measures.iter().find(|measured| measured.name == *headline)?;
         Some((named(&method.name), measured.gain.clone().filter(|gain| gain.p.is_some())?))
     };
     let mut gains: Vec<(String, Gain)> = analysis.methods.iter().filter_map(of).collect();
@@ -340,7 +333,7 @@ fn variation(analysis: &Analysis, document: &mut Document) {
             "What varies in the {}: standard deviations in points from seed to seed, from item to item, and of what a seed \
              and an item have together; the seeds that would give an interval of ± 1 point on these items, were this the \
              truth (no number: items alone make it wider)",
-            headline(analysis)
+            analysis.headline
         ),
         table,
     );
@@ -539,9 +532,8 @@ fn methods(analysis: &Analysis) -> Table {
     let rest = ["seeds' p", "better in", "worse in"].map(str::to_owned);
     let headings = headings.chain(analysis.margin.map(margin_heading)).chain(rest);
     let mut table = Table::new([Column::words("method")].into_iter().chain(headings.map(Column::numbers)));
-    let headline = headline(analysis);
     for method in &analysis.methods {
-        let measured = method.measures.iter().find(|measured| measured.name == headline);
+        let measured = method.measures.iter().find(|measured| measured.name == analysis.headline);
         let Some(gain) = measured.and_then(|measured| measured.gain.as_ref()) else { continue };
         let in_languages = |better: bool| {
             let gains = method.measures.iter().filter(|measured| measured.kind == Kind::Language);

@@ -467,7 +467,6 @@ mod tests {
         }
     }
 
-    /// A ratio of sums, such as words right over words of sentences: Cochran's variance, as `metrics::clusters` has it.
     #[test]
     fn the_same_answers_say_nothing_of_how_sure_a_difference_is() {
         let same = Estimate::of(&[vec![vec![0.0; 8]; 2]]);
@@ -476,6 +475,7 @@ mod tests {
         assert!(low < 0.0 && high > 0.0);
     }
 
+    /// A ratio of sums, such as words right over words of sentences: Cochran's variance, as `metrics::clusters` has it.
     #[test]
     fn ratios_are_linearized() {
         let column = Column { parts: vec![3.0, 1.0, 4.0, 0.0, 9.0], wholes: vec![4.0, 2.0, 4.0, 0.0, 9.0] };

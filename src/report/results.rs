@@ -25,7 +25,8 @@ pub fn one_run(summaries: &[Summary]) -> Table {
     }
     table = table.rule();
     let Intervals { mean, mean_without_source, gap } = summary.intervals;
-    for (i, ((name, value), ends)) in sums(summary).into_iter().zip([mean, mean_without_source, gap]).enumerate() {
+    let shown = sums(summary).into_iter().zip([mean, mean_without_source, gap]).take(n_sums(summaries.iter()));
+    for (i, ((name, value), ends)) in shown.enumerate() {
         let more = others.iter().map(|other| cell(sums(other)[i].1));
         let own = [name, String::new(), cell(value), ends.map_or(String::new(), interval)];
         table = table.row(own.into_iter().chain(more));
@@ -71,7 +72,8 @@ pub fn comparison(methods: &[(String, Summary)]) -> Table {
     }
     let Some((_, first)) = methods.first() else { return table };
     table = table.rule();
-    for (i, (name, _)) in sums(first).into_iter().enumerate() {
+    let n = n_sums(methods.iter().map(|(_, summary)| summary));
+    for (i, (name, _)) in sums(first).into_iter().take(n).enumerate() {
         let values = methods.iter().map(|(_, summary)| cell(sums(summary)[i].1));
         table = table.row([name].into_iter().chain(values));
     }
@@ -132,14 +134,17 @@ fn interval([low, high]: [f64; 2]) -> String {
     format!("{}{between}{}", percent(low), percent(high))
 }
 
-/// The mean; where the source and others were measured, that of the others too, and the gap.
-fn sums(summary: &Summary) -> Vec<(String, Option<f64>)> {
-    let mut sums = vec![("mean".to_owned(), Some(summary.mean))];
-    if summary.gap.is_some() {
-        sums.push((format!("mean without {}", summary.source), summary.mean_without_source));
-        sums.push(("transfer gap".to_owned(), summary.gap));
-    }
-    sums
+fn sums(summary: &Summary) -> [(String, Option<f64>); 3] {
+    [
+        ("mean".to_owned(), Some(summary.mean)),
+        (format!("mean without {}", summary.source), summary.mean_without_source),
+        ("transfer gap".to_owned(), summary.gap),
+    ]
+}
+
+/// How many of [`sums`] say something: the mean alone where in none of these the source and others were measured.
+fn n_sums<'a>(mut summaries: impl Iterator<Item = &'a Summary>) -> usize {
+    if summaries.any(|summary| summary.gap.is_some()) { 3 } else { 1 }
 }
 
 fn cell(share: Option<f64>) -> String {
@@ -191,6 +196,15 @@ mean without en      60.0  60.0
 transfer gap         30.0  28.0
 ";
         assert_eq!(comparison(&[("standard".into(), one), ("adv".into(), other)]).to_text(), expected);
+    }
+
+    #[test]
+    fn without_the_source_there_is_one_mean() {
+        let (whole, other) = (summary(&[("en", 90), ("de", 70)]), summary(&[("de", 60), ("sw", 50)]));
+        let alone = one_run(std::slice::from_ref(&other)).to_text();
+        assert!(alone.contains("mean") && !alone.contains("without") && !alone.contains("gap"), "{alone}");
+        let both = comparison(&[("standard".into(), whole), ("adv".into(), other)]).to_text();
+        assert!(both.contains("mean without en      70.0  55.0\ntransfer gap         20.0     –"), "{both}");
     }
 
     #[test]

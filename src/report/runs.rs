@@ -98,7 +98,7 @@ pub struct Cell {
     /// Where its data lay.
     folder_of_data: String,
     /// The predictions themselves, where no run is behind them.
-    pub(super) given: Option<Arc<Given>>,
+    given: Option<Arc<Given>>,
 }
 
 /// What a metric comes to for a model in a language.

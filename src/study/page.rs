@@ -65,10 +65,10 @@ pub fn page(findings: &Findings) -> Document {
 
 /// `+0.4 [−0.1, +0.9]`
 fn figure(figure: &Figure) -> String {
-    if !figure.estimate.varies() {
+    let [low, high] = figure.estimate.interval_of_difference();
+    if !low.is_finite() {
         return format!("{} [{NOTHING}]", points(figure.estimate.value));
     }
-    let [low, high] = figure.estimate.interval_of_difference();
     let star = if figure.p.is_some_and(|p| p < 0.05) { "*" } else { "" };
     format!("{} [{}, {}]{star}", points(figure.estimate.value), points(low), points(high))
 }
