@@ -340,6 +340,10 @@ arguments = ["--backend", "cpu"]
 "#;
     fs::write(folder.path().join("grid.toml"), grid).unwrap();
     let args = ["select", "grid.toml", "--output", "selected.toml", "--page", "selection.md"];
+    let (out, err) = check(folder.path(), &[&args[..], &["--dry-run"]].concat(), 0);
+    assert!(err.contains("8 to run, 0 done"), "{err}");
+    assert_eq!(out.lines().filter(|line| line.contains("waiting")).count(), 8 + 1, "each run, and all: {out}");
+    assert!(!folder.path().join("runs").exists() && !folder.path().join("selected.toml").exists());
     let (out, err) = check(folder.path(), &args, 0);
     assert!(err.contains("8 to run, 0 done"), "{err}");
     assert!(out.contains("no test item and no other language"), "{out}");

@@ -7,7 +7,7 @@ use super::{
     jobs::Jobs,
     print,
     run::Show,
-    sweep::{arguments, refuse_changed, run_here},
+    sweep::{arguments, counts, refuse_changed, run_here, status},
     tell, write_page,
 };
 use crate::{
@@ -54,6 +54,9 @@ pub struct Args {
     /// Let methods have different numbers of trials, which favours the one with more.
     #[arg(long)]
     unequal: bool,
+    /// Only say what would be tried, and how far it is; reads no data and writes nothing.
+    #[arg(long)]
+    dry_run: bool,
     /// Keep the models of all trials.
     #[arg(long)]
     keep_models: bool,
@@ -83,6 +86,10 @@ pub fn run(args: &Args) -> Result<()> {
     let output = Output::new(&args.output, args.force.existing(), &inputs)?;
     let file = args.page.as_ref().map(|path| Output::new(path, args.force.existing(), &inputs)).transpose()?;
     refuse_changed(&cells)?;
+    if args.dry_run {
+        tell(&counts(&cells));
+        return status(&cells);
+    }
     let unfinished = run_here(&given, &cells, args.jobs, args.progress);
     // What failed is a result: a rate at which training diverges is not chosen, and stands on the page.
     if let Err(error @ (Error::Stopped(_) | Error::Usage(_) | Error::Config(_))) = unfinished {

@@ -212,7 +212,7 @@ fn write(grid: &Grid, open: &[Cell], emit: Emit, cpus: u16) -> Result<()> {
 }
 
 /// `4 to run, 1 running, 7 done`.
-fn counts(cells: &[Cell]) -> String {
+pub(super) fn counts(cells: &[Cell]) -> String {
     let states: Vec<State> = cells.iter().map(Cell::state).collect();
     let count = |wanted: &[State]| states.iter().filter(|state| wanted.contains(state)).count();
     let open = count(&[State::Waiting, State::Stopped, State::Failed]);
@@ -223,7 +223,8 @@ fn counts(cells: &[Cell]) -> String {
     format!("{open} to run{running}, {} done", count(&[State::Done]))
 }
 
-fn status(cells: &[Cell]) -> Result<()> {
+/// Every run, and how far it is.
+pub(super) fn status(cells: &[Cell]) -> Result<()> {
     let columns = [Column::words("run"), Column::words("state"), Column::words("folder")];
     let row = |cell: &Cell| [cell.label.clone(), cell.state().name().to_owned(), cell.folder.display().to_string()];
     let table = cells.iter().fold(Table::new(columns), |table, cell| table.row(row(cell)));

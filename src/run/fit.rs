@@ -259,7 +259,8 @@ impl<'a> Training<'a> {
         let best = self.state.best().is_none_or(|best| value > best.value);
         self.state.evaluations.push(Evaluation { step, value });
         let (measure, key) = exam.metric();
-        self.desk.progress.evaluated(self.plan.name, step, &measure, value, best);
+        let is_kept = best && self.plan.stage.select == Select::Best;
+        self.desk.progress.evaluated(self.plan.name, step, &measure, value, is_kept);
         let mut rest = vec![(key, number(value))];
         for (Branch { task, exam, .. }, value) in self.plan.branches.iter().zip(measured).skip(1) {
             if let (Some(value), (measure, key)) = (value, exam.metric()) {

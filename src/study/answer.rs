@@ -63,6 +63,8 @@ pub enum Outcome {
     Gap,
     /// What a change of texts takes from that mean.
     Loss(String),
+    /// A gain on texts so changed less the gain on those as they are.
+    Kept(Those, String),
     /// The mean over one group less that over another.
     Between([String; 2], Texts),
 }
@@ -82,6 +84,8 @@ impl Outcome {
             Outcome::Mean(Those::Source, texts) => format!("the source{}", on(texts)),
             Outcome::Gap => "transfer gap".into(),
             Outcome::Loss(change) => format!("loss by {change}"),
+            Outcome::Kept(Those::Source, change) => format!("the source, {change} − unchanged"),
+            Outcome::Kept(_, change) => format!("{change} − unchanged"),
             Outcome::Between([one, other], texts) => format!("{one} − {other}{}", on(texts)),
         }
     }
@@ -197,56 +201,104 @@ impl Scores {
         points
     }
 
-    /// The gain of each named arm over none: of each target by each method, in each group of languages, between groups, and
-    /// on each kind of texts. Languages and seeds are what a gain is sure by.
+    /// The gain of each named arm over none: of each target by each method, in each group of languages, between groups, on
+    /// each kind of texts, and what of it a change of texts takes or adds. Beside them what the first method's gain is
+    /// behind the others' (`adv − standard`), and what these have over the first after each arm (`adv over standard`).
+    /// Languages and seeds are what a gain is sure by.
     pub fn gains(&self, design: &Design, methods: &[String], groups: &Groups) -> Vec<Figure> {
+        let none = Arm::of(Vec::new());
         let mut figures = Vec::new();
-        for ((target, arm, method, texts), by_seed) in &self.by_language {
-            if arm.tasks.is_empty() || !methods.contains(method) {
-                continue;
-            }
-            let none = (*target, Arm::of(Vec::new()), method.clone(), texts.clone());
-            let Some(base) = self.by_language.get(&none) else { continue };
-            let source = &self.sources[target];
-            let all: BTreeSet<&String> = by_seed.values().flat_map(BTreeMap::keys).collect();
-            let gains = |wanted: &dyn Fn(&String) -> bool| -> Option<Values> {
-                let languages: Vec<&String> = all.iter().copied().filter(|code| wanted(code)).collect();
-                let of_seed = |seed: &u64| -> Option<Vec<f64>> {
-                    let (with, without) = (by_seed.get(seed)?, base.get(seed)?);
-                    languages.iter().map(|code| Some(with.get(*code)? - without.get(*code)?)).collect()
-                };
-                design.seeds.iter().map(of_seed).collect()
+        for (target, arm, method, texts) in self.by_language.keys() {
+            let Some(number) = methods.iter().position(|known| known == method) else { continue };
+            let side = |weight: f64, arm: &Arm, method: &String, texts: &Texts| {
+                (weight, (*target, arm.clone(), method.clone(), texts.clone()))
             };
-            let mut add = |outcome: Outcome, estimate: Option<Estimate>| {
+            let gain = |weight: f64, method: &String, texts: &Texts| {
+                [side(weight, arm, method, texts), side(-weight, &none, method, texts)]
+            };
+            let mut add = |named: &str, outcome: Outcome, estimate: Option<Estimate>| {
                 figures.extend(estimate.map(|estimate| Figure {
                     target: Some(*target),
                     arm: Some(arm.name.clone()),
-                    method: method.clone(),
+                    method: named.to_owned(),
                     outcome,
                     estimate,
                     p: None,
                 }));
             };
-            let in_group = |name: &String| {
-                let group = groups.get(name);
-                gains(&|code: &String| code != source && group.is_some_and(|group| group.contains(code)))
-            };
-            let foreign = gains(&|code: &String| code != source);
-            add(Outcome::Mean(Those::Foreign, texts.clone()), foreign.as_ref().and_then(over_languages));
-            let own = gains(&|code: &String| code == source).map(|values| values.concat());
-            let own = own.filter(|own| own.len() == design.seeds.len() && own.len() > 1);
-            add(Outcome::Mean(Those::Source, texts.clone()), own.map(|own| Estimate::of_seeds(&own)));
-            for name in groups.keys() {
-                let outcome = Outcome::Mean(Those::Group(name.clone()), texts.clone());
-                add(outcome, in_group(name).as_ref().and_then(over_languages));
+            let mean = |those: Those| Outcome::Mean(those, texts.clone());
+            let first = &methods[0];
+            if number > 0 {
+                let over = [side(1.0, arm, method, texts), side(-1.0, arm, first, texts)];
+                for those in [Those::Foreign, Those::Source] {
+                    let estimate = self.estimate(design, &over, &those, groups);
+                    add(&format!("{method} over {first}"), mean(those), estimate);
+                }
+            }
+            if arm.tasks.is_empty() {
+                continue;
+            }
+            let own = gain(1.0, method, texts);
+            let of_groups = groups.keys().map(|name| Those::Group(name.clone()));
+            for those in [Those::Foreign, Those::Source].into_iter().chain(of_groups) {
+                let estimate = self.estimate(design, &own, &those, groups);
+                add(method, mean(those), estimate);
             }
             for names in CONTRASTS.map(|names| names.map(str::to_owned)) {
-                let sides = in_group(&names[0]).zip(in_group(&names[1]));
+                let of = |name: &String| self.contrast(design, &own, &Those::Group(name.clone()), groups);
+                let sides = of(&names[0]).zip(of(&names[1]));
                 let sides = sides.filter(|(a, b)| [a, b].iter().all(|side| has_languages(side)));
-                add(Outcome::Between(names, texts.clone()), sides.map(|(a, b)| Estimate::between(&a, &b)));
+                let estimate = sides.map(|(a, b)| Estimate::between(&a, &b));
+                add(method, Outcome::Between(names, texts.clone()), estimate);
+            }
+            if let Texts::Changed(change) = texts {
+                let kept = [own.clone(), gain(-1.0, method, &Texts::Own)].concat();
+                for those in [Those::Foreign, Those::Source] {
+                    let estimate = self.estimate(design, &kept, &those, groups);
+                    add(method, Outcome::Kept(those, change.clone()), estimate);
+                }
+            }
+            if number > 0 && *texts == Texts::Own {
+                let apart = [own, gain(-1.0, first, texts)].concat();
+                for those in [Those::Foreign, Those::Source] {
+                    let estimate = self.estimate(design, &apart, &those, groups);
+                    add(&format!("{method} − {first}"), mean(those), estimate);
+                }
             }
         }
         corrected(figures)
+    }
+
+    /// A sum of scores with these weights, by seed and language; of the languages that the first of them has. None where
+    /// another lacks one, or a seed.
+    fn contrast(&self, design: &Design, sides: &[(f64, Side)], those: &Those, groups: &Groups) -> Option<Values> {
+        let source = &self.sources[&sides[0].1.0];
+        let is_wanted = |code: &String| match those {
+            Those::Foreign => code != source,
+            Those::Source => code == source,
+            Those::Group(name) => code != source && groups.get(name).is_some_and(|group| group.contains(code)),
+        };
+        let scores = sides.iter().map(|(weight, side)| Some((weight, self.by_language.get(side)?)));
+        let scores: Vec<_> = scores.collect::<Option<_>>()?;
+        let languages: BTreeSet<&String> =
+            scores[0].1.values().flat_map(BTreeMap::keys).filter(|code| is_wanted(code)).collect();
+        let of_seed = |seed: &u64| -> Option<Vec<f64>> {
+            let sum =
+                |code: &&String| scores.iter().map(|(weight, of)| Some(*weight * of.get(seed)?.get(*code)?)).sum();
+            languages.iter().map(sum).collect()
+        };
+        design.seeds.iter().map(of_seed).collect()
+    }
+
+    /// That, over seeds and languages; of the source over seeds alone.
+    fn estimate(&self, design: &Design, sides: &[(f64, Side)], those: &Those, groups: &Groups) -> Option<Estimate> {
+        let values = self.contrast(design, sides, those, groups)?;
+        match those {
+            Those::Source => Some(values.concat())
+                .filter(|own| own.len() == design.seeds.len() && own.len() > 1)
+                .map(|own| Estimate::of_seeds(&own)),
+            _ => over_languages(&values),
+        }
     }
 
     /// What each arm has with each seed, by method, in a target.
@@ -430,8 +482,37 @@ mod tests {
             (Outcome::Between([COMPLEX, SIMPLE].map(str::to_owned), typos), 0.06),
             (Outcome::Mean(Those::Source, Texts::Own), 0.004),
             (Outcome::Mean(Those::Source, Texts::Challenge("hard".into())), 0.004),
+            (Outcome::Kept(Those::Foreign, "typos:0.1".into()), 0.0),
         ] {
             assert!((of(&outcome) - expected).abs() < 1e-9, "{outcome:?}: {}", of(&outcome));
         }
+    }
+
+    #[test]
+    fn methods_are_held_against_the_first() {
+        // The other method has 3 points more without a task before, and one more for each task; on changed texts a half.
+        let other = |one: &Observation| {
+            let k = one.arm.tasks.len() as f64;
+            let more = if one.texts == Texts::Own { 0.03 + 0.01 * k } else { 0.015 + 0.005 * k };
+            let scores = one.scores.iter().map(|(code, score)| (code.clone(), score + more)).collect();
+            Observation { method: "adv".into(), scores, ..one.clone() }
+        };
+        let both: Vec<Observation> = observations().iter().flat_map(|one| [one.clone(), other(one)]).collect();
+        let figures = Scores::of(&both, &groups()).gains(&design(), &["standard".into(), "adv".into()], &groups());
+        let foreign = |texts: Texts| Outcome::Mean(Those::Foreign, texts);
+        let typos = || Texts::Changed("typos:0.1".into());
+        for (method, arm, outcome, expected) in [
+            ("adv over standard", "none", foreign(Texts::Own), 0.03),
+            ("adv over standard", "a+b", foreign(Texts::Own), 0.05),
+            ("adv over standard", "a+b", foreign(typos()), 0.025),
+            ("adv − standard", "a+b", foreign(Texts::Own), 0.02),
+            ("adv − standard", "a+b", Outcome::Mean(Those::Source, Texts::Own), 0.02),
+            ("adv", "a+b", Outcome::Kept(Those::Foreign, "typos:0.1".into()), -0.01),
+        ] {
+            let is = |one: &&Figure| one.method == method && one.arm.as_deref() == Some(arm) && one.outcome == outcome;
+            let found = figures.iter().find(is).unwrap_or_else(|| panic!("{method} {arm} {outcome:?}"));
+            assert!((found.estimate.value - expected).abs() < 1e-9, "{method} {arm}: {}", found.estimate.value);
+        }
+        assert!(!figures.iter().any(|one| one.arm.as_deref() == Some("none") && one.method != "adv over standard"));
     }
 }

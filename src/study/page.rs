@@ -257,7 +257,7 @@ fn small_groups(findings: &Findings) -> Option<String> {
 
 /// Gains of arms by group of languages and change of texts.
 fn gains(page: &mut Document, design: &Design, figures: &[Figure]) {
-    page.heading("Gains over learning the target alone");
+    page.heading("Gains over learning the target alone, and of methods over the first");
     for (number, target) in design.targets.iter().enumerate() {
         // One table for each arm and method: what a figure is of is then short enough to stand beside it.
         let mut tables: BTreeMap<(&str, &str), Table> = BTreeMap::new();

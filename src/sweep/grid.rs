@@ -159,21 +159,29 @@ impl Grid {
                 self.path.display()
             )));
         }
-        Ok(self.drawn(cells))
+        self.drawn(cells)
     }
 
     /// Of each method's variants as many as are to be tried, drawn in an order made of its name.
-    fn drawn(&self, cells: Vec<Cell>) -> Vec<Cell> {
-        let Some(trials) = self.trials else { return cells };
-        let mut kept = BTreeSet::new();
+    fn drawn(&self, cells: Vec<Cell>) -> Result<Vec<Cell>> {
+        let Some(trials) = self.trials else { return Ok(cells) };
+        let (mut kept, mut most) = (BTreeSet::new(), 0);
         let methods: BTreeSet<&String> = cells.iter().map(Cell::method).collect();
         for method in methods {
             let own = cells.iter().filter(|cell| cell.method() == method).map(|cell| &cell.variant);
             let mut variants: Vec<&String> = own.collect::<BTreeSet<_>>().into_iter().collect();
+            most = most.max(variants.len());
             Rng::for_purpose(DRAWING_SEED, Purpose::Shuffle, stream_of(method)).shuffle(&mut variants);
             kept.extend(variants.into_iter().take(trials).cloned());
         }
-        cells.into_iter().filter(|cell| kept.contains(&cell.variant)).collect()
+        if trials > most {
+            return Err(Error::Config(format!(
+                "{}: trials: expected at most {most}, which is how many settings the grid has of a method, found {trials}: \
+                 lower it, or give a setting more values",
+                self.path.display()
+            )));
+        }
+        Ok(cells.into_iter().filter(|cell| kept.contains(&cell.variant)).collect())
     }
 
     /// A recipe with these settings.
@@ -350,6 +358,7 @@ seeds = [1, 2]
             ("stages.0.updates", "stages.0.updatse", "updatse"),
             ("\"stages.0.updates\"", "seed", "seeds have a key"),
             ("[\"demo\"]", "[]", "at least one"),
+            ("seeds =", "trials = 5\nseeds =", "expected at most 4"),
         ] {
             let error = cells(&GRID.replacen(from, to, 1)).unwrap_err();
             assert!(error.message().contains(expected), "{to}: {error}");

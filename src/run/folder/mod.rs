@@ -17,11 +17,15 @@
 //! Nothing of others is ever deleted, one process at a time works here, and a run that finds its own configuration goes
 //! on where it stopped.
 
+mod environment;
+mod json;
+mod lock;
+mod stage;
+
 use std::{
-    fs::{self, File, TryLockError},
+    fs::{self, File},
     io::{self, Write},
     path::{Path, PathBuf},
-    process,
     sync::{Mutex, MutexGuard, PoisonError},
     time::SystemTime,
 };
@@ -29,17 +33,24 @@ use std::{
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Map, Value, json};
 
-use super::{
-    budget::Choice,
-    files::{
-        self, CHECKPOINTS, CONFIG, CONFIG_HASH, CORPUS, DATA, ENVIRONMENT, LOCK, LOG, MEMORY, METRICS, MODEL, SOURCES,
-        STATUS, WORDS,
-    },
+pub use self::{
+    environment::{Environment, cpu_name},
+    json::number,
+    lock::{Look, look},
+    stage::{Saved, StageFolder},
+};
+use self::{
+    environment::{moved, now},
+    json::{read_json, write_json},
+    lock::{lock, sign},
+};
+use super::files::{
+    self, CHECKPOINTS, CONFIG, CONFIG_HASH, CORPUS, DATA, ENVIRONMENT, LOCK, LOG, MEMORY, METRICS, MODEL, SOURCES,
+    STATUS, WORDS,
 };
 use crate::{
-    checkpoint::{self, commit_folder, write_file},
+    checkpoint::{self, write_file},
     error::{Error, Result},
-    learn::methods::WordNorms,
     learn::reduce::Reduce,
     ranks::Ranks,
     recipe::Resolved,
@@ -77,60 +88,6 @@ pub enum Status {
     Done,
     /// An error ended it.
     Failed,
-}
-
-/// Where a run happens, for its record: versions, system, device, and how it was called.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Environment {
-    /// The version of rxlt, with its commit.
-    pub rxlt: String,
-    /// Operating system and architecture.
-    pub system: String,
-    /// The processor.
-    pub cpu: String,
-    /// How many threads compute, of each rank.
-    pub threads: usize,
-    /// How many ranks share the run, where there are several.
-    #[serde(default = "one", skip_serializing_if = "is_one")]
-    pub ranks: usize,
-    /// The device that computes, with its driver.
-    pub device: String,
-    /// The model that it starts from, by name and commit, where it was named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub model: Option<String>,
-    /// The data set, by name and commit, where it was named.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<String>,
-    /// The command line, secrets blacked out.
-    pub argv: Vec<String>,
-    /// When it started, in UTC.
-    pub started: String,
-}
-
-fn one() -> usize {
-    1
-}
-
-fn is_one(n: &usize) -> bool {
-    *n == 1
-}
-
-impl Environment {
-    /// This process's, computing on `device`.
-    pub fn here(device: &str) -> Environment {
-        Environment {
-            rxlt: crate::VERSION.to_owned(),
-            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            cpu: cpu_name().unwrap_or_else(|| "unknown".into()),
-            threads: rayon::current_num_threads(),
-            ranks: 1,
-            device: device.to_owned(),
-            model: None,
-            data: None,
-            argv: redacted(std::env::args_os().map(|arg| arg.to_string_lossy().into_owned())),
-            started: now(),
-        }
-    }
 }
 
 impl RunFolder {
@@ -248,17 +205,8 @@ impl RunFolder {
             fs::remove_dir_all(&student).map_err(|error| Error::write(&student, &error))?;
         }
         let entries = fs::read_dir(run).map_err(|error| Error::read(run, &error))?;
-        for stage in entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir()) {
-            for entry in fs::read_dir(&stage).map_err(|error| Error::read(&stage, &error))?.flatten() {
-                let name = entry.file_name().to_string_lossy().into_owned();
-                let is_weights =
-                    [files::CHECKPOINTS, files::MODEL, BEST].contains(&&*name) || name.starts_with("model-");
-                if is_weights {
-                    fs::remove_dir_all(entry.path()).map_err(|error| Error::write(&entry.path(), &error))?;
-                }
-            }
-        }
-        Ok(())
+        let mut stages = entries.flatten().map(|entry| entry.path()).filter(|path| path.is_dir());
+        stages.try_for_each(|stage| StageFolder::remove_weights(&stage))
     }
 
     /// Whether it is done and its models were removed, so that nothing is left to do.
@@ -278,19 +226,7 @@ impl RunFolder {
 
     /// The folder of a stage, made if it is not there; half-written things of a killed process are cleared away.
     pub fn stage(&self, name: &str) -> Result<StageFolder> {
-        let stage = StageFolder { path: self.path.join(name), ranks: self.ranks.clone() };
-        let checkpoints = stage.checkpoints();
-        self.first(|| {
-            fs::create_dir_all(&checkpoints).map_err(|error| cannot_create(&checkpoints, &error))?;
-            checkpoint::clean(&stage.path)?;
-            checkpoint::clean(&checkpoints)?;
-            let predictions = stage.path.join(files::PREDICTIONS);
-            if predictions.is_dir() {
-                checkpoint::clean(&predictions)?;
-            }
-            Ok(())
-        })?;
-        Ok(stage)
+        StageFolder::open(self.path.join(name), self.ranks.clone())
     }
 
     /// Appends one event to `log.jsonl`: its kind, the stage and step it belongs to, whatever else there is to say, and
@@ -389,266 +325,12 @@ pub fn failure(folder: &Path) -> Option<String> {
     Some(reason).filter(|_| Status::deserialize(&value["status"]).is_ok_and(|status| status == Status::Failed))
 }
 
-/// A number for JSON, which has none for NaN and infinity: these are written as strings.
-pub fn number(value: f64) -> Value {
-    if value.is_finite() {
-        json!(value)
-    } else if value.is_nan() {
-        json!("nan")
-    } else {
-        json!(if value > 0.0 { "inf" } else { "-inf" })
-    }
-}
-
-/// The folder of a stage, or of a method in the last stage.
-#[derive(Debug, Clone)]
-pub struct StageFolder {
-    path: PathBuf,
-    ranks: Ranks,
-}
-
-/// In a stage's folder, the best model so far.
-const BEST: &str = "best";
-/// In that, after which update it was evaluated.
-const EVALUATED: &str = "evaluated.json";
-
-/// A checkpoint that is whole.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Saved {
-    /// After which update.
-    pub step: u64,
-    /// Where it lies.
-    pub path: PathBuf,
-}
-
-impl StageFolder {
-    /// Where it lies.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Where the model kept lies: a Hugging Face folder, once it is complete.
-    pub fn model(&self) -> PathBuf {
-        self.path.join(MODEL)
-    }
-
-    /// Where the model lies that has the head of a task learned beside the stage's own.
-    pub fn model_of(&self, task: &str) -> PathBuf {
-        self.path.join(format!("model-{task}"))
-    }
-
-    /// Whether the model kept is there; a damaged one is an error that says how it is made again.
-    pub fn has_model(&self) -> Result<bool> {
-        self.is_whole(self.model())
-    }
-
-    /// The same of a task learned beside the stage's own.
-    pub fn has_model_of(&self, task: &str) -> Result<bool> {
-        self.is_whole(self.model_of(task))
-    }
-
-    fn is_whole(&self, model: PathBuf) -> Result<bool> {
-        if !model.exists() {
-            return Ok(false);
-        }
-        checkpoint::verify(&model).map(|()| true).map_err(|error| {
-            let (model, remedy) = (self.model(), "run the same command: it is made again from the last checkpoint");
-            error.with(&format!("take the file from a copy of the folder, or remove {} and {remedy}", model.display()))
-        })
-    }
-
-    /// Whether the best model so far, kept here by the evaluation after update `step`, is as it was written. Where a run
-    /// that goes on from an earlier update is not bit-exact, a later evaluation may have left another.
-    pub fn check_best(&self, step: u64) -> Result<()> {
-        let again = || {
-            let stage = self.path.display();
-            format!("remove {stage} and run the same command: the stage is trained again")
-        };
-        let remedy = || format!("take the file from a copy of the folder, or {}", again());
-        checkpoint::verify(&self.best()).map_err(|error| error.with(&remedy()))?;
-        let path = self.best().join(EVALUATED);
-        let kept = read_json(&path)?.and_then(|value| value["step"].as_u64());
-        match kept.filter(|kept| *kept != step) {
-            None => Ok(()), // an earlier version did not say it
-            Some(kept) => Err(Error::Data(format!(
-                "{}: the best evaluation is that after update {step}, and the model kept is that after update {kept}, of a \
-                 start that went otherwise; {}",
-                path.display(),
-                again()
-            ))),
-        }
-    }
-
-    /// Writes of which evaluation the best model is, into its folder.
-    pub fn write_evaluated(folder: &Path, step: u64) -> Result<()> {
-        write_json(&folder.join(EVALUATED), &json!({ "step": step }))
-    }
-
-    /// Where the best model so far lies.
-    pub fn best(&self) -> PathBuf {
-        self.path.join(BEST)
-    }
-
-    /// Where the predictions for a split in a language go; the folder is made.
-    pub fn predictions(&self, split: &str, language: &str) -> Result<PathBuf> {
-        let folder = self.path.join(files::PREDICTIONS);
-        fs::create_dir_all(&folder).map_err(|error| cannot_create(&folder, &error))?;
-        Ok(files::predictions(&self.path, split, language))
-    }
-
-    /// Writes the stage's results.
-    pub fn write_metrics(&self, metrics: &Value) -> Result<()> {
-        self.ranks.first(|| write_json(&self.path.join(METRICS), metrics))
-    }
-
-    /// The stage's results, if they are there.
-    pub fn metrics(&self) -> Result<Option<Value>> {
-        read_json(&self.path.join(METRICS))
-    }
-
-    /// What the stage was found to take, and the micro-batches that follow from it; kept, so that a run that goes on
-    /// has the same.
-    pub fn choice(&self) -> Result<Option<Choice>> {
-        read_json(&self.path.join(MEMORY))?
-            .map(|value| {
-                let remedy = "take the file from a copy of the folder, or name another --output";
-                let path = self.path.join(MEMORY);
-                Choice::deserialize(&value).map_err(|e| Error::Data(format!("{}: {e}; {remedy}", path.display())))
-            })
-            .transpose()
-    }
-
-    /// Refuses one that is not what the recipe asks for, unless a limit of memory made it smaller.
-    pub fn check_choice(&self, choice: &Choice, asked: usize) -> Result<()> {
-        let found = choice.tokens_per_micro_batch;
-        match found == asked || (choice.memory_limit.is_some() && found < asked) {
-            true => Ok(()),
-            false => Err(Error::Data(format!(
-                "{}: expected tokens_per_micro_batch {asked} as in the recipe, found {found}; take the file from a copy of \
-                 the folder, or name another --output",
-                self.path.join(MEMORY).display()
-            ))),
-        }
-    }
-
-    /// Records that.
-    pub fn set_choice(&self, choice: &Choice) -> Result<()> {
-        self.ranks.first(|| write_json(&self.path.join(MEMORY), &json!(choice)))
-    }
-
-    /// Records the norms of words that lengths are relative to, or compares them with those of an earlier start.
-    pub fn hold_words(&self, words: &WordNorms) -> Result<()> {
-        self.ranks.first(|| self.compare_words(words))
-    }
-
-    fn compare_words(&self, words: &WordNorms) -> Result<()> {
-        let path = self.path.join(WORDS);
-        let Some(before) = read_json(&path)? else { return write_json(&path, &json!(words)) };
-        // Numbers are compared as they are written.
-        let now: Value = serde_json::from_str(&json!(words).to_string()).expect("it was just written");
-        if before == now {
-            return Ok(());
-        }
-        Err(Error::Data(format!(
-            "{}: expected {}, found {before}: the model that the stage begins with is another; take the file from a copy of \
-             the folder, or name another --output",
-            path.display(),
-            now
-        )))
-    }
-
-    /// Saves a checkpoint: `fill` writes into a folder that gets its name only when it is whole and on the disk.
-    pub fn save(&self, step: u64, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Saved> {
-        let name = format!("step-{step:08}");
-        let path = self.checkpoints().join(&name);
-        commit_folder(&path, fill)?;
-        write_file(&self.path.join("LATEST"), format!("{name}\n").as_bytes())?;
-        Ok(Saved { step, path })
-    }
-
-    /// The newest checkpoint whose files are as they were written; of damaged ones `note` is told.
-    pub fn latest(&self, mut note: impl FnMut(String)) -> Result<Option<Saved>> {
-        let saved = self.saved()?;
-        let mut passed_over = 0;
-        for saved in saved.into_iter().rev() {
-            match checkpoint::verify(&saved.path) {
-                Ok(()) => return Ok(Some(saved)),
-                Err(error) => note(format!("{} is passed over: {error}", saved.path.display())),
-            }
-            passed_over += 1;
-        }
-        if passed_over > 0 || self.path.join("LATEST").exists() {
-            note(format!("{}: no whole checkpoint is left; the stage is trained again", self.path.display()));
-        }
-        Ok(None)
-    }
-
-    /// Removes our checkpoints that are older than this one. Those that seem newer were passed over as damaged, and are
-    /// replaced when training comes to them.
-    pub fn prune(&self, newest: u64) -> Result<()> {
-        self.ranks.first(|| {
-            let saved = self.saved()?;
-            let mut old = saved.iter().filter(|saved| saved.step < newest);
-            old.try_for_each(|old| checkpoint::remove_folder(&old.path))
-        })
-    }
-
-    /// All checkpoints that have a name of ours, whole or not, the oldest first.
-    fn saved(&self) -> Result<Vec<Saved>> {
-        let folder = self.checkpoints();
-        let mut found = Vec::new();
-        for entry in fs::read_dir(&folder).map_err(|error| Error::read(&folder, &error))? {
-            let path = entry.map_err(|error| Error::read(&folder, &error))?.path();
-            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-            let step = name.strip_prefix("step-").and_then(|step| step.parse().ok());
-            found.extend(
-                step.filter(|_| path.join(checkpoint::MARKER).exists()).map(|step| Saved { step, path: path.clone() }),
-            );
-        }
-        found.sort_by_key(|saved| saved.step);
-        Ok(found)
-    }
-
-    fn checkpoints(&self) -> PathBuf {
-        self.path.join(CHECKPOINTS)
-    }
-}
-
 /// Records in a run's folder that a process left it at once, with all saved; one that is done stays done. What went wrong
 /// here is no news: the process ends, and the run goes on whatever its status says.
 pub fn pause(folder: &Path) {
     if !matches!(status_of(folder), Some(Status::Done | Status::Paused)) {
         let status = json!({ "status": Status::Paused, "reason": "stopped on request", "at": now() });
         let _ = write_json(&folder.join(STATUS), &status);
-    }
-}
-
-/// How a run's folder is found by somebody who only looks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Look {
-    /// There is no folder, or nothing was begun in it.
-    Nothing,
-    /// A process holds it: which, on what host, since when.
-    Held(String),
-    /// Nobody is at work; what was said of it last.
-    Left(Status),
-}
-
-/// Looks at a run's folder without changing it.
-pub fn look(folder: &Path) -> Look {
-    let status = status_of(folder);
-    if status == Some(Status::Done) && folder.join(METRICS).is_file() {
-        return Look::Left(Status::Done);
-    }
-    let path = folder.join(LOCK);
-    // A lock that is tried is held for a moment; `lock` waits that long.
-    let is_held = File::open(&path).is_ok_and(|lock| matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)));
-    match (is_held, status) {
-        (true, _) => Look::Held(fs::read_to_string(&path).unwrap_or_default().trim().to_owned()),
-        // Who says that it is done and has no results was killed in between.
-        (false, Some(Status::Done)) => Look::Left(Status::Running),
-        (false, Some(status)) => Look::Left(status),
-        (false, None) => Look::Nothing,
     }
 }
 
@@ -716,44 +398,6 @@ fn remove_file(path: &Path) -> Result<()> {
     }
 }
 
-/// Locks the folder, or names who holds it.
-fn lock(folder: &Path) -> Result<File> {
-    let path = folder.join(LOCK);
-    let open = File::options().read(true).write(true).create(true).truncate(false).open(&path);
-    let file = open.map_err(|error| cannot_create(&path, &error))?;
-    match patiently(&file) {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => {
-            let holder = fs::read_to_string(&path).unwrap_or_default();
-            let holder = if holder.trim().is_empty() { "another process" } else { holder.trim() };
-            let folder = folder.display();
-            Err(Error::Output(format!("{folder} is in use by {holder}; wait for it, or name another --output")))
-        }
-        Err(TryLockError::Error(error)) => Err(Error::Output(format!(
-            "cannot lock {}: {error}; name an --output on a disk that knows locks",
-            path.display()
-        ))),
-    }
-}
-
-/// Tries for a tenth of a second: who only looks whether the lock is held lets go at once.
-fn patiently(file: &File) -> std::result::Result<(), TryLockError> {
-    for _ in 0..4 {
-        match file.try_lock() {
-            Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(25)),
-            other => return other,
-        }
-    }
-    file.try_lock()
-}
-
-/// Writes into the lock who holds it.
-fn sign(lock: &mut File, path: &Path) -> Result<()> {
-    let text = format!("process {} on {} since {}\n", process::id(), host(), now());
-    let signed = lock.set_len(0).and_then(|()| lock.write_all(text.as_bytes()));
-    signed.map_err(|error| Error::write(path, &error))
-}
-
 fn refuse_differences(folder: &Path, config: &Path, resolved: &Resolved) -> Result<()> {
     let text = fs::read_to_string(config).map_err(|error| Error::read(config, &error))?;
     let differences = resolved.differences(&text);
@@ -776,105 +420,12 @@ fn refuse_differences(folder: &Path, config: &Path, resolved: &Resolved) -> Resu
     )))
 }
 
-/// What is to be said if the run was on another device or version before.
-fn moved(folder: &Path, now: &Environment, is_ordered: bool) -> Option<String> {
-    let text = fs::read(folder.join(ENVIRONMENT)).ok()?;
-    let before: Environment = serde_json::from_slice(&text).ok()?;
-    let changes = [("device", &before.device, &now.device), ("rxlt", &before.rxlt, &now.rxlt)];
-    // On the processor the number of threads does not change a bit.
-    let exact = "not bit-exact from here";
-    if let Some((what, before, now)) =
-        changes.into_iter().find(|(_, before, now)| without_threads(before) != without_threads(now))
-    {
-        return Some(format!("the run began on {what} {before} and goes on with {now}: {exact}"));
-    }
-    let is_other = before.ranks != now.ranks && !is_ordered;
-    is_other.then(|| {
-        let (before, now) = (before.ranks, now.ranks);
-        format!("the run began with {before} ranks and goes on with {now}, which add up otherwise: {exact}")
-    })
-}
-
-/// A device's name without how many threads the processor computes with: `cpu (2 threads, f32)`.
-fn without_threads(device: &str) -> String {
-    match device.strip_prefix("cpu (").and_then(|rest| rest.split_once(" threads, ")) {
-        Some((_, precision)) => format!("cpu ({precision}"),
-        None => device.to_owned(),
-    }
-}
-
 fn settled(left: &Path) -> String {
     format!("cleared away what a killed process left: {}", left.display())
 }
 
-fn write_json(path: &Path, value: &Value) -> Result<()> {
-    write_file(path, format!("{value:#}\n").as_bytes())
-}
-
-fn read_json(path: &Path) -> Result<Option<Value>> {
-    if !path.is_file() {
-        return Ok(None);
-    }
-    let text = fs::read(path).map_err(|error| Error::read(path, &error))?;
-    let value = serde_json::from_slice(&text);
-    value.map(Some).map_err(|error| Error::Data(format!("{}: expected JSON: {error}", path.display())))
-}
-
 fn cannot_create(path: &Path, error: &io::Error) -> Error {
     Error::Output(format!("cannot create {}: {error}; name another --output", path.display())).because(error)
-}
-
-/// Arguments without what looks like a secret.
-fn redacted(args: impl Iterator<Item = String>) -> Vec<String> {
-    const NAMES: [&str; 5] = ["token", "secret", "password", "passwd", "api_key"];
-    const PREFIXES: [&str; 6] = ["hf_", "sk-", "ghp_", "gho_", "github_pat_", "glpat-"];
-    let secret_name = |name: &str| NAMES.iter().any(|word| name.to_lowercase().replace('-', "_").contains(word));
-    let mut hide_next = false;
-    args.map(|arg| {
-        let hidden = std::mem::take(&mut hide_next);
-        let (name, value) = arg.split_once('=').unwrap_or((&arg, ""));
-        hide_next = value.is_empty() && name.starts_with("--") && secret_name(name);
-        let looks_secret = arg.split(['=', ',', '"', ' ']).any(|part| PREFIXES.iter().any(|p| part.starts_with(p)));
-        let credentials =
-            arg.split_once("://").is_some_and(|(_, rest)| rest.split('/').next().unwrap_or("").contains('@'));
-        match hidden || looks_secret || credentials || (!value.is_empty() && secret_name(name)) {
-            true => "[redacted]".to_owned(),
-            false => arg,
-        }
-    })
-    .collect()
-}
-
-/// What the processor is called, where the system tells.
-pub fn cpu_name() -> Option<String> {
-    let text = fs::read_to_string("/proc/cpuinfo").ok()?;
-    let line = text.lines().find(|line| line.starts_with("model name"))?;
-    Some(line.split_once(':')?.1.trim().to_owned())
-}
-
-fn host() -> String {
-    let named = ["HOSTNAME", "COMPUTERNAME"].iter().find_map(|name| std::env::var(name).ok());
-    let kernel = || fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned());
-    kernel().or(named).unwrap_or_else(|| "this machine".into())
-}
-
-/// The time in UTC, such as `2026-11-21T22:12:00Z`.
-fn now() -> String {
-    let seconds = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |time| time.as_secs());
-    utc(seconds)
-}
-
-/// Days to a date by Howard Hinnant's `civil_from_days`, in which years begin in March.
-fn utc(seconds: u64) -> String {
-    let (days, second) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day) = (days / 146_097, days % 146_097);
-    let year = (day - day / 1_460 + day / 36_524 - day / 146_096) / 365;
-    let day = day - (365 * year + year / 4 - year / 100);
-    let month = (5 * day + 2) / 153;
-    let (day, month) = (day - (153 * month + 2) / 5 + 1, if month < 10 { month + 3 } else { month - 9 });
-    let year = year + era * 400 + u64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
 }
 
 #[cfg(test)]
@@ -887,7 +438,7 @@ mod tests {
         Resolved::parse(&format!("{RECIPE}{extra}"), "t.toml", &[]).unwrap()
     }
 
-    fn open(path: &Path, extra: &str) -> Result<RunFolder> {
+    pub fn open(path: &Path, extra: &str) -> Result<RunFolder> {
         RunFolder::open(path, &resolved(extra), &Environment::here("cpu"), Ranks::alone())
     }
 
@@ -913,7 +464,7 @@ mod tests {
         first.log("step", "1-xnli", 1, &[]).unwrap();
         let error = open(&path, "").unwrap_err();
         assert_eq!(error.exit_code(), 73);
-        assert!(error.message().contains(&format!("in use by process {}", process::id())), "{error}");
+        assert!(error.message().contains(&format!("in use by process {}", std::process::id())), "{error}");
         drop(first);
 
         let second = open(&path, "").unwrap();
@@ -932,28 +483,6 @@ mod tests {
         let two = Environment { ranks: 2, ..Environment::here("a card") };
         assert_eq!(moved(&path, &two, true), None, "one process has the bits of two ranks");
         assert!(moved(&path, &two, false).unwrap().contains("began with 1 ranks and goes on with 2"));
-    }
-
-    #[test]
-    fn what_was_chosen_and_kept_is_that_of_the_recipe_and_of_this_history() {
-        let parent = tempfile::tempdir().unwrap();
-        let stage = open(parent.path(), "").unwrap().stage("1-xnli").unwrap();
-        let choice = |tokens, memory_limit| Choice {
-            tokens_per_micro_batch: tokens,
-            memory_limit,
-            predicted: Default::default(),
-            beside: Default::default(),
-        };
-        stage.check_choice(&choice(100, None), 100).unwrap();
-        stage.check_choice(&choice(50, Some(Default::default())), 100).unwrap();
-        for wrong in [choice(50, None), choice(200, Some(Default::default()))] {
-            let error = stage.check_choice(&wrong, 100).unwrap_err();
-            assert!(error.message().contains("expected tokens_per_micro_batch 100 as in the recipe"), "{error}");
-        }
-        checkpoint::commit_folder(&stage.best(), |folder| StageFolder::write_evaluated(folder, 56)).unwrap();
-        stage.check_best(56).unwrap();
-        let error = stage.check_best(20).unwrap_err();
-        assert!(error.message().contains("the model kept is that after update 56"), "{error}");
     }
 
     #[test]
@@ -1015,52 +544,5 @@ mod tests {
         let (said, time) = text.split_once(",\"time\":").unwrap();
         assert_eq!(said, "{\"event\":\"step\",\"stage\":\"1-mlm\",\"step\":1,\"loss\":\"nan\"");
         assert!(time.trim_end().trim_end_matches('}').parse::<f64>().is_ok_and(|time| time > 1.7e9), "{text}");
-    }
-
-    #[test]
-    fn the_newest_whole_checkpoint_is_found_and_old_ones_go() {
-        let parent = tempfile::tempdir().unwrap();
-        let folder = open(parent.path(), "").unwrap();
-        let stage = folder.stage("1-xnli").unwrap();
-        let mut notes = Vec::new();
-        assert_eq!(stage.latest(|note| notes.push(note)).unwrap(), None);
-        let fill = |path: &Path| write_file(&path.join("state"), b"12");
-        let saved: Vec<Saved> = [5, 10, 15, 20].iter().map(|step| stage.save(*step, fill).unwrap()).collect();
-        fs::write(saved[3].path.join("state"), "13").unwrap();
-        fs::create_dir(stage.checkpoints().join("step-00000030")).unwrap();
-        assert_eq!(stage.latest(|note| notes.push(note)).unwrap(), Some(saved[2].clone()));
-        assert!(notes.len() == 1 && notes[0].contains("SHA-256"), "{notes:?}");
-        stage.prune(15).unwrap();
-        let steps: Vec<u64> = stage.saved().unwrap().iter().map(|saved| saved.step).collect();
-        assert_eq!(steps, [15, 20]);
-        assert_eq!(fs::read_to_string(stage.path().join("LATEST")).unwrap(), "step-00000020\n");
-    }
-
-    #[test]
-    fn secrets_are_blacked_out() {
-        let cases = [
-            ("run --set seed=3", "run --set seed=3"),
-            ("--set hub.token=abc", "--set [redacted]"),
-            ("--api-key abc def", "--api-key [redacted] def"),
-            ("--model https://me:pw@host/x", "--model [redacted]"),
-            ("--x=hf_abcdef", "[redacted]"),
-            ("--model a@b", "--model a@b"),
-        ];
-        for (given, expected) in cases {
-            let args = given.split(' ').map(str::to_owned);
-            assert_eq!(redacted(args).join(" "), expected);
-        }
-    }
-
-    #[test]
-    fn dates_are_right() {
-        for (seconds, expected) in [
-            (0, "1970-01-01T00:00:00Z"),
-            (951_782_400, "2000-02-29T00:00:00Z"),
-            (1_795_299_120, "2026-11-21T22:12:00Z"),
-            (4_107_542_399, "2100-02-28T23:59:59Z"),
-        ] {
-            assert_eq!(utc(seconds), expected);
-        }
     }
 }
