@@ -358,7 +358,7 @@ seeds = [1, 2]
             ("stages.0.updates", "stages.0.updatse", "updatse"),
             ("\"stages.0.updates\"", "seed", "seeds have a key"),
             ("[\"demo\"]", "[]", "at least one"),
-            ("seeds =", "trials = 5\nseeds =", "expected at most 4"),
+            ("seeds =", "trials = 5\nseeds =", "expected at most 2"),
         ] {
             let error = cells(&GRID.replacen(from, to, 1)).unwrap_err();
             assert!(error.message().contains(expected), "{to}: {error}");
