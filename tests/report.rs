@@ -144,7 +144,7 @@ fn grid() -> Vec<Run> {
 }
 
 fn analysis(paths: &[PathBuf], options: Options) -> Analysis {
-    analyze(&Study::read(paths).unwrap(), &Options { replicates: 500, ..options }).unwrap()
+    analyze(&Study::read(paths).unwrap(), &options).unwrap()
 }
 
 /// Right or wrong by id, straight from a file of predictions.
@@ -269,7 +269,7 @@ fn predictions_made_elsewhere_are_a_method() {
         }
     }
     let labels = ["--label", "theirs/s1=theirs", "--label", "theirs/s2=theirs"];
-    let args = ["report", "runs", "theirs/s1", "theirs/s2", "--replicates", "100", "--format", "json"];
+    let args = ["report", "runs", "theirs/s1", "theirs/s2", "--format", "json"];
     let (code, out, err) = rxlt(folder.path(), &[&args[..], &labels].concat());
     assert_eq!(code, 0, "{err}");
     let found: Value = serde_json::from_str(&out).unwrap();
@@ -289,7 +289,7 @@ fn predictions_made_elsewhere_are_a_method() {
         let (code, _, err) = rxlt(folder.path(), args);
         assert!(code == 2 && words(&err).contains(expected), "{args:?}: {code} {err}");
     }
-    let compare = ["compare", "runs/run0", "runs/run1", "--label", "runs/run0=ours", "--replicates", "100"];
+    let compare = ["compare", "runs/run0", "runs/run1", "--label", "runs/run0=ours"];
     let (code, out, err) = rxlt(folder.path(), &compare);
     assert!(code == 0 && out.starts_with("xnli: runs/run1 against ours\n"), "{out}{err}");
 }
@@ -335,7 +335,7 @@ fn contrasts_margins_and_what_varies() {
 fn drawing_whole_items_widens_the_interval_of_the_mean() {
     let folder = tempfile::tempdir().unwrap();
     let paths = write_all(folder.path(), &[STANDARD]);
-    let analysis = analysis(&paths, Options { replicates: 2000, ..Options::default() });
+    let analysis = analysis(&paths, Options::default());
     let measured = analysis.methods[0].measures.iter().find(|measured| measured.name == "mean").unwrap();
     // The standard error from items as clusters: the spread of an item's mean over languages.
     let by_item: Vec<f64> = (1..=STANDARD.items)
@@ -605,7 +605,7 @@ fn the_commands_report_and_compare() {
     let folder = tempfile::tempdir().unwrap();
     write_all(&folder.path().join("runs"), &grid());
     let report = |format: &str| {
-        let (code, out, err) = rxlt(folder.path(), &["report", "runs", "--replicates", "200", "--format", format]);
+        let (code, out, err) = rxlt(folder.path(), &["report", "runs", "--format", format]);
         assert!(code == 0 && err.is_empty(), "{format}: {code} {err}");
         out
     };
@@ -616,20 +616,20 @@ fn the_commands_report_and_compare() {
     for part in ["mean without en", "seeds' p", "agglutinative", "two languages", "Seeds: standard 1 2 3; adv 1 2 3"] {
         assert!(text.contains(part), "expected \"{part}\" in:\n{text}");
     }
-    let tables = ["report", "runs", "--replicates", "200", "--format", "latex", "--fit", "column", "--tables"];
+    let tables = ["report", "runs", "--format", "latex", "--fit", "column", "--tables"];
     let (code, out, err) = rxlt(folder.path(), &[&tables[..], &["gains,accuracy"]].concat());
     assert!(code == 0 && out.matches("\\caption{").count() == 2 && out.contains("\\textbf{"), "{out}{err}");
     assert!(
         out.contains("\\rlap{\\textsuperscript{*}}") && out.contains("Holm's correction over the 6 tests"),
         "{out}"
     );
-    let methods = ["compare", "--methods", "standard,adv", "runs", "--replicates", "200"];
+    let methods = ["compare", "--methods", "standard,adv", "runs"];
     let (code, out, _) = rxlt(folder.path(), &methods);
     assert!(
         code == 0 && out.starts_with("xnli: adv against standard\n") && words(&out).contains("all of 20 arrangements"),
         "{out}"
     );
-    let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run3/1-xnli-adv", "--replicates", "200"]);
+    let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run3/1-xnli-adv"]);
     assert!(
         code == 0
             && words(&out).contains("ONE SEED EACH: what is compared are these models, not methods")
@@ -637,11 +637,11 @@ fn the_commands_report_and_compare() {
             && out.contains("only 2nd"),
         "{out}"
     );
-    let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run1", "--replicates", "200"]);
+    let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run1"]);
     assert!(code == 0 && out.starts_with("xnli: runs/run1 against runs/run0\n"), "{out}");
     fs::write(folder.path().join("d.tsv"), "# how far\nde\t1\nfr\t2\nsw\t3\n").unwrap();
     fs::write(folder.path().join("bad.tsv"), "de\t1\nfr\tfar\n").unwrap();
-    let (code, out, err) = rxlt(folder.path(), &["report", "runs", "--replicates", "200", "--distances", "d.tsv"]);
+    let (code, out, err) = rxlt(folder.path(), &["report", "runs", "--distances", "d.tsv"]);
     assert!(code == 0 && out.contains("Distance: how far."), "{err}");
     for (args, code, expected) in [
         (
@@ -698,7 +698,7 @@ fn items_are_listed_with_the_texts_that_were_measured() {
     let runs = write_all(&folder.path().join("runs"), &grid());
     write_data(&folder.path().join("data"), &runs);
     let compare = |more: &[&str]| {
-        let args = ["compare", "--methods", "standard,adv", "runs", "--replicates", "100", "--force"];
+        let args = ["compare", "--methods", "standard,adv", "runs", "--force"];
         let (code, out, err) = rxlt(folder.path(), &[&args[..], more].concat());
         assert!(code == 0, "{err}");
         (out, err)
@@ -878,7 +878,7 @@ fn a_grid_goes_on_where_it_was_killed() {
     child.kill().unwrap();
     child.wait().unwrap();
     // What there is can be reported on already.
-    let (code, _, err) = rxlt(folder.path(), &["report", "parts", "--replicates", "100"]);
+    let (code, _, err) = rxlt(folder.path(), &["report", "parts"]);
     assert!(code == 0 && err.contains("is not finished (running, or killed"), "{err}");
 
     let status = fs::read(folder.path().join("parts/s1/STATUS.json")).unwrap();
@@ -933,7 +933,7 @@ fn flips_are_found_and_reported_on_apart() {
         any.lines().filter(|line| right[serde_json::from_str::<Value>(line).unwrap()["id"].as_str().unwrap()]);
     assert_eq!(of_right.collect::<Vec<_>>(), lines.lines().collect::<Vec<_>>());
     assert!(any.len() > lines.len(), "none of the wrong items flips");
-    let report = ["report", "out", "--subset", "flips.jsonl", "--replicates", "100", "--format", "json"];
+    let report = ["report", "out", "--subset", "flips.jsonl", "--format", "json"];
     let (code, out, err) = rxlt(folder.path(), &report);
     let json: Value = serde_json::from_str(&out).unwrap_or_else(|error| panic!("{code} {error} {err}"));
     assert_eq!(json["subset"]["items"], lines.lines().count());

@@ -1,9 +1,6 @@
 //! `rxlt augment`: training data in other words as a file.
 
-use std::{
-    fmt::Write,
-    path::{Path, PathBuf},
-};
+use std::path::{Path, PathBuf};
 
 use super::{Force, perturb::PerturbArgs, print, tell};
 use crate::{
@@ -12,7 +9,7 @@ use crate::{
     kinds,
     learn::augment::{Change, Neighbours, augment, refuse_without_effect},
     rng::{Purpose, Rng},
-    tasks::{self, Example, Task},
+    tasks::{self, Task},
 };
 
 /// Write perturbed copies of training data: by synonyms (RS-DA; Huang et al., 2021), dictionaries or slips of typing.
@@ -42,7 +39,8 @@ pub struct Args {
     /// Of this the randomness is made.
     #[arg(long, default_value_t = 7)]
     seed: u64,
-    /// The file to write: sentences and label, parted by tabs; stdout where not given.
+    /// The file to write, as the task reads it: a .csv with commas, else with tabs, for which line ends and tabs in texts
+    /// become spaces; stdout where not given.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
     #[command(flatten)]
@@ -78,7 +76,8 @@ pub fn run(args: &Args) -> Result<()> {
         let mut rng = Rng::for_purpose(args.seed, Purpose::Augment, number);
         move |n| rng.below(n)
     });
-    let text = made.examples.iter().map(|example| line(task, example)).collect::<Result<String>>()?;
+    let to = args.output.as_deref().unwrap_or(Path::new("-.tsv"));
+    let text = task.table(to, task.source, &made.examples)?;
     let (words, share) = (made.statistics.words, 100.0 * made.statistics.share_replaced());
     let n = made.examples.len();
     match output {
@@ -102,12 +101,3 @@ fn change(args: &Args, task: &Task) -> Result<(String, Box<dyn Change>)> {
 }
 
 const ONE: &str = "expected --neighbours FILE, or --perturb once";
-
-fn line(task: &Task, example: &Example) -> Result<String> {
-    let label = example.label.map_or("", |label| task.labels()[label]);
-    let mut line = example.a.clone();
-    for field in example.b.as_deref().into_iter().chain([label]) {
-        write!(line, "\t{field}").map_err(|error| Error::Io(error.to_string()))?;
-    }
-    Ok(line + "\n")
-}

@@ -159,11 +159,14 @@ fn score(file: &Path, task: Option<&Task>) -> Result<()> {
             |(language, given): &(String, Vec<Prediction>)| (language.clone(), kinds::of(task).classes(task, given));
         print_classes(&judged.iter().map(of).collect::<Vec<_>>())?;
     }
-    if task.is_some_and(|task| !task.has_one_label()) {
-        return Ok(());
+    if task.is_none_or(Task::has_one_label) {
+        print(&format!("\n{}", results::confusion(&predictions::confusion(&judged, task)).to_text()))?;
     }
-    print(&format!("\n{}", results::confusion(&predictions::confusion(&judged, task)).to_text()))?;
-    warn(&predictions::oddities(judged.iter().flat_map(|(_, given)| given)))
+    let odd = judged.iter().flat_map(|(_, given)| match task {
+        Some(task) => oddities(task, given),
+        None => predictions::oddities(given),
+    });
+    warn(&odd.collect::<Vec<_>>())
 }
 
 /// How well each class does, where there are classes.

@@ -90,10 +90,7 @@ pub(super) struct AnalysisArgs {
     /// The method that gains are measured against; `standard`, or the first, where not given.
     #[arg(long, value_name = "METHOD")]
     baseline: Option<String>,
-    /// Replicates of the bootstrap, by which gain and distance have an interval.
-    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(100..=1_000_000))]
-    replicates: u32,
-    /// Of this all resampling is made.
+    /// Of this permutations are drawn where they are too many to be counted out.
     #[arg(long, default_value_t = 7)]
     seed: u64,
     /// Distances from the source language: lines of a code and a number, parted by a tab; a first line that begins with #
@@ -159,7 +156,6 @@ impl AnalysisArgs {
             .map(|path| Ok::<_, Error>((name(path)?, languages::numbers(&TextFile::read(path)?)?)));
         Ok(Options {
             baseline: self.baseline.clone(),
-            replicates: self.replicates as usize,
             seed: self.seed,
             distances: distances.transpose()?,
             text: self.text.as_deref().map(|path| languages::numbers(&TextFile::read(path)?)).transpose()?,

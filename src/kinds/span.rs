@@ -12,7 +12,7 @@ use crate::{
     error::{Error, Result},
     metrics::answers::{Language, Rules},
     models::HeadKind,
-    tasks::{Example, Task, predictions::Prediction},
+    tasks::{Example, Task, codes::two_letters, predictions::Prediction},
 };
 use serde_json::{Map, Value, json};
 use std::ops::Range;
@@ -140,7 +140,7 @@ impl Kind for Span {
 
     /// The best of the right answers counts, by MLQA's rules where it has some for the language, else by SQuAD 1.1's.
     fn marks(&self, _: &Task, language: &str, predictions: &[Prediction]) -> Result<Vec<Marked>> {
-        let rules = Language::of(language).map_or(Rules::Squad, Rules::Mlqa);
+        let rules = rules(language);
         let mark = |one: &Prediction| {
             let wanted = || one.answers.iter().flatten().map(String::as_str);
             let f1 = wanted().map(|wanted| rules.f1(wanted, &one.prediction)).fold(0.0, f64::max);
@@ -165,6 +165,11 @@ impl Kind for Span {
     fn placed(&self) -> Option<&'static str> {
         Some("answers are parts of texts, whose places would move")
     }
+}
+
+/// MLQA's rules of a language, whichever of its codes names it; SQuAD 1.1's where MLQA has none.
+fn rules(language: &str) -> Rules {
+    Language::of(two_letters(&language.to_lowercase())).map_or(Rules::Squad, Rules::Mlqa)
 }
 
 /// The tokens with the largest sum of the logits of a beginning and an end, among the best of each.

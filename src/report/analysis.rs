@@ -6,19 +6,18 @@
 
 use super::{
     changes::{Changes, changes},
-    crossed::{Estimate, Spread, Values, combined, linearized},
+    crossed::{Estimate, Spread, Values, combined, linearized, share},
     languages::{self, Language},
-    resample::Replicates,
     runs::{Cell, CellScore, DataFile, Study},
     shortcuts::{self, Shortcut},
     statistics::{
-        LEVEL, Permutation, holm, interval, line, mcnemar, mean, permutation, permutation_of_pairs, quantile,
+        LEVEL, Permutation, band, holm, interval_of_spearman, line, mcnemar, mean, permutation, permutation_of_pairs,
         standard_deviation,
     },
 };
 use crate::{
     error::{Error, Result, did_you_mean},
-    metrics::correlation::spearman,
+    metrics::{clusters::FEW, correlation::spearman_of_sums},
     tasks::metrics::Score,
 };
 use rayon::prelude::*;
@@ -39,9 +38,7 @@ const LOW_RESOURCE: usize = 3;
 pub struct Options {
     /// The method that gains are measured against; not given: `standard`, or the first.
     pub baseline: Option<String>,
-    /// Replicates of the bootstrap.
-    pub replicates: usize,
-    /// Of this all resampling is made.
+    /// Of this permutations are drawn where they are too many.
     pub seed: u64,
     /// Distances from the source language, and what they are; not given: the genealogical ones.
     pub distances: Option<(String, BTreeMap<String, f64>)>,
@@ -74,7 +71,6 @@ impl Default for Options {
     fn default() -> Options {
         Options {
             baseline: None,
-            replicates: 10_000,
             seed: 7,
             distances: None,
             text: None,
@@ -102,8 +98,6 @@ pub struct Analysis {
     pub headline: String,
     /// The method that gains are measured against; none where there is one method.
     pub baseline: Option<String>,
-    /// What was resampled, and how often.
-    pub resampling: String,
     /// What the figures hold for.
     pub scope: Scope,
     /// The difference below which methods are called equivalent, as a share.
@@ -323,14 +317,22 @@ impl Gain {
         self.p_holm.is_some_and(|p| p < LEVEL)
     }
 
-    /// Of an estimate; tested where it says something of methods, or where nothing is claimed but of models.
-    fn of(estimate: &Estimate, options: &Options) -> Gain {
-        let [low, high] = estimate.interval_of_difference();
-        let (is_tested, test) = match (estimate.has_seeds, options.claims) {
-            (true, _) => (true, "items × seeds"),
-            (false, Claims::OfModels) => (true, "items"),
-            (false, Claims::OfMethods) => (false, "none: one seed"),
+    /// Whether something of methods can be asked of it, or of models where these are what is compared; not with one seed.
+    pub fn is_of_methods(&self) -> bool {
+        self.test != ONE_SEED
+    }
+
+    /// Of an estimate, which lies between −`most` and `most`; tested where it says something of methods, or where nothing is
+    /// claimed but of models, and where anything varies.
+    fn of(estimate: &Estimate, most: f64, options: &Options) -> Gain {
+        let [low, high] = estimate.interval_of_difference(most);
+        let test = match (estimate.has_seeds, options.claims) {
+            _ if !(estimate.value.is_finite() && estimate.varies()) => NOT_VARYING,
+            (true, _) => "items × seeds",
+            (false, Claims::OfModels) => "items",
+            (false, Claims::OfMethods) => ONE_SEED,
         };
+        let is_tested = ![NOT_VARYING, ONE_SEED].contains(&test);
         let p = is_tested.then(|| estimate.p());
         let p_equivalent = options.margin.filter(|_| is_tested).map(|margin| estimate.p_of_equivalence(margin));
         Gain {
@@ -348,12 +350,17 @@ impl Gain {
     }
 }
 
+/// Why nothing is tested: what is the same in all items and seeds says nothing of how sure it is.
+const NOT_VARYING: &str = "none: nothing varies";
+/// Or: another seed may give another result.
+const ONE_SEED: &str = "none: one seed";
+
 /// Spearman's correlation of gain and distance.
 #[derive(Debug, Clone, Serialize)]
 pub struct Correlation {
     /// The coefficient.
     pub rho: f64,
-    /// Lower end of its 95 % interval; languages are resampled as well as items and seeds.
+    /// Lower end of its 95 % interval, over languages; NaN of fewer than four.
     pub low: f64,
     /// Upper end of it.
     pub high: f64,
@@ -397,6 +404,11 @@ impl Measure {
         self.weights.iter().all(|(_, weight)| *weight >= 0.0)
     }
 
+    /// How large a difference of two of it can be.
+    fn most(&self) -> f64 {
+        if self.is_share() { 1.0 } else { 2.0 }
+    }
+
     /// What each item adds to it, by seed, for these models.
     fn layout(&self, study: &Study, cells: &[usize]) -> Values {
         let answered = |item: &usize| self.weights.iter().any(|(column, _)| study.examples[*column][*item] > 0);
@@ -414,7 +426,7 @@ impl Measure {
         let mut apart: Vec<(&[usize], Weighted)> = Vec::new();
         for (weight, cells) in methods {
             let own = (*weight, self.layout(study, cells));
-            match apart.iter_mut().find(|(others, _)| is_paired(study, others, cells)) {
+            match apart.iter_mut().find(|(others, _)| others == cells || is_paired(study, others, cells)) {
                 Some((_, weighted)) => weighted.push(own),
                 None => apart.push((cells, vec![own])),
             }
@@ -448,8 +460,7 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
     let baseline = baseline(&methods, options)?;
     let facts = facts(study, options);
     let measures = measures(study, &facts);
-    let replicates = Replicates::draw(study, options.replicates, options.seed);
-    let desk = Desk { study, options, facts: &facts, measures: &measures, replicates: &replicates };
+    let desk = Desk { study, options, facts: &facts, measures: &measures };
     let against = |m: usize| baseline.filter(|baseline| *baseline != m).map(|baseline| &methods[baseline].1[..]);
     let mut analyzed: Vec<MethodAnalysis> =
         methods.iter().enumerate().map(|(m, (name, cells))| desk.method(name, cells, against(m))).collect();
@@ -461,7 +472,6 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
         source: study.task.source,
         headline: headline(&measures).name.clone(),
         baseline: baseline.map(|baseline| methods[baseline].0.clone()),
-        resampling: format!("{} bootstrap replicates, seed {}", options.replicates, options.seed),
         scope: scope(&methods),
         margin: options.margin,
         contrasts: desk.contrasts(&methods)?,
@@ -475,9 +485,28 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
         clusters: (study.rows.len() < whole.rows.len()).then_some(study.rows.len()),
         runs: study.cells.iter().map(run_facts).collect(),
         data: study.data.clone(),
-        notes: study.notes.clone(),
+        notes: study.notes.iter().cloned().chain(notes(study, &facts, options)).collect(),
         languages: facts,
     })
+}
+
+/// What there is to say of languages: of which too few items are there, and of which it is not known how much text there is.
+fn notes(study: &Study, facts: &[LanguageFacts], options: &Options) -> Vec<String> {
+    let items = |i: usize| study.examples[i].iter().filter(|n| **n > 0).count();
+    let most = (0..facts.len()).map(items).max().unwrap_or(0);
+    let is_few = |i: &usize| items(*i) < FEW && 2 * items(*i) < most;
+    let few: Vec<String> = (0..facts.len()).filter(is_few).map(|i| format!("{} {}", facts[i].code, items(i))).collect();
+    let is_unknown = |fact: &&LanguageFacts| options.text.is_some() && fact.text_share.is_none();
+    let unknown: Vec<&str> = facts.iter().filter(is_unknown).map(|fact| fact.code.as_str()).collect();
+    let few = (!few.is_empty()).then(|| {
+        format!(
+            "few items: {}; intervals of means over languages take these for better known than they are",
+            few.join(", ")
+        )
+    });
+    let unknown = (!unknown.is_empty())
+        .then(|| format!("--text says nothing of {}: neither low-resource nor not so", unknown.join(", ")));
+    few.into_iter().chain(unknown).collect()
 }
 
 /// What figures hold for, by the seeds that methods have.
@@ -496,7 +525,6 @@ struct Desk<'a> {
     options: &'a Options,
     facts: &'a [LanguageFacts],
     measures: &'a [Measure],
-    replicates: &'a Replicates,
 }
 
 impl Desk<'_> {
@@ -518,7 +546,7 @@ impl Desk<'_> {
             is_paired: base.is_some_and(|base| is_paired(study, cells, base)),
             variation: variation(&own),
             gain_variation: less.and_then(|less| variation(&less)),
-            correlation: base.and_then(|base| self.correlation(&measured, cells, base)),
+            correlation: base.and_then(|_| self.correlation(&measured)),
             measures: measured,
             shortcut: shortcuts::mean(cells.iter().map(|cell| study.cells[*cell].shortcut.as_ref())),
             grid: mean_grid(study, cells),
@@ -533,13 +561,13 @@ impl Desk<'_> {
     /// What a method has above the baseline.
     fn gain(&self, measure: &Measure, cells: &[usize], base: &[usize]) -> Gain {
         let layouts = measure.layouts(self.study, &[(1.0, cells), (-1.0, base)]);
-        let gain = Gain::of(&Estimate::of(&layouts), self.options);
+        let gain = Gain::of(&Estimate::of(&layouts), measure.most(), self.options);
         let discordant = match (measure.kind, cells, base) {
             (Kind::Language, [own], [base]) => discordant(self.study, measure.weights[0].0, *own, *base),
             _ => None,
         };
-        match (discordant, gain.p) {
-            (Some([own, base]), Some(_)) => {
+        match (discordant, gain.test) {
+            (Some([own, base]), test) if test != ONE_SEED => {
                 let p = Some(mcnemar(own, base));
                 Gain { p, p_holm: p, test: "exact McNemar", discordant, ..gain }
             }
@@ -557,7 +585,8 @@ impl Desk<'_> {
                 .map(|(name, weight)| Ok((weight, &methods[place(methods, "--contrast", name)?].1[..])))
                 .collect::<Result<_>>()?;
             for measure in self.measures.iter().filter(|measure| matches!(measure.kind, Kind::Mean | Kind::Pairs)) {
-                let gain = Gain::of(&Estimate::of(&measure.layouts(self.study, &sides)), self.options);
+                let most = measure.most() * sides.len() as f64 / 2.0;
+                let gain = Gain::of(&Estimate::of(&measure.layouts(self.study, &sides)), most, self.options);
                 contrasts.push(Contrast { name: contrast_name(names), measure: measure.name.clone(), gain });
             }
         }
@@ -566,49 +595,39 @@ impl Desk<'_> {
     }
 
     /// How the gains in languages other than the source go with distance; none where distances are too few or all one.
-    fn correlation(&self, measured: &[Measured], cells: &[usize], base: &[usize]) -> Option<Correlation> {
-        let source = &self.facts.first()?.code;
-        let is_far = |i: &usize| self.facts[*i].code != *source && self.facts[*i].distance.is_some();
+    fn correlation(&self, measured: &[Measured]) -> Option<Correlation> {
+        let source = self.study.task.source;
+        let is_far = |i: &usize| self.facts[*i].code != source && self.facts[*i].distance.is_some();
         let columns: Vec<usize> = (0..self.facts.len()).filter(is_far).collect();
         let x: Vec<f64> = columns.iter().filter_map(|i| self.facts[*i].distance).collect();
         let y: Vec<f64> = columns.iter().filter_map(|i| Some(measured[*i].gain.as_ref()?.value)).collect();
         if columns.len() < 3 || x.iter().all(|distance| *distance == x[0]) {
             return None;
         }
-        let (own, base) = (self.replicates.of(cells), self.replicates.of(base));
-        let drawn = (0..self.replicates.count()).map(|number| {
-            let drawn = self.replicates.places(number, columns.len());
-            let gain = |i: &usize| own[columns[*i]][number] - base[columns[*i]][number];
-            (drawn.iter().map(|i| x[*i]).collect(), drawn.iter().map(gain).collect())
-        });
-        let drawn: Vec<(Vec<f64>, Vec<f64>)> = drawn.collect();
-        let [low, high] = interval(&drawn.iter().map(|(x, y)| spearman(x, y)).collect::<Vec<f64>>());
-        let permutation = permutation_of_pairs(&x, &y, spearman, self.options.seed);
+        let rho = spearman_of_sums(&x, &y);
+        let [low, high] = interval_of_spearman(rho, x.len());
+        let permutation = permutation_of_pairs(&x, &y, spearman_of_sums, self.options.seed);
         Some(Correlation {
-            rho: spearman(&x, &y),
+            rho,
             low,
             high,
             permutation,
             p_holm: permutation.map(|permutation| permutation.p),
             languages: columns.len(),
             line: line(&x, &y),
-            band: band(&x, &drawn),
+            band: band_of(&x, &y),
         })
     }
 }
 
 /// The 95 % interval of the line of least squares, from one end of the distances to the other.
-fn band(x: &[f64], drawn: &[(Vec<f64>, Vec<f64>)]) -> Vec<[f64; 3]> {
+fn band_of(x: &[f64], y: &[f64]) -> Vec<[f64; 3]> {
     const POINTS: usize = 21;
     let (least, most) = (x.iter().copied().fold(f64::INFINITY, f64::min), x.iter().copied().fold(f64::MIN, f64::max));
-    let lines: Vec<[f64; 2]> = drawn.iter().map(|(x, y)| line(x, y)).collect();
-    let point = |i: usize| {
-        let at = least + (most - least) * i as f64 / (POINTS - 1) as f64;
-        let mut heights: Vec<f64> = lines.iter().map(|[a, b]| a + b * at).collect();
-        heights.sort_by(f64::total_cmp);
-        [at, quantile(&heights, 0.025), quantile(&heights, 0.975)]
-    };
-    (0..POINTS).map(point).collect()
+    let at: Vec<f64> = (0..POINTS).map(|i| least + (most - least) * i as f64 / (POINTS - 1) as f64).collect();
+    let [intercept, slope] = line(x, y);
+    let point = |(at, half): (&f64, f64)| [*at, intercept + slope * at - half, intercept + slope * at + half];
+    at.iter().zip(band(x, y, &at)).map(point).collect()
 }
 
 /// What varies in a mean; none with a single seed, or where seeds belong to several sides.
@@ -675,7 +694,7 @@ fn facts(study: &Study, options: &Options) -> Vec<LanguageFacts> {
                 Some((_, table)) => given(table, code, known),
                 None => known.map(Language::distance),
             },
-            text_share: options.text.as_ref().map(|text| given(text, code, known).unwrap_or(0.0) / total),
+            text_share: options.text.as_ref().and_then(|text| Some(given(text, code, known)? / total)),
         }
     };
     study.languages.iter().enumerate().map(fact).collect()
@@ -767,7 +786,7 @@ enum Sides {
 /// What the metric comes to for a model, by column.
 fn values(cell: &Cell) -> Vec<f64> {
     let sum = |numbers: &[f32]| numbers.iter().map(|x| f64::from(*x)).sum::<f64>();
-    cell.marks.iter().map(|column| sum(&column.parts) / sum(&column.wholes)).collect()
+    cell.marks.iter().map(|column| share(sum(&column.parts), sum(&column.wholes))).collect()
 }
 
 fn measured(study: &Study, measure: &Measure, cells: &[usize], gain: Option<Gain>) -> Measured {
@@ -775,7 +794,7 @@ fn measured(study: &Study, measure: &Measure, cells: &[usize], gain: Option<Gain
     let estimate = Estimate::of(&[measure.layout(study, cells)]);
     let [mut low, mut high] = match measure.is_share() {
         true => estimate.interval_of_share(),
-        false => estimate.interval_of_difference(),
+        false => estimate.interval_of_difference(1.0),
     };
     if let (Kind::Language, [cell]) = (measure.kind, cells) {
         // One language of one seed: the interval that the run itself prints, which is Wilson's of a plain share.
@@ -865,7 +884,7 @@ fn mean_curve(study: &Study, cells: &[usize]) -> Vec<[f64; 2]> {
 /// The analysis of the rows looked at apart.
 fn subset(study: &Study, options: &Options) -> Result<Option<Analysis>> {
     let Some(rows) = &options.subset else { return Ok(None) };
-    let part = study.restricted(rows);
+    let (part, gone) = study.restricted(rows).without_empty();
     if part.rows.is_empty() {
         return Err(Error::Data(
             "none of the subset's rows is in these runs' test sets; take one of their task".into(),
@@ -879,7 +898,8 @@ fn subset(study: &Study, options: &Options) -> Result<Option<Analysis>> {
             "{n} of the {of} rows of the subset are not among the items measured, and are passed over; the first is {first}"
         )
     };
-    let part = Study { data: Vec::new(), notes: absent.first().map(note).into_iter().collect(), ..part };
+    let gone = (!gone.is_empty()).then(|| format!("no item of the subset is there in {}: left out", gone.join(", ")));
+    let part = Study { data: Vec::new(), notes: absent.first().map(note).into_iter().chain(gone).collect(), ..part };
     let options = Options { subset: None, items: None, contrasts: Vec::new(), ..options.clone() };
     analyze(&part, &options).map(Some)
 }

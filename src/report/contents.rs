@@ -7,7 +7,7 @@ use super::{
     document::{Document, capitalized},
     p_value,
     paper::{Figure, Paper},
-    percent, plots, points,
+    percent, plots, points, range,
     shortcuts::Shortcut,
     statistics::{Permutation, mean},
     table::cut,
@@ -224,7 +224,7 @@ fn verdict(analysis: &Analysis, document: &mut Document) {
     let baseline = named(baseline);
     let of = |method: &'_ MethodAnalysis| {
         let measured = method.measures.iter().find(|measured| measured.name == *headline)?;
-        Some((named(&method.name), measured.gain.clone().filter(|gain| gain.p.is_some())?))
+        Some((named(&method.name), measured.gain.clone().filter(Gain::is_of_methods)?))
     };
     let mut gains: Vec<(String, Gain)> = analysis.methods.iter().filter_map(of).collect();
     gains.sort_by(|(_, a), (_, b)| b.value.total_cmp(&a.value));
@@ -384,7 +384,7 @@ fn overview(analysis: &Analysis, document: &mut Document) {
 fn forest_caption(analysis: &Analysis, method: &MethodAnalysis) -> String {
     let baseline = analysis.baseline.as_deref().unwrap_or_default();
     let star = match n_tests(analysis, Kind::Language) {
-        0 => "one seed is not tested",
+        0 => untested(analysis),
         _ => "* p < 0.05 after Holm's correction",
     };
     format!("Gain of {} over {baseline} in points, with 95 % intervals; {star}", method.name)
@@ -471,7 +471,7 @@ fn headings_of(analysis: &Analysis, places: &[usize]) -> Vec<String> {
 /// What a star means where languages and means stand side by side.
 fn stars(analysis: &Analysis, what: &str) -> String {
     match (n_tests(analysis, Kind::Language), n_tests(analysis, Kind::Mean)) {
-        (0, 0) => "one seed is not tested".to_owned(),
+        (0, 0) => untested(analysis).to_owned(),
         (languages, means) => format!(
             "* {what}p < 0.05 after Holm's correction over the {languages} tests of languages, and the {means} of means"
         ),
@@ -481,9 +481,14 @@ fn stars(analysis: &Analysis, what: &str) -> String {
 /// What a star means in a table of gains.
 fn star(analysis: &Analysis, kind: Kind) -> String {
     match n_tests(analysis, kind) {
-        0 => "one seed is not tested".to_owned(),
+        0 => untested(analysis).to_owned(),
         n => format!("* p < 0.05 after Holm's correction over the {n} tests here"),
     }
+}
+
+/// Why there is no test.
+fn untested(analysis: &Analysis) -> &'static str {
+    if are_single(analysis) { "one seed is not tested" } else { "nothing is tested: one seed, or nothing varies" }
 }
 
 /// How many tests a correction is over.
@@ -558,7 +563,10 @@ fn correlations(analysis: &Analysis) -> Table {
     let mut table = Table::new([Column::words("method")].into_iter().chain(headings));
     for method in &analysis.methods {
         let Some(c) = method.correlation.as_ref().filter(|c| c.rho.is_finite()) else { continue };
-        let range = format!("[{}, {}]", number(c.low), number(c.high));
+        let range = match c.low.is_finite() {
+            true => format!("[{}, {}]", number(c.low), number(c.high)),
+            false => NOTHING.into(),
+        };
         let p = c.permutation.map_or(NOTHING.into(), |permutation| permutation_p(&permutation, ""));
         // What is corrected of a bound is a bound.
         let corrected = c.permutation.zip(c.p_holm).map(|(permutation, p)| match permutation.is_floor() {
@@ -582,10 +590,9 @@ fn distances(analysis: &Analysis, document: &mut Document) {
     document.table(
         "distance",
         format!(
-            "ρ: Spearman's rank correlation of gain and distance over languages; its interval and the band of plots are of \
-             {} over languages, items and seeds; p: of the gains in other orders; Holm: corrected over the {tests} of this \
-             table",
-            analysis.resampling
+            "ρ: Spearman's rank correlation of gain and distance over languages, with Bonett & Wright's interval; the band of \
+             plots is that of the line of least squares; p: of the gains in other orders; Holm: corrected over the {tests} \
+             here",
         ),
         correlations(analysis),
     );
@@ -897,10 +904,7 @@ fn gain_cell(measured: &Measured) -> String {
 }
 
 fn interval_of(gain: &Gain) -> String {
-    match gain.low.is_finite() {
-        true => format!("[{}, {}]", points(gain.low), points(gain.high)),
-        false => NOTHING.into(),
-    }
+    range([gain.low, gain.high])
 }
 
 /// A p-value, where there is one.

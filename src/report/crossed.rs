@@ -12,7 +12,8 @@
 //! The variance of the mean is put together from two parts: that of seeds' means over S, which has the seeds' and the
 //! joint component in it and S − 1 degrees of freedom, and σ²_item / I with I − 1. The half-width of an interval is the
 //! root of Σ t² · v over them, each with its own t (the square-and-add of Howe, 1974, and Zou & Donner, 2008). Without
-//! variation of items this is the t test of the seeds' means, and Welch's (1947) where two methods have seeds of their own.
+//! variation of items this is the t test of the seeds' means, and Welch's (1947) where two methods have as many seeds of their
+//! own. With two seeds beside five, or eight, Welch's intervals hold in 89 to 94 %, so there each method has its own t.
 //! What seeds add is taken for at least σ²_seed×item / (S · I), which is in it whatever seeds do, over 2 (S − 1): two that
 //! happen to agree would else say that nothing varies.
 //! One t with Satterthwaite's (1946) degrees of freedom for the whole is kept beside it, but not used: with two seeds its
@@ -181,13 +182,18 @@ pub fn linearized(columns: &[(f64, &Column)], included: &[usize]) -> Vec<f64> {
             let (part, whole) = marks(*item);
             (sum.0 + part, sum.1 + whole)
         });
-        let (ratio, scale) = (part / whole, included.len() as f64 / whole);
+        let (ratio, scale) = (share(part, whole), share(included.len() as f64, whole));
         for (value, item) in values.iter_mut().zip(included) {
             let (part, whole) = marks(*item);
             *value += weight * (ratio + scale * (part - ratio * whole));
         }
     }
     values
+}
+
+/// A ratio of sums; 0 where there is nothing to divide by, as a score has it: names of which there are none, and none given.
+pub fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 /// A weighted sum of layouts with the same seeds and items, seed by seed and item by item.
@@ -219,13 +225,19 @@ impl Estimate {
         let of_rest: Vec<Part> = all.iter().map(Squares::of_rest).collect();
         let rest: f64 = of_rest.iter().map(|part| part.variance).sum();
         // One item says nothing of how items vary, and of how sure anything is.
-        let alone = if n < 2.0 { f64::NAN } else { (of_items.variance - rest).max(0.0) };
+        let is_known = n >= 2.0 && of_items.variance.is_finite();
+        let alone = if is_known { (of_items.variance - rest).max(0.0) } else { f64::NAN };
         let items_alone = Part { variance: alone, ..of_items };
         let uncertainty = of_seeds.iter().chain(&of_rest).chain([&of_items]);
         let uncertainty: f64 = uncertainty.map(|part| part.variance.powi(2) / part.freedom).sum();
         // Seeds that agree by chance say nothing of how they vary: their means have the joint component in them, which
         // all items and seeds together tell much better.
-        let seeds = welch(&of_seeds).map(|part| part.at_least(welch(&of_rest)));
+        let seeds = match layouts.iter().map(Vec::len).min() == layouts.iter().map(Vec::len).max() {
+            true => welch(&of_seeds).map(|part| part.at_least(welch(&of_rest))).into_iter().collect(),
+            false => {
+                of_seeds.iter().zip(&of_rest).map(|(part, rest)| part.at_least(Some(*rest))).collect::<Vec<Part>>()
+            }
+        };
         let parts = seeds.into_iter().chain([items_alone]);
         let parts = parts.map(|part| Part { variance: real(part.variance, ROUNDING * ROUNDING), ..part });
         let parts: Vec<Part> = parts.collect();
@@ -291,11 +303,11 @@ impl Estimate {
         [self.value - half, self.value + half]
     }
 
-    /// The 95 % interval of a difference of shares: none is beyond ±1, so that what lies there is cut off without loss. NaN
-    /// where nothing varies, as of two models with the same answers, which says nothing of how sure it is.
-    pub fn interval_of_difference(&self) -> [f64; 2] {
+    /// The 95 % interval of a difference: none is beyond ±`most`, so that what lies there is cut off without loss. NaN where
+    /// nothing varies, as of two models with the same answers, which says nothing of how sure it is.
+    pub fn interval_of_difference(&self, most: f64) -> [f64; 2] {
         match self.half(LEVEL) > ROUNDING {
-            true => self.interval().map(|end| end.clamp(-1.0, 1.0)),
+            true => self.interval().map(|end| end.clamp(-most, most)),
             false => [f64::NAN; 2],
         }
     }
@@ -313,7 +325,7 @@ impl Estimate {
         }
     }
 
-    /// The two-sided p-value of a zero difference: the level whose interval ends at zero.
+    /// The two-sided p-value of a zero difference: the level whose interval ends at zero. NaN where nothing varies.
     pub fn p(&self) -> f64 {
         self.tails_beyond(self.value.abs())
     }
@@ -331,7 +343,7 @@ impl Estimate {
         let varying: Vec<&Part> = self.parts.iter().filter(|part| part.varies()).collect();
         match varying[..] {
             _ if !self.error().is_finite() => f64::NAN,
-            [] => f64::from(u8::from(distance == 0.0)),
+            [] => f64::NAN,
             [only] if only.least[0] == 0.0 => t_tails(distance / only.variance.sqrt(), only.freedom),
             _ => {
                 let (mut low, mut high) = (-60.0f64, 0.0f64); // of the logarithm
@@ -449,7 +461,7 @@ mod tests {
             let sum = Sum::of(&there);
             let (here, there) = match weights[0] < 1.0 {
                 true => (estimate.interval_of_share(), sum.interval_of_share().unwrap()),
-                false => (estimate.interval_of_difference(), sum.interval_of_difference().unwrap()),
+                false => (estimate.interval_of_difference(1.0), sum.interval_of_difference().unwrap()),
             };
             for (here, there) in here.into_iter().zip(there) {
                 assert_relative_eq!(here, there, max_relative = 1e-9);
@@ -461,7 +473,7 @@ mod tests {
     fn one_item_says_nothing_of_how_sure_a_difference_is() {
         for values in [vec![vec![0.2]], vec![vec![0.2], vec![0.4]]] {
             let estimate = Estimate::of(&[values]);
-            let numbers = [estimate.interval(), estimate.interval_of_difference(), estimate.interval_of_share()];
+            let numbers = [estimate.interval(), estimate.interval_of_difference(1.0), estimate.interval_of_share()];
             assert!(numbers.iter().flatten().all(|end| end.is_nan()), "{numbers:?}");
             assert!(estimate.p().is_nan() && estimate.p_of_equivalence(0.5).is_nan());
         }
@@ -470,8 +482,8 @@ mod tests {
     #[test]
     fn the_same_answers_say_nothing_of_how_sure_a_difference_is() {
         let same = Estimate::of(&[vec![vec![0.0; 8]; 2]]);
-        assert!(same.value == 0.0 && same.interval_of_difference().iter().all(|end| end.is_nan()));
-        let [low, high] = Estimate::of(&[vec![vec![0.0, 1.0, 0.0, -1.0]; 2]]).interval_of_difference();
+        assert!(same.value == 0.0 && same.interval_of_difference(1.0).iter().all(|end| end.is_nan()));
+        let [low, high] = Estimate::of(&[vec![vec![0.0, 1.0, 0.0, -1.0]; 2]]).interval_of_difference(1.0);
         assert!(low < 0.0 && high > 0.0);
     }
 

@@ -8,7 +8,7 @@ use std::{
 use crate::{
     error::{Error, Result},
     kinds,
-    tasks::{Task, joined_by, predictions::Prediction},
+    tasks::{Task, apart, joined_by, predictions::Prediction},
 };
 
 /// The items of a language as one model's predictions have them. Rows and clusters that these do not say are those that
@@ -97,19 +97,17 @@ pub(super) fn aligned(
 pub fn notes(task: &Task, languages: &[String], tests: &[Vec<Prediction>]) -> Vec<String> {
     let Some(source) = languages.first() else { return Vec::new() };
     let rows: Vec<BTreeSet<usize>> = tests.iter().map(|test| test.iter().map(|one| one.row).collect()).collect();
-    let named = || languages.iter().zip(&rows);
-    let is_apart = |(_, own): &(&String, &BTreeSet<usize>)| own.is_disjoint(&rows[0]);
-    let apart: Vec<&str> = named().skip(1).filter(is_apart).map(|(language, _)| language.as_str()).collect();
-    let shared = named().zip(tests).filter_map(|((language, rows), test)| {
+    let named = languages.iter().zip(&rows);
+    let others = named.clone().skip(1).map(|(language, rows)| (language.as_str(), rows.clone()));
+    let apart = apart((source, &rows[0]), others);
+    let shared = named.zip(tests).filter_map(|((language, rows), test)| {
         let items: BTreeSet<&str> = test.iter().map(|one| kinds::of(task).item_of(&one.id)).collect();
         (rows.len() < items.len()).then(|| format!("{language} {}", items.len() - rows.len()))
     });
     let shared: Vec<String> = shared.collect();
     let has_no_clusters = task.cluster.is_some() && tests.iter().flatten().all(|one| one.cluster.is_none());
-    let names = apart.join(", ");
     [
-        (!apart.is_empty())
-            .then(|| format!("no item of {names} has the id of one of {source}: they count as different texts")),
+        apart,
         (!shared.is_empty())
             .then(|| format!("items with a row that others have, too, count as one with them: {}", shared.join(", "))),
         has_no_clusters.then(|| {

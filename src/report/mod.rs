@@ -12,7 +12,6 @@ pub mod languages;
 pub mod latex;
 mod paper;
 mod plots;
-mod resample;
 pub mod results;
 pub mod runs;
 pub mod shortcuts;
@@ -33,10 +32,16 @@ pub fn percent(share: f64) -> String {
 /// A difference of shares in points, with its sign, such as `+1.2`; a minus is a minus, not a hyphen.
 pub fn points(difference: f64) -> String {
     match 100.0 * difference {
+        points if points.is_nan() => NOTHING.into(),
         points if points.abs() < 0.05 => "0.0".into(),
         points if points < 0.0 => format!("−{:.1}", -points),
         points => format!("+{points:.1}"),
     }
+}
+
+/// An interval in points, `[−0.1, +0.9]`; where it has no ends, [`NOTHING`].
+pub fn range([low, high]: [f64; 2]) -> String {
+    if low.is_finite() && high.is_finite() { format!("[{}, {}]", points(low), points(high)) } else { NOTHING.into() }
 }
 
 /// What stands where there is no number.

@@ -6,7 +6,7 @@
 use super::{
     analysis::{Analysis, Correlation, Gain, Kind, LanguageFacts, Measured, MethodAnalysis, TRANSFER_GAP},
     document::capitalized,
-    percent, points,
+    percent, points, range,
     table::{cut, html},
 };
 use std::fmt::Write;
@@ -231,7 +231,7 @@ impl Image {
         let gain = row.gain;
         let style = style(series);
         let star = if gain.is_significant() { "*" } else { "" };
-        let interval = format!("[{}, {}]", points(gain.low), points(gain.high));
+        let interval = range([gain.low, gain.high]);
         let title = format!("{}: {} {interval}{star}", row.name, points(gain.value));
         let [least, most] = axis.values;
         if gain.low.is_finite() && gain.high.is_finite() {

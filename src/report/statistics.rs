@@ -1,8 +1,11 @@
-//! The statistics of comparisons: Student's t, exact tests, corrections, and what resampling comes to.
+//! The statistics of comparisons: exact tests and those by permutation, corrections, correlations and lines.
 //!
 //! The expected values in the tests are those of scipy 1.17.1 and statsmodels 0.15.0, by the calls beside them.
 
-use crate::rng::{Purpose, Rng};
+use crate::{
+    metrics::{clusters::Z, student::t_quantile},
+    rng::{Purpose, Rng},
+};
 use serde::Serialize;
 
 /// Arrangements that are counted out where there are no more; else so many are drawn at first.
@@ -33,14 +36,14 @@ pub fn quantile(sorted: &[f64], share: f64) -> f64 {
     sorted[below] + (at - at.floor()) * (sorted[above] - sorted[below])
 }
 
-/// The middle 95 % of resampled values: the percentile interval of Efron (1979). NaN is left out.
-pub fn interval(resampled: &[f64]) -> [f64; 2] {
-    let mut sorted: Vec<f64> = resampled.iter().copied().filter(|value| value.is_finite()).collect();
-    if sorted.is_empty() {
+/// The 95 % interval of Spearman's correlation of `n` pairs: Fisher's z with the standard error √((1 + ρ²/2) / (n − 3))
+/// (Bonett & Wright, 2000). NaN where there are fewer than four, or all are in one order.
+pub fn interval_of_spearman(rho: f64, n: usize) -> [f64; 2] {
+    if n < 4 || rho.abs() >= 1.0 {
         return [f64::NAN; 2];
     }
-    sorted.sort_by(f64::total_cmp);
-    [quantile(&sorted, 0.025), quantile(&sorted, 0.975)]
+    let half = Z * ((1.0 + rho * rho / 2.0) / (n as f64 - 3.0)).sqrt();
+    [-half, half].map(|way| (rho.atanh() + way).tanh())
 }
 
 /// McNemar's exact test: `a` items that only one system has right against `b` that only the other has.
@@ -207,6 +210,19 @@ pub fn line(x: &[f64], y: &[f64]) -> [f64; 2] {
     [mean_y - slope * mean_x, slope]
 }
 
+/// Half the width of the 95 % interval of the line of least squares at these places: t with n − 2 degrees of freedom times
+/// s · √(1/n + (at − mean)² / Σ (x − mean)²). NaN of fewer than three points.
+pub fn band(x: &[f64], y: &[f64], at: &[f64]) -> Vec<f64> {
+    let (n, center, [intercept, slope]) = (x.len() as f64, mean(x), line(x, y));
+    let spread: f64 = x.iter().map(|x| (x - center).powi(2)).sum();
+    let left: f64 = x.iter().zip(y).map(|(x, y)| (y - intercept - slope * x).powi(2)).sum();
+    if x.len() < 3 || spread <= 0.0 {
+        return vec![f64::NAN; at.len()];
+    }
+    let (t, deviation) = (t_quantile(LEVEL, n - 2.0), (left / (n - 2.0)).sqrt());
+    at.iter().map(|at| t * deviation * (1.0 / n + (at - center).powi(2) / spread).sqrt()).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use approx::assert_relative_eq;
@@ -285,12 +301,38 @@ mod tests {
         assert_eq!(drawn, permutation(&many, &more, 1).unwrap());
     }
 
+    /// Twenty languages without a trend: the interval holds 0 as often as it says, and ends there where p is 0.05.
+    #[test]
+    fn intervals_of_correlations_hold() {
+        let mut rng = Rng::new(9, 0);
+        let x: Vec<f64> = (0..20).map(f64::from).collect();
+        let (rounds, mut inside) = (2000, 0);
+        for _ in 0..rounds {
+            let y: Vec<f64> = x.iter().map(|_| f64::from(rng.gaussian())).collect();
+            let [low, high] = interval_of_spearman(spearman(&x, &y), 20);
+            inside += usize::from((low..=high).contains(&0.0));
+        }
+        let share = inside as f64 / f64::from(rounds);
+        assert!((share - 0.95).abs() < 0.015, "{share}"); // three deviations
+        assert!(interval_of_spearman(0.5, 3).iter().chain(&interval_of_spearman(1.0, 9)).all(|end| end.is_nan()));
+    }
+
+    #[test]
+    fn bands_are_those_of_least_squares() {
+        let (x, y) = ([0.0, 1.0, 2.0, 3.0, 4.0], [1.0, 3.0, 2.0, 5.0, 4.0]);
+        let half = band(&x, &y, &[0.0, 2.0]);
+        // s² = 3.6 / 3, t = scipy.stats.t.ppf(0.975, 3) = 3.182446305284263; √(1/5 + 4/10) and √(1/5)
+        let t = 3.182446305284263 * 1.2f64.sqrt();
+        assert_relative_eq!(half[0], t * 0.6f64.sqrt(), max_relative = 1e-9);
+        assert_relative_eq!(half[1], t * 0.2f64.sqrt(), max_relative = 1e-9);
+    }
+
     #[test]
     fn quantiles_and_spread_are_numpys() {
-        // numpy.percentile([3, 1, 2, 5, 4, 9, 7], [2.5, 97.5, 50]) and numpy.std(a, ddof=1)
-        let [low, high] = interval(&[3.0, 1.0, 2.0, f64::NAN, 5.0, 4.0, 9.0, 7.0]);
-        assert_relative_eq!(low, 1.15, max_relative = 1e-12);
-        assert_relative_eq!(high, 8.7, max_relative = 1e-12);
+        // numpy.percentile([3, 1, 2, 5, 4, 9, 7], [2.5, 97.5]) and numpy.std(a, ddof=1)
+        let sorted = [1.0, 2.0, 3.0, 4.0, 5.0, 7.0, 9.0];
+        assert_relative_eq!(quantile(&sorted, 0.025), 1.15, max_relative = 1e-12);
+        assert_relative_eq!(quantile(&sorted, 0.975), 8.7, max_relative = 1e-12);
         let spread = standard_deviation(&[71.2, 70.8, 71.9, 72.4, 71.5]).unwrap();
         assert_relative_eq!(spread, 0.6188699378706353, max_relative = 1e-9);
         assert_eq!(standard_deviation(&[1.0]), None);

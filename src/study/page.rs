@@ -10,7 +10,7 @@ use super::{
 use crate::report::{
     Column, NOTHING, Table,
     document::Document,
-    languages, p_value, percent, points,
+    languages, p_value, percent, points, range,
     statistics::{mean, standard_deviation},
 };
 
@@ -65,12 +65,8 @@ pub fn page(findings: &Findings) -> Document {
 
 /// `+0.4 [−0.1, +0.9]`
 fn figure(figure: &Figure) -> String {
-    let [low, high] = figure.estimate.interval_of_difference();
-    if !low.is_finite() {
-        return format!("{} [{NOTHING}]", points(figure.estimate.value));
-    }
     let star = if figure.p.is_some_and(|p| p < 0.05) { "*" } else { "" };
-    format!("{} [{}, {}]{star}", points(figure.estimate.value), points(low), points(high))
+    format!("{} {}{star}", points(figure.estimate.value), range(figure.estimate.interval_of_difference(2.0)))
 }
 
 /// Changes that are said one by one though they are not told from none.
@@ -162,7 +158,7 @@ fn what_was_done(findings: &Findings, left_out: usize) -> String {
     };
     format!(
         "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; p are after Holm's \
-         correction over all figures of this page, * is p < 0.05; [{NOTHING}] where nothing varies, which says nothing of how \
+         correction over all figures of this page, * is p < 0.05; {NOTHING} where nothing varies, which says nothing of how \
          sure it is. Gains in the source are over seeds alone, others over seeds and languages; test items are \
          the same everywhere and are not drawn again.{limit}{lacking}",
         cells.len(),

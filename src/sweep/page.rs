@@ -13,7 +13,7 @@ use crate::{
         Column, Table,
         analysis::{Analysis, Gain, Kind, Measured, Options, analyze},
         document::Document,
-        percent, points,
+        percent, points, range,
         runs::{Labels, Study},
     },
 };
@@ -41,7 +41,7 @@ impl<'a> Tried<'a> {
         let runs: Vec<PathBuf> = cells().map(|cell| cell.folder.clone()).collect();
         let labels: Labels = cells().map(|cell| (cell.folder.clone(), cell.variant.clone())).collect();
         let study = Study::read_as(&runs, &labels)?;
-        let options = |baseline| Options { baseline, replicates: 100, ..Options::default() };
+        let options = |baseline| Options { baseline, ..Options::default() };
         let first = analyze(&study, &options(Some(done[0].variant.clone())))?;
         let mut best = &done[0].variant;
         for trial in &done {
@@ -68,7 +68,7 @@ impl<'a> Tried<'a> {
         let analysis = self.analysis.iter();
         let others =
             analysis.flat_map(|analysis| analysis.methods.iter().filter_map(|one| gain_of(analysis, &one.name)));
-        others.filter(|gain| gain.low <= 0.0 && gain.high >= 0.0).count()
+        others.filter(|gain| !(gain.low > 0.0 || gain.high < 0.0)).count() // one with the same answers has no interval
     }
 }
 
@@ -159,7 +159,7 @@ fn settings(tried: &Tried, page: &mut Document) {
             format!("{}{deviation}", percent(found.value))
         });
         let gain = tried.analysis.as_ref().and_then(|analysis| gain_of(analysis, &trial.variant));
-        let gain = gain.map(|gain| format!("{} [{}, {}]", points(gain.value), points(gain.low), points(gain.high)));
+        let gain = gain.map(|gain| format!("{} {}", points(gain.value), range([gain.low, gain.high])));
         let is_best = tried.best == Some(place);
         let against = if is_best { "chosen".to_owned() } else { gain.unwrap_or_default() };
         let name = settings_of(tried, &trial.variant).to_owned();

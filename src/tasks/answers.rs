@@ -50,7 +50,7 @@ pub(super) fn of(counts: &BTreeMap<String, usize>, choices: &[String], column: &
 
 /// How many rows have a label among others.
 fn having(counts: &BTreeMap<String, usize>, label: &str) -> usize {
-    counts.iter().filter(|(value, _)| parts(value).any(|part| part == label)).map(|(_, n)| n).sum()
+    counts.iter().filter(|(value, _)| parts(value).iter().any(|part| part == label)).map(|(_, n)| n).sum()
 }
 
 fn in_words<'a>(labels: impl Iterator<Item = (&'a String, usize)>) -> String {
@@ -65,9 +65,9 @@ pub(super) fn are_several(counts: &BTreeMap<String, usize>) -> bool {
 /// The labels of fields of which some hold several. A comma or a semicolon may be part of a label: it parts labels only
 /// where that leaves no more of them than there are fields that differ.
 fn several(counts: &BTreeMap<String, usize>) -> Option<Vec<String>> {
-    let labels: BTreeSet<String> = counts.keys().flat_map(|value| parts(value)).map(str::to_owned).collect();
+    let labels: BTreeSet<String> = counts.keys().flat_map(|value| parts(value)).collect();
     let is_list = |value: &String| value.contains('|') || (value.starts_with('[') && value.ends_with(']'));
-    let has_several = counts.keys().any(|value| parts(value).nth(1).is_some());
+    let has_several = counts.keys().any(|value| parts(value).len() > 1);
     let few = has_several && labels.len() <= counts.len();
     let fits = (2..=MOST_LABELS).contains(&labels.len()) && (few || counts.keys().any(is_list));
     fits.then(|| labels.into_iter().collect())
@@ -175,6 +175,8 @@ mod tests {
             (&["insult|threat", "insult", ""], &[], Kind::Classify, any, "insult threat"),
             (&["[\"x\",\"y\"]", "[]", "[\"x\"]"], &[], Kind::Classify, any, "x y"),
             (&["a, b", "a", "b"], &[], Kind::Classify, any, "a b"),
+            (&["[\"x, y\"]", "[\"z|\\\"\"]", "[]"], &[], Kind::Classify, any, "x, y z|\""),
+            (&["['x', 'y, z']", "['x']"], &[], Kind::Classify, any, "x y, z"),
             (&["Sport, games", "Law", "Law"], &[], Kind::Classify, one, "Law Sport, games"),
             (&["0.5", "3", "4.25"], &[], Kind::Classify, ProblemType::Regression, ""),
             (&["0", "1", "1"], &["choice1", "choice2"], Kind::Choose, one, "0 1"),

@@ -291,12 +291,7 @@ impl Definition {
             let remedy = "write each in one way in the files, or name one in labels and the others in aliases";
             return Err(format!("labels: expected two or more, no two alike but for case, found {found:?}; {remedy}"));
         }
-        match self.problem_type == ProblemType::MultiLabelClassification {
-            true => found.iter().find(|label| label.contains([',', '|', ';'])).map_or(Ok(()), |label| {
-                Err(format!("labels: \"{label}\": several labels in a field are parted by commas, bars or semicolons"))
-            }),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     fn check_files(&self, i: usize, files: &Files) -> Result<(), String> {

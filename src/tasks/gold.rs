@@ -61,7 +61,8 @@ impl Task {
                 written(row)
             )));
         }
-        let mut holds = parts(written(row)).map(|name| self.label_at(place, name)).collect::<Result<Vec<usize>>>()?;
+        let names = parts(written(row));
+        let mut holds = names.iter().map(|name| self.label_at(place, name)).collect::<Result<Vec<usize>>>()?;
         holds.sort_unstable();
         match holds.windows(2).find(|pair| pair[0] == pair[1]) {
             None => Ok(holds),
@@ -85,10 +86,24 @@ impl Task {
     }
 }
 
-/// The labels of a field: parted by commas, bars or semicolons, or a list of JSON.
-pub(super) fn parts(field: &str) -> impl Iterator<Item = &str> {
-    let names = field.trim().trim_matches(['[', ']']).split(BETWEEN);
-    names.map(|name| name.trim().trim_matches('"')).filter(|name| !name.is_empty())
+/// The labels of a field: those of a list as JSON or Python writes it, else parted by commas, bars or semicolons.
+pub(super) fn parts(field: &str) -> Vec<String> {
+    let names = list(field.trim()).unwrap_or_else(|| {
+        let names = field.trim().trim_matches(['[', ']']).split(BETWEEN);
+        names.map(|name| name.trim().trim_matches('"').to_owned()).collect()
+    });
+    names.into_iter().map(|name| name.trim().to_owned()).filter(|name| !name.is_empty()).collect()
+}
+
+/// The texts and numbers of a list.
+fn list(field: &str) -> Option<Vec<String>> {
+    let parsed = |field: &str| serde_json::from_str::<Vec<Value>>(field).ok();
+    let python = || (!field.contains(['"', '\\'])).then(|| parsed(&field.replace('\'', "\""))).flatten();
+    let named = |item: Value| match item {
+        Value::String(name) => name,
+        other => other.to_string(),
+    };
+    Some(parsed(field).or_else(python)?.into_iter().map(named).collect())
 }
 
 fn written(row: &Row) -> &str {

@@ -6,7 +6,7 @@ use super::{
     sha256,
 };
 use crate::error::{Error, Result};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The row that an id stands for, in all languages the same: the number that it is, else 48 bits of its SHA-256.
 pub fn joined_by(id: &str) -> usize {
@@ -54,15 +54,22 @@ pub fn join_languages(task: &Task, languages: &mut [Loaded]) -> Result<Vec<Strin
     Ok(notes.into_iter().flatten().collect())
 }
 
-/// Says that a language has no id of the first one.
+/// Says which languages with ids have none of the first one's.
 fn apart_note(languages: &[Loaded]) -> Option<String> {
-    let rows = |loaded: &Loaded| loaded.examples.iter().map(|one| one.row).collect::<HashSet<usize>>();
+    let rows = |loaded: &Loaded| loaded.examples.iter().map(|one| one.row).collect();
     let (first, others) = languages.split_first()?;
-    let own = rows(first);
-    let is_apart = |other: &&Loaded| is_named(other) && rows(other).is_disjoint(&own);
-    let apart: Vec<&str> = others.iter().filter(is_apart).map(|other| other.language.as_str()).collect();
-    let (names, first) = (apart.join(", "), &first.language);
-    (!apart.is_empty())
+    let others = others.iter().filter(|other| is_named(other)).map(|other| (other.language.as_str(), rows(other)));
+    apart((&first.language, &rows(first)), others)
+}
+
+/// Says which languages have no item in common with the first one, by their rows.
+pub fn apart<'a>(
+    (first, own): (&str, &BTreeSet<usize>),
+    others: impl Iterator<Item = (&'a str, BTreeSet<usize>)>,
+) -> Option<String> {
+    let apart = others.filter(|(_, rows)| rows.is_disjoint(own)).map(|(language, _)| language);
+    let names = apart.collect::<Vec<&str>>().join(", ");
+    (!names.is_empty())
         .then(|| format!("no item of {names} has the id of one of {first}: they count as different texts"))
 }
 

@@ -266,7 +266,7 @@ impl Task {
     }
 
     /// The layout whose files end like this one; the first where none does, in the format that the name says.
-    fn layout_for(&self, path: &Path) -> Result<&'static Layout> {
+    pub(super) fn layout_for(&self, path: &Path) -> Result<&'static Layout> {
         let same_ending = |layout: &&Layout| {
             layout.files.iter().any(|(_, pattern)| Path::new(pattern).extension() == path.extension())
         };

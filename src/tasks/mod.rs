@@ -27,6 +27,7 @@ mod squad;
 mod table;
 mod text_file;
 mod words;
+mod written;
 mod xsid;
 
 use serde::{Deserialize, Serialize};
@@ -46,7 +47,7 @@ pub use cluster::{Cluster, Joined, unify};
 pub use definition::{Definition, Judged};
 pub use format::Format;
 pub use generalized::generalized;
-pub use joined::{join_languages, joined_by};
+pub use joined::{apart, join_languages, joined_by};
 pub use listed::Wanted;
 pub use load::{Asked, Survey};
 pub use table::sentences_of_header;

@@ -209,12 +209,14 @@ fn prompts(rows: &[Row], kind: Kind) -> BTreeMap<String, String> {
     if kind == Kind::Choose && rows.iter().all(is_known) { prompts.collect() } else { BTreeMap::new() }
 }
 
-/// The format of a file: a .tsv file is one of words where its lines hold a word and a tag, and empty ones part sentences.
+/// The format of a file: a .tsv file is one of words where its lines hold a word and a tag, empty ones part sentences, and
+/// the first does not name a text and its label.
 fn words_or(format: &'static Format, file: &TextFile) -> &'static Format {
     let mut lines = file.lines().map(|(_, line)| line).take(1000);
     let is_word = |line: &str| line.trim().is_empty() || line.split('\t').count() == 2;
     let has_ends = file.lines().take(1000).any(|(_, line)| line.trim().is_empty());
-    let are_words = format.name == "tsv" && has_ends && lines.all(is_word);
+    let has_header = file.lines().next().is_some_and(|(_, line)| table::is_header(line));
+    let are_words = format.name == "tsv" && has_ends && !has_header && lines.all(is_word);
     format::find("words").filter(|_| are_words).unwrap_or(format)
 }
 

@@ -271,8 +271,10 @@ fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Prediction>> {
         }
         judged.push(prediction);
     }
-    if task.is_some_and(|task| task.kind == Kind::Tag) {
-        judged = in_sentences(path, judged)?;
+    match task.map(|task| task.kind) {
+        Some(Kind::Tag) => judged = in_sentences(path, judged)?,
+        Some(Kind::Rank) => judged = in_order(judged),
+        _ => {}
     }
     if !has_labels {
         return Ok(judged);
@@ -306,6 +308,19 @@ fn in_sentences(path: &Path, words: Vec<Prediction>) -> Result<Vec<Prediction>> 
     }
     numbered.sort_by_key(|(place, number, _)| (*place, *number)); // stable, and a file in order stays as it is
     Ok(numbered.into_iter().map(|(.., word)| word).collect())
+}
+
+/// Results of queries in the order of the file that their ids name with their rows, if all do: those of a query stand
+/// together there, and are ranked as they stand.
+fn in_order(mut results: Vec<Prediction>) -> Vec<Prediction> {
+    let place = |one: &Prediction| {
+        let (file, row) = one.id.rsplit_once(':')?;
+        Some((one.language.clone(), file.to_owned(), row.parse::<usize>().ok()?))
+    };
+    if results.iter().all(|one| place(one).is_some()) {
+        results.sort_by_cached_key(place);
+    }
+    results
 }
 
 /// The task's own name of a label.

@@ -49,12 +49,21 @@ pub(super) fn tsv(file: &TextFile) -> Result<Table<'_>> {
 
 /// Values parted by commas, in quotation marks where they hold some (RFC 4180).
 pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
-    if let Some([opened, line]) = stray_quotation_mark(file.text()) {
-        return Err(Error::Data(format!(
-            "{}: text behind the quotation mark that closes the field begun in line {opened}: where a text begins with one of \
-             its own, put the field in quotation marks and double those inside",
-            file.place(line)
-        )));
+    let remedy = "where a text begins with a quotation mark of its own, put the field in quotation marks and double those inside";
+    match stray_quotation_mark(file.text()) {
+        None => {}
+        Some((opened, Some(line))) => {
+            return Err(Error::Data(format!(
+                "{}: text behind the quotation mark that closes the field begun in line {opened}: {remedy}",
+                file.place(line)
+            )));
+        }
+        Some((opened, None)) => {
+            return Err(Error::Data(format!(
+                "{}: no quotation mark closes the field begun here: {remedy}",
+                file.place(opened)
+            )));
+        }
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file.text().as_bytes());
     let (mut records, mut line, mut counted) = (Vec::new(), 1, 0);
@@ -71,23 +80,26 @@ pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
     Ok(Table { records, names: None, parted_by: "commas and quotation marks" })
 }
 
-/// Where text follows a quotation mark that closes a field: the line in which the field begins, and that line. A reader
-/// would take what stands between for one field, however many rows it is.
-fn stray_quotation_mark(text: &str) -> Option<[usize; 2]> {
+/// Where text follows a quotation mark that closes a field: the line in which the field begins, and that line, or none where
+/// no quotation mark closes it. A reader would take what stands between, or all that follows, for one field, however many
+/// rows it is.
+fn stray_quotation_mark(text: &str) -> Option<(usize, Option<usize>)> {
     let mut bytes = text.bytes().peekable();
     let (mut line, mut opened, mut is_start, mut is_quoted) = (1, 1, true, false);
     while let Some(byte) = bytes.next() {
         line += usize::from(byte == b'\n' || byte == b'\r' && bytes.peek() != Some(&b'\n'));
         match (is_quoted, byte) {
             (true, b'"') if bytes.peek() == Some(&b'"') => _ = bytes.next(),
-            (true, b'"') if bytes.peek().is_some_and(|next| !b",\r\n".contains(next)) => return Some([opened, line]),
+            (true, b'"') if bytes.peek().is_some_and(|next| !b",\r\n".contains(next)) => {
+                return Some((opened, Some(line)));
+            }
             (true, b'"') => is_quoted = false,
             (false, b'"') if is_start => (is_quoted, opened) = (true, line),
             _ => {}
         }
         is_start = !is_quoted && b",\r\n".contains(&byte);
     }
-    None
+    is_quoted.then_some((opened, None))
 }
 
 /// Ends of lines, which are \n, \r\n or \r.
@@ -184,7 +196,10 @@ impl Table<'_> {
 
     /// The rows of sentences or pairs, whose columns the layout names, a header, or else their order.
     pub(super) fn rows(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
-        let places = Places::of(self, file, task, layout)?;
+        self.rows_at(&Places::of(self, file, task, layout)?, file, task)
+    }
+
+    fn rows_at(&self, places: &Places, file: &TextFile, task: &Task) -> Result<Vec<Row>> {
         let mut per_language: HashMap<String, usize> = HashMap::new();
         let mut rows = Vec::new();
         let body = self.records.iter().skip(usize::from(places.header_is_a_record));
@@ -230,7 +245,8 @@ impl Table<'_> {
             Column::Number(number) => *number <= names.len(),
         };
         let columns = Columns { label: layout.columns.label.filter(is_there), ..layout.columns };
-        self.rows(file, task, &Layout { columns, ..*layout })
+        let places = Places::of(self, file, task, &Layout { columns, ..*layout })?;
+        self.rows_at(&Places { label: None, ..places }, file, task)
     }
 }
 
@@ -242,6 +258,12 @@ pub fn sentences_of_header(line: &str) -> Option<(usize, Option<usize>)> {
         (_, None, Some(single)) => Some((single, None)),
         _ => None,
     }
+}
+
+/// Whether a first line names the column of a text, and that of its label.
+pub(super) fn is_header(line: &str) -> bool {
+    let names: Vec<&str> = line.split('\t').map(str::trim).collect();
+    sentences_of_header(line).is_some() && position(&names, LABEL).is_some()
 }
 
 /// The column of the first of the known names that is there, in whatever case.
@@ -513,8 +535,10 @@ mod tests {
             ("a,b\n\"x, y\",1\n", None),
             ("a,b\r\n\"x \"\"y\"\"\r\nz\",1\r\n", None),
             ("a 5\" disk,1\n,\"\"\n\"\"\"q\"\"\",2", None),
-            ("\"dog 0,a\n\"dog 1,a\n", Some([1, 2])),
-            ("a,b\n1,\"dog\" tail\n", Some([2, 2])),
+            ("\"dog 0,a\n\"dog 1,a\n", Some((1, Some(2)))),
+            ("a,b\n1,\"dog\" tail\n", Some((2, Some(2)))),
+            ("a,b\n1,\"dog\n2,cat\n", Some((2, None))),
+            ("\"", Some((1, None))),
         ] {
             assert_eq!(stray_quotation_mark(text), expected, "{text}");
         }

@@ -3,8 +3,8 @@
 use super::{Row, TextFile, Word, text_file::excerpt};
 use crate::error::{Error, Result};
 
-/// A line a word: the word first, its tag last, parted by a tab or by spaces. Lines that begin with `# ` or `-DOCSTART-`
-/// are passed over.
+/// A line a word: the word first, its tag last, parted by a tab or by spaces. Lines that begin with `-DOCSTART-`, and those
+/// of comments, which begin with `# ` and are no word with its tag, are passed over.
 pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
     read_tagged(file, None)
 }
@@ -16,8 +16,8 @@ pub fn read_words(file: &TextFile) -> Result<Vec<Row>> {
 
 /// Lines of words; `untagged` stands for the tag of one that has none, if one may have none.
 fn read_tagged(file: &TextFile, untagged: Option<&'static str>) -> Result<Vec<Row>> {
-    read(file, |line, content| {
-        if content.starts_with("# ") || content.starts_with("-DOCSTART-") {
+    read(file, |line, content, is_inside| {
+        if is_comment(content, is_inside) || content.starts_with("-DOCSTART-") {
             return Ok(None);
         }
         let parted = if content.contains('\t') { content.split('\t').collect() } else { spaced(content) };
@@ -40,6 +40,23 @@ fn read_tagged(file: &TextFile, untagged: Option<&'static str>) -> Result<Vec<Ro
     })
 }
 
+/// Whether a line is no word: it begins with `# `, and does not go on with a tag alone. Inside of a sentence whatever stands
+/// alone there is one; before it, what is written as tags are: `O`, `B-LOC`, `SYM`.
+fn is_comment(content: &str, is_inside: bool) -> bool {
+    let Some(rest) = content.strip_prefix("# ") else { return false };
+    let rest = spaced(rest);
+    let is_tag = |text: &str| {
+        let kind = text.split_once('-').filter(|(place, _)| place.len() == 1).map_or(text, |(place, _)| place);
+        kind.bytes().all(|byte| byte.is_ascii_uppercase())
+    };
+    let is_word = match rest[..] {
+        [tag] => is_inside || is_tag(tag),
+        [.., tag] => is_inside && is_tag(tag),
+        [] => is_inside,
+    };
+    !is_word
+}
+
 /// Whether a first line names columns.
 fn is_header(word: &str, tag: &str) -> bool {
     let is = |text: &str, names: &[&str]| names.iter().any(|name| text.trim().eq_ignore_ascii_case(name));
@@ -54,7 +71,7 @@ fn spaced(content: &str) -> Vec<&str> {
 /// CoNLL-U (universaldependencies.org/format): words with their universal part of speech. Tokens of several words and
 /// empty nodes are passed over, as their words are there.
 pub fn read_conllu(file: &TextFile) -> Result<Vec<Row>> {
-    read(file, |line, content| {
+    read(file, |line, content, _| {
         if content.starts_with('#') {
             return Ok(None);
         }
@@ -71,10 +88,10 @@ pub fn read_conllu(file: &TextFile) -> Result<Vec<Row>> {
     })
 }
 
-/// Sentences of what `word` makes of each line.
+/// Sentences of what `word` makes of each line, which is told whether a sentence has begun.
 fn read<'a>(
     file: &'a TextFile,
-    word: impl Fn(usize, &'a str) -> Result<Option<(&'a str, &'a str)>>,
+    word: impl Fn(usize, &'a str, bool) -> Result<Option<(&'a str, &'a str)>>,
 ) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     let mut open = false;
@@ -83,7 +100,7 @@ fn read<'a>(
             open = false;
             continue;
         }
-        let Some((text, tag)) = word(line, content)? else { continue };
+        let Some((text, tag)) = word(line, content, open)? else { continue };
         if !open {
             rows.push(Row { line, row: rows.len() + 1, ..Row::default() });
             open = true;
@@ -119,6 +136,24 @@ mod tests {
         assert_eq!(read_text(read_lines, &text.replace('\t', " ")).unwrap(), expected);
         let document = "-DOCSTART- O\n\nU.N. NNP I-NP B-ORG\n";
         assert_eq!(read_text(read_lines, document).unwrap(), [(3, "U.N.".to_owned(), "B-ORG".to_owned())]);
+    }
+
+    #[test]
+    fn a_hash_may_be_a_word() {
+        for (text, words, tags) in [
+            ("I O\nlove O\n# O\nLondon B-LOC\n", "I love # London", "O O O B-LOC"),
+            ("# B-LOC\nParis I-LOC\n", "# Paris", "B-LOC I-LOC"),
+            ("# SYM\n1 NUM\n", "# 1", "SYM NUM"),
+            ("a x O\n# NN O\n", "a #", "O O"),
+            ("#\tO\na\tO\n", "# a", "O O"),
+            ("# id 17\na O\n", "a", "O"),
+            ("# newdoc\na O\n", "a", "O"),
+            ("# text = It is O\na O\n", "a", "O"),
+        ] {
+            let found = read_text(read_lines, text).unwrap();
+            assert_eq!((&found[0].1[..], &found[0].2[..]), (words, tags), "{text}");
+        }
+        assert_eq!(read_text(read_words, "say\n# Hi\n").unwrap()[0].1, "say #");
     }
 
     #[test]

@@ -86,7 +86,8 @@ pub(super) fn learned_apart_note(found: &[Found]) -> Option<String> {
     })
 }
 
-/// Refuses one label for several configurations or for models of different files, and one seed twice.
+/// Refuses one label for several configurations or for models of different files, one seed twice, and the same predictions
+/// twice.
 pub(super) fn refuse_twins(found: &[Found]) -> Result<()> {
     for (i, Found { cell, inputs, .. }) in found.iter().enumerate() {
         let same = found[..i].iter().filter(|other| other.cell.label == cell.label);
@@ -105,6 +106,12 @@ pub(super) fn refuse_twins(found: &[Found]) -> Result<()> {
                 return Err(Error::Data(format!(
                     "{a} and {b} are both called \"{label}\", and were made of different files ({role}; the inputs.json of \
                      each has their SHA-256); make both from the same, or name them apart with --label"
+                )));
+            }
+            if cell.given.is_some() && cell.given == other.given {
+                return Err(Error::Data(format!(
+                    "{a} and {b} are both \"{label}\" with the same predictions, which are one seed and not two; name one of \
+                     them"
                 )));
             }
             if other.seed == cell.seed {

@@ -440,6 +440,31 @@ impl Study {
         }
     }
 
+    /// The same without languages of which no item is there, and which these are.
+    pub fn without_empty(self) -> (Study, Vec<String>) {
+        let is_there = |i: &usize| self.examples[*i].iter().any(|n| *n > 0);
+        let (kept, gone): (Vec<usize>, Vec<usize>) = (0..self.languages.len()).partition(is_there);
+        if gone.is_empty() {
+            return (self, Vec::new());
+        }
+        let columns = || kept.iter().copied().chain(self.has_pairs.then_some(self.languages.len()));
+        let names = |places: &[usize]| places.iter().map(|i| self.languages[*i].clone()).collect::<Vec<String>>();
+        let (languages, gone) = (names(&kept), names(&gone));
+        let cell = |cell: &Cell| Cell {
+            marks: columns().map(|i| cell.marks[i].clone()).collect(),
+            scores: cell.scores.iter().filter(|score| languages.contains(&score.language)).cloned().collect(),
+            grid: None,
+            ..cell.clone()
+        };
+        let study = Study {
+            cells: self.cells.iter().map(cell).collect(),
+            examples: columns().map(|i| self.examples[i].clone()).collect(),
+            languages: languages.clone(),
+            ..self.clone()
+        };
+        (study, gone)
+    }
+
     /// The same with what belongs together as one item, as intervals and tests have it; single items are told apart by
     /// what each answered alone.
     pub fn by_cluster(&self) -> Cow<'_, Study> {
