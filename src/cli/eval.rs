@@ -152,6 +152,7 @@ fn score(file: &Path, task: Option<&Task>) -> Result<()> {
     let mut given = given.into_iter().map(complete).collect::<Result<Vec<_>>>()?;
     tasks::unify(given.iter_mut().flatten().map(|one| (one.row, &mut one.cluster)));
     items::notes(known, &languages, &given).iter().for_each(|text| note(text));
+    tasks::codes::same_notes(&languages).for_each(|text| note(&text));
     let judged: Vec<(String, Vec<Prediction>)> = languages.into_iter().zip(given).collect();
     print(&results::one_run(&score_judged(&judged, task)?).to_text())?;
     if let Some(task) = task {

@@ -238,7 +238,7 @@ impl Shown {
                 match self.mode {
                     Mode::Bar => self.bar = Some(bar_of(file, size)),
                     Mode::Plain | Mode::Lines => tell(&format!("fetching {file} of {name}, {}", Bytes(size))),
-                    Mode::Silent => {}
+                    Mode::Notes | Mode::Silent => {}
                 }
             }
             Event::At(bytes) => {

@@ -144,7 +144,7 @@ impl Show {
             Show::Bar => Mode::Bar,
             Show::Plain => Mode::Plain,
             Show::Lines => Mode::Lines,
-            Show::None => Mode::Silent,
+            Show::None => Mode::Notes,
         }
     }
 }

@@ -119,7 +119,7 @@ fn new(files: &Files, output: Option<&Path>, force: &Force) -> Result<()> {
     let Files { train, dev, test, source } = files;
     let named = own::Named { train, dev: dev.as_deref(), test: test.as_deref(), source };
     let guess = own::guess(&named)?;
-    let notes: String = guess.assumed.iter().map(|line| format!("# {line}\n")).collect();
+    let notes: String = guess.assumed.iter().map(|line| format!("# {}\n", line.replace(['\r', '\n'], " "))).collect();
     let text = format!("{notes}{}", guess.definition.to_toml());
     let Some(path) = output else { return print(&text) };
     Output::new(path, force.existing(), &[train])?.write(text.as_bytes())?;

@@ -30,7 +30,9 @@ pub enum Mode {
     Plain,
     /// A line every second, for another process that shows it.
     Lines,
-    /// Not at all; notes are silent too.
+    /// Not at all; notes are said.
+    Notes,
+    /// Not at all, nor notes: another process says them.
     Silent,
 }
 
@@ -145,7 +147,7 @@ impl Progress {
             measures(step, loss, state.pace.tokens_per_second(), left, self.whole().share(step), room)
         };
         match self.mode {
-            Mode::Silent => {}
+            Mode::Notes | Mode::Silent => {}
             Mode::Bar => {
                 let text = text(&state);
                 let bar = state.bar.get_or_insert_with(|| bar_of(step.stage.to_owned(), step.total));
@@ -176,7 +178,7 @@ impl Progress {
             *state = State { stage: what.clone(), ..State::default() };
         }
         match self.mode {
-            Mode::Silent => {}
+            Mode::Notes | Mode::Silent => {}
             Mode::Bar => {
                 let bar = state.bar.get_or_insert_with(|| bar_of(what, total));
                 bar.set_message("languages");
@@ -195,10 +197,12 @@ impl Progress {
         }
     }
 
-    /// A model was measured: by which number, and whether it is the best so far.
+    /// A model was measured on the way: by which number, and whether it is the best so far, and so kept.
     pub fn evaluated(&self, stage: &str, step: u64, measure: &str, value: f64, is_best: bool) {
         let best = if is_best { " (best so far)" } else { "" };
-        self.note(format_args!("{stage} {step}: {measure} {value:.4}{best}"));
+        if self.mode != Mode::Notes {
+            self.note(format_args!("{stage} {step}: {measure} {value:.4}{best}"));
+        }
         // The time that measuring took says nothing of the next update.
         self.state().pace.pause();
     }
@@ -263,7 +267,7 @@ impl Board {
             return;
         }
         rows.at_work.insert(row, (text.to_owned(), None));
-        if self.mode != Mode::Silent && rows.said.elapsed() >= self.mode.pause() {
+        if ![Mode::Notes, Mode::Silent].contains(&self.mode) && rows.said.elapsed() >= self.mode.pause() {
             rows.said = Instant::now();
             let widest = rows.at_work.keys().map(|row| self.labels[*row].chars().count()).max().unwrap_or_default();
             say(&format!("{} of {} ended", rows.n_ended, self.labels.len()));
@@ -282,7 +286,7 @@ impl Board {
             bar.finish_and_clear();
         }
         match self.mode {
-            Mode::Silent => {}
+            Mode::Notes | Mode::Silent => {}
             Mode::Bar => rows.bars.suspend(|| say(&line)),
             Mode::Plain | Mode::Lines => say(&line),
         }

@@ -193,6 +193,13 @@ pub fn can_be_same(a: &str, b: &str) -> bool {
     agree && (a == b || SAME.iter().any(grouped))
 }
 
+/// Says which of these codes may be of one language.
+pub fn same_notes(codes: &[String]) -> impl Iterator<Item = String> {
+    let pairs = codes.iter().enumerate().flat_map(|(i, a)| codes[..i].iter().map(move |b| (b, a)));
+    let same = pairs.filter(|(a, b)| can_be_same(a, b));
+    same.map(|(a, b)| format!("{a} and {b} can be codes of one language, which would weigh twice in every mean"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -79,10 +79,11 @@ const OTHERS: f64 = 0.05;
 /// Says that items of one id, or of one line where there are no ids, have other labels in another language.
 fn other_labels_note(languages: &[Loaded]) -> Option<String> {
     let (first, others) = languages.split_first()?;
-    let labels: HashMap<usize, usize> = first.examples.iter().filter_map(|one| Some((one.row, one.label?))).collect();
+    let mut labels: HashMap<usize, Vec<usize>> = HashMap::new(); // of an id that stands twice any
+    first.examples.iter().for_each(|one| labels.entry(one.row).or_default().extend(one.label));
     let differ = |other: &Loaded| {
         let both = other.examples.iter().filter_map(|one| Some((labels.get(&one.row)?, one.label?)));
-        let both: Vec<bool> = both.map(|(own, label)| *own != label).collect();
+        let both: Vec<bool> = both.map(|(own, label)| !own.contains(&label)).collect();
         let n = both.iter().filter(|differs| **differs).count();
         (n as f64 > OTHERS * both.len() as f64).then(|| format!("{} {n} of {}", other.language, both.len()))
     };

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
-    codes::{can_be_same, is_code, is_regional},
+    codes::{can_be_same, is_code, is_regional, same_notes},
     format,
     joined::unjoined_note,
     parts,
@@ -104,12 +104,7 @@ impl Survey {
     pub fn note(&self) -> Option<String> {
         let files = self.left_out.join(", ");
         let left_out = (!files.is_empty()).then(|| format!("left out, since no language is called so: {files}"));
-        let pairs =
-            self.languages.iter().enumerate().flat_map(|(i, a)| self.languages[..i].iter().map(move |b| (b, a)));
-        let same = pairs
-            .filter(|(a, b)| can_be_same(a, b))
-            .map(|(a, b)| format!("{a} and {b} can be codes of one language, which would weigh twice in every mean"));
-        let notes: Vec<String> = left_out.into_iter().chain(same).collect();
+        let notes: Vec<String> = left_out.into_iter().chain(same_notes(&self.languages)).collect();
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 }

@@ -297,7 +297,7 @@ mod tests {
             assert!(error.exit_code() == 65 && error.message().contains(says), "{name}: {error}");
         }
         let error = TextFile::read(&file("words")).unwrap_err();
-        assert!(error.message().contains("expected text, found Parquet"), "{error}");
+        assert!(error.message().contains("expected text in UTF-8, found Parquet"), "{error}");
     }
 
     /// Neither a cut nor a changed byte makes it panic, or read what is not there: with checksums nothing is read at all.

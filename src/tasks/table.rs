@@ -208,6 +208,12 @@ impl Table<'_> {
             places.refuse_lists(record, task, file)?;
             let field = |column: Option<usize>| column.map(|column| record.fields[column].as_ref());
             let language = field(places.language).map(|name| name.trim().to_owned());
+            if language.as_ref().is_some_and(String::is_empty) {
+                let (place, column) = (file.place(record.line), places.language.map_or("", |at| &places.names[at]));
+                return Err(Error::Data(format!(
+                    "{place}: column {column} names no language; mend or remove that row"
+                )));
+            }
             let count = per_language.entry(language.clone().unwrap_or_default()).or_default();
             *count += 1;
             rows.push(Row {

@@ -12,6 +12,19 @@ use crate::{
 /// With what a Parquet file begins and ends.
 pub(super) const PARQUET: &[u8] = b"PAR1";
 
+/// How files begin that are no text in UTF-8, what they are, and what is to be done.
+const OTHERS: [(&[u8], &str, &str); 8] = [
+    (PARQUET, "Parquet", "give it the ending .parquet, or name the format in the task's file"),
+    (b"\x1f\x8b", "a file compressed by gzip", UNPACK),
+    (b"BZh", "a file compressed by bzip2", UNPACK),
+    (b"\x28\xb5\x2f\xfd", "a file compressed by Zstandard", UNPACK),
+    (b"\xfd7zXZ", "a file compressed by xz", UNPACK),
+    (b"PK\x03\x04", "a ZIP archive", UNPACK),
+    (b"\xff\xfe", "UTF-16", "convert the file to UTF-8"),
+    (b"\xfe\xff", "UTF-16", "convert the file to UTF-8"),
+];
+const UNPACK: &str = "unpack it first";
+
 /// A text file, its lines and its hash.
 #[derive(Debug, Clone)]
 pub struct TextFile {
@@ -28,9 +41,8 @@ impl TextFile {
     /// Reads a file; an empty one or one that is not UTF-8 is an error.
     pub fn read(path: &Path) -> Result<TextFile> {
         let bytes = input::read(path)?;
-        if bytes.starts_with(PARQUET) {
-            let remedy = "give it the ending .parquet, or name the format in the task's file";
-            return Err(Error::Data(format!("{}: expected text, found Parquet; {remedy}", path.display())));
+        if let Some((_, found, remedy)) = OTHERS.iter().find(|(start, ..)| bytes.starts_with(start)) {
+            return Err(Error::Data(format!("{}: expected text in UTF-8, found {found}; {remedy}", path.display())));
         }
         let sha256 = sha256(&bytes);
         let text = String::from_utf8(bytes).map_err(|error| {
@@ -127,10 +139,12 @@ mod tests {
 
     #[test]
     fn broken_files_are_refused() {
-        let cases: [(&[u8], &str); 4] = [
+        let cases: [(&[u8], &str); 6] = [
             (b"", "f.tsv is empty; fetch or write it again"),
             (b"\xef\xbb\xbf\r\n", "f.tsv is empty; fetch or write it again"),
             (b"a\nb\xff\n", "f.tsv:2: not UTF-8: byte 0xff at offset 3; convert the file to UTF-8"),
+            (b"\x1f\x8b\x08", "f.tsv: expected text in UTF-8, found a file compressed by gzip; unpack it first"),
+            (b"\xff\xfea\0", "f.tsv: expected text in UTF-8, found UTF-16; convert the file to UTF-8"),
             (b"a\n\xed\xa0\x80", "f.tsv:2: not UTF-8: byte 0xed at offset 2; convert the file to UTF-8"),
         ];
         for (bytes, end) in cases {
