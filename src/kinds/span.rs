@@ -192,6 +192,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_language_has_its_rules_under_each_of_its_codes() {
+        for code in ["zh", "zho", "cmn", "zh-Hans", "zho_Hans", "zh_CN", "ZH"] {
+            assert_eq!(rules(code), Rules::Mlqa(Language::Chinese), "{code}");
+        }
+        assert_eq!((rules("deu_Latn"), rules("ro")), (Rules::Mlqa(Language::German), Rules::Squad));
+    }
+
+    #[test]
     fn the_best_span_is_not_backwards_nor_long() {
         let rows = |begins: &[f32], ends: &[f32]| {
             begins.iter().zip(ends).map(|(begin, end)| vec![*begin, *end]).collect::<Vec<_>>()

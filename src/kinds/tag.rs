@@ -30,9 +30,14 @@ impl Kind for Tag {
         HeadKind::Tag(task.labels().iter().map(|label| (*label).to_owned()).collect())
     }
 
-    /// Names of several words are right as a whole: seqeval's F1 of entities, by its default and in strict mode.
+    /// Names of several words are right as a whole: seqeval's F1 of entities, by its default and, where tags tell where
+    /// names begin, in strict mode (IOB2).
     fn metrics(&self, task: &Task) -> Vec<&'static str> {
-        if task.has_entities() { vec!["F1", "strict F1", "accuracy"] } else { vec!["accuracy"] }
+        match (task.has_entities(), task.marks_beginnings()) {
+            (_, true) => vec!["F1", "strict F1", "accuracy"],
+            (true, false) => vec!["F1", "accuracy"],
+            (false, false) => vec!["accuracy"],
+        }
     }
 
     /// The tokens of each word, end to end. A word of which the tokenizer leaves nothing is unknown; words beyond the
@@ -92,9 +97,10 @@ impl Kind for Tag {
                 let marks = chunks::marks(&wanted, &given, scheme);
                 (2.0 * marks.right as f64, (marks.given + marks.wanted) as f64)
             };
-            let marks = match task.has_entities() {
-                true => vec![of_names(Scheme::Lenient), of_names(Scheme::Iob2), accuracy],
-                false => vec![accuracy],
+            let marks = match (task.has_entities(), task.marks_beginnings()) {
+                (_, true) => vec![of_names(Scheme::Lenient), of_names(Scheme::Iob2), accuracy],
+                (true, false) => vec![of_names(Scheme::Lenient), accuracy],
+                (false, false) => vec![accuracy],
             };
             Marked { id: sentence_of(&words[0].id).to_owned(), row: words[0].row, marks }
         };
@@ -130,5 +136,26 @@ impl Kind for Tag {
 
     fn fixed(&self) -> Option<&'static str> {
         Some("words carry tags, and a synonym may be of another length or kind")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Kind as _, *};
+    use crate::tasks::Kind;
+
+    /// seqeval's F1 of names whose tags are all I-: (A B) and C, of which the first is found too short.
+    #[test]
+    fn names_may_have_tags_of_one_kind() {
+        let task = Task { kind: Kind::Tag, labels: &["I-LOC", "I-PER", "O"], ..Task::UNDESCRIBED };
+        assert_eq!(Tag.metrics(&task), ["F1", "accuracy"]);
+        let word = |(i, (label, given)): (usize, (&str, &str))| Prediction {
+            label: Some(label.to_owned()),
+            ..Prediction::of("de", &Example { id: format!("t:1.{i}"), ..Example::default() }, given.to_owned())
+        };
+        let words = [("I-PER", "I-PER"), ("I-PER", "O"), ("O", "O"), ("I-LOC", "I-LOC")];
+        let words: Vec<Prediction> = words.into_iter().enumerate().map(word).collect();
+        let marks = Tag.marks(&task, "de", &words).unwrap();
+        assert_eq!(marks[0].marks, [(2.0, 4.0), (3.0, 4.0)]);
     }
 }

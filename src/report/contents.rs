@@ -281,6 +281,9 @@ fn pairing(analysis: &Analysis) -> String {
         others.map(|method| method.name.as_str()).collect::<Vec<_>>().join(", ")
     };
     let side = |names: String, how: &str| if names.is_empty() { String::new() } else { format!("{names} {how}") };
+    if are_single(analysis) {
+        return format!("Compared with {baseline} item by item.");
+    }
     let sides = [
         side(names(true), "seed by seed, as the numbers of the seeds are the same"),
         side(names(false), "each with its own seeds, as these are not the same"),
@@ -482,6 +485,7 @@ fn stars(analysis: &Analysis, what: &str) -> String {
 fn star(analysis: &Analysis, kind: Kind) -> String {
     match n_tests(analysis, kind) {
         0 => untested(analysis).to_owned(),
+        1 => "* p < 0.05; there is one test here".to_owned(),
         n => format!("* p < 0.05 after Holm's correction over the {n} tests here"),
     }
 }
@@ -592,7 +596,7 @@ fn distances(analysis: &Analysis, document: &mut Document) {
         format!(
             "ρ: Spearman's rank correlation of gain and distance over languages, with Bonett & Wright's interval; the band of \
              plots is that of the line of least squares; p: of the gains in other orders; Holm: corrected over the {tests} \
-             here",
+             of this table",
         ),
         correlations(analysis),
     );

@@ -490,8 +490,14 @@ impl Task {
         }
     }
 
-    /// Whether its tags are of names of several words, which begin with a B- tag.
+    /// Whether its tags are of names of several words: some begin with B-, or all but O with I- (IOB1).
     pub fn has_entities(&self) -> bool {
+        let inside = || self.labels().iter().filter(|label| **label != "O").all(|label| label.starts_with("I-"));
+        self.kind == Kind::Tag && (self.marks_beginnings() || inside())
+    }
+
+    /// Whether the first word of a name has a tag of its own.
+    pub fn marks_beginnings(&self) -> bool {
         self.kind == Kind::Tag && self.labels().iter().any(|label| label.starts_with("B-"))
     }
 

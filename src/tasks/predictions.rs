@@ -433,6 +433,22 @@ mod tests {
     }
 
     #[test]
+    fn results_of_a_query_stand_together_in_whatever_order_they_come() {
+        let line = |row: usize| {
+            let (query, grade) = (row / 3, ["Bad", "Good", "Fair"][row % 3]);
+            format!(
+                "{{\"id\":\"t:{row}\",\"language\":\"de\",\"a\":\"q{query}\",\"label\":\"{grade}\",\"prediction\":\"{row}\"}}\n"
+            )
+        };
+        let rows = |order: &[usize]| {
+            let (_folder, path) = written(&order.iter().map(|row| line(*row)).collect::<String>());
+            let judged = judged_file(&path, Some(shipped("xglue-wpr"))).unwrap();
+            judged[0].1.iter().map(|one| one.id.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(rows(&[11, 3, 0, 4, 10, 1, 5, 9, 2]), rows(&[0, 1, 2, 3, 4, 5, 9, 10, 11]));
+    }
+
+    #[test]
     fn what_is_written_is_read() {
         let example = Example {
             id: "test-de:3".into(),
