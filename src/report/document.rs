@@ -93,7 +93,10 @@ impl Document {
 
     /// The same with these tables alone, what is said of them, the verdict and the notes.
     pub fn only(self, names: &[String]) -> Result<Document> {
-        let there: Vec<&str> = self.blocks.iter().filter_map(Block::table_name).collect();
+        let mut there: Vec<&str> = Vec::new();
+        for name in self.blocks.iter().filter_map(Block::table_name) {
+            there.extend((!there.contains(&name)).then_some(name)); // several tables may have one name
+        }
         if let Some(missing) = names.iter().find(|name| !there.contains(&name.as_str())) {
             let there = there.join(", ");
             return Err(Error::Usage(format!(

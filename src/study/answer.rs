@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     arms::Arm,
     design::Design,
-    languages::{CONTRASTS, Groups},
+    languages::{COMPLEX, CONTRASTS, Groups},
     slope::{Point, slope},
 };
 use crate::report::{
@@ -104,8 +104,10 @@ pub struct Figure {
     pub outcome: Outcome,
     /// How much, and how sure.
     pub estimate: Estimate,
-    /// p after Holm's correction over all figures; none with one seed.
+    /// p after Holm's correction over the figures that are asked for, or over all others; none with one seed.
     pub p: Option<f64>,
+    /// Whether it is what the study asks for in the first place.
+    pub is_asked: bool,
 }
 
 /// What is known of one target, arm and method: by seed, each outcome.
@@ -165,12 +167,13 @@ impl Scores {
                             outcome: outcome.clone(),
                             estimate,
                             p: None,
+                            is_asked: false,
                         }));
                     }
                 }
             }
         }
-        (corrected(figures), left_out)
+        (corrected(figures, design, methods), left_out)
     }
 
     /// One point for each arm of a target, or of all, that has every seed and every method.
@@ -224,6 +227,7 @@ impl Scores {
                     outcome,
                     estimate,
                     p: None,
+                    is_asked: false,
                 }));
             };
             let mean = |those: Those| Outcome::Mean(those, texts.clone());
@@ -266,7 +270,7 @@ impl Scores {
                 }
             }
         }
-        corrected(figures)
+        corrected(figures, design, methods)
     }
 
     /// A sum of scores with these weights, by seed and language; of the languages that the first of them has. None where
@@ -383,13 +387,36 @@ fn beside(clean: &Observation, other: &Observation) -> Option<(Outcome, f64)> {
     }
 }
 
-/// The figures with p-values after Holm's correction over all; none with one seed, by which nothing is tested.
-fn corrected(mut figures: Vec<Figure>) -> Vec<Figure> {
+/// Marks what a study asks for in the first place, of each method: what tasks do to the languages other than the source, or
+/// with subsets to the complex ones; where the source alone is measured, to that. With subsets it is that over all targets.
+fn ask(figures: &mut [Figure], design: &Design, methods: &[String]) {
+    let own = |those: Those| Outcome::Mean(those, Texts::Own);
+    let complex = design.diversity.is_some().then(|| own(Those::Group(COMPLEX.into())));
+    let outcomes: Vec<Outcome> = complex.into_iter().chain([own(Those::Foreign), own(Those::Source)]).collect();
+    let is_one = design.diversity.is_none() || design.targets.len() == 1;
+    for method in methods {
+        let is_of = |figure: &Figure, outcome: &Outcome| {
+            figure.method == *method && figure.outcome == *outcome && (is_one || figure.target.is_none())
+        };
+        let Some(first) = outcomes.iter().find(|outcome| figures.iter().any(|one| is_of(one, outcome))) else {
+            continue;
+        };
+        figures.iter_mut().filter(|figure| is_of(figure, first)).for_each(|figure| figure.is_asked = true);
+    }
+}
+
+/// The figures with p-values after Holm's correction: over those asked for in the first place, and over all others. None with
+/// one seed, by which nothing is tested, and of what does not vary.
+fn corrected(mut figures: Vec<Figure>, design: &Design, methods: &[String]) -> Vec<Figure> {
+    ask(&mut figures, design, methods);
     // What is the same in every seed and language by chance, such as whole items of a hundred, is no certainty.
     let is_tested = |figure: &Figure| figure.estimate.has_seeds && figure.estimate.varies();
-    let p: Vec<f64> = figures.iter().map(|f| if is_tested(f) { f.estimate.p() } else { f64::NAN }).collect();
-    for (figure, p) in figures.iter_mut().zip(holm(&p)) {
-        figure.p = (!p.is_nan()).then_some(p);
+    for is_asked in [true, false] {
+        let mut family: Vec<&mut Figure> = figures.iter_mut().filter(|figure| figure.is_asked == is_asked).collect();
+        let p: Vec<f64> = family.iter().map(|f| if is_tested(f) { f.estimate.p() } else { f64::NAN }).collect();
+        for (figure, p) in family.iter_mut().zip(holm(&p)) {
+            figure.p = (!p.is_nan()).then_some(p);
+        }
     }
     figures
 }
@@ -397,7 +424,7 @@ fn corrected(mut figures: Vec<Figure>) -> Vec<Figure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::languages::{COMPLEX, SIMPLE};
+    use crate::study::languages::SIMPLE;
 
     fn design() -> Design {
         let text = "name = \"x\"\nquestion = \"?\"\nseeds = [1, 2]\nmodel = {}\ndata = {}\nintermediate = {}\n\
@@ -514,5 +541,12 @@ mod tests {
             assert!((found.estimate.value - expected).abs() < 1e-9, "{method} {arm}: {}", found.estimate.value);
         }
         assert!(!figures.iter().any(|one| one.arm.as_deref() == Some("none") && one.method != "adv over standard"));
+        // What is asked for first: the gains of each arm, by each method, in the languages other than the source.
+        let asked: Vec<&Figure> = figures.iter().filter(|one| one.is_asked).collect();
+        let n_arms = design().arms_of(&design().targets[0]).iter().filter(|arm| !arm.tasks.is_empty()).count();
+        assert_eq!(asked.len(), 2 * n_arms);
+        assert!(
+            asked.iter().all(|one| one.outcome == foreign(Texts::Own) && ["standard", "adv"].contains(&&*one.method))
+        );
     }
 }

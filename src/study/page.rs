@@ -45,7 +45,8 @@ pub fn page(findings: &Findings) -> Document {
         None => (scores.gains(design, methods, groups), 0),
     };
     page.verdict(verdict(findings, &figures));
-    page.text(what_was_done(findings, left_out));
+    let asked = figures.iter().filter(|figure| figure.is_asked).count();
+    page.text(what_was_done(findings, asked, left_out));
     findings.warnings.iter().for_each(|warning| page.note(warning.clone()));
     if design.seeds.len() < 2 {
         page.text("One seed: intervals are over arms or languages alone and hold for these models; nothing is tested.");
@@ -76,21 +77,9 @@ const MOST: usize = 4;
 fn verdict(findings: &Findings, figures: &[Figure]) -> String {
     let Findings { design, methods, done, .. } = findings;
     let (n_runs, done) = (findings.cells.len(), *done);
-    let own = |those: Those| Outcome::Mean(those, Texts::Own);
-    // The first that can be answered: where the source alone is measured, that is of it.
-    let asked = match design.diversity {
-        Some(_) => vec![own(Those::Group(COMPLEX.into())), own(Those::Foreign), own(Those::Source)],
-        None => vec![own(Those::Foreign), own(Those::Source)],
-    };
     let (mut said, mut not_told) = (Vec::new(), Vec::new());
     for method in *methods {
-        let of = |outcome: &Outcome| {
-            let mine = figures.iter().filter(|figure| figure.method == *method && figure.outcome == *outcome);
-            let is_one = design.diversity.is_none() || design.targets.len() == 1;
-            mine.filter(|figure| figure.target.is_none() || is_one).collect::<Vec<_>>()
-        };
-        let found = asked.iter().map(of).find(|found| !found.is_empty()).unwrap_or_default();
-        for one in found {
+        for one in figures.iter().filter(|figure| figure.is_asked && figure.method == *method) {
             let sure = match one.p {
                 Some(p) if p < 0.05 => "beyond chance",
                 Some(_) => "not told from none by these runs",
@@ -125,7 +114,7 @@ fn verdict(findings: &Findings, figures: &[Figure]) -> String {
     }
 }
 
-fn what_was_done(findings: &Findings, left_out: usize) -> String {
+fn what_was_done(findings: &Findings, asked: usize, left_out: usize) -> String {
     let Findings { design, cells, done, .. } = findings;
     let targets: Vec<&str> = design.targets.iter().map(|target| target.task.as_str()).collect();
     let arms = match &design.diversity {
@@ -158,7 +147,7 @@ fn what_was_done(findings: &Findings, left_out: usize) -> String {
     };
     format!(
         "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; p are after Holm's \
-         correction over all figures of this page, * is p < 0.05; {NOTHING} where nothing varies, which says nothing of how \
+         correction over the {asked} figures that the verdict speaks of, and over all others of this page; * is p < 0.05; {NOTHING} where nothing varies, which says nothing of how \
          sure it is. Gains in the source are over seeds alone, others over seeds and languages; test items are \
          the same everywhere and are not drawn again.{limit}{lacking}",
         cells.len(),

@@ -346,6 +346,12 @@ impl Definition {
         if files.columns.sentence2.as_ref().is_some_and(|second| second.all().is_empty()) {
             return Err(format!("layouts.{i}.columns.sentence2: expected one or more columns, found []"));
         }
+        let all: Vec<(&str, &ColumnName)> = files.columns.all().collect();
+        for (n, (key, column)) in all.iter().enumerate() {
+            if let Some((other, _)) = all[..n].iter().find(|(_, other)| other == column) {
+                return Err(format!("layouts.{i}.columns.{key}: it is the column that {other} names; name another"));
+            }
+        }
         let zero = files.columns.all().find(|(_, column)| **column == ColumnName::Number(0));
         zero.map_or(Ok(()), |(key, _)| Err(format!("layouts.{i}.columns.{key}: columns are counted from 1")))
     }
@@ -488,6 +494,11 @@ mod tests {
             ("[[layouts]]", "[[layouts]]\nformat = \"tvs\"", "no format \"tvs\"; did you mean \"tsv\"?"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { label = 0 }", "columns.label: columns are counted from 1"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { sentence2 = \"b\" }", "add pairs = true"),
+            (
+                "[[layouts]]",
+                "[[layouts]]\ncolumns = { sentence1 = \"b\", label = \"b\" }",
+                "the column that sentence1 names",
+            ),
             ("source", "kind = \"rank\"\nsource", "pairs of a query and a result; add pairs = true"),
             ("source", "search = \"mine\"\nsource", "for kind = \"retrieve\" and for nothing else"),
             ("source", "cluster = \"sentence2\"\nsource", "cluster: an example has one sentence"),
