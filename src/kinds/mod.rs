@@ -12,7 +12,7 @@ pub(crate) mod pooled;
 pub(crate) mod rank;
 pub mod retrieve;
 pub mod score;
-mod span;
+pub(crate) mod span;
 mod tag;
 
 use crate::{

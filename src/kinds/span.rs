@@ -168,7 +168,7 @@ impl Kind for Span {
 }
 
 /// MLQA's rules of a language, whichever of its codes names it; SQuAD 1.1's where MLQA has none.
-fn rules(language: &str) -> Rules {
+pub(crate) fn rules(language: &str) -> Rules {
     Language::of(two_letters(&language.to_lowercase())).map_or(Rules::Squad, Rules::Mlqa)
 }
 

@@ -33,11 +33,8 @@ impl Kind for Tag {
     /// Names of several words are right as a whole: seqeval's F1 of entities, by its default and, where tags tell where
     /// names begin, in strict mode (IOB2).
     fn metrics(&self, task: &Task) -> Vec<&'static str> {
-        match (task.has_entities(), task.marks_beginnings()) {
-            (_, true) => vec!["F1", "strict F1", "accuracy"],
-            (true, false) => vec!["F1", "accuracy"],
-            (false, false) => vec!["accuracy"],
-        }
+        let (lenient, strict) = (task.has_entities().then_some("F1"), task.marks_beginnings().then_some("strict F1"));
+        [lenient, strict, Some("accuracy")].into_iter().flatten().collect()
     }
 
     /// The tokens of each word, end to end. A word of which the tokenizer leaves nothing is unknown; words beyond the
@@ -97,11 +94,9 @@ impl Kind for Tag {
                 let marks = chunks::marks(&wanted, &given, scheme);
                 (2.0 * marks.right as f64, (marks.given + marks.wanted) as f64)
             };
-            let marks = match (task.has_entities(), task.marks_beginnings()) {
-                (_, true) => vec![of_names(Scheme::Lenient), of_names(Scheme::Iob2), accuracy],
-                (true, false) => vec![of_names(Scheme::Lenient), accuracy],
-                (false, false) => vec![accuracy],
-            };
+            let lenient = task.has_entities().then(|| of_names(Scheme::Lenient));
+            let strict = task.marks_beginnings().then(|| of_names(Scheme::Iob2));
+            let marks = [lenient, strict, Some(accuracy)].into_iter().flatten().collect();
             Marked { id: sentence_of(&words[0].id).to_owned(), row: words[0].row, marks }
         };
         Ok(sentences(predictions).map(mark).collect())

@@ -29,20 +29,25 @@ pub struct Ratio {
 /// Student's t of C − 1 degrees of freedom; where clusters do not vary, there are as many answers as clusters. One cluster
 /// alone says nothing: 0 to 1.
 pub fn ratio(clusters: &[(f64, f64)]) -> Ratio {
-    let whole: f64 = clusters.iter().map(|(_, whole)| whole).sum();
-    if whole <= 0.0 {
-        return Ratio { value: 0.0, low: 0.0, high: 1.0 };
-    }
-    let value = clusters.iter().map(|(part, _)| part).sum::<f64>() / whole;
+    let (value, variance) = linearized(clusters);
+    let Some(variance) = variance else { return Ratio { value, low: 0.0, high: 1.0 } };
     let n = clusters.len() as f64;
-    if n < 2.0 {
-        return Ratio { value, low: 0.0, high: 1.0 };
-    }
-    let squares: f64 = clusters.iter().map(|(part, whole)| (part - value * whole).powi(2)).sum();
-    let variance = n / (n - 1.0) * squares / (whole * whole);
     let count = if variance > ROUNDING * ROUNDING { value * (1.0 - value) / variance } else { n };
     let [low, high] = wilson(value, count, t_quantile(0.05, n - 1.0));
     Ratio { value, low, high }
+}
+
+/// A ratio of sums, and its variance; none of one cluster alone, or where there is no whole.
+fn linearized(clusters: &[(f64, f64)]) -> (f64, Option<f64>) {
+    let whole: f64 = clusters.iter().map(|(_, whole)| whole).sum();
+    let (value, n) = (share(clusters.iter().map(|(part, _)| part).sum(), whole), clusters.len() as f64);
+    let squares: f64 = clusters.iter().map(|(part, whole)| (part - value * whole).powi(2)).sum();
+    (value, (whole > 0.0 && n > 1.0).then(|| n / (n - 1.0) * squares / (whole * whole)))
+}
+
+/// A ratio of sums; 0 where there is nothing to divide by, as a score has it: names of which there are none, and none given.
+pub fn share(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 /// Parts and wholes of clusters by what the clusters are called.
@@ -65,24 +70,23 @@ impl Sum {
     ///
     /// Linearized as [`ratio`] is: with d_c = Σ_l weight_l · (part_cl − value_l · whole_cl) / Σ whole_l, the variance is
     /// C / (C − 1) · Σ d_c². Intervals take Student's t with C − 1 degrees of freedom, as reports of one seed do. A ratio of
-    /// [`FEW`] clusters adds what its own interval is wider than that.
+    /// fewer clusters than [`FEW`] adds what its own interval is wider than that.
     pub fn of<K: Ord + Copy>(ratios: &[(f64, &Named<K>)]) -> Sum {
         let (mut value, mut adds, mut few) = (0.0, BTreeMap::<K, f64>::new(), Vec::new());
         for (weight, clusters) in ratios {
             let (part, whole) = clusters.values().fold((0.0, 0.0), |sum, mark| (sum.0 + mark.0, sum.1 + mark.1));
-            let ratio = if whole > 0.0 { part / whole } else { 0.0 };
+            let ratio = share(part, whole);
             value += weight * ratio;
             for (key, (part, own)) in clusters.iter() {
                 *adds.entry(*key).or_default() += weight * (part - ratio * own) / whole.max(f64::MIN_POSITIVE);
             }
             if (1..FEW).contains(&clusters.len()) {
-                few.push((weight, ratio, *clusters));
+                few.push((weight, clusters.values().copied().collect::<Vec<_>>()));
             }
         }
         let n = adds.len() as f64;
         let squares: f64 = adds.values().map(|add| add * add).sum();
-        let more: f64 =
-            few.into_iter().map(|(weight, value, clusters)| weight * weight * unknown(value, clusters, n)).sum();
+        let more: f64 = few.iter().map(|(weight, clusters)| *weight * *weight * unknown(clusters, n)).sum();
         Sum { value, error: (n / (n - 1.0) * squares + more).sqrt(), n }
     }
 
@@ -107,14 +111,10 @@ impl Sum {
 
 /// By how much the variance that a ratio's own interval stands for is larger than that of its few clusters, where `n`
 /// clusters in all say which t goes with it.
-fn unknown<K>(value: f64, clusters: &Named<K>, n: f64) -> f64 {
-    let marks: Vec<(f64, f64)> = clusters.values().copied().collect();
-    let Ratio { low, high, .. } = ratio(&marks);
-    let (own, whole) = (marks.len() as f64, marks.iter().map(|(_, whole)| whole).sum::<f64>());
-    let squares: f64 = marks.iter().map(|(part, whole)| (part - value * whole).powi(2)).sum();
-    let variance = if own > 1.0 && whole > 0.0 { own / (own - 1.0) * squares / (whole * whole) } else { 0.0 };
+fn unknown(clusters: &[(f64, f64)], n: f64) -> f64 {
+    let (Ratio { value, low, high }, (_, variance)) = (ratio(clusters), linearized(clusters));
     let t = if n > 1.0 { t_quantile(0.05, n - 1.0) } else { Z };
-    (((high - value).max(value - low) / t).powi(2) - variance).max(0.0)
+    (((high - value).max(value - low) / t).powi(2) - variance.unwrap_or(0.0)).max(0.0)
 }
 
 /// Wilson's (1927) interval of a share of `count` answers, `z` standard errors either way; inside [0, 1].

@@ -6,7 +6,7 @@
 
 use super::{
     changes::{Changes, changes},
-    crossed::{Estimate, Spread, Values, combined, linearized, share},
+    crossed::{Estimate, Spread, Values, combined, linearized},
     languages::{self, Language},
     runs::{Cell, CellScore, DataFile, Study},
     shortcuts::{self, Shortcut},
@@ -17,7 +17,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result, did_you_mean},
-    metrics::{clusters::FEW, correlation::spearman_of_sums},
+    metrics::{
+        clusters::{FEW, share},
+        correlation::spearman_of_sums,
+    },
     tasks::metrics::Score,
 };
 use rayon::prelude::*;
@@ -566,8 +569,8 @@ impl Desk<'_> {
             (Kind::Language, [own], [base]) => discordant(self.study, measure.weights[0].0, *own, *base),
             _ => None,
         };
-        match (discordant, gain.test) {
-            (Some([own, base]), test) if test != ONE_SEED => {
+        match (discordant, gain.is_of_methods()) {
+            (Some([own, base]), true) => {
                 let p = Some(mcnemar(own, base));
                 Gain { p, p_holm: p, test: "exact McNemar", discordant, ..gain }
             }

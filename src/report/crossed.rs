@@ -24,7 +24,7 @@ use super::{
     statistics::{LEVEL, mean},
 };
 use crate::metrics::{
-    clusters::wilson,
+    clusters::{share, wilson},
     student::{t_quantile, t_tails},
 };
 use serde::Serialize;
@@ -191,11 +191,6 @@ pub fn linearized(columns: &[(f64, &Column)], included: &[usize]) -> Vec<f64> {
     values
 }
 
-/// A ratio of sums; 0 where there is nothing to divide by, as a score has it: names of which there are none, and none given.
-pub fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 { part / whole } else { 0.0 }
-}
-
 /// A weighted sum of layouts with the same seeds and items, seed by seed and item by item.
 pub fn combined(weighted: &[(f64, Values)]) -> Values {
     let Some((_, first)) = weighted.first() else { return Values::new() };
@@ -232,7 +227,7 @@ impl Estimate {
         let uncertainty: f64 = uncertainty.map(|part| part.variance.powi(2) / part.freedom).sum();
         // Seeds that agree by chance say nothing of how they vary: their means have the joint component in them, which
         // all items and seeds together tell much better.
-        let seeds = match layouts.iter().map(Vec::len).min() == layouts.iter().map(Vec::len).max() {
+        let seeds = match layouts.windows(2).all(|pair| pair[0].len() == pair[1].len()) {
             true => welch(&of_seeds).map(|part| part.at_least(welch(&of_rest))).into_iter().collect(),
             false => {
                 of_seeds.iter().zip(&of_rest).map(|(part, rest)| part.at_least(Some(*rest))).collect::<Vec<Part>>()

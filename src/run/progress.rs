@@ -37,6 +37,11 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// Whether progress is shown at all.
+    fn is_shown(self) -> bool {
+        matches!(self, Mode::Bar | Mode::Plain | Mode::Lines)
+    }
+
     /// Time between two lines.
     fn pause(self) -> Duration {
         if self == Mode::Lines { Duration::from_secs(1) } else { PAUSE }
@@ -200,7 +205,7 @@ impl Progress {
     /// A model was measured on the way: by which number, and whether it is the best so far, and so kept.
     pub fn evaluated(&self, stage: &str, step: u64, measure: &str, value: f64, is_best: bool) {
         let best = if is_best { " (best so far)" } else { "" };
-        if self.mode != Mode::Notes {
+        if self.mode.is_shown() {
             self.note(format_args!("{stage} {step}: {measure} {value:.4}{best}"));
         }
         // The time that measuring took says nothing of the next update.
@@ -267,7 +272,7 @@ impl Board {
             return;
         }
         rows.at_work.insert(row, (text.to_owned(), None));
-        if ![Mode::Notes, Mode::Silent].contains(&self.mode) && rows.said.elapsed() >= self.mode.pause() {
+        if self.mode.is_shown() && rows.said.elapsed() >= self.mode.pause() {
             rows.said = Instant::now();
             let widest = rows.at_work.keys().map(|row| self.labels[*row].chars().count()).max().unwrap_or_default();
             say(&format!("{} of {} ended", rows.n_ended, self.labels.len()));

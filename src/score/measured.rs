@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     error::{Error, Result},
-    kinds::{pooled::precision_of, rank::by_query},
+    kinds::{pooled::precision_of, rank::by_query, span::rules},
     metrics::{
         Marks,
-        answers::{Language, Rules},
+        answers::Rules,
         chunks::{self, Scheme},
         labels, mean, numpy_mean, pairs,
         ranking::Query,
@@ -208,7 +208,7 @@ fn score(benchmark: Benchmark, spec: &TaskSpec, language: &str, predictions: &[P
             vec![of("xglue_precision", "precision", precision), own("accuracy", percent(accuracy()?))]
         }
         Kind::Squad => answers(benchmark, Rules::Squad, predictions),
-        Kind::Mlqa => answers(benchmark, Language::of(language).map_or(Rules::Squad, Rules::Mlqa), predictions),
+        Kind::Mlqa => answers(benchmark, rules(language), predictions),
         Kind::Grades => vec![of("ndcg", "ndcg", ndcg(spec, language, predictions)?)],
         Kind::Pairs => {
             let marks = mined(predictions);

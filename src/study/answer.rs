@@ -205,8 +205,8 @@ impl Scores {
     }
 
     /// The gain of each named arm over none: of each target by each method, in each group of languages, between groups, on
-    /// each kind of texts, and what of it a change of texts takes or adds. Beside them what the first method's gain is
-    /// behind the others' (`adv − standard`), and what these have over the first after each arm (`adv over standard`).
+    /// each kind of texts, and what of it a change of texts takes or adds. Beside them what other methods gain
+    /// more than the first (`adv − standard`), and what they have over it after each arm (`adv over standard`).
     /// Languages and seeds are what a gain is sure by.
     pub fn gains(&self, design: &Design, methods: &[String], groups: &Groups) -> Vec<Figure> {
         let none = Arm::of(Vec::new());

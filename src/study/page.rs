@@ -147,8 +147,8 @@ fn what_was_done(findings: &Findings, asked: usize, left_out: usize) -> String {
     };
     format!(
         "{done} of {} runs are finished: targets {} after {arms}; seeds {}. Intervals are 95 %; p are after Holm's \
-         correction over the {asked} figures that the verdict speaks of, and over all others of this page; * is p < 0.05; {NOTHING} where nothing varies, which says nothing of how \
-         sure it is. Gains in the source are over seeds alone, others over seeds and languages; test items are \
+         correction over the {asked} figures that the verdict speaks of, and over all others of this page; * is p < 0.05; \
+         {NOTHING} where nothing varies, which says nothing of how sure it is. Gains in the source are over seeds alone, others over seeds and languages; test items are \
          the same everywhere and are not drawn again.{limit}{lacking}",
         cells.len(),
         targets.join(", "),

@@ -352,7 +352,7 @@ impl Definition {
                 return Err(format!("layouts.{i}.columns.{key}: it is the column that {other} names; name another"));
             }
         }
-        let zero = files.columns.all().find(|(_, column)| **column == ColumnName::Number(0));
+        let zero = all.iter().find(|(_, column)| **column == ColumnName::Number(0));
         zero.map_or(Ok(()), |(key, _)| Err(format!("layouts.{i}.columns.{key}: columns are counted from 1")))
     }
 

@@ -543,7 +543,7 @@ impl Loaded {
 }
 
 /// The rows of one language, where the file says which language a row is in.
-fn of_language(rows: Vec<Row>, path: &Path, language: &str) -> Result<Vec<Row>> {
+pub(super) fn of_language(rows: Vec<Row>, path: &Path, language: &str) -> Result<Vec<Row>> {
     if rows.iter().all(|row| row.language.is_none()) {
         return Ok(rows);
     }

@@ -492,8 +492,9 @@ impl Task {
 
     /// Whether its tags are of names of several words: some begin with B-, or all but O with I- (IOB1).
     pub fn has_entities(&self) -> bool {
-        let inside = || self.labels().iter().filter(|label| **label != "O").all(|label| label.starts_with("I-"));
-        self.kind == Kind::Tag && (self.marks_beginnings() || inside())
+        let mut names = self.labels().iter().filter(|label| **label != "O").peekable();
+        let inside = names.peek().is_some() && names.all(|label| label.starts_with("I-"));
+        self.kind == Kind::Tag && (self.marks_beginnings() || inside)
     }
 
     /// Whether the first word of a name has a tag of its own.

@@ -1,7 +1,7 @@
 //! A task made of files alone: what their headers and labels say, for data that nobody has described.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     path::{Path, PathBuf},
 };
 
@@ -10,6 +10,7 @@ use super::{
     answers::{self, Answers},
     definition::{ColumnName, ColumnNames, Definition, Files, TextColumns},
     format, labels,
+    load::of_language,
     table::{self, Found},
 };
 use crate::error::{Error, Result};
@@ -271,25 +272,14 @@ fn said_of_splits(named: &Named, has_languages: bool) -> [String; 2] {
     ]
 }
 
-/// So many languages are named in a message.
-const MOST_NAMED: usize = 8;
-
 /// The rows of a file in the source language, and how many there are in others.
 fn rows_of(file: &TextFile, format: &Format, definition: &Definition, files: &Files) -> Result<(Vec<Row>, usize)> {
     let layout = Files { train: vec![file_name(&file.path)], ..files.clone() };
     let task: &Task = Definition { layouts: vec![layout], ..definition.clone() }.leak();
     let rows = format.rows(file, task, &task.layouts[0])?;
     let all = rows.len();
-    let others: BTreeSet<&str> = rows.iter().filter_map(|row| row.language.as_deref()).collect();
-    if !others.is_empty() && !others.contains(definition.source.as_str()) {
-        let (path, source) = (file.path.display(), &definition.source);
-        let found = others.iter().take(MOST_NAMED).copied().collect::<Vec<_>>().join(", ");
-        return Err(Error::Data(format!(
-            "{path}: no row is in \"{source}\": its column of languages has {found}; name one of them by --source"
-        )));
-    }
-    let is_own = |row: &Row| row.language.as_deref().is_none_or(|language| language == definition.source);
-    let own: Vec<Row> = rows.into_iter().filter(is_own).collect();
+    let own = of_language(rows, &file.path, &definition.source)
+        .map_err(|error| error.with("name the language of the training data by --source"))?;
     let others = all - own.len();
     Ok((own, others))
 }

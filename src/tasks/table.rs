@@ -49,21 +49,16 @@ pub(super) fn tsv(file: &TextFile) -> Result<Table<'_>> {
 
 /// Values parted by commas, in quotation marks where they hold some (RFC 4180).
 pub(super) fn csv(file: &TextFile) -> Result<Table<'_>> {
-    let remedy = "where a text begins with a quotation mark of its own, put the field in quotation marks and double those inside";
-    match stray_quotation_mark(file.text()) {
-        None => {}
-        Some((opened, Some(line))) => {
-            return Err(Error::Data(format!(
-                "{}: text behind the quotation mark that closes the field begun in line {opened}: {remedy}",
-                file.place(line)
-            )));
-        }
-        Some((opened, None)) => {
-            return Err(Error::Data(format!(
-                "{}: no quotation mark closes the field begun here: {remedy}",
-                file.place(opened)
-            )));
-        }
+    if let Some((opened, line)) = stray_quotation_mark(file.text()) {
+        let what = match line {
+            Some(_) => format!("text behind the quotation mark that closes the field begun in line {opened}"),
+            None => "no quotation mark closes the field begun here".to_owned(),
+        };
+        return Err(Error::Data(format!(
+            "{}: {what}: where a text begins with a quotation mark of its own, put the field in quotation marks and double \
+             those inside",
+            file.place(line.unwrap_or(opened))
+        )));
     }
     let mut reader = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(file.text().as_bytes());
     let (mut records, mut line, mut counted) = (Vec::new(), 1, 0);

@@ -5,13 +5,6 @@ use std::path::Path;
 use super::{Column, Example, Layout, Task};
 use crate::error::{Error, Result};
 
-/// A column to write: where it is to stand, what a header calls it, and its fields.
-struct Written<'a> {
-    place: Option<Column>,
-    name: &'static str,
-    field: Box<dyn Fn(&Example) -> String + 'a>,
-}
-
 impl Task {
     /// Sentences and labels of this language as a table for a file of this name: with commas where it ends in .csv, else with
     /// tabs, for which line ends and tabs in texts become spaces. There is a header where the task's layout of such files
@@ -28,29 +21,29 @@ impl Task {
                 )));
             }
         };
-        let columns = self.columns(layout, language);
-        let by_number = columns.iter().any(|column| matches!(column.place, Some(Column::Number(_))));
-        let is_named = columns.iter().any(|column| matches!(column.place, Some(Column::Name(_))));
+        let columns = self.columns(layout);
+        let by_number = columns.iter().any(|(place, _)| matches!(place, Some(Column::Number(_))));
+        let is_named = columns.iter().any(|(place, _)| matches!(place, Some(Column::Name(_))));
         // Sentence, sentence, label: XTREME's form, which has no header.
         let is_bare = self.pairs && !comma && !is_named && layout.header != Some(true);
         let has_header = layout.header.unwrap_or(!by_number && !is_bare);
-        let place = |(i, column): (usize, &Written)| match column.place {
+        let place = |(i, (place, _)): (usize, &(Option<Column>, &str))| match place {
             Some(Column::Number(number)) => number - 1,
             _ => i,
         };
         let places: Vec<usize> = columns.iter().enumerate().map(place).collect();
-        let row = |field: &dyn Fn(&Written) -> String| {
+        let row = |fields: Vec<String>| {
             let mut row = vec![String::new(); places.iter().max().map_or(0, |last| last + 1)];
-            columns.iter().zip(&places).for_each(|(column, at)| row[*at] = field(column));
+            fields.into_iter().zip(&places).for_each(|(field, at)| row[*at] = field);
             row
         };
-        let name = |column: &Written| match column.place {
-            Some(Column::Name(name)) => name.to_owned(),
-            _ => column.name.to_owned(),
+        let name = |(place, usual): &(Option<Column>, &str)| match place {
+            Some(Column::Name(name)) => (*name).to_owned(),
+            _ => (*usual).to_owned(),
         };
-        let header = has_header.then(|| row(&name));
-        let rows = examples.iter().map(|example| row(&|column| (column.field)(example)));
-        let rows = header.into_iter().chain(rows);
+        let header = has_header.then(|| columns.iter().map(name).collect());
+        let fields = examples.iter().map(|example| self.fields(layout, language, example));
+        let rows = header.into_iter().chain(fields).map(row);
         match comma {
             true => quoted(rows),
             false => {
@@ -59,22 +52,25 @@ impl Task {
         }
     }
 
-    /// What a layout asks for: all that it names is there, if empty.
-    fn columns<'a>(&'a self, layout: &Layout, language: &'a str) -> Vec<Written<'a>> {
+    /// What a layout asks for: where it is to stand, and what a header calls it where the layout does not.
+    fn columns(&self, layout: &Layout) -> Vec<(Option<Column>, &'static str)> {
         let wanted = &layout.columns;
-        let column = |place, name, field: Box<dyn Fn(&Example) -> String + 'a>| Written { place, name, field };
-        let text = |text: &Example| text.a.clone();
-        let label = |text: &Example| text.label.map_or(String::new(), |label| self.labels()[label].to_owned());
-        let mut columns = vec![column(wanted.a, if self.pairs { "sentence1" } else { "text" }, Box::new(text))];
-        if self.pairs {
-            columns.push(column(wanted.b, "sentence2", Box::new(|text| text.b.clone().unwrap_or_default())));
-        }
-        columns.push(column(wanted.label, "label", Box::new(label)));
-        columns.extend(wanted.more.iter().map(|place| column(Some(*place), "", Box::new(|_| String::new()))));
-        columns.extend(wanted.language.map(|place| column(Some(place), "", Box::new(|_| language.to_owned()))));
-        // Copies are no translations of anything.
-        columns.extend(wanted.id.map(|place| column(Some(place), "", Box::new(|_| String::new()))));
-        columns
+        let first = if self.pairs { "sentence1" } else { "text" };
+        let second = self.pairs.then_some((wanted.b, "sentence2"));
+        let rest = wanted.more.iter().copied().chain(wanted.language).chain(wanted.id).map(|place| (Some(place), ""));
+        [(wanted.a, first)].into_iter().chain(second).chain([(wanted.label, "label")]).chain(rest).collect()
+    }
+
+    /// The fields of an example in the order of these columns. Nothing is joined to its second sentence any more, and it has no
+    /// id: copies are no translations of anything.
+    fn fields(&self, layout: &Layout, language: &str, example: &Example) -> Vec<String> {
+        let wanted = &layout.columns;
+        let label = example.label.map_or("", |label| self.labels()[label]);
+        let second = self.pairs.then(|| example.b.clone().unwrap_or_default());
+        let texts = [example.a.clone()].into_iter().chain(second).chain([label.to_owned()]);
+        let more = wanted.more.iter().map(|_| String::new());
+        let language = wanted.language.map(|_| language.to_owned());
+        texts.chain(more).chain(language).chain(wanted.id.map(|_| String::new())).collect()
     }
 }
 

@@ -30,6 +30,7 @@ use super::{items, shortcuts::Shortcut};
 use crate::{
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
+    metrics::clusters::share,
     recipe::{DEMO, Recipe, Resolved},
     run::folder::Environment,
     tasks::{Split, Task, predictions::Prediction},
@@ -120,7 +121,7 @@ impl CellScore {
         let score = |(i, metric)| {
             let marks = marked.iter().map(|one| one.marks[i]);
             let (part, whole) = marks.fold((0.0, 0.0), |(a, b), (part, whole)| (a + part, b + whole));
-            CellScore { language: language.to_owned(), metric, value: part / whole, n }
+            CellScore { language: language.to_owned(), metric, value: share(part, whole), n }
         };
         kinds::of(task).metrics(task).into_iter().enumerate().map(score).collect()
     }
