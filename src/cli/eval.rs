@@ -190,6 +190,8 @@ fn evaluate(args: &Args, model: &Path, task: &Task, data: &Path, network: Networ
     }
     let data = &named::data(data, &[(task, args.split.split(), args.languages.clone())], network)?;
     let (mut loaded, mut changes) = (load(args, task, data)?, args.perturb.changes(task, args.seed)?);
+    let languages: Vec<String> = loaded.iter().map(|loaded| loaded.language.clone()).collect();
+    kinds::of(task).compared(&languages).iter().for_each(|text| note(text));
     for loaded in &mut loaded {
         changes.apply(loaded)?.iter().for_each(|said| tell(said));
     }

@@ -1,7 +1,7 @@
 //! Texts put into other words on the command line: perturbed test sets, and training data.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeMap,
     fmt,
     path::{Path, PathBuf},
     str::FromStr,
@@ -17,7 +17,7 @@ use crate::{
         augment::{Change, Neighbours, perturbed},
         methods::{Dictionary, Slips, Switch},
     },
-    tasks::{Loaded, Task, sha256},
+    tasks::{Loaded, Task, codes::can_be_same, sha256},
 };
 
 /// How texts change.
@@ -110,9 +110,10 @@ impl PerturbArgs {
         if let Some(reason) = kinds::of(task).placed().filter(|_| !self.perturb.is_empty()) {
             return Err(Error::Usage(format!("--perturb: not for {}: {reason}; leave it out", task.name)));
         }
-        let mut seen = BTreeSet::new();
-        if let Some(twice) = self.dictionary.iter().find(|named| !seen.insert(&named.language)) {
-            return Err(Error::Usage(format!("--dictionary: \"{}\" is named twice; name it once", twice.language)));
+        let of = |i: usize| &self.dictionary[i].language;
+        if let Some(twice) = (0..self.dictionary.len()).find(|i| (0..*i).any(|before| can_be_same(of(before), of(*i))))
+        {
+            return Err(Error::Usage(format!("--dictionary: \"{}\" is named twice; name it once", of(twice))));
         }
         let changes = self.perturb.iter().map(|one| Ok((one.clone(), self.change(one)?))).collect::<Result<_>>()?;
         let hashed = |named: &Named| Ok((named.clone(), sha256_file(&named.path)?));
@@ -126,7 +127,7 @@ impl PerturbArgs {
             Perturbation::CodeSwitch(language, words) | Perturbation::Synonyms(language, words) => (language, *words),
         };
         let is_switch = matches!(one, Perturbation::CodeSwitch(..));
-        let Some(named) = self.dictionary.iter().find(|named| named.language == *language) else {
+        let Some(named) = self.dictionary.iter().find(|named| can_be_same(&named.language, language)) else {
             let form =
                 if is_switch { "a word and its translation a line" } else { "a JSON object from words to lists" };
             return Err(Error::Usage(format!("--perturb {one}: expected --dictionary {language}=FILE, {form}")));
@@ -170,7 +171,7 @@ impl Changes {
         let (language, mut said, mut replaced) = (loaded.language.clone(), Vec::new(), Vec::new());
         for (i, (one, change)) in self.changes.iter().enumerate() {
             if let Perturbation::Synonyms(of, _) = one
-                && *of != language
+                && !can_be_same(of, &language)
             {
                 return Err(Error::Data(format!(
                     "--perturb {one}: expected texts in {of}, found {language}; name --languages {of}"
@@ -218,6 +219,7 @@ impl Changes {
 mod tests {
     use super::*;
     use crate::tasks::{self, Example};
+    use std::collections::BTreeSet;
 
     #[test]
     fn changes_are_read_and_written() {
@@ -274,6 +276,12 @@ mod tests {
         assert!(sha256.len() == 64 && json["languages"]["en"]["sha256"].as_str().unwrap().len() == 64, "{json}");
 
         assert_eq!(made("synonyms:en:1", [0, 1]).unwrap().1[0].a, "the cat sat below");
+        assert_eq!(made("synonyms:eng_Latn:1", [0, 1]).unwrap().1[0].a, "the cat sat below");
+        let twice = PerturbArgs {
+            dictionary: ["de", "deu"].map(|of| format!("{of}=x").parse().unwrap()).to_vec(),
+            ..args("typos:1")
+        };
+        assert!(twice.changes(task, 7).map(drop).unwrap_err().message().contains("\"deu\" is named twice"));
         let error = made("synonyms:fr:1", [0, 1]).unwrap_err();
         assert!(error.message().contains("expected texts in fr, found en"), "{error}");
 

@@ -68,6 +68,11 @@ pub trait Kind: Sync + fmt::Debug {
         Vec::new()
     }
 
+    /// How right answers are told, where that depends on the language.
+    fn compared(&self, _languages: &[String]) -> Option<String> {
+        None
+    }
+
     /// Whether answers have marks, whose sums make the metrics: nothing else can be resampled.
     fn has_marks(&self) -> bool {
         true

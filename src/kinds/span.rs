@@ -151,6 +151,13 @@ impl Kind for Span {
         Ok(predictions.iter().map(mark).collect())
     }
 
+    fn compared(&self, languages: &[String]) -> Option<String> {
+        let (squad, mlqa): (Vec<_>, Vec<_>) = languages.iter().cloned().partition(|code| rules(code) == Rules::Squad);
+        let by = |codes: Vec<String>, whose| (!codes.is_empty()).then(|| format!("in {} by {whose}", codes.join(", ")));
+        let said: Vec<String> = by(mlqa, "MLQA's rules").into_iter().chain(by(squad, "SQuAD 1.1's")).collect();
+        (!said.is_empty()).then(|| format!("answers are compared {}", said.join(", ")))
+    }
+
     /// An object from the data's own ids to answers.
     fn submission(&self, predictions: &[Prediction]) -> (&'static str, String) {
         let answer = |one: &Prediction| (one.key.clone().unwrap_or(one.id.clone()), json!(one.prediction));
@@ -197,6 +204,8 @@ mod tests {
             assert_eq!(rules(code), Rules::Mlqa(Language::Chinese), "{code}");
         }
         assert_eq!((rules("deu_Latn"), rules("ro")), (Rules::Mlqa(Language::German), Rules::Squad));
+        let said = Span.compared(&["de", "ro", "zho_Hans"].map(str::to_owned)).unwrap();
+        assert_eq!(said, "answers are compared in de, zho_Hans by MLQA's rules, in ro by SQuAD 1.1's");
     }
 
     #[test]

@@ -93,7 +93,7 @@ pub(super) fn aligned(
     Ok(all)
 }
 
-/// What there is to say of how items are joined.
+/// What there is to say of how items are joined, and of how their answers are told.
 pub fn notes(task: &Task, languages: &[String], tests: &[Vec<Prediction>]) -> Vec<String> {
     let Some(source) = languages.first() else { return Vec::new() };
     let rows: Vec<BTreeSet<usize>> = tests.iter().map(|test| test.iter().map(|one| one.row).collect()).collect();
@@ -117,6 +117,7 @@ pub fn notes(task: &Task, languages: &[String], tests: &[Vec<Prediction>]) -> Ve
                 task.name
             )
         }),
+        kinds::of(task).compared(languages),
     ]
     .into_iter()
     .flatten()

@@ -28,6 +28,7 @@ pub(super) fn of(counts: &BTreeMap<String, usize>, choices: &[String], column: &
     if choices.len() > 1 {
         return alternatives(counts, choices, column, place);
     }
+    refuse_decimal_commas(counts, column, place)?;
     if let Some(labels) = several(counts) {
         let n: BTreeMap<&String, usize> = labels.iter().map(|label| (label, having(counts, label))).collect();
         return Ok(Answers {
@@ -80,6 +81,20 @@ fn range(counts: &BTreeMap<String, usize>) -> Option<[f64; 2]> {
     let bounds =
         [numbers.iter().copied().fold(f64::INFINITY, f64::min), numbers.iter().copied().fold(f64::MIN, f64::max)];
     counts.keys().any(|value| value.contains('.')).then_some(bounds)
+}
+
+/// Refuses numbers of which some have one comma: whether that parts labels or a number nobody can tell.
+fn refuse_decimal_commas(counts: &BTreeMap<String, usize>, column: &str, place: &str) -> Result<()> {
+    let is_number = |value: &String| value.replacen(',', ".", 1).parse::<f64>().is_ok_and(f64::is_finite);
+    let Some(found) = counts.keys().find(|value| value.contains(',')).filter(|_| counts.keys().all(is_number)) else {
+        return Ok(());
+    };
+    Err(Error::Data(format!(
+        "{place}: column {column} holds {found:?}, a number with a decimal comma, or two labels? Write {} for the one, {} for \
+         the others",
+        found.replace(',', "."),
+        found.replace(',', "|")
+    )))
 }
 
 /// Numbers with decimal points, unless they are whole: then they may be classes that some tool wrote so.
@@ -195,6 +210,7 @@ mod tests {
             (&["1.0", "0.0"][..], &[][..], "holds whole numbers written as 1.0: write classes as 1"),
             (&["1", "2", "3", "4"], &[], "found 4 labels in 4 rows; for numbers describe the task"),
             (&["NaN", "0.5"], &[], ""),
+            (&["3,5", "2,75", "4"], &[], "holds \"2,75\", a number with a decimal comma, or two labels? Write 2.75"),
             (&["2", "0"], &["x1", "x2"], "expected the number of the right one of x1, x2 in column label"),
             (&["left", "right"], &["x1", "x2"], "from 0 or from 1, found left, right"),
             (&["1", "1"], &["x1", "x2"], "has only 1, neither 0 nor 2: counted from 0 or from 1?"),

@@ -193,6 +193,18 @@ pub fn can_be_same(a: &str, b: &str) -> bool {
     agree && (a == b || SAME.iter().any(grouped))
 }
 
+/// Codes of languages with few texts that are words in names of files: `test-all.csv` is hardly in Allar.
+const WORDS: [&str; 14] =
+    ["all", "bad", "big", "dev", "gen", "new", "old", "out", "raw", "src", "sub", "tgt", "tmp", "tst"];
+
+/// Says which of these codes may be no languages.
+pub fn word_notes(codes: &[String]) -> impl Iterator<Item = String> {
+    let words = codes.iter().filter(|code| WORDS.contains(&code.as_str()));
+    words.map(|word| {
+        format!("\"{word}\" is taken for a language, whose code it is; if it is none, give its file another name")
+    })
+}
+
 /// Says which of these codes may be of one language.
 pub fn same_notes(codes: &[String]) -> impl Iterator<Item = String> {
     let pairs = codes.iter().enumerate().flat_map(|(i, a)| codes[..i].iter().map(move |b| (b, a)));
@@ -250,6 +262,13 @@ mod tests {
         for (code, two) in [("swh_Latn", "sw"), ("zh-Hant", "zh"), ("deu", "de"), ("en", "en"), ("gsw", "gsw")] {
             assert_eq!(two_letters(code), two);
         }
+    }
+
+    #[test]
+    fn words_in_names_of_files_are_no_languages_of_large_test_sets() {
+        assert!(WORDS.iter().all(|word| is_code(word) && !SAME.concat().contains(word)));
+        let codes = ["all", "de", "min"].map(str::to_owned);
+        assert_eq!(word_notes(&codes).count(), 1);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::{
 
 use super::{
     Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
-    codes::{can_be_same, is_code, is_regional, same_notes},
+    codes::{can_be_same, is_code, is_regional, same_notes, word_notes},
     format,
     joined::unjoined_note,
     parts,
@@ -100,11 +100,12 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// A sentence on what was left out, and on what may be one language under two codes.
+    /// A sentence on what was left out, and on what may be no language, or one under two codes.
     pub fn note(&self) -> Option<String> {
         let files = self.left_out.join(", ");
         let left_out = (!files.is_empty()).then(|| format!("left out, since no language is called so: {files}"));
-        let notes: Vec<String> = left_out.into_iter().chain(same_notes(&self.languages)).collect();
+        let of_codes = word_notes(&self.languages).chain(same_notes(&self.languages));
+        let notes: Vec<String> = left_out.into_iter().chain(of_codes).collect();
         (!notes.is_empty()).then(|| notes.join("; "))
     }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
 };
 
 use super::{
@@ -284,25 +284,31 @@ fn rows_of(file: &TextFile, format: &Format, definition: &Definition, files: &Fi
     Ok((own, others))
 }
 
-/// Dev and test files below one folder: that of the test data, or where there are none that of the training data.
+/// Dev and test files below one folder: that of the test data, or where there are none that of the training data; where dev
+/// data lie elsewhere, the one that holds both.
 fn lay_out(named: &Named, files: Files) -> Result<(PathBuf, Vec<Files>)> {
     let folder_of = |pattern: &str| {
         let before = pattern.split_once("{language}").map_or(pattern, |(before, _)| before);
         let end = before.rfind(['/', '\\']).map_or(0, |at| at + 1);
         PathBuf::from(if end == 0 { "." } else { &pattern[..end] })
     };
+    let inside = |pattern: &str, folder: &Path| {
+        let [path, base] = comparable([pattern.as_ref(), folder]);
+        let path = path.strip_prefix(&base).ok()?;
+        (!path.components().any(|part| part == Component::ParentDir)).then(|| path.to_string_lossy().into_owned())
+    };
     let train = named.train.to_string_lossy();
     let folder = folder_of(named.test.unwrap_or(&train));
+    let folder = match named.dev {
+        Some(dev) if inside(dev, &folder).is_none() => {
+            let [one, other] = comparable([&folder, &folder_of(dev)]);
+            one.components().zip(other.components()).take_while(|(a, b)| a == b).map(|(part, _)| part).collect()
+        }
+        _ => folder,
+    };
     let below = |pattern: &str, flag: &str| {
-        let relative = Path::new(".").join(pattern);
-        let base = Path::new(".").join(&folder);
-        let inside = relative.strip_prefix(&base).map(|path| path.to_string_lossy().into_owned());
-        inside.map_err(|_| {
-            let folder = folder.display();
-            Error::Usage(format!(
-                "{flag} {pattern}: expected a file below {folder}, where the test data lie; put it there"
-            ))
-        })
+        let remedy = "no folder holds it and the test data without \"..\": name both from the folder above";
+        inside(pattern, &folder).ok_or_else(|| Error::Usage(format!("{flag} {pattern}: {remedy}")))
     };
     let train = below(&train, "--train").ok();
     let dev = named.dev.map(|dev| below(dev, "--dev")).transpose()?;
@@ -329,6 +335,13 @@ fn lay_out(named: &Named, files: Files) -> Result<(PathBuf, Vec<Files>)> {
     let has_files = |files: &Files| [&files.train, &files.dev, &files.test].into_iter().any(|list| !list.is_empty());
     layouts.retain(has_files);
     Ok((folder, layouts))
+}
+
+/// Two paths of one form: relative where both are, else absolute.
+fn comparable(paths: [&Path; 2]) -> [PathBuf; 2] {
+    let are_relative = paths.iter().all(|path| path.is_relative());
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    paths.map(|path| if are_relative { Path::new(".").join(path) } else { absolute(path) })
 }
 
 fn file_name(path: &Path) -> String {
@@ -372,6 +385,23 @@ mod tests {
         let (folder, guess) = guessed(&[("t.csv", csv), ("test-de.csv", "text,label\nc,pos\n")], "test-{language}.csv");
         let task = guess.unwrap().definition.leak();
         assert_eq!(task.load(folder.path(), super::super::Split::Test, "de").unwrap().examples.len(), 1);
+    }
+
+    #[test]
+    fn dev_data_may_lie_beside_the_folder_of_the_test_data() {
+        let csv = "text,label\na,pos\nb,neg\n";
+        let (folder, _) = guessed(&[("in/t.csv", csv), ("in/dev.csv", csv), ("out/de.csv", csv)], "out/{language}.csv");
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        let (train, dev, test) = (path("in/t.csv"), path("in/dev.csv"), path("out/{language}.csv"));
+        let named = Named { train: Path::new(&train), dev: Some(&dev), test: Some(&test), source: "en" };
+        let Guess { definition, folder: found, .. } = guess(&named).unwrap();
+        let task = definition.leak();
+        for (split, language) in [(Split::Train, "en"), (Split::Dev, "en"), (Split::Test, "de")] {
+            assert_eq!(task.load(&found, split, language).unwrap().examples.len(), 2, "{split} in {}", found.display());
+        }
+        let dev = path("in/../../dev.csv");
+        let error = guess(&Named { dev: Some(&dev), ..named }).unwrap_err();
+        assert!(error.message().contains("name both from the folder above"), "{error}");
     }
 
     #[test]
