@@ -9,6 +9,7 @@ use std::{
 mod harness;
 
 use rxlt::{
+    metrics::correlation::spearman,
     report::{
         analysis::{Analysis, Claims, Gain, Kind, Options, analyze},
         changes::changes,
@@ -16,7 +17,7 @@ use rxlt::{
         csv::{seeds_to_csv, to_csv},
         latex::Fit,
         runs::Study,
-        statistics::{holm, mcnemar, mean, standard_deviation},
+        statistics::{holm, mcnemar, mean, permutation_of_pairs, standard_deviation},
     },
     rng::Rng,
 };
@@ -165,11 +166,57 @@ fn correlations_with_distance_are_corrected_over_methods() {
     let paths = write_all(folder.path(), &runs.iter().flat_map(seeds).collect::<Vec<Run>>());
     let analysis = analysis(&paths, Options::default());
     let correlations = || analysis.methods.iter().filter_map(|method| method.correlation.as_ref());
-    let p: Vec<f64> = correlations().map(|found| found.permutation.unwrap().p).collect();
+    let p: Vec<f64> = correlations().map(|found| found.of_branches.unwrap().p).collect();
     let corrected: Vec<f64> = correlations().map(|found| found.p_holm.unwrap()).collect();
     assert_eq!((p.len(), &corrected), (3, &holm(&p)));
     assert!(p.iter().zip(&corrected).any(|(p, corrected)| corrected > p), "{p:?} {corrected:?}");
-    assert!(words(&full(&analysis).to_text()).contains("Holm: corrected over the 3 of this table"));
+    assert!(words(&full(&analysis).to_text()).contains("Holm: that, corrected over the 3 of this table"));
+}
+
+/// French and Spanish gain alike since they are alike, and say once what they say: in a test of the trend they are one.
+#[test]
+fn relatives_count_as_one_in_a_trend() {
+    const PLAIN: &[(&str, f64)] = &[
+        ("en", 0.8),
+        ("es", 0.6),
+        ("fr", 0.6),
+        ("bg", 0.6),
+        ("ru", 0.6),
+        ("hi", 0.5),
+        ("ur", 0.5),
+        ("th", 0.4),
+        ("xx", 0.4),
+    ];
+    const MORE: &[(&str, f64)] = &[
+        ("en", 0.8),
+        ("es", 0.6),
+        ("fr", 0.6),
+        ("bg", 0.7),
+        ("ru", 0.7),
+        ("hi", 0.6),
+        ("ur", 0.6),
+        ("th", 0.6),
+        ("xx", 0.6),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let runs = [Run { accuracy: PLAIN, ..STANDARD }, Run { accuracy: MORE, ..ADV }];
+    let seeds = |run: &Run| [1, 2].map(|seed| Run { seed, ..run.clone() });
+    let paths = write_all(folder.path(), &runs.iter().flat_map(seeds).collect::<Vec<Run>>());
+    let names =
+        [("es", 2.0), ("fr", 2.0), ("bg", 3.0), ("ru", 4.0), ("hi", 5.0), ("ur", 7.0), ("th", 8.0), ("xx", 9.0)];
+    let distances = names.map(|(code, far)| (code.to_owned(), far)).into();
+    let options = Options { distances: Some(("d.tsv".into(), distances)), ..Options::default() };
+    let analysis = analysis(&paths, options);
+    let adv = &analysis.methods[1];
+    let gain = |code: &str| adv.measures.iter().find(|one| one.name == code).unwrap().gain.as_ref().unwrap().value;
+    let both = |codes: [&str; 2]| mean(&codes.map(gain));
+    let found = adv.correlation.as_ref().unwrap();
+    assert_eq!((found.languages, found.branches), (8, 5));
+    let gains = [both(["bg", "ru"]), both(["es", "fr"]), both(["hi", "ur"]), gain("th"), gain("xx")];
+    let expected = permutation_of_pairs(&[3.5, 2.0, 6.0, 8.0, 9.0], &gains, spearman, 0).unwrap();
+    let of_branches = found.of_branches.unwrap();
+    assert_eq!((of_branches.p, of_branches.arrangements, of_branches.exact), (expected.p, 120, true));
+    assert_eq!(found.p_holm, Some(of_branches.p));
 }
 
 #[test]

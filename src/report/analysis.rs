@@ -185,6 +185,8 @@ pub struct LanguageFacts {
     pub script: Option<&'static str>,
     /// Its family.
     pub family: Option<&'static str>,
+    /// Its branch of that, as far down as is told apart; the language itself where nothing is known of it.
+    pub branch: String,
     /// Distance from the source.
     pub distance: Option<f64>,
     /// Share of the text that the encoder was trained on.
@@ -367,9 +369,13 @@ pub struct Correlation {
     pub low: f64,
     /// Upper end of it.
     pub high: f64,
-    /// Whether the languages' gains in any other order go with distance as much.
+    /// Whether the languages' gains in any other order go with distance as much, if languages are independent.
     pub permutation: Option<Permutation>,
-    /// The p-value of that after Holm's correction over the methods.
+    /// The same of means over branches, for relatives move together.
+    pub of_branches: Option<Permutation>,
+    /// How many branches.
+    pub branches: usize,
+    /// The p-value of branches after Holm's correction over the methods.
     pub p_holm: Option<f64>,
     /// How many languages.
     pub languages: usize,
@@ -610,12 +616,25 @@ impl Desk<'_> {
         let rho = spearman_of_sums(&x, &y);
         let [low, high] = interval_of_spearman(rho, x.len());
         let permutation = permutation_of_pairs(&x, &y, spearman_of_sums, self.options.seed);
+        let mut branches: BTreeMap<&str, [Vec<f64>; 2]> = BTreeMap::new();
+        for (i, pair) in columns.iter().zip(x.iter().zip(&y)) {
+            let branch = branches.entry(&self.facts[*i].branch).or_default();
+            branch[0].push(*pair.0);
+            branch[1].push(*pair.1);
+        }
+        let [far, gained] = [0, 1].map(|side| branches.values().map(|one| mean(&one[side])).collect::<Vec<f64>>());
+        let of_branches = match branches.len() {
+            0..3 => None,
+            _ => permutation_of_pairs(&far, &gained, spearman_of_sums, self.options.seed),
+        };
         Some(Correlation {
             rho,
             low,
             high,
             permutation,
-            p_holm: permutation.map(|permutation| permutation.p),
+            of_branches,
+            branches: branches.len(),
+            p_holm: of_branches.map(|permutation| permutation.p),
             languages: columns.len(),
             line: line(&x, &y),
             band: band_of(&x, &y),
@@ -693,6 +712,7 @@ fn facts(study: &Study, options: &Options) -> Vec<LanguageFacts> {
             examples: study.examples[i].iter().sum(),
             script: known.map(|known| known.script),
             family: known.map(Language::family),
+            branch: known.map_or(code.clone(), Language::branch),
             distance: match &options.distances {
                 Some((_, table)) => given(table, code, known),
                 None => known.map(Language::distance),

@@ -563,7 +563,7 @@ fn methods(analysis: &Analysis) -> Table {
 
 /// How gains go with distance, a row for each method.
 fn correlations(analysis: &Analysis) -> Table {
-    let headings = ["ρ", "95 % interval", "p", "Holm", "languages"].map(Column::numbers);
+    let headings = ["ρ", "95 % interval", "p", "languages", "p, branches", "Holm", "branches"].map(Column::numbers);
     let mut table = Table::new([Column::words("method")].into_iter().chain(headings));
     for method in &analysis.methods {
         let Some(c) = method.correlation.as_ref().filter(|c| c.rho.is_finite()) else { continue };
@@ -571,14 +571,17 @@ fn correlations(analysis: &Analysis) -> Table {
             true => format!("[{}, {}]", number(c.low), number(c.high)),
             false => NOTHING.into(),
         };
-        let p = c.permutation.map_or(NOTHING.into(), |permutation| permutation_p(&permutation, ""));
+        let p = |found: Option<Permutation>| found.map_or(NOTHING.into(), |found| permutation_p(&found, ""));
         // What is corrected of a bound is a bound.
-        let corrected = c.permutation.zip(c.p_holm).map(|(permutation, p)| match permutation.is_floor() {
+        let corrected = c.of_branches.zip(c.p_holm).map(|(permutation, p)| match permutation.is_floor() {
             true => format!("≤ {}", at_most(p)),
             false => p_value(p),
         });
         let corrected = corrected.unwrap_or(NOTHING.into());
-        table = table.row([method.name.clone(), number(c.rho), range, p, corrected, c.languages.to_string()]);
+        let (own, of_branches) = (p(c.permutation), p(c.of_branches));
+        let [languages, branches] = [c.languages, c.branches].map(|n| n.to_string());
+        table =
+            table.row([method.name.clone(), number(c.rho), range, own, languages, of_branches, corrected, branches]);
     }
     table
 }
@@ -595,8 +598,9 @@ fn distances(analysis: &Analysis, document: &mut Document) {
         "distance",
         format!(
             "ρ: Spearman's rank correlation of gain and distance over languages, with Bonett & Wright's interval; the band of \
-             plots is that of the line of least squares; p: of the gains in other orders; Holm: corrected over the {tests} \
-             of this table",
+             plots is that of the line of least squares; p: of the gains in other orders. All three take languages for \
+             independent. Relatives move together: p, branches, is of means over the languages of a branch, such as \
+             Germanic's West; Holm: that, corrected over the {tests} of this table",
         ),
         correlations(analysis),
     );

@@ -162,6 +162,11 @@ impl Language {
         self.lineage[0]
     }
 
+    /// Its branch, as far down as is told apart here.
+    pub fn branch(&self) -> String {
+        self.lineage.join(", ")
+    }
+
     /// The genealogical distance from English: see [`DISTANCE`].
     pub fn distance(&self) -> f64 {
         let shared = self.lineage.iter().zip(ENGLISH).take_while(|(own, english)| *own == english).count();
