@@ -139,7 +139,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     if !plan.missing.is_empty() && !args.available {
         let (n, data) = (plan.missing.len(), args.data.display());
         return Err(Error::Missing(format!(
-            "{n} lines above say which files are not in {data}, and where they come from; --available runs the rest"
+            "files are not in {data} ({n}, named above, with where they come from); --available runs the rest"
         )));
     }
     if args.dry_run {

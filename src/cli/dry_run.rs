@@ -345,7 +345,11 @@ fn describe_tests(recipe: &Recipe, data: &Data, tokenizer: Option<&Tokenizer>, o
     }
     out.push('\n');
     out.push_str(&table.to_text());
-    languages.notes.iter().chain(&joined).for_each(|note| line(out, format_args!("note: {note}")));
+    languages.notes.iter().for_each(|note| line(out, format_args!("note: {note}")));
+    for loaded in &tests {
+        loaded.notes.iter().for_each(|note| line(out, format_args!("note: {}: {note}", loaded.language)));
+    }
+    joined.iter().for_each(|note| line(out, format_args!("note: {note}")));
     describe_overlaps(recipe, data, &tests, out)
 }
 

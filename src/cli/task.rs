@@ -234,7 +234,7 @@ fn all_is_there(task: &Task, data: &Path, n_missing: usize) -> Result<()> {
     match n_missing {
         0 => Ok(()),
         n => Err(Error::Missing(format!(
-            "{n} lines above say which files of {} are not in {}; put them there, or take their names out of the task's file",
+            "files of {} are not in {} ({n}, named above); put them there, or take their names out of the task's file",
             task.name,
             data.display()
         ))),

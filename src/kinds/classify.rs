@@ -3,7 +3,9 @@
 use super::{
     Asked, Kind, Marked, Read, Reader, Rows,
     item::{Goal, Item},
-    right_or_wrong, sigmoids,
+    right_or_wrong,
+    score::correlations,
+    sigmoids,
 };
 use crate::{
     error::{Error, Result},
@@ -11,6 +13,7 @@ use crate::{
     models::HeadKind,
     tasks::{
         Example, ProblemType, Task,
+        metrics::{FEW, Score},
         predictions::{Prediction, Probabilities},
     },
 };
@@ -155,6 +158,17 @@ impl Kind for Number {
 
     fn has_marks(&self) -> bool {
         false
+    }
+
+    fn oddities(&self, task: &Task, predictions: &[Prediction]) -> Vec<String> {
+        let is_told = predictions.len() >= FEW && predictions.iter().all(|one| one.label.is_some());
+        let of = |one: &Prediction| correlations(&one.language, &self.metrics(task)[..1], predictions).ok();
+        let scores = predictions.first().filter(|_| is_told).and_then(of).unwrap_or_default();
+        let is_none = |score: &&Score| score.value <= 0.0;
+        let said = |Score { language, metric, value, .. }: &Score| {
+            format!("{language}: {metric} {:.1} %: the same number throughout would do as well", 100.0 * value)
+        };
+        scores.iter().filter(is_none).map(said).collect()
     }
 
     /// Correlations are no ratios of sums: [`super::score`] computes them from the numbers.

@@ -48,7 +48,7 @@ fn by_cluster(marked: &[Marked], clusters: &BTreeMap<usize, usize>, metric: usiz
 }
 
 /// Correlations of the numbers that are right and those that were predicted.
-fn correlations(language: &str, metrics: &[&'static str], predictions: &[Prediction]) -> Result<Vec<Score>> {
+pub(super) fn correlations(language: &str, metrics: &[&'static str], predictions: &[Prediction]) -> Result<Vec<Score>> {
     let numbers = |text: fn(&Prediction) -> &str| -> Result<Vec<f64>> {
         predictions.iter().map(|one| number(&format!("{language}: {}", one.id), text(one).trim())).collect()
     };

@@ -6,6 +6,7 @@ use crate::error::{Error, Result, did_you_mean};
 pub const SHIPPED: &[(&str, &str)] = &[
     ("demo", include_str!("../../recipes/demo.toml")),
     ("pretrain-open", include_str!("../../recipes/pretrain-open.toml")),
+    ("distil-open", include_str!("../../recipes/distil-open.toml")),
     ("open-xsid", include_str!("../../recipes/open-xsid.toml")),
     ("open-sib200", include_str!("../../recipes/open-sib200.toml")),
     ("open-sib200-variants", include_str!("../../recipes/open-sib200-variants.toml")),

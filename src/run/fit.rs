@@ -419,6 +419,11 @@ fn entries(tensors: &[Saved]) -> Vec<Entry<'_>> {
     tensors.iter().map(|(name, shape, values)| Entry { name, shape, values: Values::F32(values) }).collect()
 }
 
+/// `1 model`, `3 models`.
+fn counted(n: usize) -> String {
+    if n == 1 { "1 model".into() } else { format!("{n} models") }
+}
+
 /// What the rule of selection did, for people; `metric` is what was measured in the source language.
 pub fn selection_rule(select: Select, source: &str, metric: &str, evaluations: &[Evaluation]) -> String {
     let n = evaluations.len();
@@ -428,12 +433,13 @@ pub fn selection_rule(select: Select, source: &str, metric: &str, evaluations: &
             let state = State { step: 0, evaluations: evaluations.to_vec() };
             state.best().map_or("the last model".to_string(), |best| {
                 format!(
-                    "the best of {n} models by {source} dev {metric} (update {}, {:.1} %)",
+                    "the best of {} by {source} dev {metric} (update {}, {:.1} %)",
+                    counted(n),
                     best.step,
                     100.0 * best.value
                 )
             })
         }
-        Select::Average => format!("the average of {n} models"),
+        Select::Average => format!("the average of {}", counted(n)),
     }
 }

@@ -109,6 +109,13 @@ fn summary_json(summary: &Summary) -> Value {
     })
 }
 
+/// What the intervals of languages are.
+const OF_SHARES: &str = "95 % Wilson score interval over the test examples of one run; over clusters, such as the sentences of \
+                         tagged words, where answers are not independent";
+/// The same of correlations.
+const OF_CORRELATIONS: &str = "95 % interval by Fisher's z over the test examples of one run; of ranks with the variance of \
+                               Bonett and Wright (2000)";
+
 impl MethodResult {
     /// By every metric, the first before others.
     pub fn summaries(&self) -> Vec<Summary> {
@@ -133,8 +140,7 @@ impl MethodResult {
                 "transfer_gap": summary.intervals.gap.map(ends),
             },
             "pooled": summary.pooled.as_ref().map(score_json),
-            "interval": "95 % Wilson score interval over the test examples of one run; over clusters, such as the \
-                         sentences of tagged words, where answers are not independent",
+            "interval": if summary.scores.iter().all(|score| score.is_correlation()) { OF_CORRELATIONS } else { OF_SHARES },
             "training": self.training.map(|training| training.to_json()),
             "warnings": self.warnings,
         });

@@ -39,6 +39,14 @@ pub(super) fn removed_labels(gold: &[&str], known: &[&str], place: &str) -> Opti
     let first = gold.first()?;
     let constant = gold.len() >= MANY && gold.iter().all(|label| label == first);
     let unknown = !known.is_empty() && gold.iter().all(|label| !known.contains(label));
+    if unknown && gold.iter().all(|label| label.contains('\t')) {
+        let (n, example) = (first.split('\t').count(), known[0]);
+        let text = format!(
+            "{place}: its lines have {n} columns, and a line of gold is a label alone, such as \"{example}\": the score means \
+             nothing; cut that column out"
+        );
+        return Some(Note::void("gold_columns", text));
+    }
     let what = match (constant, unknown) {
         (_, true) => format!("none of {} gold labels is one of {}", gold.len(), known.join(", ")),
         (true, _) => format!("all {} gold labels are \"{first}\"", gold.len()),
@@ -81,5 +89,8 @@ mod tests {
         assert_eq!(removed_labels(&same[1..], &["neutral"], "f"), None);
         assert!(removed_labels(&["", ""], &["neutral"], "f").unwrap().text.contains("none of 2 gold labels"));
         assert_eq!(removed_labels(&[], &["neutral"], "f"), None);
+        assert!(
+            removed_labels(&["a\tb\tneutral"], &["neutral"], "f").unwrap().text.contains("its lines have 3 columns")
+        );
     }
 }

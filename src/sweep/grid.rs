@@ -5,7 +5,7 @@ use crate::{
     error::{Error, Result, did_you_mean},
     input,
     learn::augment::stream_of,
-    recipe::{self, Method, Resolved, Setting, first_twice},
+    recipe::{self, Method, Resolved, Setting, first_twice, refuse_in},
     rng::{Purpose, Rng},
     run::folder::{self, Look},
 };
@@ -97,8 +97,7 @@ impl Grid {
     /// Reads a grid file; what is wrong with a recipe or a setting is said by [`Grid::cells`].
     pub fn read(path: &Path) -> Result<Grid> {
         let (text, shown) = (input::read_text(path)?, path.display());
-        let grid: Grid = toml::from_str(&text)
-            .map_err(|error| Error::Config(format!("{shown}: {}", error.to_string().trim().replace('\n', "; "))))?;
+        let grid: Grid = toml::from_str(&text).map_err(|error| refuse_in(&text, &shown.to_string(), &error))?;
         let grid = Grid { path: path.to_owned(), ..grid };
         let refuse = |what: String| Err(Error::Config(format!("{shown}: {what}")));
         let is_plain = |c: char| c.is_alphanumeric() || "-_".contains(c);
@@ -354,7 +353,7 @@ seeds = [1, 2]
             ("\"adv\"", "\"avd\"", "did you mean \"adv\""),
             (r#"["0.02x", "0.05x"]"#, "[]", "expected a list of values"),
             ("radius\"\n", "a/b\"\n", "expected letters"),
-            ("seeds =", "seed =", "unknown field `seed`"),
+            ("seeds =", "seed =", "grid.toml:5: unknown key \"seed\"; did you mean \"seeds\"?"),
             ("stages.0.updates", "stages.0.updatse", "updatse"),
             ("\"stages.0.updates\"", "seed", "seeds have a key"),
             ("[\"demo\"]", "[]", "at least one"),

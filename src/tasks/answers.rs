@@ -83,6 +83,18 @@ fn range(counts: &BTreeMap<String, usize>) -> Option<[f64; 2]> {
     counts.keys().any(|value| value.contains('.')).then_some(bounds)
 }
 
+/// A value that is no number, where nearly all are numbers and some of them have a decimal point.
+pub(super) fn no_number(counts: &BTreeMap<String, usize>) -> Option<&str> {
+    const NEARLY_ALL: f64 = 0.95;
+    let is_number = |value: &str| value.parse::<f64>().is_ok_and(f64::is_finite);
+    let (rows, numbers) = counts
+        .iter()
+        .fold((0, 0), |(rows, numbers), (value, n)| (rows + n, numbers + if is_number(value) { *n } else { 0 }));
+    let has_points = counts.keys().any(|value| is_number(value) && value.contains('.'));
+    let are_numbers = has_points && numbers as f64 >= NEARLY_ALL * rows as f64;
+    counts.keys().map(String::as_str).find(|value| are_numbers && !is_number(value))
+}
+
 /// Refuses numbers of which some have one comma: whether that parts labels or a number nobody can tell.
 fn refuse_decimal_commas(counts: &BTreeMap<String, usize>, column: &str, place: &str) -> Result<()> {
     let is_number = |value: &String| value.replacen(',', ".", 1).parse::<f64>().is_ok_and(f64::is_finite);

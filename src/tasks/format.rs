@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{
-    Columns, Kind, Layout, Row, Task, TextFile, parquet, pool, records,
+    Column, Columns, Kind, Layout, Row, Task, TextFile, parquet, pool, records,
     retrieval::{self, Place, Retrieval},
     squad,
     table::{self, Found, Table},
@@ -142,10 +142,15 @@ impl Format {
 
     /// The texts of a table with a header, labels or not: in the columns that `task` names, else in those of usual names.
     pub fn texts(&self, file: &TextFile, task: Option<&Task>) -> Result<Vec<Row>> {
-        let named = task.and_then(|task| task.layouts.iter().map(|layout| layout.columns).find(|c| c.a.is_some()));
-        let Some((_, second)) =
-            self.columns_of(file)?.sentences.or(named.map(|c| (String::new(), c.b.map(|_| String::new()))))
-        else {
+        let found = self.columns_of(file)?;
+        // Where a file has other names than the task's own files, usual ones will do.
+        let is_there = |columns: &Columns| match columns.a {
+            Some(Column::Name(name)) => found.names.iter().any(|other| other.eq_ignore_ascii_case(name)),
+            _ => true,
+        };
+        let columns = task.into_iter().flat_map(|task| task.layouts).map(|layout| layout.columns);
+        let named = columns.filter(|c| c.a.is_some()).find(|c| found.sentences.is_none() || is_there(c));
+        let Some((_, second)) = found.sentences.or(named.map(|c| (String::new(), c.b.map(|_| String::new())))) else {
             let (place, single, first, second) =
                 (file.place(1), table::SINGLE.join(", "), table::FIRST.join(", "), table::SECOND.join(", "));
             return Err(Error::Data(format!(

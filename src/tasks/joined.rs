@@ -50,8 +50,33 @@ pub fn join_languages(task: &Task, languages: &mut [Loaded]) -> Result<Vec<Strin
         apart_note(languages),
         other_labels_note(languages),
         unclustered(task, languages),
+        copies_note(languages),
     ];
     Ok(notes.into_iter().flatten().collect())
+}
+
+/// From this share of equal texts on, two languages' files are hardly of two languages.
+const COPIED: f64 = 0.5;
+/// Fewer texts than these may be equal by accident, such as names.
+const FEW: usize = 10;
+
+/// Says which languages have the texts of one before them.
+fn copies_note(languages: &[Loaded]) -> Option<String> {
+    let texts: Vec<HashSet<String>> = languages
+        .iter()
+        .map(|loaded| loaded.examples.iter().map(|one| one.text().trim().to_owned()).collect())
+        .collect();
+    let copied = |i: usize| {
+        let n = texts[i].len();
+        let shared = (0..i).map(|j| (texts[i].intersection(&texts[j]).count(), j)).max_by_key(|(shared, _)| *shared)?;
+        let is_copy = n >= FEW && shared.0 as f64 > COPIED * n as f64;
+        is_copy.then(|| {
+            format!("{} has {} of its {n} texts from {}", languages[i].language, shared.0, languages[shared.1].language)
+        })
+    };
+    let found: Vec<String> = (0..languages.len()).filter_map(copied).collect();
+    let remedy = "if a file is a copy or of no language, give it another name: it would weigh in every mean";
+    (!found.is_empty()).then(|| format!("{}; {remedy}", found.join(", ")))
 }
 
 /// Says which languages with ids have none of the first one's.
@@ -167,11 +192,26 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::tasks::{Split, definition::Definition, register};
+    use crate::tasks::{Example, Split, definition::Definition, register};
 
     fn load(task: &Task, folder: &Path, language: &str, text: &str) -> Result<Loaded> {
         std::fs::write(folder.join(format!("test-{language}.csv")), text).unwrap();
         task.load(folder, Split::Test, language)
+    }
+
+    #[test]
+    fn a_language_with_the_texts_of_another_is_said() {
+        let of = |language: &str, texts: &[String]| {
+            let example = |text: &String| Example { a: text.clone(), ..Example::default() };
+            Loaded { examples: texts.iter().map(example).collect(), ..Loaded::none(language) }
+        };
+        let texts = |prefix: &str| (0..12).map(|i| format!("{prefix}{i}")).collect::<Vec<_>>();
+        let (de, fr) = (texts("de"), texts("fr"));
+        let half = [&fr[..5], &texts("it")[..7]].concat();
+        let all = [of("de", &de), of("fr", &fr), of("it", &half), of("old", &de)];
+        let said = copies_note(&all).unwrap();
+        assert!(said.starts_with("old has 12 of its 12 texts from de; if a file is a copy"), "{said}");
+        assert_eq!(copies_note(&all[..3]), None);
     }
 
     #[test]

@@ -97,6 +97,11 @@ impl Score {
         Ok(Score { language, metric, n, correct: None, value, low, high, marks: Vec::new() })
     }
 
+    /// Whether it is a correlation, and no share of what is right.
+    pub fn is_correlation(&self) -> bool {
+        self.marks.is_empty() && self.correct.is_none()
+    }
+
     /// The score of predicted labels against the right ones.
     pub fn of(language: impl Into<String>, gold: &[usize], predicted: &[usize]) -> Result<Score> {
         let language = language.into();
@@ -113,7 +118,7 @@ impl Score {
 pub const SPEARMAN: &str = "Spearman";
 
 /// Fewer answers than these say nothing of a habit.
-const FEW: usize = 20;
+pub const FEW: usize = 20;
 
 /// From this share on, answers of one kind are one answer.
 const CONSTANT: f64 = 0.99;
@@ -130,7 +135,7 @@ pub fn oddity<'a>(language: &str, answers: impl Iterator<Item = (&'a str, &'a st
     }
     let most = |counts: BTreeMap<&'a str, usize>| counts.into_iter().max_by_key(|(_, count)| *count);
     let ((label, of_label), (answer, of_answer)) = (most(gold)?, most(predicted)?);
-    let share = |count: usize| 100.0 * count as f64 / n as f64;
+    let share = |count: usize| 100.0 * (count as f64 / n as f64); // as tables round it
     if n < FEW {
         None
     } else if of_answer as f64 >= CONSTANT * n as f64 {

@@ -110,16 +110,16 @@ pub fn register(definition: &Definition) -> Result<&'static Task> {
     definition.check().map_err(|problem| Error::Config(format!("task \"{}\": {problem}", definition.name)))?;
     let twice = |whose: &str| {
         let name = &definition.name;
-        Err(Error::Config(format!("two tasks are called \"{name}\", this one and {whose}; give it another name")))
+        Err(Error::Config(format!("two tasks are called \"{name}\", this one and {whose} give it another name")))
     };
     if SHIPPED.iter().any(|task| task.name == definition.name) {
-        return twice("one that ships");
+        return twice("one that ships;");
     }
     let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     match own.iter().find(|(known, _)| known.name == definition.name) {
         Some((known, task)) if known == definition => Ok(task),
         Some((known, _)) => twice(&format!(
-            "another one, which a run or a model keeps (they differ in {}) and \"{}\" names without a file",
+            "one that a run or a model keeps; they differ in {}. Without .toml, as \"{}\", that one is meant; else",
             different(known, definition),
             known.name
         )),
@@ -544,7 +544,12 @@ impl Task {
     /// The id of a label, or an error that says `place` and the nearest label.
     pub(crate) fn label_at(&self, place: &str, name: &str) -> Result<usize> {
         self.label(name).ok_or_else(|| {
-            let hint = did_you_mean(name, self.labels().iter().copied());
+            let hint = match table::is_name_of_label(name) {
+                true => {
+                    "it looks like a header's: name the columns, or write header = true in the task's layout".to_owned()
+                }
+                false => did_you_mean(name, self.labels().iter().copied()),
+            };
             Error::Data(format!("{place}: \"{name}\" is no label of {}; {hint}", self.name))
         })
     }
@@ -612,7 +617,7 @@ mod tests {
         assert!(std::ptr::eq(task, register(&first).unwrap()) && std::ptr::eq(task, find("twice").unwrap()));
         let other = Definition::parse(&text.replace("\"b\"", "\"c\""), "other").unwrap();
         let error = register(&other).unwrap_err();
-        let says = ["two tasks are called \"twice\"", "(they differ in labels)"];
+        let says = ["two tasks are called \"twice\"", "they differ in labels"];
         assert!(says.iter().all(|text| error.message().contains(text)), "{error}");
         let shipped = Definition { name: "xnli".into(), ..first };
         assert!(register(&shipped).unwrap_err().message().contains("one that ships"));

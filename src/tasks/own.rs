@@ -77,6 +77,7 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
     let counts = counts(&rows);
     if !answers::are_several(&counts) {
         refuse_empty(file, &rows)?;
+        refuse_no_number(file, &rows, &counts)?;
         refuse_alike(file, &rows, &counts)?;
     }
     let Answers { kind, problem_type, labels, asked, held } = answers::of(&counts, &found.choices, &label, &shown)?;
@@ -178,6 +179,19 @@ fn refuse_empty(file: &TextFile, rows: &[Row]) -> Result<()> {
     let is_empty = |row: &&Row| row.label.as_deref().unwrap_or_default().trim().is_empty();
     rows.iter().find(is_empty).map_or(Ok(()), |row| {
         Err(Error::Data(format!("{}: there is no label; fill it in or remove the row", file.place(row.line))))
+    })
+}
+
+/// Refuses a label that is no number where nearly all are.
+fn refuse_no_number(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>) -> Result<()> {
+    let odd = answers::no_number(counts);
+    let found =
+        odd.and_then(|odd| Some((odd, rows.iter().find(|row| row.label.as_deref().map(str::trim) == Some(odd))?)));
+    found.map_or(Ok(()), |(odd, row)| {
+        let place = file.place(row.line);
+        Err(Error::Data(format!(
+            "{place}: found {odd:?} where nearly all labels are numbers; mend it, or remove the row"
+        )))
     })
 }
 
@@ -532,6 +546,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_told_is_asked() {
+        let numbers: String = (0..40).map(|i| format!("x,{i}.5\n")).collect();
+        let numbers = format!("text,label\n{numbers}y,nan\n");
         for (text, says) in [
             ("a,b\n1,2\n", "expected a header with a column of texts"),
             ("text,topic of it\nx,y\n", "expected a column of labels"),
@@ -542,6 +558,7 @@ mod tests {
             ("text,label,text\na,x,b\nc,y,d\n", "t.csv:1: two columns are called \"text\""),
             ("text;label\nx;y\n", "it seems to be parted by semicolons"),
             ("text,label\na,1\nb,2\nc,3\nd,4\n", "found 4 labels in 4 rows"),
+            (&numbers, "t.csv:42: found \"nan\" where nearly all labels are numbers"),
             ("text,label\nx\n", "t.csv:2: expected 2 columns (text, label) as in the header, found 1"),
         ] {
             let (_folder, guess) = guessed(&[("t.csv", text)], "{language}.csv");

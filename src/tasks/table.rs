@@ -132,6 +132,11 @@ pub(super) fn jsonl(file: &TextFile) -> Result<Table<'_>> {
     Ok(Table { records, names: Some(names), parted_by: "keys" })
 }
 
+/// Whether a column of labels is usually called so: then it is no label, but a header's.
+pub(super) fn is_name_of_label(text: &str) -> bool {
+    LABEL.iter().any(|name| name.eq_ignore_ascii_case(text.trim()))
+}
+
 /// The columns that a header names, as it writes them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Found {
