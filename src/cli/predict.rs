@@ -308,36 +308,36 @@ fn read_table(file: &TextFile, task: Option<&Task>) -> Option<Result<Vec<Example
     if format.name == "jsonl" && (is_ours() || !is_named()) {
         return None; // an object with `a` and `b`, or the message that says so
     }
-    let stem = file.path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-    let examples = |rows: Vec<Row>| {
-        let example = |row: Row| Example {
-            id: row.key.unwrap_or_default(),
-            row: row.line,
-            a: row.a,
-            b: row.b,
-            ..Example::default()
-        };
-        let mut examples: Vec<Example> = rows.into_iter().map(example).collect();
-        name(&mut examples, &stem);
-        examples
-    };
-    Some(format.texts(file, task).map(examples))
+    let example =
+        |row: Row| Example { id: row.key.unwrap_or_default(), row: row.line, a: row.a, b: row.b, ..Example::default() };
+    Some(format.texts(file, task).map(|rows| rows.into_iter().map(example).collect()))
 }
 
 /// Names examples by their rows, unless they have ids that tell them all apart.
 fn name(examples: &mut [Example], stem: &str) {
     let ids: BTreeSet<&str> = examples.iter().map(|example| example.id.as_str()).filter(|id| !id.is_empty()).collect();
     if ids.len() < examples.len() {
+        if !ids.is_empty() {
+            tell("note: ids do not tell all rows apart, which are named by their lines");
+        }
         examples.iter_mut().for_each(|example| example.id = format!("{stem}:{}", example.row));
     }
 }
 
+/// The texts of a file, named; says what is odd about them.
 fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
     let file = format::open(path)?;
-    if let Some(examples) = read_table(&file, task) {
-        return examples;
+    let mut examples = read_table(&file, task).unwrap_or_else(|| read_lines(&file, path))?;
+    name(&mut examples, &path.file_stem().unwrap_or_default().to_string_lossy());
+    let empty: Vec<&str> = examples.iter().filter(|one| one.a.trim().is_empty()).map(|one| one.id.as_str()).collect();
+    if let Some(first) = empty.first() {
+        tell(&format!("note: rows without a text get an answer like others: {}, such as {first}", empty.len()));
     }
-    let stem = path.file_stem().unwrap_or_default().to_string_lossy();
+    Ok(examples)
+}
+
+/// Objects with `a` and perhaps `b`, or sentences and pairs with a tab between, one a line.
+fn read_lines(file: &TextFile, path: &Path) -> Result<Vec<Example>> {
     let first = file.lines().next().map_or("", |(_, first)| first);
     let is_json = match path.extension() {
         Some(extension) => extension == "jsonl" || extension == "json",
@@ -368,7 +368,6 @@ fn read(path: &Path, task: Option<&Task>) -> Result<Vec<Example>> {
         let message = "expected sentences throughout or pairs throughout, found both; part them into two files";
         return Err(Error::Data(format!("{}: {message}", file.place(odd))));
     }
-    name(&mut examples, &stem);
     Ok(examples)
 }
 

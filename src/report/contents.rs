@@ -104,7 +104,8 @@ pub fn comparison(analysis: &Analysis) -> Document {
     let (only, test) = match counts {
         true => (
             "“only 2nd”, “only 1st”: items that only the second or only the first has right; ",
-            ", or of two single models by the exact McNemar test where an item has one answer",
+            ", or of two single models by the exact McNemar test where an item has one answer (with few such items it is wider \
+             than the interval, which may then be clear of zero beside a p above 0.05)",
         ),
         false => ("", ""),
     };
