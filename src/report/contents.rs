@@ -2,7 +2,7 @@
 
 use super::{
     Column, NOTHING, Table,
-    analysis::{Analysis, Gain, Kind, Measured, MethodAnalysis, Scope, TRANSFER_GAP, Variation},
+    analysis::{Analysis, Correlation, Gain, Kind, Measured, MethodAnalysis, Scope, TRANSFER_GAP, Variation},
     changes::{Change, Changes, LanguageChanges, Side},
     document::{Document, capitalized},
     p_value,
@@ -580,28 +580,24 @@ fn correlations(analysis: &Analysis) -> Table {
         });
         let corrected = corrected.unwrap_or(NOTHING.into());
         let (own, of_branches) = (p(c.permutation), p(c.of_branches));
-        let [languages, branches] = [c.languages, c.branches].map(|n| n.to_string());
-        table =
-            table.row([method.name.clone(), number(c.rho), range, own, languages, of_branches, corrected, branches]);
+        table = table.row([method.name.clone(), number(c.rho), range, own, of_branches, corrected]);
     }
     table
 }
 
 fn distances(analysis: &Analysis, document: &mut Document) {
-    if analysis.methods.iter().all(|method| method.correlation.is_none()) {
-        return;
-    }
-    let tested = |method: &&MethodAnalysis| method.correlation.as_ref().is_some_and(|c| c.p_holm.is_some());
-    let tests = analysis.methods.iter().filter(tested).count();
+    let all = || analysis.methods.iter().filter_map(|method| method.correlation.as_ref());
+    let Some(Correlation { languages, branches, .. }) = all().next() else { return };
+    let tests = all().filter(|one| one.p_holm.is_some()).count();
     document.heading("Gain and distance");
     document.text(format!("Distance: {}.", analysis.distance));
     document.table(
         "distance",
         format!(
-            "ρ: Spearman's rank correlation of gain and distance over languages, with Bonett & Wright's interval; the band of \
-             plots is that of the line of least squares; p: of the gains in other orders. All three take languages for \
-             independent. Relatives move together: p, branches, is of means over the languages of a branch, such as \
-             Germanic's West; Holm: that, corrected over the {tests} of this table",
+            "ρ: Spearman's rank correlation of gain and distance over {languages} languages, with Bonett & Wright's interval; the \
+             band of plots is that of the line of least squares; p: of the gains in other orders. All three take languages for \
+             independent. Relatives move together: p, branches, is of means over the languages of each of {branches} branches, \
+             such as Germanic's West; Holm: that, corrected over the {tests} of this table",
         ),
         correlations(analysis),
     );
