@@ -166,6 +166,8 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     let page = fs::read_to_string(at.join("page.md")).unwrap();
     for says in [
         "4 of 4 runs are finished",
+        "gains in points over learning the target alone, in all languages but the source; all other figures follow",
+        "| demo   | words  | ",
         "With standard on demo, words before changes all but the source by",
         "demo: in %, mean ± standard deviation over seeds",
         "demo: 4 of 4 models learned nothing of their source language: none s1 standard (",

@@ -51,7 +51,7 @@ pub fn page(findings: &Findings) -> Document {
     if design.seeds.len() < 2 {
         page.text("One seed: intervals are over arms or languages alone and hold for these models; nothing is tested.");
     }
-    in_short(&mut page, design, &figures);
+    in_short(&mut page, findings, &figures);
     match design.diversity {
         Some(_) => slopes(&mut page, findings, &figures),
         None => {
@@ -157,36 +157,38 @@ fn what_was_done(findings: &Findings, asked: usize, left_out: usize) -> String {
     )
 }
 
-/// The first figures of each target, arm and method in one table, so that nobody needs to look for them among all.
-fn in_short(page: &mut Document, design: &Design, figures: &[Figure]) {
-    let between = CONTRASTS.map(|groups| Outcome::Between(groups.map(str::to_owned), Texts::Own));
-    let first = [Those::Source, Those::Foreign].map(|those| Outcome::Mean(those, Texts::Own));
-    let is_there = |outcome: &Outcome| figures.iter().any(|figure| figure.outcome == *outcome);
-    let outcomes: Vec<Outcome> = first.into_iter().chain(between).filter(is_there).collect();
-    if outcomes.is_empty() {
-        return;
-    }
+/// What is asked first, methods side by side, so that nobody needs to look for it among all figures.
+fn in_short(page: &mut Document, findings: &Findings, figures: &[Figure]) {
+    let own = |those: Those| Outcome::Mean(those, Texts::Own);
     let has_arms = figures.iter().any(|figure| figure.arm.is_some());
-    let words = [Some("target"), has_arms.then_some("before"), Some("method")].into_iter().flatten();
-    let columns = words.clone().map(Column::words).chain(outcomes.iter().map(|one| Column::numbers(one.name())));
-    let mut rows: Vec<(Vec<String>, BTreeMap<&Outcome, String>)> = Vec::new();
+    let between = CONTRASTS.map(|groups| Outcome::Between(groups.map(str::to_owned), Texts::Own));
+    let others = [own(Those::Foreign), own(Those::Group(COMPLEX.into()))].into_iter().chain(between);
+    let outcomes: Vec<Outcome> = others.take(if has_arms { 1 } else { usize::MAX }).collect();
+    let methods = &findings.methods[..];
+    let mut rows: Vec<(Vec<String>, Vec<String>)> = Vec::new();
     for one in figures.iter().filter(|figure| outcomes.contains(&figure.outcome)) {
-        let target = one.target.map_or("all", |target| design.targets[target].task.as_str()).to_owned();
-        let arm = has_arms.then(|| one.arm.clone().unwrap_or_default());
-        let key: Vec<String> = [Some(target), arm, Some(one.method.clone())].into_iter().flatten().collect();
+        let Some(column) = methods.iter().position(|method| *method == one.method) else { continue };
+        let target = one.target.map_or("all", |target| findings.design.targets[target].task.as_str()).to_owned();
+        let key = vec![target, one.arm.clone().unwrap_or_else(|| one.outcome.name())];
         let at = rows.iter().position(|(other, _)| *other == key).unwrap_or_else(|| {
-            rows.push((key, BTreeMap::new()));
+            rows.push((key, vec![String::new(); methods.len()]));
             rows.len() - 1
         });
-        rows[at].1.insert(&one.outcome, figure(one));
+        rows[at].1[column] = figure(one);
     }
-    let mut table = Table::new(columns).keyed(words.count());
+    if rows.is_empty() {
+        return;
+    }
+    let words = ["target", if has_arms { "before" } else { "languages" }].map(Column::words);
+    let mut table = Table::new(words.into_iter().chain(methods.iter().map(Column::numbers))).keyed(2);
     for (key, cells) in rows {
-        table =
-            table.row(key.into_iter().chain(outcomes.iter().map(|one| cells.get(one).cloned().unwrap_or_default())));
+        table = table.row(key.into_iter().chain(cells));
     }
+    let what = match has_arms {
+        true => "gains in points over learning the target alone, in all languages but the source",
+        false => "points for each further task",
+    };
     page.heading("In short");
-    let what = if has_arms { "gains in points" } else { "points for each further task" };
     page.table("short", format!("{what}; all other figures follow"), table);
 }
 
