@@ -217,6 +217,14 @@ fn relatives_count_as_one_in_a_trend() {
     let of_branches = found.of_branches.unwrap();
     assert_eq!((of_branches.p, of_branches.arrangements, of_branches.exact), (expected.p, 120, true));
     assert_eq!(found.p_holm, Some(of_branches.p));
+    let page = full(&analysis).to_markdown();
+    assert!(page.contains("over 8 languages") && page.contains("each of 5 branches"), "{page}");
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let head = page.lines().position(|line| line.contains("| p, branches |")).unwrap();
+    let (head, row) = (cells(page.lines().nth(head).unwrap()), cells(page.lines().nth(head + 2).unwrap()));
+    let at = head.iter().position(|cell| cell == "p, branches").unwrap();
+    assert_eq!((head.len(), &row[at]), (row.len(), &format!("{:.2}", of_branches.p)), "{head:?} {row:?}");
+    assert!(row[1..row.len() - 1].iter().all(|cell| !cell.is_empty()), "{row:?}");
 }
 
 #[test]

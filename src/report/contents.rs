@@ -564,7 +564,7 @@ fn methods(analysis: &Analysis) -> Table {
 
 /// How gains go with distance, a row for each method.
 fn correlations(analysis: &Analysis) -> Table {
-    let headings = ["ρ", "95 % interval", "p", "languages", "p, branches", "Holm", "branches"].map(Column::numbers);
+    let headings = ["ρ", "95 % interval", "p", "p, branches", "Holm"].map(Column::numbers);
     let mut table = Table::new([Column::words("method")].into_iter().chain(headings));
     for method in &analysis.methods {
         let Some(c) = method.correlation.as_ref().filter(|c| c.rho.is_finite()) else { continue };
