@@ -939,7 +939,7 @@ fn data_of_many_kinds_are_recognised() {
     fs::remove_file(path.join("scored-de.jsonl")).expect("removed");
     let output = rxlt(path, &["task", "check", "mine.toml", "--data", "."]).output().expect("the binary runs");
     let (out, err) = (text(&output.stdout), text(&output.stderr));
-    assert!(output.status.code() == Some(66) && err.contains("are not in .;"), "{err}");
+    assert!(output.status.code() == Some(66) && err.contains("are not in . (1, named above);"), "{err}");
     assert!(out.contains("missing: no test file of scored") && out.contains("train  en"), "{out}");
 }
 
