@@ -164,7 +164,7 @@ fn in_short(page: &mut Document, findings: &Findings, figures: &[Figure]) {
     let between = CONTRASTS.map(|groups| Outcome::Between(groups.map(str::to_owned), Texts::Own));
     let others = [own(Those::Foreign), own(Those::Group(COMPLEX.into()))].into_iter().chain(between);
     let outcomes: Vec<Outcome> = others.take(if has_arms { 1 } else { usize::MAX }).collect();
-    let methods = &findings.methods[..];
+    let methods = findings.methods;
     let mut rows: Vec<(Vec<String>, Vec<String>)> = Vec::new();
     for one in figures.iter().filter(|figure| outcomes.contains(&figure.outcome)) {
         let Some(column) = methods.iter().position(|method| *method == one.method) else { continue };
