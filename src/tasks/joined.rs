@@ -62,19 +62,21 @@ const FEW: usize = 10;
 
 /// Says which languages have the texts of one before them.
 fn copies_note(languages: &[Loaded]) -> Option<String> {
-    let texts: Vec<HashSet<String>> = languages
-        .iter()
-        .map(|loaded| loaded.examples.iter().map(|one| one.text().trim().to_owned()).collect())
-        .collect();
-    let copied = |i: usize| {
-        let n = texts[i].len();
-        let shared = (0..i).map(|j| (texts[i].intersection(&texts[j]).count(), j)).max_by_key(|(shared, _)| *shared)?;
-        let is_copy = n >= FEW && shared.0 as f64 > COPIED * n as f64;
-        is_copy.then(|| {
-            format!("{} has {} of its {n} texts from {}", languages[i].language, shared.0, languages[shared.1].language)
-        })
-    };
-    let found: Vec<String> = (0..languages.len()).filter_map(copied).collect();
+    let mut owners: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut found = Vec::new();
+    for (i, Loaded { language, examples, .. }) in languages.iter().enumerate() {
+        let texts: HashSet<String> = examples.iter().map(|one| one.text().trim().to_owned()).collect();
+        let (n, mut shared) = (texts.len(), vec![0; i]);
+        for text in texts {
+            let before = owners.entry(text).or_default();
+            before.iter().for_each(|other| shared[*other] += 1);
+            before.push(i);
+        }
+        let is_copy = |other: &usize| n >= FEW && shared[*other] as f64 > COPIED * n as f64;
+        if let Some(other) = (0..i).max_by_key(|other| shared[*other]).filter(is_copy) {
+            found.push(format!("{language} has {} of its {n} texts from {}", shared[other], languages[other].language));
+        }
+    }
     let remedy = "if a file is a copy or of no language, give it another name: it would weigh in every mean";
     (!found.is_empty()).then(|| format!("{}; {remedy}", found.join(", ")))
 }

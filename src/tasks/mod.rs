@@ -110,18 +110,18 @@ pub fn register(definition: &Definition) -> Result<&'static Task> {
     definition.check().map_err(|problem| Error::Config(format!("task \"{}\": {problem}", definition.name)))?;
     let twice = |whose: &str| {
         let name = &definition.name;
-        Err(Error::Config(format!("two tasks are called \"{name}\", this one and {whose} give it another name")))
+        Err(Error::Config(format!("two tasks are called \"{name}\", this one and {whose}; give it another name")))
     };
     if SHIPPED.iter().any(|task| task.name == definition.name) {
-        return twice("one that ships;");
+        return twice("one that ships");
     }
     let mut own = OWN.lock().unwrap_or_else(PoisonError::into_inner);
     match own.iter().find(|(known, _)| known.name == definition.name) {
         Some((known, task)) if known == definition => Ok(task),
         Some((known, _)) => twice(&format!(
-            "one that a run or a model keeps; they differ in {}. Without .toml, as \"{}\", that one is meant; else",
+            "one that a run or a model keeps and \"{}\" without .toml names; they differ in {}",
+            known.name,
             different(known, definition),
-            known.name
         )),
         None => {
             let task = definition.leak();

@@ -51,13 +51,12 @@ pub(super) fn correlation(
     let rho = spearman_of_sums(&x, &y);
     let [low, high] = interval_of_spearman(rho, x.len());
     let permutation = permutation_of_pairs(&x, &y, spearman_of_sums, seed);
-    let mut branches: BTreeMap<&str, [Vec<f64>; 2]> = BTreeMap::new();
-    for (i, pair) in columns.iter().zip(x.iter().zip(&y)) {
-        let branch = branches.entry(&facts[*i].branch).or_default();
-        branch[0].push(*pair.0);
-        branch[1].push(*pair.1);
+    let mut branches: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
+    for (place, i) in columns.iter().enumerate() {
+        branches.entry(&facts[*i].branch).or_default().push(place);
     }
-    let [far, gained] = [0, 1].map(|side| branches.values().map(|one| mean(&one[side])).collect::<Vec<f64>>());
+    let of_branch = |of: &[f64], places: &Vec<usize>| mean(&places.iter().map(|place| of[*place]).collect::<Vec<_>>());
+    let [far, gained] = [&x, &y].map(|of| branches.values().map(|own| of_branch(of, own)).collect::<Vec<f64>>());
     let of_branches = match branches.len() {
         0..3 => None,
         _ => permutation_of_pairs(&far, &gained, spearman_of_sums, seed),
