@@ -293,6 +293,7 @@ fn a_study_makes_its_runs_once_and_its_page_from_what_is_there() {
     }
     check(at, &["study", "task-diversty"], 66, &["did you mean \"task-diversity\""]);
     check(at, &["study"], 0, &["hard-subsets", "task-diversity"]);
+    check(at, &["study", "--dry-run"], 2, &["<STUDY>"]);
     check(at, &["study", "hard-subsets", "--show"], 0, &["name = \"hard-subsets\"\nquestion"]);
     // What is wrong is said with its line, or its key in the stage that it is of.
     for (old, new, says) in [

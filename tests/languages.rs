@@ -210,6 +210,61 @@ fn languages_that_want_other_tools_are_refused() {
     assert_ne!(ids(&tokenizer), ids(&german));
     let error = tokenizer.in_languages("th", "th").map(drop).expect_err("it is refused");
     assert!(error.message().contains("parted by PyThaiNLP, which is not here"), "{error}");
-    let error = tokenizer.placed_tokens("a dog").expect_err("it is refused");
-    assert!(error.message().contains("XLM's tokenizer rewrites texts"), "{error}");
+}
+
+/// Moses's rules rewrite words, so that an answer stands in whole ones, each read by itself in the language of the text.
+#[test]
+fn an_answer_is_placed_by_the_words_between_spaces() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    write_model(folder.path());
+    let tokenizer = Tokenizer::load(folder.path()).expect("it loads");
+    let text = " It\u{a0}isn't  (1998) l'\u{e9}t\u{e9},\ndogs.";
+    let [english, french] = ["en", "fr"].map(|code| tokenizer.in_languages("de", code).expect("it has rules"));
+    for of_text in [&english, &french] {
+        let alone = of_text.turned();
+        let expected = ["It", "isn't", "(1998)", "l'\u{e9}t\u{e9},", "dogs."].iter().flat_map(|word| {
+            let start = text.find(word).expect("it stands there");
+            let ids = alone.tokens(word).expect("it is read");
+            ids.into_iter().map(move |id| (id, start..start + word.len()))
+        });
+        assert_eq!(of_text.placed_tokens(text).expect("it is placed"), expected.collect::<Vec<_>>());
+    }
+    assert_ne!(english.placed_tokens(text), french.placed_tokens(text), "the language makes no difference");
+}
+
+#[test]
+fn questions_are_answered_from_texts_by_xlm() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path();
+    write_model(&path.join("xlm"));
+    let colours = ["red", "green"];
+    let paragraph = |i: usize, colour: &str| {
+        let text = format!("It's the {colour} dog, number {i}.");
+        let answer = json!({"text": colour, "answer_start": 9});
+        json!({"context": text, "qas": [{"id": format!("q{i}"), "question": "Which dog is it?", "answers": [answer]}]})
+    };
+    fs::create_dir(path.join("dogs")).expect("a folder can be made");
+    for name in ["dogs/train.en.json", "dogs/test.en.json", "dogs/test.de.json"] {
+        let paragraphs: Vec<Value> = (0..16).map(|i| paragraph(i, colours[i % 2])).collect();
+        let data = json!({"version": "1.1", "data": [{"title": "dogs", "paragraphs": paragraphs}]});
+        fs::write(path.join(name), data.to_string()).expect("a file can be written");
+    }
+    let run = ["run", "--train", "dogs/train.en.json", "--test", "dogs/test.{language}.json", "--model", "xlm"];
+    let settings = ["stages.0.updates=60", "stages.0.max_length=64", "stages.0.learning_rate=5e-3"];
+    let settings = settings.iter().flat_map(|setting| ["--set", setting]).collect::<Vec<_>>();
+    succeeds(path, &[&run[..], &["--method", "standard,adv", "--output", "out"], &settings].concat());
+    for stage in ["1-dogs-standard", "1-dogs-adv"] {
+        let answers = |language: &str| -> Vec<String> {
+            let file = path.join(format!("out/{stage}/predictions/test-{language}.jsonl"));
+            let lines = fs::read_to_string(file).expect("predictions were written");
+            let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).expect("a line is JSON"));
+            lines.map(|line| line["prediction"].as_str().expect("a text").to_owned()).collect()
+        };
+        assert_eq!(answers("en"), (0..16).map(|i| colours[i % 2]).collect::<Vec<_>>(), "{stage}");
+        let is_whole = |(i, answer): (usize, &String)| {
+            let text = format!(" It's the {} dog, number {i}. ", colours[i % 2]);
+            text.contains(&format!(" {answer} "))
+        };
+        assert!(answers("de").iter().enumerate().all(is_whole), "{stage}: {:?}", answers("de"));
+    }
 }

@@ -63,37 +63,37 @@ pub struct Args {
     /// A study that ships, or a TOML file.
     study: Option<String>,
     /// The folder of all runs; studies/NAME where not given.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, requires = "study", value_name = "DIR")]
     output: Option<PathBuf>,
     /// The model to start from, in place of the study's.
-    #[arg(long, value_name = "DIR|NAME")]
+    #[arg(long, requires = "study", value_name = "DIR|NAME")]
     model: Option<String>,
     /// The data folder, in place of the study's.
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, requires = "study", value_name = "DIR")]
     data: Option<PathBuf>,
     /// The seeds, in place of the study's.
-    #[arg(long, value_delimiter = ',')]
+    #[arg(long, requires = "study", value_delimiter = ',')]
     seeds: Vec<u64>,
     /// Print the study's file, to make one of one's own from it; keys of stages, model and data are those of recipes.
-    #[arg(long)]
+    #[arg(long, requires = "study")]
     show: bool,
     /// Say which runs there are, and make none.
-    #[arg(long)]
+    #[arg(long, requires = "study")]
     dry_run: bool,
     /// Make the page of what is finished, and no run.
-    #[arg(long, conflicts_with = "dry_run")]
+    #[arg(long, requires = "study", conflicts_with = "dry_run")]
     page_only: bool,
     /// Where the page is written, as Markdown, or as HTML where the name ends in .html; stdout has it as text where not
     /// given.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, requires = "study", value_name = "FILE")]
     page: Option<PathBuf>,
     /// Make the runs of so many seeds at once, each in a process of its own with its share of the threads, or a GPU of its
     /// own; auto: as many as there are threads or GPUs. Results are the same.
-    #[arg(long, value_name = "N|auto", conflicts_with_all = ["dry_run", "page_only"])]
+    #[arg(long, requires = "study", value_name = "N|auto", conflicts_with_all = ["dry_run", "page_only"])]
     jobs: Option<Jobs>,
     /// Remove the models of each run of a target when all is measured, about 90 MB with the encoder that ships; predictions
     /// and results stay, and so do the models that targets begin with. Texts that are added later cannot be measured then.
-    #[arg(long, conflicts_with_all = ["dry_run", "page_only"])]
+    #[arg(long, requires = "study", conflicts_with_all = ["dry_run", "page_only"])]
     discard_models: bool,
     /// What a child of --jobs does: the runs of one seed, and no page.
     #[arg(long, hide = true)]

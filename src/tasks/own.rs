@@ -362,7 +362,8 @@ fn file_name(path: &Path) -> String {
     path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// The folder's name where the file is called `train`, else the file's, as far as a name may have its letters.
+/// The folder's name where the file is called `train`, else the file's, as far as a name may have its letters: one of a
+/// task and of folders.
 fn name_of(train: &Path) -> String {
     let stem = |path: &Path| path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
     let own = stem(train);
@@ -371,8 +372,13 @@ fn name_of(train: &Path) -> String {
     let name = if own.starts_with("train") && !parent.is_empty() { parent } else { own };
     let letters = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let name: String = name.chars().map(letters).collect();
-    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || ["", "mlm"].contains(&&*name);
-    if is_taken { format!("own-{name}") } else { name }
+    let name = name.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+    let is_taken = super::SHIPPED.iter().any(|task| task.name == name) || name == "mlm";
+    match name {
+        "" => "own".to_owned(),
+        _ if is_taken => format!("own-{name}"),
+        _ => name.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -399,6 +405,21 @@ mod tests {
         let (folder, guess) = guessed(&[("t.csv", csv), ("test-de.csv", "text,label\nc,pos\n")], "test-{language}.csv");
         let task = guess.unwrap().definition.leak();
         assert_eq!(task.load(folder.path(), super::super::Split::Test, "de").unwrap().examples.len(), 1);
+    }
+
+    #[test]
+    fn a_task_has_a_name_whatever_its_file_is_called() {
+        for (file, name) in [
+            ("/a/news.csv", "news"),
+            ("/a/train.csv", "a"),
+            ("/a/.tmpX/train.en.json", "tmpX"),
+            ("/a/my news (1).csv", "my-news--1"),
+            ("/a/\u{43e}\u{442}\u{437}\u{44b}\u{432}\u{44b}.csv", "own"),
+            ("/a/xnli.csv", "own-xnli"),
+            ("/train.csv", "train"),
+        ] {
+            assert_eq!(name_of(Path::new(file)), name, "{file}");
+        }
     }
 
     #[test]

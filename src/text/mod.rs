@@ -268,8 +268,8 @@ impl Tokenizer {
         if self.inner.spaced { self.tokens(&format!(" {word}")) } else { self.tokens(word) }
     }
 
-    /// The ids of a text alone, each with the bytes that it covers, without spaces around them: for answers that stand in a
-    /// text.
+    /// The ids of the text of a pair that comes second, each with the bytes that it covers, without spaces around them: for
+    /// answers that stand in it. XLM's rules rewrite texts, so that each of its ids covers the word between spaces.
     pub fn placed_tokens(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>> {
         let found = guarded(|| self.place(text)).unwrap_or_else(|panic| Err(format!("a failure inside ({panic})")));
         let tokens = found.map_err(|reason| {
@@ -287,8 +287,8 @@ impl Tokenizer {
 
     fn place(&self, text: &str) -> Result<Vec<(u32, Range<usize>)>, String> {
         let engine = &self.inner.engine;
-        if self.inner.xlm.is_some() {
-            return Err("XLM's tokenizer rewrites texts; take another model for answers that stand in them".to_owned());
+        if let (Some(xlm), Some(rules)) = (&self.inner.xlm, &self.sides[1].rules) {
+            return xlm.placed(text, rules, engine);
         }
         let (Some(rules), Subwords::Unigram(model)) = (&self.inner.rules, engine.get_model()) else {
             let encoding = engine.encode(text, false).map_err(|error| error.to_string())?;

@@ -2,6 +2,7 @@
 //! accents; within them pairs of pieces are joined in the order of the merges, `</w>` marking the last piece of a word.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -39,6 +40,7 @@ pub(super) struct Xlm {
     is_plain: bool,
     prefixes: BTreeMap<String, Prefixes>,
     marks: Regex,
+    between_spaces: Regex,
     files: Vec<(String, Vec<u8>)>,
 }
 
@@ -64,6 +66,16 @@ impl Xlm {
             }
         }
         Ok(ids)
+    }
+
+    /// The ids of each word between spaces, by itself, with the bytes of the whole word: Moses's rules rewrite texts, so
+    /// that a piece has no place of its own. So does transformers' `squad_convert_example_to_features` part a text.
+    pub fn placed(&self, text: &str, rules: &Moses, engine: &Engine) -> Result<Vec<(u32, Range<usize>)>, String> {
+        let mut placed = Vec::new();
+        for word in self.between_spaces.find_iter(text) {
+            placed.extend(self.ids(word.as_str(), rules, engine)?.into_iter().map(|id| (id, word.range())));
+        }
+        Ok(placed)
     }
 
     fn words(&self, text: &str, rules: &Moses) -> Vec<String> {
@@ -128,12 +140,13 @@ pub(super) fn load(file: &Path, vocabulary: &[u8], config: &Value) -> Result<(En
         files.push((format!("{PREFIXES}{language}"), bytes));
     }
     let is_plain = config[PLAIN].as_bool().unwrap_or(true);
-    let marks = Regex::new(r"\p{Mn}").map_err(|error| error.to_string())?;
+    let [marks, between_spaces] =
+        [r"\p{Mn}", r"\S+"].map(|rule| Regex::new(rule).expect("a rule of this program is well formed"));
     let [first, pad, last, unknown, mask] = names;
     let specials = json!({
         "cls_token": first, "pad_token": pad, "sep_token": last, "unk_token": unknown, "mask_token": mask,
     });
-    Ok((engine, Xlm { is_plain, prefixes, marks, files }, specials))
+    Ok((engine, Xlm { is_plain, prefixes, marks, between_spaces, files }, specials))
 }
 
 fn read(path: PathBuf) -> Result<Vec<u8>, String> {
