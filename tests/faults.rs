@@ -401,7 +401,9 @@ fn configurations_that_cannot_be_are_refused() {
             |f| configure(f, "hidden_size", json!(-8)),
             EVAL,
             65,
-            &["model/config.json: \"hidden_size\" must be a positive whole number, found -8; take config.json"],
+            &[
+                "model/config.json: \"hidden_size\" must be a positive whole number of at most 2^31, found -8; take config.json",
+            ],
         ),
         row(
             "sizes at odds",

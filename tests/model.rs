@@ -129,3 +129,17 @@ fn conversion_leaves_what_is_there() {
     assert_eq!(fs::read_to_string(path.join("theirs/thesis.txt")).unwrap(), "the only copy");
     check(path, &["model", "convert", "m", "x", "--to", "f64"], 2, &["possible values: f32, f16, bf16"]);
 }
+
+#[test]
+fn what_does_not_fit_is_neither_shown_nor_converted() {
+    let folder = copied();
+    let path = folder.path();
+    let text = fs::read_to_string(path.join("m/config.json")).unwrap();
+    let mut config: serde_json::Value = serde_json::from_str(&text).unwrap();
+    config["intermediate_size"] = (2 * config["intermediate_size"].as_u64().unwrap()).into();
+    fs::write(path.join("m/config.json"), config.to_string()).unwrap();
+    for args in [&["model", "show", "m"][..], &["model", "convert", "m", "out"]] {
+        check(path, args, 65, &["m/model.safetensors does not fit"]);
+    }
+    assert!(!path.join("out").exists());
+}

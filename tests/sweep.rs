@@ -11,17 +11,15 @@ mod harness;
 
 use harness::rxlt;
 
+/// How large encoders are.
+const SIZES: &str = "[model.fresh]\nvocab_size = 500\nhidden_size = 16\nnum_hidden_layers = 1\nnum_attention_heads = 2
+intermediate_size = 32\nmax_position_embeddings = 34\n";
+
 /// The encoder that the others begin with.
 const TINY: &str = r#"
 name = "tiny"
 languages = ["en"]
-[model.fresh]
-vocab_size = 500
-hidden_size = 16
-num_hidden_layers = 1
-num_attention_heads = 2
-intermediate_size = 32
-max_position_embeddings = 34
+SIZES
 [data]
 folder = "demo"
 [[stages]]
@@ -59,7 +57,7 @@ adv = { steps = 1 }
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
     fs::write(folder.path().join("small.toml"), SMALL).unwrap();
-    fs::write(folder.path().join("tiny.toml"), TINY).unwrap();
+    fs::write(folder.path().join("tiny.toml"), TINY.replace("SIZES", SIZES)).unwrap();
     check(folder.path(), &["run", "tiny.toml", "--output", "tiny"], 0);
     folder
 }
@@ -85,7 +83,9 @@ fn results(run: &Path) -> BTreeMap<String, Vec<u8>> {
     while let Some(folder) = open.pop() {
         for path in fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path()) {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
-            if path.is_dir() {
+            if path.is_dir() && name == "tensorboard" {
+                continue; // files named by the time
+            } else if path.is_dir() {
                 open.push(path);
             } else if name == "log.jsonl" {
                 let text = fs::read_to_string(&path).unwrap();
@@ -144,6 +144,30 @@ fn methods_side_by_side_are_those_one_after_the_other() {
 }
 
 #[test]
+fn a_method_that_fails_stops_no_other() {
+    let folder = folder();
+    let path = folder.path();
+    let args = ["run", "small.toml", "--output", "out", "--jobs", "2", "--set", "methods.0.stage.learning_rate=1e30"];
+    let args = [&args[..], &["--set", "methods.0.name=bad"]].concat();
+    let (_, err) = check(path, &args, 3);
+    assert!(err.contains("s7 adv: done") && err.contains("s7 bad: exit status: 3"), "{err}");
+    // What is done is the run's, as if its methods had come one after the other.
+    assert!(path.join("out/1-demo-adv/metrics.json").is_file() && !path.join("out/.parts/adv").exists());
+    let (_, err) = check(path, &args, 3);
+    assert!(!err.contains("s7 adv"), "what is done is not run again: {err}");
+}
+
+#[test]
+fn methods_with_a_fresh_encoder_are_not_run_apart_and_it_is_said() {
+    let folder = folder();
+    let path = folder.path();
+    let fresh = SMALL.replace("[model]\npath = \"tiny/1-mlm/model\"\n", SIZES).replace("\"small\"", "\"new\"");
+    fs::write(path.join("new.toml"), fresh).unwrap();
+    let (_, err) = check(path, &["run", "new.toml", "--output", "out", "--jobs", "2"], 0);
+    assert!(err.contains("with a fresh encoder (model.fresh) they are not run apart"), "{err}");
+}
+
+#[test]
 fn models_of_methods_side_by_side_are_discarded_once_they_are_taken_over() {
     let folder = folder();
     let path = folder.path();
@@ -180,7 +204,7 @@ fn a_signal_stops_all_and_the_same_command_goes_on() {
     let folder = folder();
     let path = folder.path();
     let long = ["updates=400", "evaluate_every=200", "checkpoint_every=200"].map(|set| format!("--set=stages.0.{set}"));
-    let long = [&long[0], &long[1], &long[2], "--set=seeds=[1,2]", "--set=methods=[{standard={}}]"];
+    let long = [&long[0], &long[1], &long[2], "--set=seeds=[1,2]", "--set=methods=[{standard={}}]", "--tensorboard"];
     let args = |output: &str| -> Vec<String> {
         let all = [&["run", "small.toml", "--jobs", "2", "--output", output][..], &long[..]].concat();
         all.into_iter().map(str::to_owned).collect()
@@ -225,6 +249,17 @@ fn a_signal_stops_all_and_the_same_command_goes_on() {
     let (whole, _) = check(path, &args("whole"));
     assert_eq!(parts, whole);
     assert_same(&path.join("parts/s1"), &path.join("whole/s1"));
+    // Event files have one writer: those of before the stop are a head of 40 bytes, and the last is that of a whole run.
+    let boards = |run: &str| -> Vec<u64> {
+        let folder = path.join(run).join("tensorboard/1-demo-standard");
+        let mut files: Vec<_> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        files.iter().map(|file| file.metadata().unwrap().len()).collect()
+    };
+    for seed in ["s1", "s2"] {
+        let (parts, whole) = (boards(&format!("parts/{seed}")), boards(&format!("whole/{seed}")));
+        assert_eq!((parts.first(), parts.last(), whole.len()), (Some(&40), whole.last(), 1), "{seed}: {parts:?}");
+    }
 }
 
 const GRID: &str = r#"

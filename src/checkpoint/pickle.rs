@@ -41,6 +41,9 @@ pub(super) struct Storage {
     pub first: usize,
 }
 
+/// How many elements a tensor may have that repeats few numbers.
+const MOST_REPEATED: usize = 1 << 20;
+
 /// A tensor as a view of a storage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct View {
@@ -508,8 +511,8 @@ impl<R: Read> Machine<R> {
 }
 
 impl View {
-    /// Every element lies in the storage, and there are no more elements than numbers: a few bytes must not stand for
-    /// gigabytes.
+    /// Every element lies in the storage, and there are not many more elements than numbers: a few bytes must not stand
+    /// for gigabytes.
     fn check(&self) -> Step {
         let View { storage, offset, shape, strides } = self;
         let said = || format!("a tensor of shape {shape:?}, strides {strides:?} and offset {offset}");
@@ -522,8 +525,12 @@ impl View {
             .zip(strides)
             .try_fold(*offset, |reach, (n, stride)| reach.checked_add(n.saturating_sub(1).checked_mul(*stride)?));
         let (Some(elements), Some(reach)) = (elements, reach) else { return Err(said() + " overflows") };
-        if elements > 0 && reach >= storage.len || elements > storage.len {
+        if elements > 0 && reach >= storage.len {
             return Err(format!("{} does not fit its storage of {} numbers", said(), storage.len));
+        }
+        if elements > storage.len.max(MOST_REPEATED) {
+            let len = storage.len;
+            return Err(format!("{} repeats the {len} numbers of its storage; save it as tensor.contiguous()", said()));
         }
         Ok(())
     }

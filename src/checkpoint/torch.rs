@@ -61,10 +61,10 @@ type Places = HashMap<String, (u64, u64)>;
 fn from_zip(file: &File) -> Result<Header, String> {
     let entries = zip_entries(file)?;
     let root = entries.keys().find_map(|name| name.strip_suffix("/data.pkl")).ok_or("the archive has no data.pkl")?;
-    let entry = |name: &str| entries.get(&format!("{root}/{name}")).copied();
-    if let Some((at, n_bytes)) = entry("byteorder") {
-        let mut order = vec![0; n_bytes.min(16) as usize];
-        read_at(file, &mut order, at).map_err(|e| e.to_string())?;
+    let entry = |name: &str| entries.get(&format!("{root}/{name}"));
+    if let Some(Entry { at, n_bytes, .. }) = entry("byteorder") {
+        let mut order = vec![0; (*n_bytes).min(16) as usize];
+        read_at(file, &mut order, *at).map_err(|e| e.to_string())?;
         if order != b"little" {
             return Err(format!(
                 "its numbers are in byte order {:?}, expected little",
@@ -72,13 +72,16 @@ fn from_zip(file: &File) -> Result<Header, String> {
             ));
         }
     }
-    let (at, n_bytes) = entry("data.pkl").ok_or("the archive has no data.pkl")?;
-    let mut machine = Machine::new(BufReader::new(Part { file, at, end: at + n_bytes }));
+    let pickle = entry("data.pkl").ok_or("the archive has no data.pkl")?;
+    pickle.check_sum(file)?;
+    let mut machine = Machine::new(BufReader::new(pickle.part(file)));
     let top = machine.run().map_err(|what| format!("data.pkl: {what}"))?;
     let tensors = tensors_of(&machine, top)?;
     let prefix = format!("{root}/data/");
-    let numbers = |(name, place): (&String, &(u64, u64))| Some((name.strip_prefix(&prefix)?.to_owned(), *place));
-    placed(tensors, &entries.iter().filter_map(numbers).collect())
+    let numbers: Vec<(&str, &Entry)> =
+        entries.iter().filter_map(|(name, entry)| Some((name.strip_prefix(&prefix)?, entry))).collect();
+    numbers.iter().try_for_each(|(_, entry)| entry.check_sum(file))?;
+    placed(tensors, &numbers.iter().map(|(name, entry)| ((*name).to_owned(), (entry.at, entry.n_bytes))).collect())
 }
 
 /// A file from before: four pickles, a list of keys, and the numbers of each behind their count.
@@ -205,22 +208,22 @@ fn placed(tensors: Vec<(String, View)>, places: &Places) -> Result<Header, Strin
     Ok(Header { metadata: BTreeMap::new(), tensors: tensors.into_iter().map(tensor).collect() })
 }
 
-/// The entries of an archive by name: where their bytes begin, and how many they are.
-fn zip_entries(file: &File) -> Result<BTreeMap<String, (u64, u64)>, String> {
+/// The entries of an archive by name.
+fn zip_entries(file: &File) -> Result<BTreeMap<String, Entry>, String> {
     let n_bytes = file.metadata().map_err(|e| e.to_string())?.len();
     let directory = zip_directory(file, n_bytes)?;
     let bytes = exactly(file, directory.at, directory.n_bytes)?;
     let (mut entries, mut rest) = (BTreeMap::new(), bytes.as_slice());
     let mut spans = Vec::new();
     for _ in 0..directory.entries {
-        let Entry { name, at, n_bytes } = zip_entry(&mut rest)?;
-        let shown = name.escape_debug().to_string();
-        let start = zip_body(file, at, &name)?;
-        let end = start.checked_add(n_bytes).filter(|end| *end <= directory.at);
+        let listed = zip_entry(&mut rest)?;
+        let shown = listed.name.escape_debug().to_string();
+        let start = zip_body(file, listed.at, &listed.name)?;
+        let end = start.checked_add(listed.n_bytes).filter(|end| *end <= directory.at);
         let end =
             end.ok_or_else(|| format!("entry \"{shown}\" reaches beyond the entries: the file is cut or damaged"))?;
-        spans.push((at, end));
-        if entries.insert(name, (start, n_bytes)).is_some() {
+        spans.push((listed.at, end));
+        if entries.insert(listed.name.clone(), Entry { at: start, ..listed }).is_some() {
             return Err(format!("entry \"{shown}\" is there twice"));
         }
     }
@@ -273,11 +276,42 @@ fn zip_directory(file: &File, n_bytes: u64) -> Result<Directory, String> {
     }
 }
 
-/// An entry as the list has it.
+/// An entry of an archive.
 struct Entry {
     name: String,
+    /// Where its own header is, as the list has it; once that was read, where its bytes begin.
     at: u64,
     n_bytes: u64,
+    /// The checksum of its bytes (CRC-32); 0 where none was computed (`torch.serialization.set_crc32_options(False)`).
+    sum: u32,
+}
+
+impl Entry {
+    fn part<'a>(&self, file: &'a File) -> Part<'a> {
+        Part { file, at: self.at, end: self.at + self.n_bytes }
+    }
+
+    /// Refuses bytes that are not those that were written.
+    fn check_sum(&self, file: &File) -> Result<(), String> {
+        if self.sum == 0 {
+            return Ok(());
+        }
+        let (mut part, mut sum) = (self.part(file), crc32fast::Hasher::new());
+        let mut buffer = vec![0; 1 << 16];
+        loop {
+            match part.read(&mut buffer).map_err(|e| e.to_string())? {
+                0 => break,
+                n => sum.update(&buffer[..n]),
+            }
+        }
+        match sum.finalize() == self.sum {
+            true => Ok(()),
+            false => Err(format!(
+                "the bytes of entry \"{}\" do not have their checksum: the file is damaged; download it again",
+                self.name.escape_debug()
+            )),
+        }
+    }
 }
 
 /// Takes the next entry off the list. Only what is stored as it is can be read in place, and cannot grow.
@@ -305,7 +339,7 @@ fn zip_entry(rest: &mut &[u8]) -> Result<Entry, String> {
         return Err(format!("entry \"{}\" has sizes that disagree", text.escape_debug()));
     }
     *rest = &behind[name + extra + comment..];
-    Ok(Entry { name: text, at, n_bytes: size })
+    Ok(Entry { name: text, at, n_bytes: size, sum: u32_at(fixed, 16) as u32 })
 }
 
 /// Replaces the fields that 32 bits do not hold by those of the extra field that does.
@@ -472,17 +506,19 @@ pub(crate) mod tests {
             ("last row", tensor("Float", 6, 3, &[3], &[1])),
             ("every other", tensor("Float", 6, 1, &[2], &[2])),
             ("one number", tensor("Float", 6, 5, &[], &[])),
+            ("repeated", tensor("Float", 6, 4, &[2, 4], &[1, 0])),
             ("none", tensor("Float", 6, 0, &[0, 3], &[3, 1])),
         ];
         let pickle = pickle(&items);
         for bytes in [archive(&pickle, &numbers(6)), legacy(&pickle, 6, &numbers(6))] {
             let weights = open(&bytes).unwrap();
-            let expected: [(&str, &[f32]); 6] = [
+            let expected: [(&str, &[f32]); 7] = [
                 ("whole", &[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]),
                 ("turned", &[0.0, 3.0, 1.0, 4.0, 2.0, 5.0]),
                 ("last row", &[3.0, 4.0, 5.0]),
                 ("every other", &[1.0, 3.0]),
                 ("one number", &[5.0]),
+                ("repeated", &[4.0, 4.0, 4.0, 4.0, 5.0, 5.0, 5.0, 5.0]),
                 ("none", &[]),
             ];
             for (name, values) in expected {
@@ -576,7 +612,7 @@ pub(crate) mod tests {
         let cases: &[(&str, Vec<u8>, &str)] = &[
             ("offset", tensor("Float", 2, 1, &[2], &[1]), "does not fit its storage of 2 numbers"),
             ("stride", tensor("Float", 2, 0, &[2], &[2]), "does not fit"),
-            ("expanded", tensor("Float", 2, 0, &[1_000_000, 60_000], &[0, 0]), "does not fit"),
+            ("expanded", tensor("Float", 2, 0, &[1_000_000, 60_000], &[0, 0]), "repeats the 2 numbers"),
             ("overflow", tensor("Float", 2, 0, &[u32::MAX >> 1; 4], &[1; 4]), "overflows"),
             ("axes", tensor("Float", 2, 0, &[2], &[1, 1]), "as many strides"),
             ("negative", tensor("Float", 2, 0, &[u32::MAX], &[1]), "found -1"),
@@ -616,6 +652,15 @@ pub(crate) mod tests {
         };
         refused("compressed", &changed(list + 10, &[8]), "compressed or encrypted");
         refused("encrypted", &changed(list + 8, &[1]), "compressed or encrypted");
+        let sum = crc32fast::hash(&numbers(2)).to_le_bytes();
+        let last = good.windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        let of_numbers = good[..last].windows(4).rposition(|window| window == b"PK\x01\x02").unwrap();
+        assert!(open(&changed(of_numbers + 16, &sum)).is_ok());
+        refused(
+            "checksum",
+            &changed(of_numbers + 16, &[sum[0] ^ 1, sum[1], sum[2], sum[3]]),
+            "\"x/data/0\" do not have",
+        );
         refused("sizes", &changed(list + 20, &[1]), "sizes that disagree");
         refused("a size beyond", &changed(list + 20, &[0, 255, 0, 0, 0, 255, 0, 0]), "reaches beyond");
         refused("zip64 without its field", &changed(list + 20, &[255; 8]), "sizes that disagree");

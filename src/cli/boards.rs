@@ -1,37 +1,33 @@
-//! Event files for TensorBoard, beside the logs of runs as they go.
+//! Event files for TensorBoard, beside the log of a run as it goes.
 
 use std::{
-    path::PathBuf,
+    path::Path,
     sync::mpsc::{self, RecvTimeoutError, Sender},
     thread::{self, JoinHandle},
     time::Duration,
 };
 
 use super::tell;
-use crate::{
-    error::Result,
-    run::tensorboard::{Board, FOLDER},
-};
+use crate::run::tensorboard::{Board, FOLDER};
 
-/// Between two looks at the logs.
+/// Between two looks at the log.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What follows the logs of runs until it is dropped.
+/// What follows the log of a run until it is dropped.
 pub(super) struct Boards {
     end: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
 impl Boards {
-    /// Follows the logs in these folders, which may not be there yet.
-    pub(super) fn follow<'a>(runs: impl Iterator<Item = &'a PathBuf>) -> Boards {
-        let mut boards: Vec<Board> = runs.map(|run| Board::new(run, &run.join(FOLDER))).collect();
+    /// Follows the log in this folder, which may not be there yet.
+    pub(super) fn follow(run: &Path) -> Boards {
+        let mut board = Board::new(run, &run.join(FOLDER));
         let (end, ended) = mpsc::channel();
         let thread = thread::spawn(move || {
             loop {
                 let is_over = ended.recv_timeout(PAUSE) != Err(RecvTimeoutError::Timeout);
-                let updated: Result<()> = boards.iter_mut().try_for_each(Board::update);
-                if let Err(error) = updated {
+                if let Err(error) = board.update() {
                     // The run is worth more than its pictures, and the log has all that they are made of.
                     let remedy = "rxlt watch --tensorboard DIR makes them of the log at any time";
                     return tell(&format!("note: files for TensorBoard end here: {error}; {remedy}"));

@@ -72,6 +72,12 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
             let (folder, names) = (from.display(), model.initialized.join(", "));
             return Err(Error::Data(format!("{folder} lacks {names}; name the folder of a trained model")));
         }
+        if let Some(name) = model.not_finite.first() {
+            let (folder, n) = (from.display(), model.not_finite.len());
+            return Err(Error::Data(format!(
+                "{folder}: NaN or infinity stands in {n} tensors, such as {name}; name a checkpoint of before"
+            )));
+        }
         model.config = config;
         checkpoint::commit_folder(&args.output, |folder| {
             model.write_half(folder)?;

@@ -129,6 +129,10 @@ fn convert(args: &ConvertArgs, network: Network) -> Result<()> {
     let from = named::folder(&args.model, network)?;
     checkpoint::check_folder_output(&args.output, args.force.existing(), &[&from])?;
     checkpoint::verify_if_sealed(&from)?;
+    // Weights alone, such as an adapter's, say nothing of what they should be.
+    if from.join("config.json").is_file() {
+        Pretrained::open(&from)?.check_whole()?;
+    }
     let mut converted = None;
     checkpoint::commit_folder(&args.output, |folder| {
         converted = Some(models::convert(&from, folder, args.to)?);
@@ -169,6 +173,7 @@ struct Shown<'a> {
 fn show(args: &ShowArgs, network: Network) -> Result<()> {
     let folder = named::folder(&args.model, network)?;
     let pretrained = Pretrained::open(&folder)?;
+    pretrained.check_whole()?;
     let record = Record::load(&folder)?;
     let mut notes = Vec::new();
     let tokenizer = Tokenizer::load(&folder)
@@ -287,6 +292,8 @@ impl Shown<'_> {
         match name {
             "config.json" => ("configuration", true),
             "tokenizer_config.json" => ("tokenizer", true),
+            text::ADDED if !self.tokenizer_file().ends_with(".model") => ("tokenizer: added tokens", true),
+            text::SPECIALS if self.tokenizer_file() == "vocab.txt" => ("tokenizer", true),
             RECORD => ("what it was trained on", true),
             _ if name == self.tokenizer_file() => ("tokenizer", true),
             text::MERGES if self.tokenizer_file() == text::VOCABULARY => ("tokenizer", true),

@@ -37,6 +37,7 @@ use crate::{
         progress::{Mode, Progress},
     },
     stop::Stop,
+    sweep::emit::quoted,
     tasks::{self, own},
     tensor::Device,
 };
@@ -77,7 +78,7 @@ pub struct Args {
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     method: Vec<String>,
     /// Seeds to run, such as 1,2,3, in place of the recipe's.
-    #[arg(long, value_name = "SEEDS", value_delimiter = ',')]
+    #[arg(long, value_name = "SEEDS", value_delimiter = ',', value_parser = clap::value_parser!(u64).range(..1 << 63))]
     seeds: Vec<u64>,
     #[command(flatten)]
     device: DeviceArgs,
@@ -173,9 +174,11 @@ impl Args {
         Ok(is_wanted)
     }
 
-    /// What writes event files while these seeds are run, if that is wanted.
-    fn boards(&self, seeds: &[Seed]) -> Option<Boards> {
-        self.tensorboard.then(|| Boards::follow(seeds.iter().map(|(_, path)| path)))
+    /// What writes the event files of a run while it goes on, if that is wanted. The folder must be locked, for it has one
+    /// writer; a method that is run apart has them when the run has taken it over.
+    fn boards(&self, folder: &Path, ranks: &Ranks) -> Option<Boards> {
+        let is_wanted = self.tensorboard && self.only_method.is_none() && ranks.is_first();
+        is_wanted.then(|| Boards::follow(folder))
     }
 
     fn conditions(&self) -> Conditions {
@@ -215,7 +218,6 @@ fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, P
             named::pin(&mut resolved.recipe, network)?;
             let signals = stop_on_signals()?;
             let seeds = seeds_of(args, &resolved)?;
-            let _boards = args.boards(&seeds);
             match together::run(&seeds, jobs, &args.device, &signals.0, args.progress.mode())? {
                 Left::Report(done, verdict) => return report_on(&resolved, &done, verdict, ranks),
                 Left::Run => Some(signals),
@@ -249,9 +251,9 @@ fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, P
     }
     let (stop, place) = signals.map_or_else(stop_on_signals, Ok)?;
     let stop = stop.of_rank(ranks);
-    let _boards = if ranks.is_first() { args.boards(&seeds) } else { None };
     if let [(only, path)] = &seeds[..] {
         let folder = open(only, path, &chosen, &progress, ranks)?;
+        let _boards = args.boards(path, ranks);
         if folder.is_discarded() {
             progress.note("done already, and its models were removed (--discard-models)");
             return report_on(only, std::slice::from_ref(path), Ok(()), ranks);
@@ -314,6 +316,7 @@ fn run_seeds(
     let (mut done, mut diverged) = (Vec::new(), None);
     for (resolved, path) in seeds {
         let folder = open(resolved, path, chosen, progress, stop.ranks())?;
+        let _boards = args.boards(path, stop.ranks());
         put_down(place, path, stop.ranks());
         if folder.status() == Some(Status::Done) && folder.metrics()?.is_some() {
             progress.note(format_args!("seed {} is done already", resolved.recipe.seed));
@@ -481,10 +484,19 @@ fn announce_demo(resolved: &Resolved, progress: &Progress) {
         .note("Then each is asked in ten languages, nine of which it was not taught in; three to four minutes in all.");
 }
 
+/// The folder of the last model of a run.
+fn last_folder<'a>(outcome: &'a Outcome, path: &'a Path) -> &'a Path {
+    outcome.methods.last().map_or(path, |method| &method.folder)
+}
+
+/// A path as it can be typed.
+fn shown(path: &Path) -> String {
+    quoted(&path.display().to_string())
+}
+
 /// What to type after the demo.
 fn after_demo(outcome: &Outcome, path: &Path) -> String {
-    let run = path.display();
-    let method = outcome.methods.last().map_or(path.display(), |method| method.folder.display());
+    let [run, method] = [path, last_folder(outcome, path)].map(shown);
     format!(
         "\nnext:\n  rxlt report {run} --format html --output demo.html\n  rxlt eval --model {method} --task demo --data demo \
          --languages sw,tr\n  rxlt recipe ls    the experiments on real data; README.md says which files they want\n"
@@ -494,10 +506,10 @@ fn after_demo(outcome: &Outcome, path: &Path) -> String {
 /// What to type after a run on data of one's own, whose task lies in the models' folders.
 fn after_own(outcome: &Outcome, path: &Path) -> String {
     let task = &outcome.task;
-    let model = outcome.methods.last().map_or(path.display(), |method| method.folder.display());
+    let [run, model] = [path, last_folder(outcome, path)].map(shown);
     // What is measured by correlations is not reported on.
     let is_reported = tasks::find(task).is_ok_and(|task| kinds::of(task).has_marks());
-    let report = format!("  rxlt report {} --format html --output {task}.html\n", path.display());
+    let report = format!("  rxlt report {run} --format html --output {task}.html\n");
     let report = if is_reported { report.as_str() } else { "" };
     format!(
         "\nnext:\n{report}  rxlt predict --model {model} --input FILE\n  rxlt eval --model {model} --task {task} --data DIR\n"

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     jobs::{Jobs, slots},
-    print, report,
+    note, print, report,
     run::{self, Show, stop_on_signals},
     tell,
 };
@@ -195,10 +195,14 @@ fn is_open(cell: &Cell) -> bool {
 
 fn write(grid: &Grid, open: &[Cell], emit: Emit, cpus: u16) -> Result<()> {
     if open.is_empty() {
-        return Err(Error::Usage(format!(
-            "{}: there is nothing to run; rxlt sweep status says how far it is",
-            grid.name
-        )));
+        let message = format!("{}: there is nothing to run; rxlt sweep status says how far it is", grid.name);
+        // An empty list is one; a scheduler refuses an empty job.
+        return if emit == Emit::List {
+            note(&message);
+            Ok(())
+        } else {
+            Err(Error::Usage(message))
+        };
     }
     open.iter().try_for_each(Cell::write_recipe)?;
     let here = |error: std::io::Error| Error::Io(format!("cannot find this program or folder: {error}"));

@@ -13,9 +13,10 @@ use std::{
 use super::{
     device::DeviceArgs,
     jobs::{self, Jobs},
+    note,
 };
 use crate::{
-    error::Result,
+    error::{Error, Result},
     ranks::Ranks,
     recipe::Resolved,
     run::{
@@ -54,8 +55,14 @@ pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, 
     let work = |work: &[Job]| side_by_side(work, jobs, device, stop, mode);
     if is_apart {
         let parts: Vec<Job> = seeds.iter().flat_map(parts_of).collect();
-        verdict(&parts, &work(&parts)?)?;
-        seeds.iter().try_for_each(take_over)?;
+        let verdict = verdict(&parts, &work(&parts)?);
+        match &verdict {
+            Err(Error::Stopped(_)) => {} // they go on apart
+            _ => seeds.iter().try_for_each(take_over)?,
+        }
+        verdict?;
+    } else if n_slots > seeds.len() && seeds.iter().any(|(resolved, _)| resolved.recipe.model.fresh.is_some()) {
+        note("methods run one after the other: with a fresh encoder (model.fresh) they are not run apart");
     }
     if seeds.len() == 1 {
         return Ok(Left::Run);
@@ -95,20 +102,20 @@ pub(super) fn job(seed: u64, method: Option<&str>) -> Job {
     Job { label: method.map_or(format!("s{seed}"), |method| format!("s{seed} {method}")), args }
 }
 
-/// Takes the methods of a run that were run apart into its folder, in the order of the recipe.
+/// Takes the methods of a run that were run apart, and are done, into its folder, in the order of the recipe.
 fn take_over((resolved, folder): &Seed) -> Result<()> {
     let parts: Vec<(String, PathBuf)> = resolved
         .recipe
         .methods
         .iter()
         .map(|method| (resolved.recipe.stage_name(0, Some(method)), part(folder, &method.name)))
-        .filter(|(_, part)| part.exists())
+        .filter(|(stage, part)| files::is_measured(&part.join(stage)))
         .collect();
     let Some((_, first)) = parts.first() else { return Ok(()) };
     let environment: Environment = files::read_json(&first.join(files::ENVIRONMENT))?;
     let run = RunFolder::open(folder, resolved, &environment, Ranks::alone())?;
     parts.iter().try_for_each(|(stage, part)| run.adopt(part, stage))?;
-    // What is left of it is empty; if not, it is not ours.
+    // What is left of it is empty, or of methods that failed.
     let _ = fs::remove_dir(folder.join(PARTS));
     Ok(())
 }

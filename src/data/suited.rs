@@ -90,6 +90,7 @@ mod tests {
         let words = (0..n_words).map(|i| format!("w{i}"));
         let lines: Vec<String> = VOCAB.iter().map(|word| (*word).to_string()).chain(words).collect();
         fs::write(folder.path().join("vocab.txt"), lines.join("\n")).unwrap();
+        fs::write(folder.path().join("tokenizer_config.json"), r#"{"do_lower_case": true}"#).unwrap();
         let tokenizer = Tokenizer::load(folder.path()).unwrap();
         (folder, tokenizer)
     }

@@ -353,7 +353,7 @@ impl Config {
 /// The most bytes that a config.json may have: thousands of labels fit.
 const LONGEST: u64 = 1 << 24;
 
-const REMEDY: &str = "take config.json as the model's page has it";
+const REMEDY: &str = "take config.json as the model's page has it, or another model";
 
 fn of_class(mut raw: Map<String, Value>, class: &str) -> Value {
     raw.insert("architectures".into(), json!([class]));

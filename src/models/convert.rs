@@ -51,7 +51,7 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
     let weights = Weights::open(from)?;
     refuse_absent(&weights)?;
     let (mut entries, mut metadata, mut notes) = (Vec::new(), BTreeMap::new(), Vec::new());
-    let mut lost = Lost::default();
+    let (mut lost, mut not_finite) = (Lost::default(), Vec::new());
     for name in weights.names() {
         if let Some(twin) = kept_twin(&weights, name) {
             metadata.insert(name, twin); // as safetensors.torch.save_model does
@@ -59,8 +59,12 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
             notes.push(format!("{name} is left out: it is a constant that nothing reads"));
         } else {
             let stored = float_of(&weights, name, float)?;
+            let values = weights.read(name)?;
             if stored == Float::F8 && weights.float(name) != Some(Float::F8) {
-                lost.count(&weights.read(name)?);
+                lost.count(&values);
+            }
+            if checkpoint::not_finite(&values) > 0 {
+                not_finite.push(name);
             }
             let shape = weights.shape(name).unwrap_or_default();
             entries.push(Entry { name, shape, values: Values::Stored(&weights, stored) });
@@ -68,6 +72,10 @@ pub fn convert(from: &Path, to: &Path, float: Option<Float>) -> Result<Converted
     }
     notes.extend(metadata.iter().map(|(name, twin)| format!("{name} is the same numbers as {twin}, and written once")));
     notes.extend(lost.note());
+    if let Some(name) = not_finite.first() {
+        let n = not_finite.len();
+        notes.push(format!("NaN or infinity stands in {n} tensors, such as {name}: the model says nothing with them"));
+    }
     let metadata: Vec<(&str, &str)> = metadata.into_iter().collect();
     checkpoint::write(&to.join(WEIGHTS[0]), &entries, &metadata)?;
     let lists = files(from)?.into_iter().map(|(name, _)| name).filter(|name| name.starts_with(ABBREVIATIONS));
@@ -220,6 +228,7 @@ mod tests {
         let (before, after) = (Weights::open(from.path()).unwrap(), Weights::open(to.path()).unwrap());
         assert_eq!(converted.tensors, 3);
         assert!(converted.notes[0].contains("decoder.weight is the same numbers as bert.embeddings.word_embeddings"));
+        assert!(converted.notes[1].contains("NaN or infinity stands in 3 tensors"), "{:?}", converted.notes);
         assert_eq!(after.metadata()["cls.predictions.decoder.weight"], "bert.embeddings.word_embeddings.weight");
         for name in after.names() {
             assert_eq!(after.shape(name), before.shape(name), "{name}");

@@ -16,7 +16,7 @@ impl Fields<'_> {
         let value = self.0.get(name).ok_or_else(|| format!("\"{name}\" is missing"))?;
         match value.as_u64().filter(|size| (1..=1 << 31).contains(size)) {
             Some(size) => Ok(size as usize),
-            None => Err(format!("\"{name}\" must be a positive whole number, found {value}")),
+            None => Err(format!("\"{name}\" must be a positive whole number of at most 2^31, found {value}")),
         }
     }
 
@@ -61,6 +61,14 @@ impl Fields<'_> {
         match self.get(name) {
             Some(value) if value.as_str() != Some(only) => Err(format!("\"{name}\" must be \"{only}\", found {value}")),
             _ => Ok(()),
+        }
+    }
+
+    /// Refuses another activation than the exact GELU.
+    pub fn must_be_gelu(&self, name: &str) -> Result<(), String> {
+        match self.get(name).map(Value::as_str) {
+            None | Some(Some("gelu" | "gelu_python")) => Ok(()),
+            _ => Err(format!("\"{name}\" must be \"gelu\", found {}: no other is supported", self.0[name])),
         }
     }
 

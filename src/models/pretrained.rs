@@ -78,6 +78,11 @@ impl Pretrained {
         if head == HeadKind::MaskedLm { self.check_tie(&source) } else { Ok(()) }
     }
 
+    /// Looks whether everything is there and fits that a model of this folder needs, with the head that it holds, if any.
+    pub fn check_whole(&self) -> Result<()> {
+        self.check(&self.head().unwrap_or(HeadKind::Classify(vec![String::new()])))
+    }
+
     /// Makes the model.
     ///
     /// A classifier of the checkpoint is kept where its labels have the names asked for, in whatever order and case:

@@ -302,6 +302,9 @@ fn spaced(unigram: Unigram, normalizers: Vec<NormalizerWrapper>, scheme: Prepend
     Ok(engine)
 }
 
+/// Whether a vocabulary is read in lower case; it is where nothing is said, as in transformers.
+pub(super) const LOWER: &str = "do_lower_case";
+
 /// An engine from the text of a vocab.txt and the settings of the tokenizer_config.json beside it, if any.
 pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
     let mut lines = WordPiece::read_bytes(b"").map_err(|error| error.to_string())?; // an empty map of the crate's type
@@ -314,10 +317,12 @@ pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
     if !missing.is_empty() {
         return Err(format!("its {} lines lack {}", lines.len(), missing.join(", ")));
     }
-    let model = WordPiece::builder().vocab(lines).unk_token(BERT[3].to_string()).build();
+    let unknown = &config["unk_token"];
+    let unknown = unknown.as_str().or(unknown["content"].as_str()).unwrap_or(BERT[3]).to_owned();
+    let model = WordPiece::builder().vocab(lines).unk_token(unknown).build();
     let model = ModelWrapper::from(model.map_err(|error| error.to_string())?);
     let flag = |name: &str, default: bool| config[name].as_bool().unwrap_or(default);
-    let (chinese, lower) = (flag("tokenize_chinese_chars", true), flag("do_lower_case", false));
+    let (chinese, lower) = (flag("tokenize_chinese_chars", true), flag(LOWER, true));
     let normalizer = BertNormalizer::new(true, chinese, config["strip_accents"].as_bool(), lower);
     let mut engine = Engine::new(Subwords::Other(Box::new(model)));
     engine.with_normalizer(Some(normalizer)).map_err(|error| error.to_string())?;

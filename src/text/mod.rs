@@ -5,6 +5,7 @@
 //! was pre-trained with, from `sentencepiece.bpe.model` or `spm.model` and from a `tokenizer.json` made of it alike.
 //! XLM's `vocab.json` and `merges.txt` come without a `tokenizer.json`: its words are Moses's, which are ours too.
 
+mod added;
 mod charsmap;
 mod engine;
 mod guard;
@@ -32,6 +33,7 @@ use tokenizers::{Encoding, Token};
 
 use crate::error::{Error, Result};
 use crate::input;
+pub use added::{SPECIALS, TOKENS as ADDED};
 use engine::{BERT, Engine, Subwords, XLMR};
 pub(crate) use guard::guarded;
 use moses::Moses;
@@ -131,13 +133,16 @@ impl Tokenizer {
     /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, vocab.txt, spm.model or XLM's vocab.json, which
     /// comes first where tokenizer_config.json is XLM's) or one such file.
     ///
-    /// A vocab.txt is cased unless the tokenizer_config.json beside it says `do_lower_case`. Where that file and a BERT
-    /// tokenizer.json disagree, it is followed, as in transformers, and [`Tokenizer::notes`] says so.
+    /// A vocab.txt is read in lower case unless the tokenizer_config.json beside it says `do_lower_case: false`, as in
+    /// transformers; [`Tokenizer::notes`] says so where it says neither. Where that file and a BERT tokenizer.json
+    /// disagree, it is followed. Tokens are added that `added_tokens_decoder` in it, `added_tokens.json` and lists of
+    /// further special tokens name beside a vocab.txt or a tokenizer.json.
     pub fn load(path: &Path) -> Result<Tokenizer> {
         let file = find_file(path)?;
         let bytes = input::read(&file)?;
-        let config = read_config(&file)?;
+        let mut config = read_config(&file)?;
         let source = file.display().to_string();
+        let folder = file.parent().unwrap_or(Path::new(""));
         let is_xlm = file.file_name().is_some_and(|name| name == xlm::VOCABULARY);
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let (expected, remedy) = match kind {
@@ -152,13 +157,13 @@ impl Tokenizer {
             "txt" => ("a BERT vocabulary, one token a line", "fetch it again from the model's page"),
             _ => ("a file named *.json, *.model or *.txt", "give one of these, or the folder that holds it"),
         };
-        let engine = || match kind {
+        let engine = |config: &Value| match kind {
             _ if bytes.is_empty() => Err("it is empty".to_string()),
             _ if bytes.starts_with(b"version https://git-lfs") => Err("it is a pointer of Git LFS".to_string()),
-            "json" => engine::from_json(&bytes).and_then(|engine| Ok((engine, settings(&config)?))),
-            "model" => engine::from_sentencepiece(&bytes, &config).map(|(engine, settings)| (engine, Some(settings))),
+            "json" => engine::from_json(&bytes).and_then(|engine| Ok((engine, settings(config)?))),
+            "model" => engine::from_sentencepiece(&bytes, config).map(|(engine, settings)| (engine, Some(settings))),
             "txt" => match str::from_utf8(&bytes) {
-                Ok(text) => engine::from_vocab(text, &config).map(|engine| (engine, None)),
+                Ok(text) => engine::from_vocab(text, config).map(|engine| (engine, None)),
                 Err(error) => Err(format!("it is not UTF-8 from byte {} on", error.valid_up_to())),
             },
             _ => Err(format!("its name ends in \"{kind}\"")),
@@ -169,8 +174,21 @@ impl Tokenizer {
                 let notes = xlm.notes();
                 return Tokenizer::new(engine, None, Some(xlm), &specials, source.clone(), notes);
             }
-            let (mut engine, settings) = engine()?;
+            if kind == "txt" {
+                config = added::with_specials(&config, folder)?;
+            }
+            let (mut engine, settings) = engine(&config)?;
             let mut notes = engine::follow_config(&mut engine, &config)?;
+            if kind != "model" {
+                added::add(&mut engine, &config, folder)?;
+            }
+            if kind == "txt" && !config[engine::LOWER].is_boolean() {
+                notes.push(format!(
+                    "{CONFIG} beside it does not say {}: texts are read in lower case, as transformers does; for a model \
+                     that tells capitals apart write false there",
+                    engine::LOWER
+                ));
+            }
             if xlm::is_meant(&config) {
                 notes.push(format!(
                     "{CONFIG} beside it is of XLM's own tokenizer, whose {} is not here: it is followed as it is",

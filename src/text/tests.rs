@@ -100,17 +100,23 @@ fn other_models_with_specials_of_deberta_are_refused() {
 }
 
 #[test]
-fn vocabularies_are_cased_unless_told_otherwise() {
+fn vocabularies_are_read_in_lower_case_unless_told_otherwise() {
     let folder = folder();
     let path = write(folder.path(), "vocab.txt", VOCAB.replace('\n', "\r\n"));
-    let cased = Tokenizer::load(&path).unwrap();
-    write(folder.path(), CONFIG, r#"{"do_lower_case": true, "pad_token": {"content": "[PAD]"}}"#);
+    let unsaid = Tokenizer::load(&path).unwrap();
+    write(folder.path(), CONFIG, r#"{"do_lower_case": false, "pad_token": {"content": "[PAD]"}}"#);
+    let cased = Tokenizer::load(folder.path()).unwrap();
+    write(folder.path(), CONFIG, r#"{"do_lower_case": true, "unk_token": "[MASK]"}"#);
     let uncased = Tokenizer::load(folder.path()).unwrap();
+    assert!(unsaid.notes()[0].contains("does not say do_lower_case"), "{:?}", unsaid.notes());
+    assert!(cased.notes().is_empty() && uncased.notes().is_empty());
+    assert_eq!(uncased.tokens("the \u{4e01}").unwrap(), [5, 4], "unk_token is followed");
     for (tokenizer, a, b, ids, types) in [
         (&cased, "The cats", None, &[2, 6, 7, 8, 3][..], &[0, 0, 0, 0, 0][..]),
         (&cased, "THE é[MASK]", None, &[2, 1, 1, 4, 3], &[0, 0, 0, 0, 0]),
         (&cased, "the你", Some(","), &[2, 5, 10, 3, 11, 3], &[0, 0, 0, 0, 1, 1]),
         (&uncased, "THE é", None, &[2, 5, 12, 3], &[0, 0, 0, 0]),
+        (&unsaid, "THE é", None, &[2, 5, 12, 3], &[0, 0, 0, 0]),
     ] {
         let encoded = tokenizer.encode(a, b, 99).unwrap();
         assert_eq!((&encoded.ids[..], &encoded.types[..]), (ids, types), "{a} {b:?}");
@@ -118,10 +124,47 @@ fn vocabularies_are_cased_unless_told_otherwise() {
     assert_eq!(cased.specials(), Specials { first: 2, pad: 0, last: 3, unknown: 1, mask: 4 });
 }
 
+/// Ids are those of transformers 5.24 for the same files.
+#[test]
+fn tokens_beside_a_vocabulary_are_added() {
+    let folder = folder();
+    let vocabulary = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\nThe\ncat\n##s\ne\nnew\n";
+    write(folder.path(), "vocab.txt", vocabulary);
+    let tokens = |text: &str| Tokenizer::load(folder.path()).unwrap().tokens(text).unwrap();
+    write(folder.path(), "added_tokens.json", r#"{"MyTok": 12, "[NEW]": 11}"#);
+    assert_eq!(tokens("The [NEW] cats mytok MyTok [new]"), [5, 11, 7, 8, 12, 12, 11]);
+    assert_eq!(Tokenizer::load(folder.path()).unwrap().n_ids(), 13);
+    let token = |name: &str, normalized: bool, special: bool| {
+        json!({"content": name, "lstrip": false, "normalized": normalized, "rstrip": false, "single_word": !special,
+               "special": special})
+    };
+    let by_id = json!({"11": token("[NEW]", false, true), "12": token("MyTok", true, false)});
+    write(folder.path(), CONFIG, json!({"do_lower_case": true, "added_tokens_decoder": by_id}).to_string());
+    assert_eq!(tokens("The [NEW] cats mytok MyTok MyToks"), [5, 11, 7, 8, 12, 12, 1]);
+    let json = tempfile::tempdir().unwrap();
+    Tokenizer::load(folder.path()).unwrap().save(json.path()).unwrap();
+    let saved = Tokenizer::load(json.path()).unwrap();
+    assert_eq!(saved.tokens("The [NEW] cats mytok MyToks").unwrap(), [5, 11, 7, 8, 12, 1]);
+    fs::remove_file(folder.path().join("added_tokens.json")).unwrap();
+    for key in ["extra_special_tokens", "additional_special_tokens"] {
+        write(folder.path(), CONFIG, json!({"do_lower_case": true, key: ["cat", "zzz"]}).to_string());
+        assert_eq!(tokens("The cats zzz catalog"), [5, 7, 1, 11, 7, 1], "{key}");
+    }
+    let wrong = json!({"added_tokens_decoder": {"20": token("[NEW]", false, true)}});
+    write(folder.path(), CONFIG, wrong.to_string());
+    let error = Tokenizer::load(folder.path()).unwrap_err();
+    assert!(error.message().contains("gives the added token \"[NEW]\" the id 20, where it would be 11"), "{error}");
+    // Other frames than BERT's are refused, wherever they are named.
+    write(folder.path(), CONFIG, r#"{"do_lower_case": true}"#);
+    write(folder.path(), "special_tokens_map.json", r#"{"cls_token": "[SEP]", "sep_token": "[CLS]"}"#);
+    assert!(Tokenizer::load(folder.path()).is_err());
+}
+
 #[test]
 fn a_config_beside_bert_is_followed() {
     let [vocab, json] = [folder(), folder()];
     write(vocab.path(), "vocab.txt", VOCAB);
+    write(vocab.path(), CONFIG, r#"{"do_lower_case": false}"#);
     Tokenizer::load(vocab.path()).unwrap().save(json.path()).unwrap();
     for (config, ids, notes) in [
         (json!({"do_lower_case": false, "strip_accents": null, "tokenize_chinese_chars": true}), [6, 1, 1], 0),

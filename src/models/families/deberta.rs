@@ -130,8 +130,8 @@ fn relative(fields: &Fields, positions: usize) -> Result<Relative, String> {
 
 /// Refuses what other models of this type have.
 fn refuse_others(fields: &Fields) -> Result<(), String> {
-    fields.must_be("hidden_act", "gelu")?;
-    fields.must_be("pooler_hidden_act", "gelu")?;
+    fields.must_be_gelu("hidden_act")?;
+    fields.must_be_gelu("pooler_hidden_act")?;
     fields.must_be("norm_rel_ebd", "layer_norm")?;
     if fields.get("norm_rel_ebd").is_none() {
         return Err(format!("\"norm_rel_ebd\" is missing, expected \"layer_norm\": {ONLY}"));

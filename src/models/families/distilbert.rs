@@ -76,7 +76,7 @@ const PRE_CLASSIFIER: Dense =
     Dense { name: "pre_classifier", activation: Activation::Relu, norm: None, origin: Origin::Head };
 
 fn read(fields: &Fields, common: Config) -> Result<Config, String> {
-    fields.must_be("activation", "gelu")?;
+    fields.must_be_gelu("activation")?;
     fields.flag("sinusoidal_pos_embds", false)?;
     let dropout = fields.rate("dropout", 0.1)?;
     Ok(Config {

@@ -288,7 +288,7 @@ pub enum Origin {
 
 /// The sizes and settings of BERT, under the keys that most families have.
 fn read_as_bert(fields: &Fields, common: Config) -> Result<Config, String> {
-    fields.must_be("hidden_act", "gelu")?;
+    fields.must_be_gelu("hidden_act")?;
     fields.must_be("position_embedding_type", "absolute")?;
     fields.must_be_flag("is_decoder", false, false, "an encoder's tokens see those after them, too")?;
     let hidden_dropout_prob = fields.rate("hidden_dropout_prob", 0.1)?;
@@ -472,6 +472,7 @@ mod tests {
             ("modernbert", "num_attention_heads", json!(8), "heads of 1 columns have no pairs"),
             ("modernbert", "layer_types", json!(["full_attention"]), "of each of 2 layers"),
             ("modernbert", "rope_scaling", json!({"factor": 2.0}), "\"rope_scaling\" must be null"),
+            ("modernbert", "sliding_window", json!(4), "\"sliding_window\" is 4, and is not half of"),
             ("modernbert", "rope_parameters", json!({"full_attention": {"rope_type": "yarn"}}), "found \"yarn\""),
             ("modernbert", "max_position_embeddings", json!(1 << 20), "must be at most 65536"),
             ("modernbert", "global_attn_every_n_layers", json!(0), "must be positive"),

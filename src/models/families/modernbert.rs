@@ -78,8 +78,8 @@ const HEAD: Dense =
 const MOST_PLACES: usize = 1 << 16;
 
 fn read(fields: &Fields, common: Config) -> Result<Config, String> {
-    fields.must_be("hidden_activation", "gelu")?;
-    fields.must_be("classifier_activation", "gelu")?;
+    fields.must_be_gelu("hidden_activation")?;
+    fields.must_be_gelu("classifier_activation")?;
     let attention_dropout = fields.rate("attention_dropout", 0.0)?;
     let classifier_dropout = fields.rate("classifier_dropout", 0.0)?;
     let places = fields.size("max_position_embeddings")?;
@@ -136,6 +136,15 @@ fn pooling(fields: &Fields) -> Result<Pooling, String> {
 
 /// Bases and windows, as files of today (`rope_parameters`, `layer_types`) or of yesterday have them.
 fn rotation(fields: &Fields, n_layers: usize) -> Result<Rotation, String> {
+    if let Some(window) = fields.get("sliding_window")
+        && Some(window)
+            != fields.get("local_attention").and_then(Value::as_u64).map(|both| Value::from(both / 2)).as_ref()
+    {
+        return Err(format!(
+            "\"sliding_window\" is {window}, and is not half of \"local_attention\": transformers takes it for the window; \
+             write {window} twice over as \"local_attention\""
+        ));
+    }
     if fields.get("rope_scaling").is_some() {
         return Err("\"rope_scaling\" must be null: scaled rotary positions are not supported".to_string());
     }

@@ -35,9 +35,10 @@ pub(super) fn lock(folder: &Path) -> Result<File> {
     }
 }
 
-/// Tries for a tenth of a second: who only looks whether the lock is held lets go at once.
+/// Tries for three seconds: who only looks whether the lock is held lets go at once, and a process whose parent was killed
+/// (`--jobs`) saves first.
 fn patiently(file: &File) -> std::result::Result<(), TryLockError> {
-    for _ in 0..4 {
+    for _ in 0..120 {
         match file.try_lock() {
             Err(TryLockError::WouldBlock) => std::thread::sleep(std::time::Duration::from_millis(25)),
             other => return other,
