@@ -153,6 +153,8 @@ fn a_method_that_fails_stops_no_other() {
     assert!(err.contains("s7 adv: done") && err.contains("s7 bad: exit status: 3"), "{err}");
     // What is done is the run's, as if its methods had come one after the other.
     assert!(path.join("out/1-demo-adv/metrics.json").is_file() && !path.join("out/.parts/adv").exists());
+    let (report, err) = check(path, &["report", "out"], 0);
+    assert!(report.contains("demo: adv") && err.contains("1-demo-bad is not finished"), "{report}{err}");
     let (_, err) = check(path, &args, 3);
     assert!(!err.contains("s7 adv"), "what is done is not run again: {err}");
 }

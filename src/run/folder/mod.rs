@@ -303,6 +303,11 @@ impl RunFolder {
             }
             fs::rename(&from, &to).map_err(|error| Error::write(&to, &error))?;
         }
+        // What the stage was measured on says a report, which may come before this run reads its data itself.
+        let (read, own) = (other.join(files::DATA), self.path.join(files::DATA));
+        if read.exists() && !own.exists() {
+            fs::rename(&read, &own).map_err(|error| Error::write(&own, &error))?;
+        }
         fs::remove_dir_all(other).map_err(|error| Error::write(other, &error))
     }
 
