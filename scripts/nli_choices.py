@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """COPA's questions from pairs of MultiNLI, for tasks of the kind "choose" where COPA itself is missing.
 
-    python3 scripts/nli_choices.py data/nli_train/mnli/*.tsv > choices.jsonl
+    python3 scripts/nli_choices.py data/nli_train/mnli/*.tsv > data/nli_choices/train.jsonl
 
 Each premise with a hypothesis that follows and one that does not (contradiction first, then neutral) gives one line per
 kind of the other: premise, choice1, choice2, question ("effect"), label (which one follows), idx. Sides are dealt by a
