@@ -302,10 +302,13 @@ fn spaced(unigram: Unigram, normalizers: Vec<NormalizerWrapper>, scheme: Prepend
     Ok(engine)
 }
 
-/// Whether a vocabulary is read in lower case; it is where nothing is said, as in transformers.
+/// Whether a text is read in lower case.
 pub(super) const LOWER: &str = "do_lower_case";
+/// Of a vocabulary in lower case at most this share has capitals: odd letters that Unicode has no small ones of.
+const ODD_CAPITALS: f64 = 0.01;
 
-/// An engine from the text of a vocab.txt and the settings of the tokenizer_config.json beside it, if any.
+/// An engine from the text of a vocab.txt and the settings of the tokenizer_config.json beside it, if any. Where that does
+/// not say `do_lower_case`, pieces do: with capitals among them, texts keep theirs.
 pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
     let mut lines = WordPiece::read_bytes(b"").map_err(|error| error.to_string())?; // an empty map of the crate's type
     for (i, line) in text.lines().enumerate() {
@@ -317,12 +320,14 @@ pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
     if !missing.is_empty() {
         return Err(format!("its {} lines lack {}", lines.len(), missing.join(", ")));
     }
+    let has_capitals = |piece: &&String| !piece.starts_with('[') && piece.contains(char::is_uppercase);
+    let is_lower = lines.keys().filter(has_capitals).count() as f64 <= ODD_CAPITALS * lines.len() as f64;
     let unknown = &config["unk_token"];
     let unknown = unknown.as_str().or(unknown["content"].as_str()).unwrap_or(BERT[3]).to_owned();
     let model = WordPiece::builder().vocab(lines).unk_token(unknown).build();
     let model = ModelWrapper::from(model.map_err(|error| error.to_string())?);
     let flag = |name: &str, default: bool| config[name].as_bool().unwrap_or(default);
-    let (chinese, lower) = (flag("tokenize_chinese_chars", true), flag(LOWER, true));
+    let (chinese, lower) = (flag("tokenize_chinese_chars", true), flag(LOWER, is_lower));
     let normalizer = BertNormalizer::new(true, chinese, config["strip_accents"].as_bool(), lower);
     let mut engine = Engine::new(Subwords::Other(Box::new(model)));
     engine.with_normalizer(Some(normalizer)).map_err(|error| error.to_string())?;

@@ -133,10 +133,10 @@ impl Tokenizer {
     /// Loads a model folder (tokenizer.json, else sentencepiece.bpe.model, vocab.txt, spm.model or XLM's vocab.json, which
     /// comes first where tokenizer_config.json is XLM's) or one such file.
     ///
-    /// A vocab.txt is read in lower case unless the tokenizer_config.json beside it says `do_lower_case: false`, as in
-    /// transformers; [`Tokenizer::notes`] says so where it says neither. Where that file and a BERT tokenizer.json
-    /// disagree, it is followed. Tokens are added that `added_tokens_decoder` in it, `added_tokens.json` and lists of
-    /// further special tokens name beside a vocab.txt or a tokenizer.json.
+    /// A vocab.txt is read in lower case if the tokenizer_config.json beside it says `do_lower_case`; if it says nothing,
+    /// where pieces have no capitals, and [`Tokenizer::notes`] says so. Where that file and a BERT tokenizer.json disagree,
+    /// it is followed, as in transformers. Tokens are added that `added_tokens_decoder` in it, `added_tokens.json` and lists
+    /// of further special tokens name beside a vocab.txt or a tokenizer.json.
     pub fn load(path: &Path) -> Result<Tokenizer> {
         let file = find_file(path)?;
         let bytes = input::read(&file)?;
@@ -183,9 +183,14 @@ impl Tokenizer {
                 added::add(&mut engine, &config, folder)?;
             }
             if kind == "txt" && !config[engine::LOWER].is_boolean() {
+                let lower =
+                    matches!(engine.get_normalizer(), Some(NormalizerWrapper::BertNormalizer(it)) if it.lowercase);
+                let read = match lower {
+                    true => "no piece has capitals: texts are read in lower case",
+                    false => "pieces have capitals: texts are read as they are (by transformers in lower case)",
+                };
                 notes.push(format!(
-                    "{CONFIG} beside it does not say {}: texts are read in lower case, as transformers does; for a model \
-                     that tells capitals apart write false there",
+                    "{CONFIG} beside it does not say {}, and {read}; write true or false there",
                     engine::LOWER
                 ));
             }

@@ -100,15 +100,22 @@ fn other_models_with_specials_of_deberta_are_refused() {
 }
 
 #[test]
-fn vocabularies_are_read_in_lower_case_unless_told_otherwise() {
+fn vocabularies_are_cased_where_they_have_capitals_unless_told_otherwise() {
     let folder = folder();
     let path = write(folder.path(), "vocab.txt", VOCAB.replace('\n', "\r\n"));
     let unsaid = Tokenizer::load(&path).unwrap();
+    let lower = tempfile::tempdir().unwrap();
+    let path = write(lower.path(), "vocab.txt", VOCAB.replace("\nThe\n", "\nthey\n"));
+    let small = Tokenizer::load(&path).unwrap();
     write(folder.path(), CONFIG, r#"{"do_lower_case": false, "pad_token": {"content": "[PAD]"}}"#);
     let cased = Tokenizer::load(folder.path()).unwrap();
     write(folder.path(), CONFIG, r#"{"do_lower_case": true, "unk_token": "[MASK]"}"#);
     let uncased = Tokenizer::load(folder.path()).unwrap();
-    assert!(unsaid.notes()[0].contains("does not say do_lower_case"), "{:?}", unsaid.notes());
+    for (tokenizer, says) in [(&unsaid, "pieces have capitals: texts are read as they are"), (&small, "in lower case")]
+    {
+        let notes = tokenizer.notes();
+        assert!(notes[0].contains("does not say do_lower_case") && notes[0].contains(says), "{notes:?}");
+    }
     assert!(cased.notes().is_empty() && uncased.notes().is_empty());
     assert_eq!(uncased.tokens("the \u{4e01}").unwrap(), [5, 4], "unk_token is followed");
     for (tokenizer, a, b, ids, types) in [
@@ -116,7 +123,8 @@ fn vocabularies_are_read_in_lower_case_unless_told_otherwise() {
         (&cased, "THE é[MASK]", None, &[2, 1, 1, 4, 3], &[0, 0, 0, 0, 0]),
         (&cased, "the你", Some(","), &[2, 5, 10, 3, 11, 3], &[0, 0, 0, 0, 1, 1]),
         (&uncased, "THE é", None, &[2, 5, 12, 3], &[0, 0, 0, 0]),
-        (&unsaid, "THE é", None, &[2, 5, 12, 3], &[0, 0, 0, 0]),
+        (&unsaid, "The cats", None, &[2, 6, 7, 8, 3], &[0, 0, 0, 0, 0]),
+        (&small, "THE é", None, &[2, 5, 12, 3], &[0, 0, 0, 0]),
     ] {
         let encoded = tokenizer.encode(a, b, 99).unwrap();
         assert_eq!((&encoded.ids[..], &encoded.types[..]), (ids, types), "{a} {b:?}");
@@ -132,6 +140,7 @@ fn tokens_beside_a_vocabulary_are_added() {
     write(folder.path(), "vocab.txt", vocabulary);
     let tokens = |text: &str| Tokenizer::load(folder.path()).unwrap().tokens(text).unwrap();
     write(folder.path(), "added_tokens.json", r#"{"MyTok": 12, "[NEW]": 11}"#);
+    write(folder.path(), CONFIG, r#"{"do_lower_case": true}"#);
     assert_eq!(tokens("The [NEW] cats mytok MyTok [new]"), [5, 11, 7, 8, 12, 12, 11]);
     assert_eq!(Tokenizer::load(folder.path()).unwrap().n_ids(), 13);
     let token = |name: &str, normalized: bool, special: bool| {
