@@ -359,6 +359,7 @@ fn wrong_words_are_refused_with_the_nearest_right_one() {
         (&["run", "typo.toml"], 78, &["typo.toml:2: unknown key \"sede\"; did you mean \"seed\"?"]),
         (&["run", "--set", "sed=1"], 78, &["--set sed=1: unknown key \"sed\"; did you mean \"seed\"?"]),
         (&["run", "--set", "seed"], 2, &["expected key=value"]),
+        (&["run", "--seeds", "9223372036854775808"], 2, &["--seeds", "is not in"]),
         (&["run", "--set", "methods.0.avd.radius=1"], 78, &["unknown key \"avd\"; did you mean \"adv\"?"]),
         (&["run", "--set", "languages=de,sw,de"], 78, &["languages: \"de\" is named twice", "name it once"]),
         (

@@ -326,6 +326,10 @@ fn two_may_work_on_one_grid() {
         assert!(status.success(), "{}", String::from_utf8_lossy(&stderr));
     }
     assert!(check(path, &["sweep", "plan", "grid.toml"], 0).1.contains("0 to run, 4 done"));
+    // A list of nothing is empty; a scheduler must not be given an empty job.
+    let (list, err) = check(path, &["sweep", "plan", "grid.toml", "--emit", "list"], 0);
+    assert!(list.is_empty() && err.contains("there is nothing to run"), "{list}{err}");
+    check(path, &["sweep", "plan", "grid.toml", "--emit", "slurm"], 2);
 }
 
 #[test]
