@@ -1,12 +1,14 @@
 //! Tokens that the files beside a vocabulary add to it, as transformers reads them.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokenizers::AddedToken;
 
-use super::{CONFIG, engine::Engine};
-use crate::input;
+use super::{
+    CONFIG,
+    engine::{Engine, name_in},
+};
 
 /// Ids of added tokens by name, of before `added_tokens_decoder`.
 pub const TOKENS: &str = "added_tokens.json";
@@ -17,24 +19,18 @@ const BY_ID: &str = "added_tokens_decoder";
 /// Further special tokens, in tokenizer_config.json.
 const FURTHER: [&str; 2] = ["extra_special_tokens", "additional_special_tokens"];
 
-/// What tokenizer_config.json and the files beside it say of special tokens together.
-pub(super) fn with_specials(config: &Value, folder: &Path) -> Result<Value, String> {
-    let mut config = config.clone();
-    if config.get(BY_ID).is_some() {
-        return Ok(config);
+/// tokenizer_config.json with the names of special tokens that [`SPECIALS`] has, where these count.
+pub(super) fn with_specials(mut config: Value, specials: &Value) -> Value {
+    let count = config.is_null() || config.is_object() && config.get(BY_ID).is_none();
+    for (key, value) in specials.as_object().into_iter().flatten().filter(|_| count) {
+        config[key.as_str()] = value.clone(); // null becomes an object
     }
-    for (key, value) in json_of(&folder.join(SPECIALS))?.as_object().into_iter().flatten() {
-        if config.is_null() {
-            config = json!({});
-        }
-        config[key.as_str()] = value.clone();
-    }
-    Ok(config)
+    config
 }
 
-/// Adds what the vocabulary does not have as whole tokens yet.
-pub(super) fn add(engine: &mut Engine, config: &Value, folder: &Path) -> Result<(), String> {
-    for (id, (token, file)) in by_id(config, folder)? {
+/// Adds what the vocabulary does not have as whole tokens yet, of tokenizer_config.json and [`TOKENS`].
+pub(super) fn add(engine: &mut Engine, config: &Value, tokens: &Value) -> Result<(), String> {
+    for (id, (token, file)) in by_id(config, tokens)? {
         let name = token.content.clone();
         let added = |engine: &Engine| engine.get_added_tokens_decoder().contains_key(&id);
         if engine.token_to_id(&name) == Some(id) && added(engine) {
@@ -63,7 +59,7 @@ fn add_one(engine: &mut Engine, token: AddedToken) -> Result<(), String> {
 }
 
 /// Tokens by their ids, with the file that has them.
-fn by_id(config: &Value, folder: &Path) -> Result<BTreeMap<u32, (AddedToken, &'static str)>, String> {
+fn by_id(config: &Value, tokens: &Value) -> Result<BTreeMap<u32, (AddedToken, &'static str)>, String> {
     if let Some(tokens) = config.get(BY_ID) {
         let wrong = || format!("\"{BY_ID}\" in {CONFIG} beside it has no tokens by their ids");
         let token = |(id, token): (&String, &Value)| {
@@ -80,7 +76,6 @@ fn by_id(config: &Value, folder: &Path) -> Result<BTreeMap<u32, (AddedToken, &'s
         };
         return tokens.as_object().ok_or_else(wrong)?.iter().map(token).collect();
     }
-    let tokens = json_of(&folder.join(TOKENS))?;
     let token = |(name, id): (&String, &Value)| {
         let id = id.as_u64().and_then(|id| u32::try_from(id).ok());
         let id = id.ok_or_else(|| format!("{TOKENS} beside it gives \"{name}\" no id"))?;
@@ -91,19 +86,10 @@ fn by_id(config: &Value, folder: &Path) -> Result<BTreeMap<u32, (AddedToken, &'s
 
 /// The names in a list, or in a table of them, of texts or of tokens.
 fn names(listed: &Value) -> Vec<String> {
-    let text = |value: &Value| value.as_str().or(value["content"].as_str()).map(str::to_owned);
+    let text = |value: &Value| name_in(value).map(str::to_owned);
     match listed {
         Value::Array(values) => values.iter().filter_map(text).collect(),
         Value::Object(values) => values.values().filter_map(text).collect(),
         _ => Vec::new(),
     }
-}
-
-/// What a file beside the vocabulary holds, or null where there is none.
-fn json_of(path: &Path) -> Result<Value, String> {
-    if !path.is_file() {
-        return Ok(Value::Null);
-    }
-    let bytes = input::read(path).map_err(|error| error.message().to_owned())?;
-    serde_json::from_slice(&bytes).map_err(|error| format!("{} is not JSON ({error})", path.display()))
 }

@@ -302,6 +302,11 @@ fn spaced(unigram: Unigram, normalizers: Vec<NormalizerWrapper>, scheme: Prepend
     Ok(engine)
 }
 
+/// The name of a token, which is a text or an object that has it.
+pub(super) fn name_in(token: &Value) -> Option<&str> {
+    token.as_str().or(token["content"].as_str())
+}
+
 /// Whether a text is read in lower case.
 pub(super) const LOWER: &str = "do_lower_case";
 /// Of a vocabulary in lower case at most this share has capitals: odd letters that Unicode has no small ones of.
@@ -322,8 +327,7 @@ pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
     }
     let has_capitals = |piece: &&String| !piece.starts_with('[') && piece.contains(char::is_uppercase);
     let is_lower = lines.keys().filter(has_capitals).count() as f64 <= ODD_CAPITALS * lines.len() as f64;
-    let unknown = &config["unk_token"];
-    let unknown = unknown.as_str().or(unknown["content"].as_str()).unwrap_or(BERT[3]).to_owned();
+    let unknown = name_in(&config["unk_token"]).unwrap_or(BERT[3]).to_owned();
     let model = WordPiece::builder().vocab(lines).unk_token(unknown).build();
     let model = ModelWrapper::from(model.map_err(|error| error.to_string())?);
     let flag = |name: &str, default: bool| config[name].as_bool().unwrap_or(default);

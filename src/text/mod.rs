@@ -140,9 +140,8 @@ impl Tokenizer {
     pub fn load(path: &Path) -> Result<Tokenizer> {
         let file = find_file(path)?;
         let bytes = input::read(&file)?;
-        let mut config = read_config(&file)?;
+        let config = json_beside(&file, CONFIG)?;
         let source = file.display().to_string();
-        let folder = file.parent().unwrap_or(Path::new(""));
         let is_xlm = file.file_name().is_some_and(|name| name == xlm::VOCABULARY);
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let (expected, remedy) = match kind {
@@ -157,13 +156,16 @@ impl Tokenizer {
             "txt" => ("a BERT vocabulary, one token a line", "fetch it again from the model's page"),
             _ => ("a file named *.json, *.model or *.txt", "give one of these, or the folder that holds it"),
         };
-        let engine = |config: &Value| match kind {
+        let config = if kind == "txt" { added::with_specials(config, &json_beside(&file, SPECIALS)?) } else { config };
+        let has_added = kind != "model" && !is_xlm;
+        let added = if has_added { json_beside(&file, ADDED)? } else { Value::Null };
+        let engine = || match kind {
             _ if bytes.is_empty() => Err("it is empty".to_string()),
             _ if bytes.starts_with(b"version https://git-lfs") => Err("it is a pointer of Git LFS".to_string()),
-            "json" => engine::from_json(&bytes).and_then(|engine| Ok((engine, settings(config)?))),
-            "model" => engine::from_sentencepiece(&bytes, config).map(|(engine, settings)| (engine, Some(settings))),
+            "json" => engine::from_json(&bytes).and_then(|engine| Ok((engine, settings(&config)?))),
+            "model" => engine::from_sentencepiece(&bytes, &config).map(|(engine, settings)| (engine, Some(settings))),
             "txt" => match str::from_utf8(&bytes) {
-                Ok(text) => engine::from_vocab(text, config).map(|engine| (engine, None)),
+                Ok(text) => engine::from_vocab(text, &config).map(|engine| (engine, None)),
                 Err(error) => Err(format!("it is not UTF-8 from byte {} on", error.valid_up_to())),
             },
             _ => Err(format!("its name ends in \"{kind}\"")),
@@ -174,13 +176,10 @@ impl Tokenizer {
                 let notes = xlm.notes();
                 return Tokenizer::new(engine, None, Some(xlm), &specials, source.clone(), notes);
             }
-            if kind == "txt" {
-                config = added::with_specials(&config, folder)?;
-            }
-            let (mut engine, settings) = engine(&config)?;
+            let (mut engine, settings) = engine()?;
             let mut notes = engine::follow_config(&mut engine, &config)?;
-            if kind != "model" {
-                added::add(&mut engine, &config, folder)?;
+            if has_added {
+                added::add(&mut engine, &config, &added)?;
             }
             if kind == "txt" && !config[engine::LOWER].is_boolean() {
                 let lower =
@@ -559,7 +558,7 @@ const CONFIG: &str = "tokenizer_config.json";
 /// [`FILES`] in the order in which they are looked for in a folder.
 pub fn order(folder: &Path) -> [&'static str; 5] {
     let mut files = FILES;
-    if read_config(&folder.join(CONFIG)).is_ok_and(|config| xlm::is_meant(&config)) {
+    if json_beside(&folder.join(CONFIG), CONFIG).is_ok_and(|config| xlm::is_meant(&config)) {
         files.rotate_right(1);
     }
     files
@@ -575,9 +574,9 @@ fn find_file(path: &Path) -> Result<PathBuf> {
     })
 }
 
-/// The tokenizer_config.json beside `file`, or null.
-fn read_config(file: &Path) -> Result<Value> {
-    let path = file.with_file_name(CONFIG);
+/// What the JSON file of this name beside `file` holds, or null.
+fn json_beside(file: &Path, name: &str) -> Result<Value> {
+    let path = file.with_file_name(name);
     if !path.exists() {
         return Ok(Value::Null);
     }
@@ -593,8 +592,7 @@ fn find_specials(engine: &Engine, config: &Value) -> Result<Specials, String> {
     let keys = ["cls_token", "pad_token", "sep_token", "unk_token", "mask_token"];
     let mut ids = [0; 5];
     for (id, (key, usual)) in ids.iter_mut().zip(keys.into_iter().zip(usual)) {
-        let value = &config[key];
-        let name = value.as_str().or(value["content"].as_str()).unwrap_or(usual);
+        let name = engine::name_in(&config[key]).unwrap_or(usual);
         let found = engine.token_to_id(name);
         *id = found.ok_or_else(|| format!("its vocabulary lacks the special token \"{name}\" ({key})"))?;
     }

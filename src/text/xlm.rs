@@ -13,7 +13,7 @@ use tokenizers::normalizers::NormalizerWrapper;
 use tokenizers::{AddedToken, Model, OffsetReferential, OffsetType};
 use unicode_normalization_alignments::UnicodeNormalization;
 
-use super::engine::{Engine, Names, Subwords, finish};
+use super::engine::{Engine, Names, Subwords, finish, name_in};
 use super::moses::{Moses, Prefixes};
 use super::pairs::{LAST, MERGES, Pairs};
 
@@ -115,7 +115,7 @@ pub(super) fn load(file: &Path, vocabulary: &[u8], config: &Value) -> Result<(En
     let folder = file.parent().unwrap_or(Path::new(""));
     let pieces: Map<String, Value> =
         serde_json::from_slice(vocabulary).map_err(|error| format!("it is not a JSON object ({error})"))?;
-    let given = |at: usize| config[KEYS[at]].as_str().or(config[KEYS[at]]["content"].as_str()).unwrap_or(XLM[at]);
+    let given = |at: usize| name_in(&config[KEYS[at]]).unwrap_or(XLM[at]);
     let names: [&str; 5] = std::array::from_fn(given);
     if let Some(missing) = names.iter().find(|name| !pieces.contains_key(**name)) {
         return Err(format!("it lacks \"{missing}\", as RoBERTa's files of the same names do"));

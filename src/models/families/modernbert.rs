@@ -136,9 +136,9 @@ fn pooling(fields: &Fields) -> Result<Pooling, String> {
 
 /// Bases and windows, as files of today (`rope_parameters`, `layer_types`) or of yesterday have them.
 fn rotation(fields: &Fields, n_layers: usize) -> Result<Rotation, String> {
+    let half = fields.get("local_attention").and_then(Value::as_u64).map(|both| both / 2);
     if let Some(window) = fields.get("sliding_window")
-        && Some(window)
-            != fields.get("local_attention").and_then(Value::as_u64).map(|both| Value::from(both / 2)).as_ref()
+        && (half.is_none() || window.as_u64() != half)
     {
         return Err(format!(
             "\"sliding_window\" is {window}, and is not half of \"local_attention\": transformers takes it for the window; \
