@@ -23,6 +23,8 @@ pub struct Plan {
 #[derive(Default)]
 struct Ledger {
     pool: Pool<()>,
+    /// Bytes that the CPU takes from the allocator, by tensors too small for the pool: now, and at most.
+    small: (u64, u64),
     blocks: BTreeMap<u64, usize>,
     entries: BTreeSet<Entry>,
 }
@@ -30,6 +32,7 @@ struct Ledger {
 /// Memory of a planned tensor, given back when dropped.
 pub struct Claim {
     plan: Arc<Plan>,
+    /// Of the block of the pool; 0 of a tensor too small for it.
     size: u64,
     len: usize,
     format: Format,
@@ -57,9 +60,13 @@ impl Plan {
         self.precision
     }
 
-    /// What was asked for so far.
+    /// What was asked for so far, by tensors too small for the pool too.
     pub fn usage(&self) -> Usage {
-        self.ledger().pool.usage()
+        let ledger = self.ledger();
+        let (mut usage, (live, peak)) = (ledger.pool.usage(), ledger.small);
+        (usage.live, usage.held) = (usage.live + live, usage.held + live);
+        (usage.peak, usage.held_peak) = (usage.peak + peak, usage.held_peak + peak);
+        usage
     }
 
     /// How many blocks of each size were made.
@@ -78,7 +85,12 @@ impl Plan {
     pub fn claim(self: &Arc<Self>, len: usize, format: Format) -> Claim {
         let class = match &self.gpu {
             Some(gpu) => gpu.buffer_bytes(format.words(len)),
-            None if len * 4 < SMALLEST_POOLED => return Claim { plan: self.clone(), size: 0, len, format },
+            None if len * 4 < SMALLEST_POOLED => {
+                let (live, peak) = &mut self.ledger().small;
+                *live += len as u64 * 4;
+                *peak = (*peak).max(*live);
+                return Claim { plan: self.clone(), size: 0, len, format };
+            }
             None => size_class(len as u64 * 4),
         };
         let mut ledger = self.ledger();
@@ -129,8 +141,10 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if self.size > 0 {
-            self.plan.ledger().pool.give((), self.size);
+        let mut ledger = self.plan.ledger();
+        match self.size {
+            0 => ledger.small.0 -= self.len as u64 * 4,
+            size => ledger.pool.give((), size),
         }
     }
 }

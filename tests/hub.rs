@@ -34,7 +34,7 @@ const BROKEN: usize = 3_000_000;
 type Named = (&'static str, fn() -> Outcome);
 
 fn main() {
-    let tests: [Named; 22] = [
+    let tests: [Named; 23] = [
         ("a name is fetched as Python lays it out, once", fetched_once),
         ("files get the modes of the umask", modes),
         ("the token goes to the hub alone, and is never shown", token),
@@ -51,6 +51,7 @@ fn main() {
         ("offline says what is missing", offline),
         ("only a hub that somebody vouches for is believed", certificates),
         ("shards and PyTorch's files are found", other_weights),
+        ("what is read beside a vocab.txt comes with it", beside_words),
         ("a run names the commit that it was made of", run),
         ("of a data set what a run reads is fetched, at one commit", data_set),
         ("a data set is used without a network", data_set_offline),
@@ -409,7 +410,7 @@ fn fetched_once() -> Outcome {
         check_cache(path, name);
         let repository = repository(path, name);
         assert_eq!(fs::read_to_string(repository.join("refs/main")).expect("the ref"), COMMIT);
-        assert_eq!(names(&repository.join(".no_exist").join(COMMIT)), ["rxlt.json"]);
+        assert_eq!(names(&repository.join(".no_exist").join(COMMIT)), ["added_tokens.json", "rxlt.json"]);
         #[cfg(unix)]
         {
             let weights = fs::read(encoder().join("model.safetensors")).expect("it ships");
@@ -708,10 +709,14 @@ fn offline() -> Outcome {
     let show = ["model", "show", "org/tiny"];
     // What Python may not have asked for is not missed, but said.
     fs::remove_dir_all(repository(path, "org/tiny").join(".no_exist")).expect("it is there");
-    check(offline(&show), 0, &["whether it has rxlt.json is not known"]);
+    check(offline(&show), 0, &["whether it has rxlt.json, added_tokens.json is not known"]);
     let mut unreachable = self::show(path, &server, "org/tiny");
     unreachable.env("HF_ENDPOINT", "http://127.0.0.1:9");
-    check(unreachable, 0, &["whether it has rxlt.json is not known (org/tiny: cannot reach 127.0.0.1"]);
+    check(
+        unreachable,
+        0,
+        &["whether it has rxlt.json, added_tokens.json is not known (org/tiny: cannot reach 127.0.0.1"],
+    );
     fs::remove_file(snapshot.join("model.safetensors")).expect("it is there");
     check(offline(&show), 66, &["not all of it (model.safetensors or", "go on without --offline"]);
     let recipe = ["run", "xnli-adv", "--model", "org/none", "--data", "no-data"];
@@ -822,6 +827,28 @@ fn other_weights() -> Outcome {
     server.forget();
     check(show(folder.path(), &server, "org/torch"), 65, &["pytorch_model.bin"]);
     assert!(server.asked().is_empty(), "{:?}", server.asked());
+    Outcome::Passed
+}
+
+/// What is read beside a vocab.txt comes with it, so that a name gives the tokens that a folder gives.
+fn beside_words() -> Outcome {
+    let (folder, server) = (folder(), Server::start());
+    let read = ["added_tokens.json", "special_tokens_map.json", "vocab.txt"];
+    {
+        let mut files = server.files.lock().expect("no test panics here");
+        let json = files.remove("tokenizer.json").expect("it is offered");
+        files.insert("org/json/tokenizer.json".into(), json);
+        let words = "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nthe\n";
+        for (name, text) in read.into_iter().zip([r#"{"[NEW]": 6}"#, r#"{"sep_token": "[SEP]"}"#, words]) {
+            files.insert(name.into(), Stored { bytes: text.into(), large: false });
+        }
+    }
+    for (name, expected) in [("org/words", &read[..]), ("org/json", &read[..1])] {
+        let _ = show(folder.path(), &server, name).output().expect("the binary runs"); // no model of BERT's, which it says
+        let found = names(&repository(folder.path(), name).join("snapshots").join(COMMIT));
+        let found: Vec<&str> = found.iter().map(String::as_str).filter(|name| read.contains(name)).collect();
+        assert_eq!(found, expected, "{name}");
+    }
     Outcome::Passed
 }
 

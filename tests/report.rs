@@ -859,6 +859,12 @@ fn items_are_listed_with_the_texts_that_were_measured() {
     let (out, _) = compare(&["--items", "0"]);
     assert!(!out.contains("gains and loses"), "{out}");
 
+    // Beside the data a report is written and replaced like anywhere; the data never are.
+    (0..2).for_each(|_| drop(compare(&["--format", "html", "--output", "data/page.html"])));
+    let over = ["compare", "--methods", "standard,adv", "runs", "--force", "--output", "data/test-de.tsv"];
+    let (code, _, err) = rxlt(folder.path(), &over);
+    assert!(code == 73 && err.contains("data/test-de.tsv is read by this command"), "{code}: {err}");
+
     // No text but that which was measured.
     fs::rename(folder.path().join("data"), folder.path().join("moved")).unwrap();
     let (out, _) = compare(&[]);

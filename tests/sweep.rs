@@ -122,7 +122,7 @@ fn seeds_side_by_side_are_those_one_after_the_other() {
     let (alone, _) = check(path, &args("alone"), 0);
     let (together, err) = check(path, &[&args("together")[..], &["--jobs", "2"]].concat(), 0);
     assert_eq!(together, alone);
-    assert!(err.contains("(3 of 3)") && err.contains("s2: done"), "{err}");
+    assert!(err.contains("(3 of 3 ended)") && err.contains("s2: done"), "{err}");
     for seed in ["s1", "s2", "s3"] {
         assert_same(&path.join("alone").join(seed), &path.join("together").join(seed));
     }
@@ -264,6 +264,33 @@ fn a_signal_stops_all_and_the_same_command_goes_on() {
     }
 }
 
+#[cfg(unix)]
+#[test]
+fn methods_begun_apart_go_on_so_however_many_at_once() {
+    let folder = folder();
+    let path = folder.path();
+    let args = |output: &'static str| {
+        let sets =
+            ["--set=stages.0.updates=300", "--set=stages.0.evaluate_every=300", "--set=stages.0.checkpoint_every=300"];
+        [&["run", "small.toml", "--output", output][..], &sets].concat()
+    };
+    let child = rxlt(path, &[&args("parts")[..], &["--jobs", "2"]].concat()).stderr(Stdio::null()).spawn().unwrap();
+    let log =
+        |method: &str| fs::read_to_string(path.join(format!("parts/.parts/{method}/log.jsonl"))).unwrap_or_default();
+    while !["standard", "adv"].iter().all(|method| log(method).lines().count() > 10) {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    assert!(Command::new("kill").args(["-TERM", &child.id().to_string()]).status().unwrap().success());
+    assert_eq!(child.wait_with_output().unwrap().status.code(), Some(75));
+    let begun = ["standard", "adv"].map(|method| log(method).lines().next().unwrap().to_owned());
+    check(path, &args("parts"), 0);
+    let log = fs::read_to_string(path.join("parts/log.jsonl")).unwrap();
+    assert!(begun.iter().all(|line| log.contains(line)), "what was done is not done again");
+    assert!(!path.join("parts/.parts").exists());
+    check(path, &args("whole"), 0);
+    assert_same(&path.join("parts"), &path.join("whole"));
+}
+
 const GRID: &str = r#"
 name = "rates"
 recipes = ["small.toml"]
@@ -280,7 +307,10 @@ fn a_sweep_is_planned_run_watched_and_collected_by_its_folders() {
     let path = folder.path();
     fs::write(path.join("grid.toml"), GRID).unwrap();
     let (out, err) = check(path, &["sweep", "plan", "grid.toml"], 0);
-    assert!(err.contains("4 to run, 0 done") && out.contains("adv s2") && out.contains("4 waiting"), "{out}{err}");
+    assert!(
+        err.contains("4 to run, 0 done") && out.contains("runs/rates/adv-s2-") && out.contains("4 waiting"),
+        "{out}{err}"
+    );
     assert!(!path.join("runs").exists(), "looking makes nothing");
     check(path, &["sweep", "collect", "grid.toml"], 66);
 
@@ -291,7 +321,7 @@ fn a_sweep_is_planned_run_watched_and_collected_by_its_folders() {
     let status = Command::new("sh").args(["-c", first]).current_dir(path).stderr(Stdio::null()).status().unwrap();
     assert!(status.success());
     let (_, err) = check(path, &["sweep", "plan", "grid.toml", "--emit", "local", "--jobs", "2"], 0);
-    assert!(err.contains("3 to run, 1 done") && err.contains("(3 of 3)"), "{err}");
+    assert!(err.contains("3 to run, 1 done") && err.contains("(3 of 3 ended)"), "{err}");
     let (out, err) = check(path, &["sweep", "plan", "grid.toml", "--emit", "local"], 0);
     assert!(out.is_empty() && err.contains("0 to run, 4 done"), "{out}{err}");
     assert!(check(path, &["sweep", "status", "grid.toml"], 0).0.contains("\n4 done\n"));
@@ -352,16 +382,22 @@ fn schedulers_get_what_they_read() {
     let stand_in = |name: &str, text: &str| fs::write(path.join(name), format!("#!/bin/sh\n{text}\n")).unwrap();
     stand_in("srun", "echo \"$@\" > called; exit $WANTED");
     stand_in("scontrol", "echo \"$@\" > requeued");
-    assert!(Command::new("chmod").args(["+x", "srun", "scontrol"]).current_dir(path).status().unwrap().success());
-    for (wanted, is_requeued) in [("3", false), ("75", true)] {
+    stand_in("squeue", "test \"$2\" = --jobs=17_2 && echo $STATE");
+    let made = Command::new("chmod").args(["+x", "srun", "scontrol", "squeue"]).current_dir(path).status();
+    assert!(made.unwrap().success());
+    // By a signal before its time is over, by one that came too early to be heard, and by scancel.
+    let cases =
+        [("3", "RUNNING", false), ("75", "COMPLETING", false), ("143", "RUNNING", true), ("75", "RUNNING", true)];
+    for (wanted, state, is_requeued) in cases {
+        let _ = fs::remove_file(path.join("requeued"));
         let mut bash = Command::new("bash");
-        bash.arg("sweep.sh").current_dir(path).env("WANTED", wanted);
+        bash.arg("sweep.sh").current_dir(path).env("WANTED", wanted).env("STATE", state);
         bash.env("PATH", format!("{}:{}", path.display(), std::env::var("PATH").unwrap()));
         bash.env("SLURM_ARRAY_TASK_ID", "2").env("SLURM_ARRAY_JOB_ID", "17");
         assert_eq!(bash.status().unwrap().code(), Some(wanted.parse().unwrap()));
         let called = fs::read_to_string(path.join("called")).unwrap();
         assert!(called.contains("run o ut/adv-s1-") && called.contains("--backend cpu"), "{called}");
-        assert_eq!(path.join("requeued").exists(), is_requeued);
+        assert_eq!(path.join("requeued").exists(), is_requeued, "{wanted} {state}");
     }
     assert_eq!(fs::read_to_string(path.join("requeued")).unwrap(), "requeue 17_2\n");
 }

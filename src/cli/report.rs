@@ -177,9 +177,9 @@ impl AnalysisArgs {
         self.label.iter().map(label).collect()
     }
 
-    /// What is read beside the runs.
+    /// What is read beside the runs and the data.
     fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        [&self.distances, &self.text, &self.subset, &self.data].into_iter().flatten()
+        [&self.distances, &self.text, &self.subset].into_iter().flatten()
     }
 }
 
@@ -211,9 +211,11 @@ impl Form {
         if let (false, Format::Csv | Format::CsvSeeds | Format::Json) = (self.tables.is_empty(), self.format) {
             return Err(Error::Usage("--tables is of reports with tables; CSV and JSON hold all figures".into()));
         }
-        let data = study.data_folders(analysis.data.as_deref());
-        let read: Vec<&Path> = runs.iter().chain(analysis.files()).chain(&data).map(PathBuf::as_path).collect();
-        let output = |path: &PathBuf| Output::new(path, self.force.existing(), &read);
+        let read: Vec<&Path> = runs.iter().chain(analysis.files()).map(PathBuf::as_path).collect();
+        let output = |path: &PathBuf| {
+            let own = study.is_measured(path).then_some(path.as_path());
+            Output::new(path, self.force.existing(), &[&read[..], own.as_slice()].concat())
+        };
         let report = self.output.as_ref().map(output).transpose()?;
         let items = analysis.items_to.as_ref().map(|path| Ok((output(path)?, lines_of(path)?)));
         Ok(Outputs { report, items: items.transpose()? })

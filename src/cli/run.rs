@@ -181,6 +181,16 @@ impl Args {
         is_wanted.then(|| Boards::follow(folder))
     }
 
+    /// What all ranks must have been given alike beside the configuration: what each does goes by it.
+    fn shared_flags(&self) -> String {
+        let flags = [("--dry-run", self.dry_run), ("--discard-models", self.discard_models)];
+        let set = flags.into_iter().filter(|(_, is_set)| *is_set).map(|(flag, _)| flag.to_owned());
+        let output = self.output.iter().map(|path| format!("--output {}", path.display()));
+        let limit = self.memory_limit.iter().map(|limit| format!("--memory-limit {limit}"));
+        let all: Vec<String> = output.chain(limit).chain(set).collect();
+        if all.is_empty() { "none of these".to_owned() } else { all.join(" ") }
+    }
+
     fn conditions(&self) -> Conditions {
         Conditions { memory_limit: self.memory_limit, on_full: self.on_full }
     }
@@ -207,13 +217,19 @@ pub fn run(args: &Args, network: Network, ranks: &Ranks) -> Result<()> {
 /// The part of one rank, which all other ranks do too, each on its device.
 fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, Place)>) -> Result<()> {
     ranks.agree("version of rxlt", crate::VERSION)?;
+    ranks.agree("flags (--output, --memory-limit, --dry-run, --discard-models)", &args.shared_flags())?;
     if !ranks.is_alone() && (args.jobs.is_some() || args.device.is_autotuned()) {
         let message = "--jobs and --autotune are not for ranks: each run, and each choice of kernels, would be its own";
         return Err(Error::Usage(message.into()));
     }
     let mut resolved = resolve(args, ranks)?;
     check_paths(&resolved, network)?;
-    let signals = match (args.jobs, args.only_seed) {
+    let jobs = match args.only_seed.is_none() && seeds_of(args, &resolved)?.iter().any(together::is_apart) {
+        true if !ranks.is_alone() => return Err(together::no_ranks()),
+        true => args.jobs.or(Some(Jobs::Count(1))), // they go on as they began
+        false => args.jobs,
+    };
+    let signals = match (jobs, args.only_seed) {
         (Some(jobs), None) if !args.dry_run => {
             named::pin(&mut resolved.recipe, network)?;
             let signals = stop_on_signals()?;
@@ -383,7 +399,8 @@ pub(super) fn work(
     chosen.notes().iter().for_each(|note| progress.note(note));
     match &outcome {
         Ok(_) => folder.set_status(Status::Done, "")?,
-        Err(error @ Error::Stopped(_)) => folder.end(Status::Paused, error.message())?,
+        // What was saved is; where the disk is full, that it was stopped need not be written.
+        Err(error @ Error::Stopped(_)) => folder.end(Status::Paused, error.message()).unwrap_or(()),
         // A refusal before anything was done changes nothing of a run that is there.
         Err(_) if matches!(folder.status(), Some(Status::Done | Status::Paused)) => {}
         // What went wrong is the news, not that it could not be written down.

@@ -34,9 +34,9 @@ pub struct ManArgs {
 }
 
 /// `rxlt completions`
-pub fn completions(args: &CompletionsArgs, mut command: Command) -> Result<()> {
+pub fn completions(args: &CompletionsArgs, command: Command) -> Result<()> {
     let mut text = Vec::new();
-    clap_complete::generate(args.shell, &mut command, "rxlt", &mut text);
+    clap_complete::generate(args.shell, &mut shown(&command), "rxlt", &mut text);
     print(&String::from_utf8_lossy(&text))
 }
 
@@ -63,10 +63,59 @@ fn collect(above: &str, command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -
     shown.into_iter().try_for_each(|below| collect(&format!("{name}-"), below, pages))
 }
 
+/// The command without what no help shows: shells would offer it.
+fn shown(command: &Command) -> Command {
+    let bare = Command::new(command.get_name().to_owned())
+        .args(command.get_arguments().filter(|argument| !argument.is_hide_set()))
+        .subcommands(command.get_subcommands().filter(|below| !below.is_hide_set()).map(shown));
+    match command.get_about() {
+        Some(about) => bare.about(about.clone()),
+        None => bare,
+    }
+}
+
+/// The page of a command. What stands below its options in the help has sections of its own, in the lines that it has there.
 fn page(command: &Command) -> Result<Vec<u8>> {
     let mut text = Vec::new();
-    Man::new(command.clone())
+    let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    Man::new(command.clone().after_help(""))
         .render(&mut text)
         .map_err(|error| Error::Io(format!("cannot make the page of {}: {error}", command.get_name())))?;
+    below.split("\n\n").filter(|part| !part.is_empty()).for_each(|part| text.extend(section(part).into_bytes()));
     Ok(text)
+}
+
+/// `Examples:` and lines below, or a sentence, as a section.
+fn section(part: &str) -> String {
+    let is_heading = |(heading, _): &(&str, &str)| heading.split(' ').count() <= 2;
+    let (heading, lines) = part.split_once(':').filter(is_heading).unwrap_or(("Notes", part));
+    let escaped = lines.trim_start().replace('\\', "\\e").replace('-', "\\-");
+    let lines: String = escaped.lines().map(|line| format!("\\&{}\n", line.trim_start())).collect();
+    format!(".SH {}\n.nf\n{lines}.fi\n", heading.to_uppercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Arg;
+
+    #[test]
+    fn shells_are_not_told_what_no_help_shows() {
+        let below = |name: &'static str| Command::new(name).arg(Arg::new("a").long("shown-flag"));
+        let hidden = below("secret").hide(true);
+        let command = Command::new("rxlt")
+            .subcommand(below("run").arg(Arg::new("b").long("own-flag").hide(true)))
+            .subcommand(hidden);
+        let mut text = Vec::new();
+        clap_complete::generate(Shell::Bash, &mut shown(&command), "rxlt", &mut text);
+        let text = String::from_utf8(text).unwrap();
+        assert!(text.contains("--shown-flag") && !text.contains("--own-flag") && !text.contains("secret"), "{text}");
+    }
+
+    #[test]
+    fn examples_keep_their_lines() {
+        assert_eq!(section("Examples:\n  a  -b\n  'c'"), ".SH EXAMPLES\n.nf\n\\&a  \\-b\n\\&'c'\n.fi\n");
+        assert_eq!(section("Exit codes: 0 done,\n2 usage"), ".SH EXIT CODES\n.nf\n\\&0 done,\n\\&2 usage\n.fi\n");
+        assert_eq!(section("X=y in it prints: all"), ".SH NOTES\n.nf\n\\&X=y in it prints: all\n.fi\n");
+    }
 }

@@ -15,7 +15,6 @@ use crate::{
     data::inputs::{INPUTS, Inputs},
     error::{Error, Result, did_you_mean},
     report::{
-        Column, Table,
         analysis::analyze,
         contents::full,
         runs::{Labels, Study},
@@ -147,6 +146,12 @@ pub(super) fn arguments(path: &Path, grid: &Grid) -> Result<run::Args> {
             path.display()
         )));
     }
+    if grid.arguments.iter().any(|argument| argument == "--dry-run") {
+        let grid = path.display();
+        return Err(Error::Config(format!(
+            "{grid}: arguments: --dry-run leaves no run; rxlt sweep plan says what there is to do"
+        )));
+    }
     run::Args::try_of(&grid.arguments)
         .map_err(|error| Error::Config(format!("{}: arguments: {}", path.display(), error.to_string().trim())))
 }
@@ -178,8 +183,13 @@ pub(super) fn run_here(given: &run::Args, cells: &[Cell], jobs: Jobs, progress: 
     let board = Board::new(progress.mode(), open.iter().map(|cell| cell.label.clone()).collect());
     let (stop, _) = stop_on_signals()?;
     run_all(&open, &slots, &stop, &board)?;
-    if cells.iter().any(|cell| cell.state() != State::Done) {
+    let states: Vec<State> = cells.iter().map(Cell::state).collect();
+    if states.contains(&State::Running) {
         tell(&format!("{}: others are at work on the rest", counts(cells)));
+    } else if states.iter().any(|state| *state != State::Done) {
+        let message =
+            "what another process ran of it is not done; rxlt sweep status names it, and the same command runs it";
+        return Err(Error::with_code(None, format!("{}: {message}", counts(cells))));
     }
     Ok(())
 }
@@ -227,15 +237,15 @@ pub(super) fn counts(cells: &[Cell]) -> String {
     format!("{open} to run{running}, {} done", count(&[State::Done]))
 }
 
-/// Every run, and how far it is.
+/// Every run by its folder, and how far it is: a line each, however long, so that it can be copied.
 pub(super) fn status(cells: &[Cell]) -> Result<()> {
-    let columns = [Column::words("run"), Column::words("state"), Column::words("folder")];
-    let row = |cell: &Cell| [cell.label.clone(), cell.state().name().to_owned(), cell.folder.display().to_string()];
-    let table = cells.iter().fold(Table::new(columns), |table, cell| table.row(row(cell)));
     let states: Vec<State> = cells.iter().map(Cell::state).collect();
+    let widest = states.iter().map(|state| state.name().len()).max().unwrap_or(0);
+    let line = |(cell, state): (&Cell, &State)| format!("{:widest$}  {}\n", state.name(), cell.folder.display());
+    let lines: String = cells.iter().zip(&states).map(line).collect();
     let counted = State::ALL.iter().map(|state| (state, states.iter().filter(|found| *found == state).count()));
     let counted = counted.filter(|(_, n)| *n > 0).map(|(state, n)| format!("{n} {}", state.name()));
-    print(&format!("{}\n{}\n", table.to_text(), counted.collect::<Vec<_>>().join(", ")))
+    print(&format!("{lines}\n{}\n", counted.collect::<Vec<_>>().join(", ")))
 }
 
 fn collect(args: &Collect) -> Result<()> {

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// Where the methods of a run are while they are run apart.
-const PARTS: &str = ".parts";
+pub(super) const PARTS: &str = ".parts";
 
 /// A seed and its folder.
 pub(super) type Seed = (Resolved, PathBuf);
@@ -47,13 +47,31 @@ pub(super) fn part(folder: &Path, method: &str) -> PathBuf {
     folder.join(PARTS).join(method)
 }
 
+/// Whether methods of a seed were begun apart, by `--jobs`, and go on so, however many at once.
+pub(super) fn is_apart((_, folder): &Seed) -> bool {
+    fs::read_dir(folder.join(PARTS)).is_ok_and(|mut parts| parts.next().is_some())
+}
+
+/// Said to ranks of such a run.
+pub(super) fn no_ranks() -> Error {
+    Error::Usage(
+        "methods of this run were begun apart, by --jobs: go on with it without mpirun and --device 0,1".into(),
+    )
+}
+
 /// Runs them.
 pub(super) fn run(seeds: &[Seed], jobs: Jobs, device: &DeviceArgs, stop: &Stop, mode: Mode) -> Result<Left> {
     let n_methods = seeds.iter().map(|(resolved, _)| resolved.recipe.methods.len()).sum();
     let n_slots = jobs::slots(jobs, device, n_methods)?.len();
-    let is_apart = n_slots > seeds.len() && seeds.iter().all(|seed| can_be_parted(seed, device));
+    let are_apart = seeds.iter().any(is_apart);
+    let can_be_parted = seeds.iter().all(|seed| can_be_parted(seed, device));
+    if are_apart && !can_be_parted {
+        return Err(Error::Usage(
+            "methods of this run are run apart, by --jobs: with --autotune they cannot go on; leave it out".into(),
+        ));
+    }
     let work = |work: &[Job]| side_by_side(work, jobs, device, stop, mode);
-    if is_apart {
+    if are_apart || n_slots > seeds.len() && can_be_parted {
         let parts: Vec<Job> = seeds.iter().flat_map(parts_of).collect();
         let verdict = verdict(&parts, &work(&parts)?);
         match &verdict {
@@ -104,18 +122,22 @@ pub(super) fn job(seed: u64, method: Option<&str>) -> Job {
 
 /// Takes the methods of a run that were run apart, and are done, into its folder, in the order of the recipe.
 fn take_over((resolved, folder): &Seed) -> Result<()> {
-    let parts: Vec<(String, PathBuf)> = resolved
+    let stages: Vec<(String, PathBuf)> = resolved
         .recipe
         .methods
         .iter()
         .map(|method| (resolved.recipe.stage_name(0, Some(method)), part(folder, &method.name)))
-        .filter(|(stage, part)| files::is_measured(&part.join(stage)))
         .collect();
-    let Some((_, first)) = parts.first() else { return Ok(()) };
-    let environment: Environment = files::read_json(&first.join(files::ENVIRONMENT))?;
-    let run = RunFolder::open(folder, resolved, &environment, Ranks::alone())?;
-    parts.iter().try_for_each(|(stage, part)| run.adopt(part, stage))?;
-    // What is left of it is empty, or of methods that failed.
-    let _ = fs::remove_dir(folder.join(PARTS));
+    let done: Vec<&(String, PathBuf)> =
+        stages.iter().filter(|(stage, part)| files::is_measured(&part.join(stage))).collect();
+    if let Some((_, first)) = done.first() {
+        let environment: Environment = files::read_json(&first.join(files::ENVIRONMENT))?;
+        let run = RunFolder::open(folder, resolved, &environment, Ranks::alone())?;
+        done.iter().try_for_each(|(stage, part)| run.adopt(part, stage))?;
+    }
+    // Methods that failed go on apart; where none did, nothing that is left has a use.
+    let all = folder.join(PARTS);
+    let is_whole = stages.iter().all(|(stage, _)| files::is_measured(&folder.join(stage)));
+    let _ = if is_whole { fs::remove_dir_all(all) } else { fs::remove_dir(all) };
     Ok(())
 }

@@ -19,7 +19,7 @@ use ratatui::{
 
 use unicode_width::UnicodeWidthStr;
 
-use super::print;
+use super::{print, together::PARTS};
 use crate::{
     error::{Error, Result},
     report,
@@ -59,7 +59,7 @@ pub struct Args {
     /// Print what there is once, as plain text.
     #[arg(long)]
     once: bool,
-    /// Write event files for TensorBoard in this folder, in RUN/STAGE, of all that logs have, and of what comes.
+    /// Write event files for TensorBoard in this folder, in FOLDER/RUN/STAGE, of all that logs have, and of what comes.
     #[arg(long, value_name = "DIR")]
     tensorboard: Option<PathBuf>,
 }
@@ -139,16 +139,11 @@ impl Watched {
     fn update_boards(&mut self) -> Result<()> {
         let Some(place) = self.place.clone() else { return Ok(()) };
         for (i, root) in self.roots.iter().enumerate() {
-            let name = root.canonicalize().ok().and_then(|root| Some(root.file_name()?.to_owned()));
+            let name = last_part(root).unwrap_or_else(|| i.to_string().into());
             let is_of = |run: &&History| run.folder().starts_with(root);
             for run in self.runs.iter().filter(is_of) {
                 let inside = run.folder().strip_prefix(root).unwrap_or(Path::new(""));
-                // Of several folders the runs in each are told apart by its name.
-                let own = match (self.roots.len(), inside.components().next(), &name) {
-                    (1, Some(_), _) => place.join(inside),
-                    (_, _, Some(name)) => place.join(name).join(inside),
-                    _ => place.join(i.to_string()).join(inside),
-                };
+                let own = place.join(&name).join(inside);
                 let run = run.folder();
                 let board = self.boards.entry(own.clone()).or_insert_with(|| Board::new(run, &own));
                 if !board.is_of(run) {
@@ -177,20 +172,33 @@ impl Watched {
             let last = run.stages.len() - 1;
             lines.extend(run.stages.iter().enumerate().map(|(i, stage)| {
                 let is_over = stage.total.is_some_and(|total| stage.step() >= total);
-                let doing = if i < last || is_over && doing == RUNNING { "done" } else { doing };
+                let doing = match doing {
+                    _ if i < last => DONE,
+                    RUNNING if is_over => "measuring",
+                    doing => doing,
+                };
                 line(&name, stage, doing)
             }));
         }
         lines
     }
 
-    /// A run's folder as short as it can be said.
+    /// A run's folder as short as it can be said: inside of the one that was named, of several with that one's name.
     fn name_of(&self, folder: &Path) -> String {
-        let inside = self.roots.iter().filter_map(|root| folder.strip_prefix(root).ok());
-        let short =
-            inside.filter(|path| path.components().next().is_some()).min_by_key(|path| path.components().count());
-        let last = || folder.file_name().map(|name| name.to_string_lossy().into_owned());
-        short.map(|path| path.display().to_string()).or_else(last).unwrap_or_else(|| folder.display().to_string())
+        let roots = self.roots.iter().filter(|root| folder.starts_with(root));
+        let root = roots.max_by_key(|root| root.components().count()).map_or(folder, PathBuf::as_path);
+        let inside = folder.strip_prefix(root).unwrap_or(Path::new(""));
+        let inside: PathBuf = inside.components().filter(|part| part.as_os_str() != PARTS).collect();
+        let is_clear = inside.components().next().is_some() && self.roots.len() == 1;
+        let short = if is_clear { inside } else { self.short(root).join(inside) };
+        short.components().collect::<PathBuf>().display().to_string()
+    }
+
+    /// A folder that was named by its last part, where no other has the same.
+    fn short(&self, root: &Path) -> PathBuf {
+        let own = last_part(root);
+        let n_same = self.roots.iter().filter(|other| last_part(other) == own).count();
+        own.filter(|_| n_same <= 1).unwrap_or_else(|| root.to_owned())
     }
 
     fn to_text(&self) -> String {
@@ -346,15 +354,23 @@ fn time(seconds: f64) -> String {
 /// Said of a run at work.
 const RUNNING: &str = "running";
 
+/// Said of a run, or a stage, that is over.
+const DONE: &str = "done";
+
 fn doing(look: &Look) -> &'static str {
     match look {
         Look::Nothing => "not begun",
         Look::Held(_) => RUNNING,
-        Look::Left(Status::Done) => "done",
+        Look::Left(Status::Done) => DONE,
         Look::Left(Status::Failed) => "failed",
         Look::Left(Status::Paused) => "stopped",
         Look::Left(Status::Running) => "killed",
     }
+}
+
+/// The last part of a folder's path, as it is in the file system.
+fn last_part(folder: &Path) -> Option<PathBuf> {
+    folder.canonicalize().ok()?.file_name().map(PathBuf::from)
 }
 
 /// How deep runs lie below a folder that is named: a study has them by target.
@@ -398,7 +414,7 @@ mod tests {
         };
         std::fs::write(run.join("log.jsonl"), (1..=30).map(step).collect::<String>()).unwrap();
         watched.update().unwrap();
-        let events = std::fs::read_dir(place.join("s1/1-x")).unwrap().count();
+        let events = std::fs::read_dir(place.join(folder.path().file_name().unwrap()).join("s1/1-x")).unwrap().count();
         assert_eq!(events, 1, "one file of events for each stage");
         let text = watched.to_text();
         for part in ["s1", "1-x", "30", "1.0e-3", "500"] {
@@ -439,6 +455,25 @@ mod tests {
         watched.go(100);
         assert!(drawn(&watched).contains("18 to 30 of 30"), "{}", drawn(&watched));
         assert_eq!([cut("abcdefgh", 8), cut("abcdefgh", 5)], ["abcdefgh", "ab…gh"]);
+    }
+
+    #[test]
+    fn runs_of_several_folders_are_told_apart() {
+        let folder = tempfile::tempdir().unwrap();
+        let of = |path: &str| folder.path().join(path);
+        for run in ["a/s1", "b/s1", "b/s2/.parts/adv", "c/a"] {
+            std::fs::create_dir_all(of(run)).unwrap();
+        }
+        let names = |roots: &[&str], runs: &[&str]| {
+            let roots = roots.iter().map(|root| of(root)).collect();
+            let watched = Watched { roots, runs: Vec::new(), place: None, boards: BTreeMap::new(), first: None };
+            runs.iter().map(|run| watched.name_of(&of(run))).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&["b"], &["b/s1", "b/s2/.parts/adv"]), ["s1", "s2/adv"]);
+        assert_eq!(names(&["a/s1"], &["a/s1"]), ["s1"]);
+        assert_eq!(names(&["a", "b"], &["a/s1", "b/s1", "b/s2/.parts/adv"]), ["a/s1", "b/s1", "b/s2/adv"]);
+        let (one, other) = (of("a/s1").display().to_string(), of("b/s1").display().to_string());
+        assert_eq!(names(&["a/s1", "b/s1"], &["a/s1", "b/s1"]), [one, other], "both are s1");
     }
 
     #[test]

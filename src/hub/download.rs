@@ -74,6 +74,9 @@ impl Settings {
 impl Download<'_> {
     /// The first file of a group that is there, or that the hub has, with its shards.
     fn group(&mut self, group: &Group) -> Result<()> {
+        if !group.is_read(self.found, self.commit.as_deref()) {
+            return Ok(());
+        }
         let here = self.commit.as_deref().and_then(|commit| there(self.found, commit, group));
         let file = match here {
             Some(file) => Some(file),

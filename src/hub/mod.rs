@@ -67,6 +67,20 @@ pub enum Event<'a> {
 struct Group {
     files: &'static [&'static str],
     needed: bool,
+    /// Where it is not empty, they are read beside one of these alone.
+    beside: &'static [&'static str],
+}
+
+impl Group {
+    const fn of(files: &'static [&'static str], needed: bool) -> Group {
+        Group { files, needed, beside: &[] }
+    }
+
+    /// Whether a snapshot wants them.
+    fn is_read(&self, found: &Folder, commit: Option<&str>) -> bool {
+        let is_there = |file: &&str| commit.is_some_and(|commit| found.state(commit, file) == State::There);
+        self.beside.is_empty() || self.beside.iter().any(|file| is_there(file))
+    }
 }
 
 /// What is read of a repository, in the order in which it is fetched: weights are last, so that the rest is there with
@@ -74,13 +88,15 @@ struct Group {
 fn groups(what: What) -> Vec<Group> {
     let is_model = what == What::Model;
     let mut groups = vec![
-        Group { files: &["config.json"], needed: is_model },
-        Group { files: &["tokenizer_config.json"], needed: false },
-        Group { files: &text::FILES, needed: !is_model },
+        Group::of(&["config.json"], is_model),
+        Group::of(&["tokenizer_config.json"], false),
+        Group::of(&text::FILES, !is_model),
+        Group { beside: &["tokenizer.json", "vocab.txt"], ..Group::of(&[text::ADDED], false) },
+        Group { beside: &["vocab.txt"], ..Group::of(&[text::SPECIALS], false) },
     ];
     if is_model {
-        groups.insert(2, Group { files: &["rxlt.json"], needed: false });
-        groups.push(Group { files: &WEIGHTS, needed: true });
+        groups.insert(2, Group::of(&["rxlt.json"], false));
+        groups.push(Group::of(&WEIGHTS, true));
     }
     groups
 }
@@ -173,7 +189,9 @@ fn missing(found: &Folder, commit: &str, what: What) -> Result<Vec<String>> {
 /// The files of which the cache does not say whether the hub has them.
 fn unknown(found: &Folder, commit: &str, what: What) -> Result<Vec<String>> {
     let mut unknown = missing(found, commit, what)?;
-    for group in groups(what).iter().filter(|group| !group.needed && there(found, commit, group).is_none()) {
+    let is_open =
+        |group: &&Group| !group.needed && group.is_read(found, Some(commit)) && there(found, commit, group).is_none();
+    for group in groups(what).iter().filter(is_open) {
         let asked = group.files.iter().filter(|file| found.state(commit, file) == State::Unknown);
         unknown.extend(asked.map(|file| (*file).to_owned()));
     }

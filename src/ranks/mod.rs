@@ -22,7 +22,7 @@ use std::{
 
 use serde::{Serialize, de::DeserializeOwned};
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, raise};
 
 pub use threads::threads;
 
@@ -238,7 +238,13 @@ fn encoded<T: Serialize>(value: &T, here: Place) -> Vec<u8> {
 fn decoded<T: DeserializeOwned>(messages: &[Vec<u8>], here: Place) -> Vec<Option<T>> {
     let read = |bytes: &Vec<u8>| {
         let (place, bytes) = bytes.split_at(here.len());
-        assert!(place == here, "the ranks of a run are not all at the same place of the program");
+        if place != here {
+            raise(Error::Config(
+                "the ranks of a run are not at the same place of the program: start all by one mpirun, with one program and \
+                 the same flags"
+                    .into(),
+            ));
+        }
         let value = || rmp_serde::from_slice(bytes).expect("ranks of one version tell each other what they expect");
         (!bytes.is_empty()).then(value)
     };

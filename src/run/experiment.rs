@@ -468,8 +468,15 @@ impl<'a> Run<'a> {
         } else {
             String::new()
         };
+        let own = match plan.stage.tokens_per_micro_batch {
+            Some(_) => String::new(),
+            None => format!(
+                "; dropout is drawn by micro-batch: tokens_per_micro_batch = {tokens} gives one process the same bits"
+            ),
+        };
         self.progress.note(format_args!(
-            "{name}: {n} ranks share micro-batches of up to {tokens} tokens, and are at work {:.0} % of the time{better}",
+            "{name}: {n} ranks share micro-batches of up to {tokens} tokens, by which they have work {:.0} % of the time\
+             {better}{own}",
             busy(tokens)
         ));
         Ok(())

@@ -148,6 +148,7 @@ impl<'a> Training<'a> {
             Training { model, models, plan, desk, optimizer, state, sum: None, pending: None, skipped: 0, orders };
         if let Some(saved) = desk.stage_folder.latest(|note| desk.progress.note(note))? {
             training.restore(&saved.path)?;
+            desk.stage_folder.settle(&saved)?;
             desk.progress.note(format_args!("{} goes on after update {}", plan.name, training.state.step));
         }
         let n_damaged = desk.folder.rewind_log(plan.name, training.state.step)?;

@@ -268,7 +268,8 @@ impl Board {
             let Rows { bars, at_work, .. } = &mut *rows;
             let new = || (String::new(), Some(bars.add(row_of(label))));
             let (_, bar) = at_work.entry(row).or_insert_with(new);
-            bar.iter().for_each(|bar| bar.set_message(text.to_owned()));
+            let room = terminal::width().map_or(usize::MAX, |width| width.saturating_sub(label.width() + 2));
+            bar.iter().for_each(|bar| bar.set_message(fitted(text, room)));
             return;
         }
         rows.at_work.insert(row, (text.to_owned(), None));
@@ -286,7 +287,7 @@ impl Board {
     pub fn end(&self, row: usize, how: &str) {
         let mut rows = self.rows();
         rows.n_ended += 1;
-        let line = format!("{}: {how} ({} of {})", self.labels[row], rows.n_ended, self.labels.len());
+        let line = format!("{}: {how} ({} of {} ended)", self.labels[row], rows.n_ended, self.labels.len());
         if let Some((_, Some(bar))) = rows.at_work.remove(&row) {
             bar.finish_and_clear();
         }
@@ -386,6 +387,19 @@ fn measures(
     line(&parts)
 }
 
+/// A line of [`measures`] in so many columns: as there, the rate is left out first.
+fn fitted(line: &str, room: usize) -> String {
+    let mut parts: Vec<&str> = line.split("  ").collect();
+    let of_least: [fn(&str) -> bool; 3] =
+        [|part| part.starts_with("rate "), |part| part.ends_with(" tokens/s"), |part| part.ends_with(" of all")];
+    for is_of_least in of_least {
+        if parts.join("  ").width() > room {
+            parts.retain(|part| !is_of_least(part));
+        }
+    }
+    parts.join("  ")
+}
+
 fn count(number: f64) -> String {
     match number {
         n if n >= 1e6 => format!("{:.1}M", n / 1e6),
@@ -428,6 +442,9 @@ mod tests {
         let short = measures(&step, 1.23456, Some(12_345.0), Some(Duration::from_secs(70)), Some(0.25), 41);
         assert_eq!(short, "loss 1.2346  1 min 10 s left  25 % of all");
         assert_eq!(text, "loss 1.2346  rate 2.00e-5  12k tokens/s  1 min 10 s left  25 % of all");
+        assert_eq!(fitted(&text, text.len()), text);
+        assert_eq!(fitted(&text, 57), "loss 1.2346  12k tokens/s  1 min 10 s left  25 % of all");
+        assert_eq!(fitted(&text, 30), "loss 1.2346  1 min 10 s left");
     }
 
     #[test]

@@ -51,7 +51,7 @@ pub fn hyperqueue(cells: &[Cell], place: Place) -> String {
 }
 
 /// A script for `sbatch`: an array with an element for each cell. One that is stopped before its time is over saves,
-/// ends with exit code 75 and is queued again.
+/// ends with exit code 75 and is queued again; one that is cancelled saves, too, and is not.
 pub fn slurm(cells: &[Cell], place: Place) -> Result<String> {
     if cells.len() > MOST_OF_SLURM {
         let n = cells.len();
@@ -75,14 +75,19 @@ pub fn slurm(cells: &[Cell], place: Place) -> Result<String> {
 # What a run takes (time, memory, a GPU, an account) is yours to say: sbatch --time=2:00:00 --mem=8G THIS_FILE
 cd {folder} || exit 74
 export RAYON_NUM_THREADS=\"${{SLURM_CPUS_PER_TASK:-{cpus}}}\"
+export SRUN_CPUS_PER_TASK=\"$RAYON_NUM_THREADS\"  # from SLURM 22.05 on, srun does not take it from sbatch
 trap : TERM  # the run hears it and saves; this shell lives on to queue it again
 case \"$SLURM_ARRAY_TASK_ID\" in
 {cases}  *) echo \"there is no run $SLURM_ARRAY_TASK_ID\" >&2; exit 2 ;;
 esac
 srun {program} \"$@\"
 code=$?
-if [ \"$code\" -eq 75 ]; then
-  scontrol requeue \"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\"
+# 75: it was stopped and has saved; 143: it was stopped before it could. What scancel ends is COMPLETING, and stays ended.
+if [ \"$code\" -eq 75 ] || [ \"$code\" -eq 143 ]; then
+  job=\"${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}\"
+  if [ \"$(squeue --noheader --jobs=\"$job\" --format=%T)\" = RUNNING ]; then
+    scontrol requeue \"$job\"
+  fi
 fi
 exit \"$code\"
 ",

@@ -88,7 +88,11 @@ pub fn run_side_by_side(
             while let Some((place, job)) =
                 Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|i| Some((i, jobs.get(i)?)))
             {
-                let end = known(place).unwrap_or_else(|| room.run(slot, &slots[slot], place, job));
+                let end = match known(place) {
+                    Some(end) => end,
+                    None if stop.is_requested() => break, // nothing of it was begun
+                    None => room.run(slot, &slots[slot], place, job),
+                };
                 // One that another process took first has failed by its lock.
                 let end = if matches!(end, End::Failed(..)) { known(place).unwrap_or(end) } else { end };
                 board.end(place, &describe(&end));
@@ -231,8 +235,17 @@ fn ask_to_stop(_: u32) {}
 fn reason(status: ExitStatus, said: &VecDeque<String>) -> String {
     let errors: Vec<&str> = said.iter().filter_map(|line| line.strip_prefix("error: ")).collect();
     let last = said.iter().rev().find(|line| !line.is_empty()).map_or("it said nothing", String::as_str);
-    let errors = if errors.is_empty() { last.to_owned() } else { errors.join("; ") };
-    format!("{status}: {errors}")
+    format!("{status}: {}", if errors.is_empty() { last.to_owned() } else { in_one_line(&errors) })
+}
+
+/// Lines as one, with a semicolon where none leads on to the next.
+fn in_one_line(lines: &[&str]) -> String {
+    let mut text = String::new();
+    for line in lines.iter().map(|line| line.trim()) {
+        let gap = if text.is_empty() || text.ends_with(':') { " " } else { "; " };
+        text += &format!("{gap}{line}");
+    }
+    text.trim_start().to_owned()
 }
 
 fn describe(end: &End) -> String {
@@ -286,6 +299,12 @@ mod tests {
             "{stopped:?}"
         );
         assert_eq!(code([End::Done, End::Failed(None, "killed".into()), End::Done]).unwrap_err().0, 74);
+    }
+
+    #[test]
+    fn lines_of_an_error_become_one() {
+        let lines = ["a holds another run:", "  seed: 1 there, 2 now", "name another"];
+        assert_eq!(in_one_line(&lines), "a holds another run: seed: 1 there, 2 now; name another");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     learn::methods::{Method, StageSettings, Standard},
     recipe::{Recipe, Resolved, Setting, Stage},
     run::history::History,
+    tasks::Split,
 };
 
 /// What a method may have of its own of the last stage.
@@ -55,6 +56,12 @@ pub fn for_selection(grid: &mut Grid) -> Result<Resolved> {
     let Some(task) = resolved.recipe.last_task()? else {
         return refuse("settings are chosen by a task's dev data, and the recipe ends in mlm".into());
     };
+    if !task.layouts.is_empty() && !task.has(Split::Dev) {
+        let file = &resolved.recipe.stages.last().expect("it has a task").task;
+        return refuse(format!(
+            "settings are chosen by dev data, of which {file} names none: give it dev = [\"…\"] in [[layouts]]"
+        ));
+    }
     if let Some(key) = SET.into_iter().find(|key| grid.settings.contains_key(*key)) {
         return refuse(format!(
             "settings.\"{key}\": selection sets it itself: {} dev data and nothing else are measured",

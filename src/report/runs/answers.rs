@@ -34,9 +34,9 @@ pub fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
 /// A file of predictions that a run wrote; each must say what is right, and how probable it was is not kept.
 pub fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
     if !path.is_file() {
-        let path = path.display();
-        let remedy = "run the recipe again: what is missing is predicted";
-        return Err(Error::Missing(format!("there is no {path}, though its scores are there; {remedy}")));
+        let run = path.ancestors().nth(3).map_or(Path::new(""), |run| run).display();
+        let remedy = format!("run its recipe again with --output {run}: what is missing is predicted");
+        return Err(Error::Missing(format!("there is no {}, though its scores are there; {remedy}", path.display())));
     }
     let said = files::of_predictions(path);
     if said.is_file() {

@@ -10,6 +10,7 @@ mod found;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -33,7 +34,7 @@ use crate::{
     metrics::clusters::share,
     recipe::{DEMO, Recipe, Resolved},
     run::folder::Environment,
-    tasks::{Split, Task, predictions::Prediction},
+    tasks::{self, Split, Task, predictions::Prediction},
 };
 
 /// Models that can be compared: one task, the same test items.
@@ -174,10 +175,11 @@ impl Cell {
 }
 
 impl Study {
-    /// The folders of the data that were measured, or the one where they lie now.
-    pub fn data_folders(&self, data: Option<&Path>) -> Vec<PathBuf> {
-        let folders = self.cells.iter().filter_map(|cell| Some(PathBuf::from(cell.recipe_on(data)?.data.folder)));
-        folders.collect::<BTreeSet<PathBuf>>().into_iter().collect()
+    /// Whether this file is one of the data that were measured, wherever it lies now.
+    pub fn is_measured(&self, path: &Path) -> bool {
+        let Some(bytes) = path.is_file().then(|| fs::read(path).ok()).flatten() else { return false };
+        let own = tasks::sha256(&bytes);
+        self.data.iter().any(|file| file.sha256 == own)
     }
 }
 

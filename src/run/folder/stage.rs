@@ -208,12 +208,22 @@ impl StageFolder {
         )))
     }
 
+    /// Does what a process that was killed had left to do once this checkpoint was whole.
+    pub fn settle(&self, saved: &Saved) -> Result<()> {
+        self.ranks.first(|| self.name_latest(&step_name(saved.step)))?;
+        self.prune(saved.step)
+    }
+
+    fn name_latest(&self, name: &str) -> Result<()> {
+        write_file(&self.path.join("LATEST"), format!("{name}\n").as_bytes())
+    }
+
     /// Saves a checkpoint: `fill` writes into a folder that gets its name only when it is whole and on the disk.
     pub fn save(&self, step: u64, fill: impl FnOnce(&Path) -> Result<()>) -> Result<Saved> {
-        let name = format!("step-{step:08}");
+        let name = step_name(step);
         let path = self.checkpoints().join(&name);
         commit_folder(&path, fill)?;
-        write_file(&self.path.join("LATEST"), format!("{name}\n").as_bytes())?;
+        self.name_latest(&name)?;
         Ok(Saved { step, path })
     }
 
@@ -265,6 +275,10 @@ impl StageFolder {
     }
 }
 
+fn step_name(step: u64) -> String {
+    format!("step-{step:08}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::{super::tests::open, *};
@@ -307,6 +321,11 @@ mod tests {
         stage.prune(15).unwrap();
         let steps: Vec<u64> = stage.saved().unwrap().iter().map(|saved| saved.step).collect();
         assert_eq!(steps, [15, 20]);
+        assert_eq!(fs::read_to_string(stage.path().join("LATEST")).unwrap(), "step-00000020\n");
+        // Killed once a checkpoint was whole, and before that was written down.
+        fs::write(stage.path().join("LATEST"), "step-00000015\n").unwrap();
+        stage.settle(&saved[3]).unwrap();
+        assert_eq!(stage.saved().unwrap(), [saved[3].clone()]);
         assert_eq!(fs::read_to_string(stage.path().join("LATEST")).unwrap(), "step-00000020\n");
     }
 }
