@@ -649,7 +649,7 @@ fn killed() -> Outcome {
             .spawn()
             .expect("the binary runs");
         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let longest = 180 + 10 * n_killed; // longer and longer, for a slow machine
+        let longest = 180 + 30 * n_killed; // longer and longer, for a slow machine
         thread::sleep(Duration::from_millis(20 + (state >> 33) % longest));
         child.kill().expect("it can be killed");
         child.wait().expect("it ends");
