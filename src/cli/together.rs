@@ -106,7 +106,8 @@ fn can_be_parted((resolved, folder): &Seed, device: &DeviceArgs) -> bool {
 
 /// The methods that are not done.
 fn parts_of((resolved, folder): &Seed) -> Vec<Job> {
-    let is_done = |stage: &str| folder.join(stage).join(files::MODEL).exists();
+    let is_done =
+        |stage: &str| folder.join(stage).join(files::MODEL).exists() || files::is_measured(&folder.join(stage));
     let methods = resolved.recipe.methods.iter();
     let open = methods.filter(|method| !is_done(&resolved.recipe.stage_name(0, Some(method))));
     open.map(|method| job(resolved.recipe.seed, Some(&method.name))).collect()
