@@ -69,6 +69,11 @@ impl Plan {
         usage
     }
 
+    /// The part of [`Plan::usage`] that a pool has, as the devices count it.
+    pub fn pooled(&self) -> Usage {
+        self.ledger().pool.usage()
+    }
+
     /// How many blocks of each size were made.
     pub fn blocks(&self) -> BTreeMap<u64, usize> {
         self.ledger().blocks.clone()

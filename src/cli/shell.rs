@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::Command;
+use clap::{Command, builder::Resettable};
 use clap_complete::Shell;
 use clap_mangen::Man;
 
@@ -42,6 +42,7 @@ pub fn completions(args: &CompletionsArgs, command: Command) -> Result<()> {
 
 /// `rxlt man`
 pub fn man(args: &ManArgs, mut command: Command) -> Result<()> {
+    without_help(&mut command);
     command.build();
     let Some(folder) = &args.folder else { return print(&String::from_utf8_lossy(&page(&command)?)) };
     std::fs::create_dir_all(folder)
@@ -55,11 +56,17 @@ pub fn man(args: &ManArgs, mut command: Command) -> Result<()> {
     print(&format!("{}: {} pages\n", folder.display(), pages.len()))
 }
 
+/// `help`, of which there is no page, is no command of its own.
+fn without_help(command: &mut Command) {
+    *command = std::mem::take(command).disable_help_subcommand(true);
+    command.get_subcommands_mut().for_each(without_help);
+}
+
 /// The page of a command and of those below it, by the names of their files.
 fn collect(above: &str, command: &Command, pages: &mut Vec<(String, Vec<u8>)>) -> Result<()> {
     let name = format!("{above}{}", command.get_name());
     pages.push((format!("{name}.1"), page(&command.clone().name(name.clone()))?));
-    let shown = command.get_subcommands().filter(|below| !below.is_hide_set() && below.get_name() != "help");
+    let shown = command.get_subcommands().filter(|below| !below.is_hide_set());
     shown.into_iter().try_for_each(|below| collect(&format!("{name}-"), below, pages))
 }
 
@@ -78,7 +85,7 @@ fn shown(command: &Command) -> Command {
 fn page(command: &Command) -> Result<Vec<u8>> {
     let mut text = Vec::new();
     let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
-    Man::new(command.clone().after_help(""))
+    Man::new(command.clone().after_help(Resettable::Reset))
         .render(&mut text)
         .map_err(|error| Error::Io(format!("cannot make the page of {}: {error}", command.get_name())))?;
     below.split("\n\n").filter(|part| !part.is_empty()).for_each(|part| text.extend(section(part).into_bytes()));
@@ -114,6 +121,9 @@ mod tests {
 
     #[test]
     fn examples_keep_their_lines() {
+        let page = page(&Command::new("x").about("it").after_help("Examples:\n  x  -y")).unwrap();
+        let page = String::from_utf8(page).unwrap();
+        assert!(page.ends_with(".SH EXAMPLES\n.nf\n\\&x  \\-y\n.fi\n") && !page.contains("EXTRA"), "{page}");
         assert_eq!(section("Examples:\n  a  -b\n  'c'"), ".SH EXAMPLES\n.nf\n\\&a  \\-b\n\\&'c'\n.fi\n");
         assert_eq!(section("Exit codes: 0 done,\n2 usage"), ".SH EXIT CODES\n.nf\n\\&0 done,\n\\&2 usage\n.fi\n");
         assert_eq!(section("X=y in it prints: all"), ".SH NOTES\n.nf\n\\&X=y in it prints: all\n.fi\n");

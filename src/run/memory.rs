@@ -24,6 +24,8 @@ const MOST_UPDATES: u64 = 100_000;
 pub struct Forecast {
     /// The bytes.
     pub parts: Parts,
+    /// Those of them that the device's pool holds: of the CPU's, small tensors are no part.
+    pub pooled: Bytes,
     /// The entry points of a GPU that it runs.
     entries: Vec<Entry>,
     /// How many blocks of each size an update needs beside what stays.
@@ -119,7 +121,7 @@ pub fn forecast(subject: &Subject, plan: &Plan) -> Result<Forecast> {
         for (size, n) in before {
             blocks.entry(size).and_modify(|all| *all -= n);
         }
-        Ok(Forecast { parts, entries: motions.entries(), blocks })
+        Ok(Forecast { parts, pooled: bytes(motions.pooled().held_peak), entries: motions.entries(), blocks })
     })
 }
 
