@@ -79,7 +79,7 @@ impl Group {
     /// Whether a snapshot wants them.
     fn is_read(&self, found: &Folder, commit: Option<&str>) -> bool {
         let is_there = |file: &&str| commit.is_some_and(|commit| found.state(commit, file) == State::There);
-        self.beside.is_empty() || self.beside.iter().any(|file| is_there(file))
+        self.beside.is_empty() || self.beside.iter().any(is_there)
     }
 }
 
