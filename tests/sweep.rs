@@ -270,8 +270,11 @@ fn methods_begun_apart_go_on_so_however_many_at_once() {
     let folder = folder();
     let path = folder.path();
     let args = |output: &'static str| {
-        let sets =
-            ["--set=stages.0.updates=300", "--set=stages.0.evaluate_every=300", "--set=stages.0.checkpoint_every=300"];
+        let sets = [
+            "--set=stages.0.updates=1000",
+            "--set=stages.0.evaluate_every=1000",
+            "--set=stages.0.checkpoint_every=1000",
+        ];
         [&["run", "small.toml", "--output", output][..], &sets].concat()
     };
     let child = rxlt(path, &[&args("parts")[..], &["--jobs", "2"]].concat()).stderr(Stdio::null()).spawn().unwrap();
