@@ -224,16 +224,19 @@ fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, P
     }
     let mut resolved = resolve(args, ranks)?;
     check_paths(&resolved, network)?;
-    let jobs = match args.only_seed.is_none() && seeds_of(args, &resolved)?.iter().any(together::is_apart) {
+    // Who is not the first finds in the cache what the first has downloaded.
+    ranks.first(|| named::pin(&mut resolved.recipe.clone(), network))?;
+    named::pin(&mut resolved.recipe, network)?;
+    let seeds = seeds_of(args, &resolved)?;
+    let is_parent = args.only_seed.is_none() && !args.dry_run;
+    let jobs = match is_parent && seeds.iter().any(together::is_apart) {
         true if !ranks.is_alone() => return Err(together::no_ranks()),
         true => args.jobs.or(Some(Jobs::Count(1))), // they go on as they began
         false => args.jobs,
     };
-    let signals = match (jobs, args.only_seed) {
-        (Some(jobs), None) if !args.dry_run => {
-            named::pin(&mut resolved.recipe, network)?;
+    let signals = match jobs {
+        Some(jobs) if is_parent => {
             let signals = stop_on_signals()?;
-            let seeds = seeds_of(args, &resolved)?;
             match together::run(&seeds, jobs, &args.device, &signals.0, args.progress.mode())? {
                 Left::Report(done, verdict) => return report_on(&resolved, &done, verdict, ranks),
                 Left::Run => Some(signals),
@@ -243,11 +246,7 @@ fn run_as(args: &Args, network: Network, ranks: &Ranks, signals: Option<(Stop, P
     };
     let chosen = args.device.open()?;
     ranks.agree("device", &chosen.kind())?;
-    // Who is not the first finds in the cache what the first has downloaded.
-    ranks.first(|| named::pin(&mut resolved.recipe.clone(), network))?;
-    named::pin(&mut resolved.recipe, network)?;
     ranks.agree("configuration, by its hash", &tasks::sha256(resolved.to_toml().as_bytes()))?;
-    let seeds = seeds_of(args, &resolved)?;
     if args.dry_run && !ranks.is_first() {
         return Ok(());
     }

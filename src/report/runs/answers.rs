@@ -34,7 +34,7 @@ pub fn answers(cell: &Cell, language: &str) -> Result<Vec<Prediction>> {
 /// A file of predictions that a run wrote; each must say what is right, and how probable it was is not kept.
 pub fn read_answers(path: &Path) -> Result<Vec<Prediction>> {
     if !path.is_file() {
-        let run = path.ancestors().nth(3).map_or(Path::new(""), |run| run).display();
+        let run = path.ancestors().nth(3).unwrap_or(path).display();
         let remedy = format!("run its recipe again with --output {run}: what is missing is predicted");
         return Err(Error::Missing(format!("there is no {}, though its scores are there; {remedy}", path.display())));
     }

@@ -10,7 +10,6 @@ mod found;
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
-    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -29,12 +28,13 @@ pub use self::{
 };
 use super::{items, shortcuts::Shortcut};
 use crate::{
+    checkpoint,
     error::{Error, Result, did_you_mean},
     kinds::{self, Marked, score::oddities},
     metrics::clusters::share,
     recipe::{DEMO, Recipe, Resolved},
     run::folder::Environment,
-    tasks::{self, Split, Task, predictions::Prediction},
+    tasks::{Split, Task, predictions::Prediction},
 };
 
 /// Models that can be compared: one task, the same test items.
@@ -177,9 +177,8 @@ impl Cell {
 impl Study {
     /// Whether this file is one of the data that were measured, wherever it lies now.
     pub fn is_measured(&self, path: &Path) -> bool {
-        let Some(bytes) = path.is_file().then(|| fs::read(path).ok()).flatten() else { return false };
-        let own = tasks::sha256(&bytes);
-        self.data.iter().any(|file| file.sha256 == own)
+        let is_known = |own: String| self.data.iter().any(|file| file.sha256 == own);
+        path.is_file() && checkpoint::sha256_file(path).is_ok_and(is_known)
     }
 }
 
