@@ -8,7 +8,7 @@ mod harness;
 use harness::rxlt;
 use rxlt::{
     checkpoint::{self, Weights},
-    models::{Config, HeadKind, Model},
+    models::{Config, HeadKind, Model, Pretrained},
     tensor::Device,
     text::Tokenizer,
 };
@@ -34,6 +34,7 @@ const RUN: &[&str] =
     &["run", "small.toml", "--output", "out", "--model", "model", "--data", "data", "--progress", "plain"];
 const EVAL: &[&str] = &["eval", "--model", "model", "--task", "xnli", "--data", "data", "--max-length", "48"];
 const PREDICT: &[&str] = &["predict", "--model", "model", "--input", "in.tsv", "--max-length", "48"];
+const EXPORT: &[&str] = &["export", "--model", "model", "--output", "half"];
 const LABELS: [&str; 3] = ["contradiction", "entailment", "neutral"];
 const TABLE: &str = "roberta.embeddings.word_embeddings.weight";
 
@@ -171,10 +172,23 @@ fn offsets(header: &Map<String, Value>, name: &str) -> [usize; 2] {
 /// Puts infinity into a weight that every example meets.
 fn infinite(folder: &Path) {
     weights(folder, |header, body| {
-        let [start, _] = offsets(&header, "roberta.encoder.layer.0.attention.self.value.weight");
-        body[start..start + 4].copy_from_slice(&f32::INFINITY.to_le_bytes());
+        let name = "roberta.encoder.layer.0.attention.self.value.weight";
+        let ([start, _], is_half) = (offsets(&header, name), header[name]["dtype"] == "F16");
+        let infinity = if is_half { vec![0, 0x7c] } else { f32::INFINITY.to_le_bytes().to_vec() };
+        body[start..start + infinity.len()].copy_from_slice(&infinity);
         as_text(header)
     });
+}
+
+/// Leaves the encoder alone.
+fn headless(folder: &Path) {
+    let (model, encoder) = (folder.join("model"), folder.join("encoder"));
+    fs::create_dir(&encoder).unwrap();
+    let pretrained = Pretrained::open(&model).unwrap();
+    pretrained.write_encoder_half(&pretrained.config, &encoder).unwrap();
+    for file in ["config.json", "model.safetensors"] {
+        fs::rename(encoder.join(file), model.join(file)).unwrap();
+    }
 }
 
 /// Splits the weights into shards by name only: an index that says where each tensor is to be.
@@ -218,6 +232,16 @@ fn weights_that_lie_are_refused() {
             &["expected a header of at most 92 bytes", "again"],
         ),
         row("truncated to nothing", |f| cut(f, |_| 3), EVAL, 65, &["not a safetensors file (3 bytes)", "again"]),
+        row(
+            "an empty file of PyTorch",
+            |f| {
+                fs::remove_file(f.join("model/model.safetensors")).unwrap();
+                fs::write(f.join("model/pytorch_model.bin"), "").unwrap();
+            },
+            EVAL,
+            65,
+            &["pytorch_model.bin: not a PyTorch or safetensors file (0 bytes)"],
+        ),
         row(
             "oversized header",
             |f| {
@@ -425,6 +449,13 @@ fn configurations_that_cannot_be_are_refused() {
             PREDICT,
             65,
             &["\"id2label\" must map"],
+        ),
+        row(
+            "labels in a list",
+            |f| configure(f, "id2label", json!(["a", "b", "c"])),
+            PREDICT,
+            65,
+            &["\"id2label\" must map \"0\", \"1\", … to names, found ["],
         ),
         row(
             "labels of another task",
@@ -1143,6 +1174,18 @@ fn numbers_that_are_not_finite_stop_everything() {
             &["test-de:1: expected 3 finite probabilities, found", "weights"],
         ),
         row("infinity in the weights", infinite, PREDICT, 65, &["model: the model gives in:1 no finite probabilities"]),
+        row("infinity in the weights", infinite, EXPORT, 65, &["NaN or infinity stands in 1 tensors, such as roberta."]),
+        row("an encoder", headless, EXPORT, 0, &["an encoder without a head"]),
+        row(
+            "infinity in an encoder",
+            |f| {
+                headless(f);
+                infinite(f);
+            },
+            EXPORT,
+            65,
+            &["NaN or infinity stands in 1 tensors, such as roberta."],
+        ),
         row(
             "steps that are too long",
             |_| (),

@@ -240,6 +240,15 @@ fn a_check_names_every_file_and_line() {
     write(folder.path(), "g/panx/test-de.tsv", "O\nB-PER\n\nO\nO\n");
     let (out, _) = run(folder.path(), &["xtreme", "--task", "panx", "--language", "de", "--check"], 65);
     says(&out, &["p/panx/test-de.tsv:2: \"PER\" is no label", "p/panx/test-de.tsv:4: a sentence of 1 tags"]);
+    // What `score` calls meaningless is no file that can be scored.
+    let panx = ["xtreme", "--task", "panx", "--language", "de", "--check"];
+    write(folder.path(), "p/panx/test-de.tsv", "O\nB-PER\n\n");
+    write(folder.path(), "g/panx/test-de.tsv", "the\tO\nAda\tB-PER\n\n");
+    says(&run(folder.path(), &panx, 65).0, &["g/panx/test-de.tsv: its lines have 2 columns"]);
+    let tatoeba = ["xtreme", "--task", "tatoeba", "--language", "de", "--check"];
+    write(folder.path(), "g/tatoeba/test-de.tsv", "0\n1\n");
+    write(folder.path(), "p/tatoeba/test-de.tsv", "0\n01\n");
+    says(&run(folder.path(), &tatoeba, 65).0, &["p/tatoeba/test-de.tsv:2: \"01\": expected the number of a sentence"]);
 }
 
 #[test]

@@ -42,12 +42,12 @@ pub(super) fn read(file: &File, path: &Path) -> Result<Header> {
     let n_bytes = file.metadata().map_err(|e| Error::read(path, &e))?.len();
     let mut first = [0; 8];
     if read_at(file, &mut first, 0).map_err(|e| Error::read(path, &e))? < 8 {
-        return Err(data(path, format_args!("not a safetensors file ({n_bytes} bytes); {AGAIN}")));
+        return Err(data(path, format_args!("not {} ({n_bytes} bytes); {AGAIN}", kind(path))));
     }
     let length = u64::from_le_bytes(first);
     if length > LONGEST || length > n_bytes - 8 {
         let what = format!("expected a header of at most {} bytes, found {length}", LONGEST.min(n_bytes - 8));
-        return Err(data(path, format_args!("not a safetensors file, or cut short: {what}; {}", hint(&first))));
+        return Err(data(path, format_args!("not {}, or cut short: {what}; {}", kind(path), hint(&first))));
     }
     let mut text = vec![0; length as usize];
     if read_at(file, &mut text, 8).map_err(|e| Error::read(path, &e))? < text.len() {
@@ -55,6 +55,12 @@ pub(super) fn read(file: &File, path: &Path) -> Result<Header> {
     }
     let raw = parse(&text).map_err(|what| data(path, format_args!("header: {what}; {AGAIN}")))?;
     check(raw, 8 + length, n_bytes).map_err(|what| data(path, what))
+}
+
+/// What a file of weights should be, by its name.
+fn kind(path: &Path) -> &'static str {
+    let is_safetensors = path.extension().is_some_and(|extension| extension == "safetensors");
+    if is_safetensors { "a safetensors file" } else { "a PyTorch or safetensors file" }
 }
 
 /// An [`Error::Data`] about `path`.

@@ -7,7 +7,7 @@ use std::{fs::File, io::Write, path::Path};
 use half::{bf16, f16};
 use serde_json::{Map, Value, json};
 
-use super::{Weights, commit::atomically, float8, header::data};
+use super::{Weights, commit::atomically, float8};
 use crate::{
     error::{Error, Result},
     tensor::Tensor,
@@ -106,7 +106,7 @@ pub fn write(path: &Path, tensors: &[Entry], metadata: &[(&str, &str)]) -> Resul
         put(file, &(header.len() as u64).to_le_bytes())?;
         put(file, header.as_bytes())?;
         for entry in &ordered {
-            encode(path, entry, &mut |bytes| put(file, bytes))?;
+            encode(entry, &mut |bytes| put(file, bytes))?;
         }
         Ok(())
     })
@@ -135,7 +135,7 @@ fn header(tensors: &[&Entry], metadata: &[(&str, &str)]) -> String {
 }
 
 /// Hands the bytes of a tensor to `put`, block by block.
-fn encode(path: &Path, entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
+fn encode(entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
     match entry.values {
         Values::Tensors(tensors) => {
             tensors.iter().try_for_each(|tensor| tensor.visit(|values| blocks(values, &mut *put, f32::to_le_bytes)))
@@ -143,20 +143,20 @@ fn encode(path: &Path, entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) 
         Values::F32(values) => blocks(values, put, f32::to_le_bytes),
         Values::U32(values) => blocks(values, put, u32::to_le_bytes),
         Values::F16(values) => {
-            fits(path, entry, values, |value| value.is_finite() && f16::from_f32(value).is_infinite())?;
+            fits(entry, values, |value| value.is_finite() && f16::from_f32(value).is_infinite())?;
             blocks(values, put, |value| f16::from_f32(value).to_le_bytes())
         }
         Values::Stored(weights, float) => {
-            let (values, path) = (weights.read(entry.name)?, weights.source());
+            let values = weights.read(entry.name)?;
             match float {
                 Float::F32 => blocks(&values, put, f32::to_le_bytes),
-                Float::F16 => encode(path, &Entry { values: Values::F16(&values), ..*entry }, put),
+                Float::F16 => encode(&Entry { values: Values::F16(&values), ..*entry }, put),
                 Float::BF16 => {
-                    fits(path, entry, &values, |value| value.is_finite() && bf16::from_f32(value).is_infinite())?;
+                    fits(entry, &values, |value| value.is_finite() && bf16::from_f32(value).is_infinite())?;
                     blocks(&values, put, |value| bf16::from_f32(value).to_le_bytes())
                 }
                 Float::F8 => {
-                    fits(path, entry, &values, |value| float8::from_f32(value).is_none())?;
+                    fits(entry, &values, |value| float8::from_f32(value).is_none())?;
                     blocks(&values, put, |value| [float8::from_f32(value).unwrap_or_default()])
                 }
             }
@@ -165,12 +165,13 @@ fn encode(path: &Path, entry: &Entry, put: &mut dyn FnMut(&[u8]) -> Result<()>) 
 }
 
 /// Refuses a number that would be none, or another sort of number.
-fn fits(path: &Path, entry: &Entry, values: &[f32], is_lost: impl Fn(f32) -> bool) -> Result<()> {
+fn fits(entry: &Entry, values: &[f32], is_lost: impl Fn(f32) -> bool) -> Result<()> {
     match values.iter().find(|value| is_lost(**value)) {
         None => Ok(()),
         Some(value) => {
             let (name, (dtype, ..)) = (entry.name, entry.layout());
-            Err(data(path, format_args!("tensor \"{name}\": {value} does not fit {dtype}; store it as F32")))
+            let more = "F32 holds it, as rxlt model convert --to f32 writes it";
+            Err(Error::Data(format!("tensor \"{name}\": {value} does not fit {dtype}; {more}")))
         }
     }
 }

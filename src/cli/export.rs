@@ -12,7 +12,7 @@ use crate::{
     data::suited::suited,
     error::{self, Error, Result},
     measure::record::Record,
-    models::Pretrained,
+    models::{self, Pretrained},
     tensor::Device,
     text::Tokenizer,
 };
@@ -72,12 +72,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
             let (folder, names) = (from.display(), model.initialized.join(", "));
             return Err(Error::Data(format!("{folder} lacks {names}; name the folder of a trained model")));
         }
-        if let Some(name) = model.not_finite.first() {
-            let (folder, n) = (from.display(), model.not_finite.len());
-            return Err(Error::Data(format!(
-                "{folder}: NaN or infinity stands in {n} tensors, such as {name}; name a checkpoint of before"
-            )));
-        }
+        models::refuse_not_finite(&from, &model.not_finite)?;
         model.config = config;
         checkpoint::commit_folder(&args.output, |folder| {
             model.write_half(folder)?;

@@ -161,7 +161,19 @@ impl Kind for Number {
     }
 
     fn oddities(&self, task: &Task, predictions: &[Prediction]) -> Vec<String> {
-        let is_told = predictions.len() >= FEW && predictions.iter().all(|one| one.label.is_some());
+        let is_judged = predictions.iter().all(|one| one.label.is_some());
+        if let (Some(first), true) = (predictions.first().filter(|_| predictions.len() > 1), is_judged) {
+            let sides: [(&str, fn(&Prediction) -> &str); 2] = [
+                ("right answers", |one| one.label.as_deref().unwrap_or_default()),
+                ("predictions", |one| one.prediction.as_str()),
+            ];
+            let is_one = |side: fn(&Prediction) -> &str| predictions.iter().all(|one| side(one) == side(first));
+            if let Some((what, side)) = sides.into_iter().find(|(_, side)| is_one(*side)) {
+                let (language, number) = (&first.language, side(first));
+                return vec![format!("{language}: all {what} are {number}: a correlation is not defined, 0 stands for it")];
+            }
+        }
+        let is_told = predictions.len() >= FEW && is_judged;
         let of = |one: &Prediction| correlations(&one.language, &self.metrics(task)[..1], predictions).ok();
         let scores = predictions.first().filter(|_| is_told).and_then(of).unwrap_or_default();
         let is_none = |score: &&Score| score.value <= 0.0;
@@ -185,5 +197,24 @@ pub(super) fn check_finite(asked: &Asked, row: &[f32]) -> Result<()> {
             "{}: expected finite outputs, found {row:?}; the model's weights are damaged, or it diverged in training",
             asked.example.id
         ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_correlation_that_is_not_defined_is_said() {
+        let task = Task { problem_type: ProblemType::Regression, ..Task::UNDESCRIBED };
+        let of = |label: &str, given: &str| Prediction {
+            label: Some(label.to_owned()),
+            ..Prediction::of("de", &Example::default(), given.to_owned())
+        };
+        let said = |all: &[Prediction]| Number.oddities(&task, all);
+        let defined = "a correlation is not defined, 0 stands for it";
+        assert_eq!(said(&[of("1", "2"), of("2", "2")]), [format!("de: all predictions are 2: {defined}")]);
+        assert_eq!(said(&[of("1", "2"), of("1", "3")]), [format!("de: all right answers are 1: {defined}")]);
+        assert!(said(&[of("1", "2"), of("2", "3")]).is_empty() && said(&[of("1", "2")]).is_empty());
     }
 }

@@ -31,9 +31,9 @@ impl Kind for Tag {
     }
 
     /// Names of several words are right as a whole: seqeval's F1 of entities, by its default and, where tags tell where
-    /// names begin, in strict mode (IOB2).
+    /// names begin, in strict mode (IOB2; IOBES or BILOU where tags tell where names end, too).
     fn metrics(&self, task: &Task) -> Vec<&'static str> {
-        let (lenient, strict) = (task.has_entities().then_some("F1"), task.marks_beginnings().then_some("strict F1"));
+        let (lenient, strict) = (task.has_entities().then_some("F1"), strict(task).and(Some("strict F1")));
         [lenient, strict, Some("accuracy")].into_iter().flatten().collect()
     }
 
@@ -95,7 +95,7 @@ impl Kind for Tag {
                 (2.0 * marks.right as f64, (marks.given + marks.wanted) as f64)
             };
             let lenient = task.has_entities().then(|| of_names(Scheme::Lenient));
-            let strict = task.marks_beginnings().then(|| of_names(Scheme::Iob2));
+            let strict = strict(task).map(of_names);
             let marks = [lenient, strict, Some(accuracy)].into_iter().flatten().collect();
             Marked { id: sentence_of(&words[0].id).to_owned(), row: words[0].row, marks }
         };
@@ -132,6 +132,10 @@ impl Kind for Tag {
     fn fixed(&self) -> Option<&'static str> {
         Some("words carry tags, and a synonym may be of another length or kind")
     }
+}
+
+fn strict(task: &Task) -> Option<Scheme> {
+    Scheme::strict(task.labels().iter().copied())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Entities in sequences of tags, as seqeval finds them: leniently by default, and strictly in IOB2.
+//! Entities in sequences of tags, as seqeval finds them: leniently by default, and strictly in IOB2, IOBES and BILOU.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,25 +15,36 @@ pub enum Scheme {
     Lenient,
     /// seqeval's strict mode for IOB2: an entity begins with B and goes on with I of its kind; what else is ignored.
     Iob2,
+    /// The same for IOBES and BILOU: an entity is one S (U), or a B, any I and an E (L), all of one kind.
+    Iobes,
+}
+
+impl Scheme {
+    /// The strict scheme of a set of tags; none where no tag begins a name.
+    pub fn strict<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<Scheme> {
+        let prefixes: BTreeSet<char> =
+            tags.into_iter().filter_map(|tag| Some(tag.split_once('-')?.0.parse::<char>().ok()?)).collect();
+        let is_whole = "ESLU".chars().any(|letter| prefixes.contains(&letter));
+        prefixes.contains(&'B').then_some(if is_whole { Scheme::Iobes } else { Scheme::Iob2 })
+    }
+
+    fn entities<'a>(self, sentences: &[Vec<&'a str>]) -> BTreeSet<Chunk<'a>> {
+        match self {
+            Scheme::Lenient => lenient(sentences),
+            Scheme::Iob2 | Scheme::Iobes => strict(sentences, self),
+        }
+    }
 }
 
 /// The marks of entities in sentences of as many tags each.
 pub fn marks<'a>(wanted: &[Vec<&'a str>], given: &[Vec<&'a str>], scheme: Scheme) -> Marks {
-    let sets = |sentences: &[Vec<&'a str>]| match scheme {
-        Scheme::Lenient => lenient(sentences),
-        Scheme::Iob2 => iob2(sentences),
-    };
-    let (wanted, given) = (sets(wanted), sets(given));
+    let (wanted, given) = (scheme.entities(wanted), scheme.entities(given));
     Marks { right: wanted.intersection(&given).count(), given: given.len(), wanted: wanted.len() }
 }
 
 /// The marks of entities by their kind, which is what follows the prefix of a tag.
 pub fn marks_by_kind(wanted: &[Vec<&str>], given: &[Vec<&str>], scheme: Scheme) -> BTreeMap<String, Marks> {
-    let sets = |sentences| match scheme {
-        Scheme::Lenient => lenient(sentences),
-        Scheme::Iob2 => iob2(sentences),
-    };
-    let (wanted, given) = (sets(wanted), sets(given));
+    let (wanted, given) = (scheme.entities(wanted), scheme.entities(given));
     let mut marks: BTreeMap<String, Marks> = BTreeMap::new();
     let mut add = |chunk: &Chunk, one: Marks| *marks.entry(chunk.0.to_owned()).or_default() += one;
     wanted.iter().for_each(|chunk| add(chunk, Marks { wanted: 1, ..Marks::default() }));
@@ -81,19 +92,22 @@ fn begins((before, kind_before): (char, &str), (tag, kind): (char, &str)) -> boo
     prefix_begins || (!matches!(tag, 'O' | '.') && kind_before != kind)
 }
 
-fn iob2<'a>(sentences: &[Vec<&'a str>]) -> BTreeSet<Chunk<'a>> {
+fn strict<'a>(sentences: &[Vec<&'a str>], scheme: Scheme) -> BTreeSet<Chunk<'a>> {
     let mut chunks = BTreeSet::new();
     let mut offset = 0;
     for tags in sentences {
         let mut open: Option<(&str, usize)> = None;
-        for (i, tag) in tags.iter().map(|tag| parts(tag)).chain([('O', "_")]).enumerate() {
-            if let Some((kind, first)) = open.filter(|(kind, _)| tag != ('I', kind)) {
-                chunks.insert((kind, offset + first, offset + i - 1));
-                open = None;
+        for (i, (prefix, kind)) in tags.iter().map(|tag| parts(tag)).chain([('O', "_")]).enumerate() {
+            match (scheme, prefix, open) {
+                (_, 'I', Some((begun, _))) if begun == kind => continue,
+                (Scheme::Iobes, 'E' | 'L', Some((begun, first))) if begun == kind => {
+                    chunks.insert((kind, first, offset + i));
+                }
+                (Scheme::Iobes, 'S' | 'U', _) => _ = chunks.insert((kind, offset + i, offset + i)),
+                (Scheme::Iob2, _, Some((begun, first))) => _ = chunks.insert((begun, first, offset + i - 1)),
+                _ => {}
             }
-            if tag.0 == 'B' {
-                open = Some((tag.1, i));
-            }
+            open = (prefix == 'B').then_some((kind, offset + i));
         }
         offset += tags.len();
     }
@@ -139,6 +153,27 @@ mod tests {
             assert_eq!(of(wanted, given, Scheme::Lenient), lenient, "{wanted} / {given}");
             assert_eq!(of(wanted, given, Scheme::Iob2), strict, "{wanted} / {given}");
         }
+    }
+
+    /// seqeval.metrics.f1_score(mode="strict", scheme=IOBES), and BILOU of the same with U and L.
+    #[test]
+    fn names_that_say_where_they_end_are_those_of_seqeval() {
+        let cases = [
+            ("S-PER O S-ORG O B-ORG E-ORG | S-PER O", "O O O O B-ORG E-ORG | O O", (1, 1, 4)),
+            ("B-PER I-PER E-PER S-PER S-PER", "B-PER I-PER E-PER S-PER S-PER", (3, 3, 3)),
+            // What is not ended, ends in another kind, or was not begun, is nothing.
+            ("B-PER I-PER E-PER O", "B-PER I-PER O O", (0, 0, 1)),
+            ("B-PER E-LOC", "I-PER E-PER", (0, 0, 0)),
+            ("B-PER B-PER E-PER", "B-PER E-PER | E-PER", (0, 1, 1)),
+        ];
+        for (wanted, given, marks) in cases {
+            let bilou = |text: &str| text.replace("S-", "U-").replace("E-", "L-");
+            assert_eq!(of(wanted, given, Scheme::Iobes), marks, "{wanted} / {given}");
+            assert_eq!(of(&bilou(wanted), &bilou(given), Scheme::Iobes), marks, "{wanted} / {given}");
+        }
+        assert_eq!(Scheme::strict(["O", "B-X", "I-X", "E-X", "S-X"]), Some(Scheme::Iobes));
+        assert_eq!(Scheme::strict(["O", "B-X", "I-X", "E"]), Some(Scheme::Iob2));
+        assert_eq!(Scheme::strict(["I-X", "O", "NOUN"]), None);
     }
 
     #[test]

@@ -396,10 +396,12 @@ fn problem(raw: &Map<String, Value>) -> Result<Problem, String> {
 
 /// Labels by position, from `id2label`.
 fn labels(raw: &Map<String, Value>) -> Result<Option<Vec<String>>, String> {
-    let Some(names) = raw.get("id2label").and_then(Value::as_object) else { return Ok(None) };
+    const WANTED: &str = "\"id2label\" must map \"0\", \"1\", … to names";
+    let Some(value) = raw.get("id2label").filter(|value| !value.is_null()) else { return Ok(None) };
+    let names = value.as_object().ok_or_else(|| format!("{WANTED}, found {value}"))?;
     let name = |i: usize| names.get(&i.to_string()).and_then(Value::as_str).map(str::to_string);
     let labels: Option<Vec<String>> = (0..names.len()).map(name).collect();
-    let labels = labels.ok_or("\"id2label\" must map \"0\", \"1\", … to names")?;
+    let labels = labels.ok_or(WANTED)?;
     match (1..labels.len()).find(|i| labels[..*i].contains(&labels[*i])) {
         Some(twice) => Err(format!("\"id2label\" names \"{}\" twice", labels[twice])),
         None => Ok(Some(labels).filter(|labels| !labels.is_empty())),

@@ -25,4 +25,4 @@ pub use convert::{Converted, convert, files};
 pub use encoder::Encoder;
 pub use head::{Head, LOGITS};
 pub use model::{Model, Named, Outputs, Words};
-pub use pretrained::{Parts, Pretrained};
+pub use pretrained::{Parts, Pretrained, refuse_not_finite};

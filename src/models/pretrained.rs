@@ -119,13 +119,16 @@ impl Pretrained {
         Ok(tensors)
     }
 
-    /// Writes the encoder alone, every number rounded to f16, by the names of today.
+    /// Writes the encoder alone, every number rounded to f16, by the names of today; [`Error::Data`] where one is none.
     pub fn write_encoder_half(&self, config: &Config, folder: &Path) -> Result<()> {
         self.check(&HeadKind::MaskedLm)?;
         let prefix = self.config.architecture.prefix;
         let tensors =
             self.encoder()?.into_iter().map(|(name, shape, values)| (format!("{prefix}.{name}"), shape, values));
         let tensors: Vec<Named> = tensors.collect();
+        let broken = tensors.iter().filter(|(_, _, values)| checkpoint::not_finite(values) > 0);
+        let broken: Vec<String> = broken.map(|(name, ..)| name.clone()).collect();
+        refuse_not_finite(self.weights.source(), &broken)?;
         write_config(folder, config.encoder_to_json(), "float16")?;
         let entries: Vec<Entry> = tensors.iter().map(|named| entry(named, Values::F16)).collect();
         checkpoint::write(&folder.join("model.safetensors"), &entries, &[])
@@ -265,6 +268,14 @@ pub struct Parts {
     pub head: usize,
     /// What no model here has a use for.
     pub unused: usize,
+}
+
+/// Refuses weights, found at `path`, of which these tensors hold NaN or infinity.
+pub fn refuse_not_finite(path: &Path, names: &[String]) -> Result<()> {
+    let Some(name) = names.first() else { return Ok(()) };
+    let (path, n) = (path.display(), names.len());
+    let what = format!("NaN or infinity stands in {n} tensors, such as {name}; name a checkpoint of before");
+    Err(Error::Data(format!("{path}: {what}")))
 }
 
 /// The tensors of the head that labels are for: a tagger's, or a classifier's.

@@ -6,7 +6,8 @@ use super::{
     Cell, Request,
     benchmark::Kind,
     read::{self, Blank, Lines},
-    task::{Fill, aligned, last_column, same_length},
+    task::{Fill, aligned, last_column, same_length, score},
+    trap::Verdict,
 };
 use crate::error::{Error, Result, did_you_mean};
 
@@ -69,7 +70,21 @@ fn check_cell(cell: &Cell) -> Vec<Error> {
         Kind::WordEntities | Kind::WordParts => tags(cell, Blank::EndsOnce, Blank::Parts, Fill::WithO),
         Kind::Squad | Kind::Mlqa | Kind::Entity | Kind::Passages => ids(cell),
     };
-    found.unwrap_or_else(|error| vec![error])
+    match found {
+        Ok(problems) if problems.is_empty() => void(cell),
+        found => found.unwrap_or_else(|error| vec![error]),
+    }
+}
+
+/// Why a number that the official script prints of these files would mean nothing, or why it prints none.
+fn void(cell: &Cell) -> Vec<Error> {
+    match score(cell) {
+        Ok(scored) => {
+            let notes = scored.notes.into_iter().filter(|note| note.verdict == Verdict::Void);
+            notes.map(|note| Error::Data(note.text)).collect()
+        }
+        Err(error) => vec![error],
+    }
 }
 
 fn lines(cell: &Cell) -> Result<Vec<Error>> {
@@ -96,7 +111,10 @@ fn labels(cell: &Cell, given: &Lines, rows: &[(usize, &str)]) -> Vec<Error> {
         _ if label.is_empty() => Some("blank".to_owned()),
         Kind::Pairs if label.split('\t').count() != 2 => Some(format!("\"{label}\": expected two ids and a tab")),
         Kind::Grades if label.parse::<f64>().is_err() => Some(format!("\"{label}\": expected a number")),
-        Kind::Labels if cell.spec.labels.is_empty() && label.parse::<usize>().is_err() => {
+        // As it is written there: the official script compares letters, and 01 is not 1.
+        Kind::Labels
+            if cell.spec.labels.is_empty() && label.parse::<usize>().map_or(true, |n| n.to_string() != *label) =>
+        {
             Some(format!("\"{label}\": expected the number of a sentence"))
         }
         // A score that is no grade ranks as well.

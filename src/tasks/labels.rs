@@ -19,10 +19,16 @@ pub(super) fn find<'a>(mut known: impl Iterator<Item = &'a str> + Clone, name: &
     })
 }
 
-/// Names that are alike, group by group.
-pub(super) fn alike<'a>(names: impl Iterator<Item = &'a str>) -> impl Iterator<Item = Vec<&'a str>> {
+/// Names that are alike, group by group; so are 1 and 1.0 where all numbers are whole.
+pub(super) fn alike<'a>(names: impl Iterator<Item = &'a str> + Clone) -> impl Iterator<Item = Vec<&'a str>> {
+    let is_fraction = |name: &str| name.parse::<f64>().is_ok_and(|number| number.fract() != 0.0);
+    let are_whole = !names.clone().any(is_fraction);
+    let key = |name: &str| match name.strip_suffix(".0").filter(|whole| are_whole && whole.parse::<i64>().is_ok()) {
+        Some(whole) => whole.to_owned(),
+        None => plain(name),
+    };
     // As many names as there are rows may be numbers, so none is held against each other.
     let mut groups: BTreeMap<String, Vec<&str>> = BTreeMap::new();
-    names.for_each(|name| groups.entry(plain(name)).or_default().push(name));
+    names.for_each(|name| groups.entry(key(name)).or_default().push(name));
     groups.into_values().filter(|group| group.len() > 1)
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    Example, Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
+    Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional, same_notes, word_notes},
     format,
     joined::unjoined_note,
@@ -522,10 +522,21 @@ impl Task {
             one_class_note(path, &loaded),
             quoting_note(path, rows),
             empty_note(path, &loaded),
+            same_choices_note(path, &loaded),
+            self.other_questions_note(path, &loaded),
             unjoined_note(path, rows),
         ];
         loaded.notes.extend(notes.into_iter().flatten());
         Ok(loaded)
+    }
+
+    /// That questions are read as they stand which the task's prompts have no words for.
+    fn other_questions_note(&self, path: &str, loaded: &Loaded) -> Option<String> {
+        let is_known = |asked: &str| self.prompts.is_empty() || self.prompts.iter().any(|(name, _)| *name == asked);
+        let mut others = loaded.examples.iter().filter_map(|example| example.b.as_deref()).filter(|b| !is_known(b));
+        let (first, more) = (others.next()?, others.count());
+        let known = self.prompts.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        Some(format!("{path}: questions other than {known}, read as they stand: {}, such as {first:?}", more + 1))
     }
 }
 
@@ -566,12 +577,17 @@ fn quoting_note(path: &str, rows: &[Row]) -> Option<String> {
 }
 
 fn empty_note(path: &str, loaded: &Loaded) -> Option<String> {
-    let is_empty = |text: &str| text.trim().is_empty();
-    let is_empty = |example: &&Example| is_empty(&example.a) || example.b.as_deref().is_some_and(is_empty);
-    let n = loaded.examples.iter().filter(is_empty).count();
+    let n = loaded.examples.iter().filter(|example| example.texts().any(|text| text.trim().is_empty())).count();
     (n > 0).then(|| {
         format!("{path}: rows without a text count like others: {n} (left_out in the task's file passes them over)")
     })
+}
+
+fn same_choices_note(path: &str, loaded: &Loaded) -> Option<String> {
+    let is_twice = |(i, text): (usize, &String), all: &[String]| all[..i].iter().any(|other| other.trim() == text.trim());
+    let has_twice = |all: &[String]| all.iter().enumerate().any(|choice| is_twice(choice, all));
+    let n = loaded.examples.iter().filter(|example| has_twice(&example.choices)).count();
+    (n > 0).then(|| format!("{path}: rows with the same alternative twice, of which one counts as wrong: {n}"))
 }
 
 fn one_class_note(path: &str, loaded: &Loaded) -> Option<String> {
@@ -583,7 +599,7 @@ fn one_class_note(path: &str, loaded: &Loaded) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tasks::shipped;
+    use crate::tasks::{Example, shipped};
 
     /// A folder with these files.
     fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {

@@ -380,8 +380,12 @@ pub struct Tagged {
 impl Example {
     /// Its texts for people: one or two, and alternatives.
     pub fn text(&self) -> String {
-        let parts = [Some(&self.a), self.b.as_ref()].into_iter().flatten().chain(&self.choices);
-        parts.map(String::as_str).collect::<Vec<_>>().join(" | ")
+        self.texts().collect::<Vec<_>>().join(" | ")
+    }
+
+    /// The same one by one.
+    pub fn texts(&self) -> impl Iterator<Item = &str> {
+        [Some(&self.a), self.b.as_ref()].into_iter().flatten().chain(&self.choices).map(String::as_str)
     }
 
     /// What is answered: the example itself, or each of its words as one, `test-de:17.3` for the third.
@@ -494,12 +498,7 @@ impl Task {
     pub fn has_entities(&self) -> bool {
         let mut names = self.labels().iter().filter(|label| **label != "O").peekable();
         let inside = names.peek().is_some() && names.all(|label| label.starts_with("I-"));
-        self.kind == Kind::Tag && (self.marks_beginnings() || inside)
-    }
-
-    /// Whether the first word of a name has a tag of its own.
-    pub fn marks_beginnings(&self) -> bool {
-        self.kind == Kind::Tag && self.labels().iter().any(|label| label.starts_with("B-"))
+        self.kind == Kind::Tag && (inside || self.labels().iter().any(|label| label.starts_with("B-")))
     }
 
     /// Whether any layout has files of a split.

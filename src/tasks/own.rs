@@ -195,7 +195,7 @@ fn refuse_no_number(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usi
     })
 }
 
-/// Refuses a label that another one is but for case, Unicode's forms and what nobody sees.
+/// Refuses a label that another one is but for case, Unicode's forms, what nobody sees, and how a whole number is written.
 fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>) -> Result<()> {
     let rarest = |labels: &Vec<&str>| labels.iter().map(|label| (counts[*label], (*label).to_owned())).min();
     let several = labels::alike(counts.keys().map(String::as_str));
@@ -210,8 +210,8 @@ fn refuse_alike(file: &TextFile, rows: &[Row], counts: &BTreeMap<String, usize>)
     let line = rows.iter().find(is_rare).map_or(0, |row| row.line);
     let place = file.place(line);
     Err(Error::Data(format!(
-        "{place}: found the label {rare:?} ({n} rows) beside {other:?} ({} rows), alike but for case, Unicode form or what is \
-         not seen: write each label in one way, or describe the task in a file (rxlt task new) with one in labels and the others in aliases",
+        "{place}: found the label {rare:?} ({n} rows) beside {other:?} ({} rows), alike but for case, Unicode form, \".0\" or what \
+         is not seen: write each label in one way, or describe the task in a file (rxlt task new) with one in labels and the others in aliases",
         counts[other]
     )))
 }
@@ -224,14 +224,14 @@ fn prompts(rows: &[Row], kind: Kind) -> BTreeMap<String, String> {
     if kind == Kind::Choose && rows.iter().all(is_known) { prompts.collect() } else { BTreeMap::new() }
 }
 
-/// The format of a file: a .tsv file is one of words where its lines hold a word and a tag, empty ones part sentences, and
-/// the first does not name a text and its label.
+/// The format of a file: a .tsv file is one of words where nine lines of ten hold a word and a tag, empty ones part sentences,
+/// and the first does not name a text and its label.
 fn words_or(format: &'static Format, file: &TextFile) -> &'static Format {
-    let mut lines = file.lines().map(|(_, line)| line).take(1000);
-    let is_word = |line: &str| line.trim().is_empty() || line.split('\t').count() == 2;
+    let lines = || file.lines().map(|(_, line)| line).take(1000).filter(|line| !line.trim().is_empty());
     let has_ends = file.lines().take(1000).any(|(_, line)| line.trim().is_empty());
     let has_header = file.lines().next().is_some_and(|(_, line)| table::is_header(line));
-    let are_words = format.name == "tsv" && has_ends && !has_header && lines.all(is_word);
+    let is_mostly_words = 10 * lines().filter(|line| line.split('\t').count() == 2).count() >= 9 * lines().count();
+    let are_words = format.name == "tsv" && has_ends && !has_header && is_mostly_words;
     format::find("words").filter(|_| are_words).unwrap_or(format)
 }
 
@@ -531,8 +531,26 @@ mod tests {
             let loaded = again.leak().load_files(&[folder.path().join(name)], "en").unwrap();
             assert_eq!(loaded.examples.len(), text.lines().filter(|line| !line.starts_with(['s', 't', 'p'])).count());
         }
-        let (_folder, guess) = guessed(&[("t.csv", copa)], "test-{language}.csv");
-        assert_eq!(guess.unwrap().definition.prompts["effect"], "What happened as a result?");
+        let (folder, guess) = guessed(&[("t.csv", copa)], "test-{language}.csv");
+        let definition = guess.unwrap().definition;
+        assert_eq!(definition.prompts["effect"], "What happened as a result?");
+        let task = definition.leak();
+        let load = |text: &str| {
+            fs::write(folder.path().join("test-de.csv"), text).unwrap();
+            task.load(folder.path(), Split::Test, "de")
+        };
+        let odd = "premise,question,choice1,choice2,label\na,effekt,wet,dry,0\nb,cause,x,x,1\nc,cause,y,,0\n";
+        let notes = load(odd).unwrap().notes.join("\n");
+        for says in [
+            "questions other than cause, effect, read as they stand: 1, such as \"effekt\"",
+            "rows with the same alternative twice, of which one counts as wrong: 1",
+            "rows without a text count like others: 1",
+        ] {
+            assert!(notes.contains(says), "{notes}");
+        }
+        let error = load("premise,question,choice1,choice2,choice3,label\na,cause,x,y,z,2\n").unwrap_err();
+        let says = "found alternatives choice1, choice2, choice3, of which choice1, choice2 are read";
+        assert!(error.message().contains(says), "{error}");
     }
 
     #[test]
@@ -541,6 +559,13 @@ mod tests {
         let parts = "# sent_id = 1\n1\tAda\tAda\tPROPN\t_\t_\t_\t_\t_\t_\n2\tsaw\tsee\tVERB\t_\t_\t_\t_\t_\t_\n";
         let intents = "# text = show all\n# intent = x/y\n1\tshow\tx/y\tO\n2\tall\tx/y\tO\n\n\
                        # text = stop\n# intent = z\n1\tstop\tz\tO\n";
+        let other = "-DOCSTART-\tO\n\nAda\tB-PER\nsaw\tO\n\n# newdoc\n";
+        let other = other.to_owned() + &"Rome\tB-LOC\nit\tO\n\n".repeat(5);
+        let (_folder, guess) = guessed(&[("train.tsv", &other)], "test-{language}.tsv");
+        assert_eq!(guess.unwrap().definition.labels, ["B-LOC", "B-PER", "O"]);
+        let (_folder, guess) = guessed(&[("train.tsv", &(other + "alone\n"))], "test-{language}.tsv");
+        let error = guess.unwrap_err();
+        assert!(error.message().contains("train.tsv:22: expected a word and its tag"), "{error}");
         for (text, format, labels) in
             [(names, "words", "B-LOC B-PER O"), (parts, "conllu", "PROPN VERB"), (intents, "xsid-blocks", "x/y z")]
         {
@@ -570,6 +595,7 @@ mod tests {
         let numbers: String = (0..40).map(|i| format!("x,{i}.5\n")).collect();
         let numbers = format!("text,label\n{numbers}y,nan\n");
         for (text, says) in [
+            ("text,label\na,0\nb,1\nc,0.0\nd,1\ne,0\n", "t.csv:4: found the label \"0.0\" (1 rows) beside \"0\" (2 rows)"),
             ("a,b\n1,2\n", "expected a header with a column of texts"),
             ("text,topic of it\nx,y\n", "expected a column of labels"),
             ("text,label\nx,y\nz,y\n", "found one label in 2 rows"),

@@ -141,6 +141,10 @@ impl Prediction {
         if task.kind == Kind::Span && self.answers.is_none() {
             self.answers = self.label.clone().map(|answer| vec![answer]);
         }
+        if task.kind == Kind::Span && self.answers.iter().flatten().all(|answer| answer.trim().is_empty()) {
+            let remedy = "leave out what has none, as eval does";
+            return Err(Error::Data(format!("{place}: \"{}\" has no right answer to score against; {remedy}", self.id)));
+        }
         Ok(())
     }
 }
@@ -237,14 +241,16 @@ fn by_language(judged: &[Prediction]) -> BTreeMap<&str, Vec<&Prediction>> {
     languages
 }
 
-/// Refuses right labels that are all one: they were taken out, or filled in.
+/// Refuses right answers that are all one: they were taken out, or filled in.
 fn refuse_removed_labels(path: &Path, judged: &[Prediction]) -> Result<()> {
+    let all = |one: &Prediction| one.answers.clone().unwrap_or_else(|| vec![right(one).to_owned()]);
     for (language, answers) in by_language(judged) {
-        let (n, label) = (answers.len(), right(answers[0]));
-        if n >= ROWS_OF_ONE_LABEL && answers.iter().all(|answer| right(answer) == label) {
+        let (n, first) = (answers.len(), all(answers[0]));
+        if n >= ROWS_OF_ONE_LABEL && answers.iter().all(|answer| all(answer) == first) {
             let (path, remedy) = (path.display(), "put the right labels beside the predictions");
+            let found = if first.is_empty() { "none".to_owned() } else { format!("\"{}\"", first.join(", ")) };
             return Err(Error::Data(format!(
-                "{path}: labels look removed: all {n} items of \"{language}\" have \"{label}\"; {remedy}"
+                "{path}: labels look removed: all {n} items of \"{language}\" have {found}; {remedy}"
             )));
         }
     }
@@ -276,10 +282,12 @@ fn judge(path: &Path, task: Option<&Task>) -> Result<Vec<Prediction>> {
         Some(Kind::Rank) => judged = in_order(judged),
         _ => {}
     }
+    if task.is_none_or(|task| task.kind != Kind::Retrieve) {
+        refuse_removed_labels(path, &judged)?;
+    }
     if !has_labels {
         return Ok(judged);
     }
-    refuse_removed_labels(path, &judged)?;
     match task {
         Some(_) => Ok(judged),
         None => agreeing(path, judged),
@@ -307,6 +315,17 @@ fn in_sentences(path: &Path, words: Vec<Prediction>) -> Result<Vec<Prediction>> 
         numbered.push((place, number, word));
     }
     numbered.sort_by_key(|(place, number, _)| (*place, *number)); // stable, and a file in order stays as it is
+    for words in numbered.chunk_by(|a, b| a.0 == b.0) {
+        let first = words[0].1.min(1); // some count from 0
+        if let Some((number, (.., word))) = (first..).zip(words).find(|(number, word)| *number != word.1) {
+            let (path, id, language) = (path.display(), sentence_of(&word.id), &word.language);
+            return Err(Error::Data(format!(
+                "{path}: \"{id}\" in \"{language}\" has no word {number}, and has \"{}\" behind it; give every word of a \
+                 sentence, as it is scored as one",
+                word.id
+            )));
+        }
+    }
     Ok(numbered.into_iter().map(|(.., word)| word).collect())
 }
 
@@ -471,6 +490,41 @@ mod tests {
         assert_eq!(read(&path).unwrap(), [first, second]);
         for wrong in [&[0.5, 0.5][..], &[f32::NAN, 0.5, 0.5]] {
             assert!(Prediction::new(shipped("xnli"), "de", &example, wrong).is_err());
+        }
+    }
+
+    /// Right answers that are all one, or none, are no gold of any kind, and a sentence lacks no word.
+    #[test]
+    fn what_cannot_be_scored_is_refused() {
+        let line = |i: usize, label: &str| {
+            format!("{{\"id\":\"{i}\",\"language\":\"de\",\"label\":\"{label}\",\"prediction\":\"{i}\"}}\n")
+        };
+        let same = |label: &str, n: usize| (0..n).map(|i| line(i, label)).collect::<String>();
+        let several = Task { problem_type: ProblemType::MultiLabelClassification, labels: &["a"], ..Task::UNDESCRIBED };
+        let numbers = Task { problem_type: ProblemType::Regression, ..Task::UNDESCRIBED };
+        let (several, numbers): (&Task, &Task) = (Box::leak(Box::new(several)), Box::leak(Box::new(numbers)));
+        let sets = same("", 30).replace("\"prediction\":\"", "\"prediction\":\"a\",\"key\":\"");
+        let words = |numbers: [usize; 3]| {
+            let word = |number: usize| line(number, "O").replace("\"id\":\"", "\"id\":\"t:1.");
+            numbers.map(word).concat().replace("\"prediction\":\"", "\"prediction\":\"O\",\"key\":\"")
+        };
+        for (text, task, says) in [
+            (same("2.5", 30), numbers, Some("all 30 items of \"de\" have \"2.5\"")),
+            (same("2.5", 19), numbers, None),
+            (sets, several, Some("all 30 items of \"de\" have none")),
+            (same("x", 30), shipped("xquad"), Some("all 30 items of \"de\" have \"x\"")),
+            (line(1, "x") + &line(2, " "), shipped("xquad"), Some("p.jsonl:2: \"2\" has no right answer")),
+            (words([3, 1, 2]), shipped("panx"), None),
+            (words([1, 0, 2]), shipped("panx"), None),
+            (words([1, 3, 4]), shipped("panx"), Some("\"t:1\" in \"de\" has no word 2, and has \"t:1.3\" behind it")),
+            (words([2, 3, 4]), shipped("panx"), Some("\"t:1\" in \"de\" has no word 1")),
+        ] {
+            let (_folder, path) = written(&text);
+            match (judged_file(&path, Some(task)), says) {
+                (Ok(_), None) => {}
+                (Err(error), Some(says)) => assert!(error.message().contains(says), "{error}\nexpected {says}"),
+                (found, _) => panic!("{text}: {says:?}, found {found:?}"),
+            }
         }
     }
 

@@ -39,6 +39,13 @@ pub(super) struct Written {
     pub answer_start: usize,
 }
 
+impl Written {
+    /// Whether it says anything; some data write an empty text where there is no answer.
+    pub fn says(&self) -> bool {
+        !self.text.trim().is_empty()
+    }
+}
+
 /// The questions of a file in order: `a` is the question, `b` the text.
 pub(super) fn read(file: &TextFile) -> Result<Vec<Row>> {
     let path = file.path.display();
@@ -51,7 +58,7 @@ pub(super) fn read(file: &TextFile) -> Result<Vec<Row>> {
         for question in paragraph.qas {
             let place = format!("{path}: question \"{}\"", question.id);
             let written = if question.is_impossible { Vec::new() } else { question.answers };
-            let answers = written.into_iter().map(|answer| placed(&place, &paragraph.context, &places, answer));
+            let answers = written.into_iter().filter(Written::says).map(|answer| placed(&place, &paragraph.context, &places, answer));
             rows.push(Row {
                 line: rows.len() + 1,
                 row: joined_by(&question.id),
@@ -112,6 +119,13 @@ mod tests {
         assert_eq!(rows[0].answers, [Answer { text: "Paris".into(), start: 10 }]);
         assert_eq!(rows[0].row, joined_by("q1"));
         assert!(read_text("").unwrap()[0].answers.is_empty());
+    }
+
+    #[test]
+    fn an_empty_answer_is_none() {
+        let rows = read_text(r#"{"text": "", "answer_start": 0}, {"text": "Paris", "answer_start": 8}"#).unwrap();
+        assert_eq!(rows[0].answers.iter().map(|answer| &answer.text[..]).collect::<Vec<_>>(), ["Paris"]);
+        assert!(read_text(r#"{"text": " ", "answer_start": 2}"#).unwrap()[0].answers.is_empty());
     }
 
     #[test]

@@ -343,6 +343,16 @@ impl Places {
             Kind::Choose if choices.is_empty() => numbered_alternatives(&shown),
             _ => find_all(choices)?,
         };
+        let all = numbered_alternatives(&shown);
+        if task.kind == Kind::Choose && all.len() > choices.len() && choices.iter().all(|i| all.contains(i)) {
+            let named = |places: &[usize]| places.iter().map(|i| shown[*i]).collect::<Vec<_>>().join(", ");
+            return Err(Error::Data(format!(
+                "{place}: found alternatives {}, of which {} are read; name all in columns.choices of the task's file, or \
+                 rename the others",
+                named(&all),
+                named(&choices)
+            )));
+        }
         if task.kind == Kind::Choose && choices.len() < 2 {
             return Err(Error::Data(format!(
                 "{place}: expected columns of two or more alternatives (choice1, choice2, …), found {}; name them in \
