@@ -233,7 +233,7 @@ mod tests {
     #[test]
     fn files_that_are_no_safetensors_are_refused() {
         for n_bytes in 0..8 {
-            refused("tiny", &vec![b'{'; n_bytes], &[&format!("not a safetensors file ({n_bytes} bytes)")]);
+            refused("tiny", &vec![b'{'; n_bytes], &[&format!("not a PyTorch or safetensors file ({n_bytes} bytes)")]);
         }
         let length = |n: u64| [&n.to_le_bytes()[..], b"{}"].concat();
         refused("length 2^63", &length(1 << 63), &["at most 2 bytes", "9223372036854775808"]);

@@ -127,7 +127,7 @@ fn describe_task(
     out: &mut String,
 ) -> Result<usize> {
     let stage = &recipe.stages[index];
-    let (train, dev) = (data.train(task, stage)?, data.dev(task)?);
+    let (train, dev) = (data.train(task, stage)?, data.dev(task, stage)?);
     for (split, loaded) in [("train", &train), ("dev", &dev)] {
         line(out, format_args!("  {split} {}: {}", loaded.language, counts(loaded)));
         for note in &loaded.notes {
@@ -200,7 +200,7 @@ fn describe_memory(
         let train = data.train(task, stage)?;
         let tokenizer = &for_examples(tokenizer, &train)?;
         let reader = Reader { task, tokenizer, max_length: stage.max_length, labels: &labels };
-        let exam = Exam::of_examples(data.dev(task)?.examples, task, &reader)?;
+        let exam = Exam::of_examples(data.dev(task, stage)?.examples, task, &reader)?;
         let source: Box<dyn Source> = Box::new(Labelled::new(&train.examples, &reader)?);
         let source = match method.other_words() {
             None => source,
@@ -358,7 +358,7 @@ fn describe_overlaps(recipe: &Recipe, data: &Data, tests: &[Loaded], out: &mut S
     let mut stages = Vec::new();
     for (i, stage) in recipe.stages.iter().enumerate() {
         for task in stage.tasks()?.into_iter().flatten() {
-            stages.push((recipe.data_name(i, task), data.train(task, stage)?, data.dev(task)?));
+            stages.push((recipe.data_name(i, task), data.train(task, stage)?, data.dev(task, stage)?));
         }
     }
     let stages: Vec<_> = stages.iter().map(|(name, train, dev)| (name.clone(), train, dev)).collect();

@@ -24,6 +24,7 @@ use super::{
 use crate::{
     error::{Error, Result, did_you_mean},
     hub::What,
+    input,
     kinds,
     models::shipped,
     ranks::Ranks,
@@ -451,10 +452,8 @@ fn load(args: &Args, settings: &[Setting], ranks: &Ranks) -> Result<Resolved> {
     }
     let path = Path::new(&args.recipe);
     let is_file = path.extension().is_some_and(|extension| extension == "toml") || path.components().count() > 1;
-    match is_file {
-        true => Resolved::load(path, settings),
-        false => Resolved::parse(recipe::find(&args.recipe)?, &args.recipe, settings),
-    }
+    let text = if is_file { input::read_text(path)? } else { recipe::find(&args.recipe)?.to_owned() };
+    Resolved::parse_for(&text, &args.recipe, settings, &args.method)
 }
 
 /// What lies in the recipe's data folder moves along when `--data` names another: synonyms, training files, texts and

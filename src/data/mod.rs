@@ -92,12 +92,21 @@ impl<'a> Data<'a> {
         }
     }
 
-    /// The examples of the source language by which models are selected.
-    pub fn dev(&self, task: &Task) -> Result<Loaded> {
-        match self.is_demo() {
-            true => demo::load(Split::Dev, task.source, DEMO_DEV, DEMO_SEED),
-            false if !task.has(Split::Dev) => Ok(Loaded::none(task.source)),
-            false => self.limited(task.load(&self.folder()?, Split::Dev, task.source)?),
+    /// The examples of the source language by which models of a stage are selected; none where the task has no such data, or
+    /// the stage looks at none and they are not there.
+    pub fn dev(&self, task: &Task, stage: &Stage) -> Result<Loaded> {
+        if self.is_demo() {
+            return demo::load(Split::Dev, task.source, DEMO_DEV, DEMO_SEED);
+        }
+        if !task.has(Split::Dev) {
+            return Ok(Loaded::none(task.source));
+        }
+        match task.load(&self.folder()?, Split::Dev, task.source) {
+            Err(Error::Missing(_)) if !stage.looks_at_dev() => Ok(Loaded::none(task.source)),
+            Err(error @ Error::Missing(_)) => {
+                Err(error.with("none is needed where a stage has select = \"last\" and evaluate_every = 0"))
+            }
+            loaded => self.limited(loaded?),
         }
     }
 
@@ -123,7 +132,7 @@ impl<'a> Data<'a> {
         for stage in &self.recipe.stages {
             for task in stage.tasks()? {
                 match task {
-                    Some(task) => _ = (self.train(task, stage)?, self.dev(task)?),
+                    Some(task) => _ = (self.train(task, stage)?, self.dev(task, stage)?),
                     None => _ = self.texts(stage)?,
                 }
             }
@@ -387,6 +396,21 @@ mod tests {
         stage.mlm.as_mut().unwrap().pairs = vec![path("broken.de-en.tsv")];
         let error = Data::new(&recipe).texts(&stage).err().unwrap();
         assert!(error.message().contains("broken.de-en.tsv:1: expected two texts, found 1 fields"), "{error}");
+    }
+
+    /// XCOPA has no English dev data, and a stage that selects nothing by any wants none.
+    #[test]
+    fn dev_data_that_nothing_is_selected_by_may_lack() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut recipe = Recipe::default();
+        recipe.data.folder = folder.path().display().to_string();
+        let (data, task) = (Data::new(&recipe), tasks::find("xcopa").unwrap());
+        let error = data.dev(task, &Stage::default()).err().unwrap();
+        assert!(error.message().contains("none is needed where a stage has select = \"last\""), "{error}");
+        let stage = Stage { select: recipe::Select::Last, evaluate_every: 0, ..Stage::default() };
+        assert!(data.dev(task, &stage).unwrap().examples.is_empty());
+        let watched = Stage { evaluate_every: 5, ..stage };
+        assert!(data.dev(task, &watched).is_err());
     }
 
     #[test]

@@ -376,6 +376,11 @@ impl Recipe {
 }
 
 impl Stage {
+    /// Whether models are selected, or looked at on the way, by data of the source language.
+    pub fn looks_at_dev(&self) -> bool {
+        self.select != Select::Last || self.evaluate_every > 0
+    }
+
     /// The task; `None` for masked language modelling.
     pub fn task(&self) -> Result<Option<&'static Task>> {
         if self.is_mlm() { Ok(None) } else { tasks::find(&self.task).map(Some) }
@@ -544,12 +549,21 @@ impl Resolved {
 
     /// Reads a recipe from its text; `name` stands for the file in messages.
     pub fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Resolved> {
+        Resolved::parse_for(text, name, settings, &[])
+    }
+
+    /// The same where only the methods of these names are wanted, which alone must follow the settings; all where none is
+    /// named.
+    pub fn parse_for(text: &str, name: &str, settings: &[Setting], wanted: &[String]) -> Result<Resolved> {
         let (given, mut sources) = parse::read(text, name)?;
         let (given, set) = parse::apply(given, settings)?;
         sources.retain(|key, _| parse::flatten(&given).contains_key(key));
-        parse::refuse_not_followed(&given, &set)?;
-        sources.extend(set);
-        Resolved::settle(given, sources, name)
+        sources.extend(set.clone());
+        let resolved = Resolved::settle(given.clone(), sources, name)?;
+        let methods = resolved.recipe.methods.iter().enumerate();
+        let wanted = methods.filter(|(_, method)| wanted.is_empty() || wanted.contains(&method.name)).map(|(i, _)| i);
+        parse::refuse_not_followed(&given, &set, &wanted.collect::<Vec<_>>())?;
+        Ok(resolved)
     }
 
     /// A recipe that was made, not read: of what is wrong the key is said, and no line.

@@ -349,15 +349,15 @@ fn refuse_of_another(array: &[Value], name: &str, position: usize, key: &str) ->
     }
 }
 
-/// Refuses a setting of the last stage that a method does not follow, because it has its own.
-pub(super) fn refuse_not_followed(given: &Table, set: &BTreeMap<String, String>) -> Result<()> {
+/// Refuses a setting of the last stage that a wanted method does not follow, because it has its own.
+pub(super) fn refuse_not_followed(given: &Table, set: &BTreeMap<String, String>, wanted: &[usize]) -> Result<()> {
     let values = flatten(given);
     let list = |name: &str| given.get(name).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
     let last = format!("stages.{}.", list("stages").len().saturating_sub(1));
     for (key, flag) in set.iter().filter_map(|(key, flag)| Some((key.strip_prefix(&last)?, flag))) {
         let length = ["epochs", "updates"]; // both say how long a stage is
         let same = if length.contains(&key) { &length[..] } else { &[key] };
-        for (i, method) in list("methods").iter().enumerate() {
+        for (i, method) in list("methods").iter().enumerate().filter(|(i, _)| wanted.contains(i)) {
             let own: Vec<String> = same.iter().map(|key| format!("methods.{i}.stage.{key}")).collect();
             let given = own.iter().find_map(|own| Some((own, values.get(own)?)));
             let Some((own, value)) = given.filter(|_| !own.iter().any(|own| set.contains_key(own))) else { continue };

@@ -452,4 +452,9 @@ fn a_setting_that_a_method_does_not_follow_is_refused() {
     let updates = |i: usize| both.stages[0].with(&both.methods[i]).updates;
     assert_eq!((updates(0), updates(1)), (Some(20), Some(60)));
     assert!(parse(text, &["stages.0.learning_rate=1e-3"]).is_ok());
+    let setting = [Setting::parse("stages.0.updates=20").unwrap()];
+    let of = |name: &str| Resolved::parse_for(text, "own", &setting, &[name.to_owned()]);
+    let chosen = of("standard").unwrap().recipe;
+    assert_eq!(chosen.stages[0].with(&chosen.methods[0]).updates, Some(20));
+    assert!(of("longer").unwrap_err().message().contains("would not follow"));
 }

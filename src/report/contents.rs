@@ -186,9 +186,16 @@ fn setting(analysis: &Analysis) -> String {
         n if n == analysis.runs.len() => format!("Predictions made elsewhere, source language {}", analysis.source),
         _ => format!("Trained on {} (of predictions made elsewhere nothing says so)", analysis.source),
     };
+    let few = match analysis.methods.iter().map(|method| method.seeds.len()).min() {
+        Some(2) => {
+            " Two seeds leave one degree of freedom to what varies by seed: such an interval is very wide, or narrow by \
+             chance; five seeds steady it."
+        }
+        _ => "",
+    };
     format!(
-        "{learned}, measured on {} items{clusters} in {languages}. Seeds: {}. Intervals are 95 %, from {drawn} (in all \
-         languages at once) {how}.",
+        "{learned}, measured on {} items{clusters} (an item and its translations are one) in {languages}. Seeds: {}. \
+         Intervals are 95 %, from {drawn} (in all languages at once) {how}.{few}",
         analysis.items,
         seeds.join("; "),
     )

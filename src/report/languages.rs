@@ -1,7 +1,7 @@
-//! What is known of languages, in one place: names, scripts, families, morphology, and how far they are from English.
+//! What is known of languages, in one place: names, scripts, families, morphology, and how far they are apart.
 //!
 //! **Distance.** The one built in is genealogical, after Glottolog (Hammarström et al., glottolog.org, CC BY 4.0): how
-//! many of the steps family, branch and (for Germanic) West or North a language does not share with English. It is
+//! many of the steps family, branch and (for Germanic) West or North a language does not share with the source. It is
 //! coarse and full of ties, but certain, citable and there for every language. URIEL's distances (Littell et al., 2017),
 //! or any others, are given as a file instead.
 //!
@@ -41,12 +41,8 @@ const SPMRL: [&str; 9] = ["ar", "eu", "fr", "de", "he", "hu", "ko", "pl", "sv"];
 const AGGLUTINATIVE: [&str; 9] =
     ["Turkic", "Uralic", "Dravidian", "Bantu", "Japonic", "Koreanic", "Basque", "Kartvelian", "Quechuan"];
 
-/// The lineage of English, from which distance is counted.
-const ENGLISH: [&str; 3] = ["Indo-European", "Germanic", "West"];
-
-/// What the built-in distance is.
-pub const DISTANCE: &str = "genealogical distance from English after Glottolog (0: West Germanic, 1: Germanic, \
-                            2: Indo-European, 3: another family)";
+/// How far down a lineage is told apart at most.
+const LEVELS: usize = 3;
 
 /// All languages known.
 pub const LANGUAGES: &[Language] = &[
@@ -167,10 +163,21 @@ impl Language {
         self.lineage.join(", ")
     }
 
-    /// The genealogical distance from English: see [`DISTANCE`].
-    pub fn distance(&self) -> f64 {
-        let shared = self.lineage.iter().zip(ENGLISH).take_while(|(own, english)| *own == english).count();
-        (ENGLISH.len() - shared) as f64
+    /// The genealogical distance from another language: how many of three levels the two do not share.
+    pub fn distance_from(&self, source: &Language) -> f64 {
+        let shared = self.lineage.iter().zip(source.lineage).take_while(|(own, other)| own == other).count();
+        if self.code == source.code { 0.0 } else { (LEVELS - shared) as f64 }
+    }
+
+    /// What that distance is.
+    pub fn distance_said(&self) -> String {
+        let level = |i: usize| match i {
+            2 => format!("{} {}", self.lineage[2], self.lineage[1]),
+            _ => self.lineage[i].to_owned(),
+        };
+        let levels = (0..self.lineage.len()).rev().map(|i| format!("{}: {}", LEVELS - 1 - i, level(i)));
+        let levels = levels.chain([format!("{LEVELS}: another family")]).collect::<Vec<_>>().join(", ");
+        format!("genealogical distance from {} after Glottolog ({levels})", self.name)
     }
 }
 
@@ -217,6 +224,7 @@ mod tests {
 
     #[test]
     fn distances_and_groups_are_as_described() {
+        let english = find("en").unwrap();
         for (code, distance, rich, agglutinative) in [
             ("eng_Latn", 0.0, false, false),
             ("de", 0.0, true, false),
@@ -227,9 +235,17 @@ mod tests {
             ("th", 3.0, false, false),
         ] {
             let language = find(code).unwrap();
-            let found = (language.distance(), language.is_morphologically_rich(), language.is_agglutinative());
+            let found = (language.distance_from(english), language.is_morphologically_rich(), language.is_agglutinative());
             assert_eq!(found, (distance, rich, agglutinative), "{code}");
         }
+        let said = "genealogical distance from English after Glottolog (0: West Germanic, 1: Germanic, 2: Indo-European, \
+                    3: another family)";
+        assert_eq!(english.distance_said(), said);
+        let turkish = find("tr").unwrap();
+        assert_eq!(turkish.distance_said(), "genealogical distance from Turkish after Glottolog (2: Turkic, 3: another family)");
+        let from = |code: &str| find(code).unwrap().distance_from(turkish);
+        assert_eq!([from("tr"), from("az"), from("en")], [0.0, 2.0, 3.0]);
+        assert!(LANGUAGES.iter().all(|language| language.lineage.len() <= LEVELS));
         assert!(find("").is_none() && find("xx").is_none());
     }
 }

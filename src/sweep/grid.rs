@@ -185,10 +185,12 @@ impl Grid {
 
     /// A recipe with these settings.
     pub fn resolve(&self, name: &str, settings: &[Setting]) -> Result<Resolved> {
-        match name.ends_with(".toml") {
-            true => Resolved::load(&self.path.with_file_name(name), settings),
-            false => Resolved::parse(recipe::find(name)?, name, settings),
-        }
+        let file = name.ends_with(".toml").then(|| self.path.with_file_name(name));
+        let (text, name) = match &file {
+            Some(path) => (input::read_text(path)?, path.display().to_string()),
+            None => (recipe::find(name)?.to_owned(), name.to_owned()),
+        };
+        Resolved::parse_for(&text, &name, settings, &self.methods)
     }
 
     /// One value of each setting, in every way.

@@ -1,7 +1,7 @@
 //! What the right answers in a table are that nobody has described: classes, any of several labels, numbers, or the places
 //! of alternatives.
 
-use super::{Kind, ProblemType, gold::parts};
+use super::{Kind, ProblemType, gold::parts, load::ROWS_OF_ONE_LABEL};
 use crate::error::{Error, Result};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -31,6 +31,15 @@ pub(super) fn of(counts: &BTreeMap<String, usize>, choices: &[String], column: &
     refuse_decimal_commas(counts, column, place)?;
     if let Some(labels) = several(counts) {
         let n: BTreeMap<&String, usize> = labels.iter().map(|label| (label, having(counts, label))).collect();
+        let (rows, rare) = (counts.values().sum::<usize>(), n.values().filter(|n| **n == 1).count());
+        if rows >= ROWS_OF_ONE_LABEL && 2 * rare > labels.len() {
+            return Err(Error::Data(format!(
+                "{place}: column {column} would hold {} labels, several in a field, of which {rare} stand in one row alone, such \
+                 as {:?}: they look like texts; name the column of labels so, or describe the task in a file (rxlt task show xnli)",
+                labels.len(),
+                n.iter().find(|(_, n)| **n == 1).map_or("", |(label, _)| label.as_str())
+            )));
+        }
         return Ok(Answers {
             problem_type: ProblemType::MultiLabelClassification,
             asked: format!("any of {} labels (column {column}, several in a field)", labels.len()),
@@ -212,6 +221,10 @@ mod tests {
             let found = answers(values, choices).unwrap();
             assert_eq!((found.kind, found.problem_type, &found.labels.join(" ")[..]), (kind, problem_type, labels));
         }
+        let texts: Vec<String> = (0..30).map(|i| format!("well, it is {i}")).chain(["well".into()]).collect();
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let error = answers(&texts, &[]).unwrap_err();
+        assert!(error.message().contains("of which 30 stand in one row alone"), "{error}");
         assert_eq!(answers(&["a|b", "a", "a"], &[]).unwrap().held, "a 3, b 1");
         assert_eq!(answers(&["0.5", "3"], &[]).unwrap().held, "from 0.5 to 3");
     }

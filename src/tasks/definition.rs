@@ -39,6 +39,10 @@ pub struct Definition {
     /// one cluster, by which intervals and tests go.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Cluster>,
+    /// Whether rows of one id, or of one line where there are no ids, are translations of each other in files of different
+    /// languages; otherwise each is an item by itself.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub parallel: bool,
     /// The labels; a label's place is its id. Alternatives are numbered where not given, from 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
@@ -63,6 +67,15 @@ pub struct Definition {
 
 fn english() -> String {
     "en".to_owned()
+}
+
+fn yes() -> bool {
+    true
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks it so")]
+fn is_yes(value: &bool) -> bool {
+    *value
 }
 
 fn is_default(problem_type: &ProblemType) -> bool {
@@ -255,6 +268,9 @@ impl Definition {
         if self.cluster.is_some() && ![Kind::Classify, Kind::Span].contains(&self.kind) {
             return Err("cluster: only what is classified or answered has this setting; leave it out".to_owned());
         }
+        if self.kind == Kind::Retrieve && !self.parallel {
+            return Err("parallel: translations are what is looked for; leave it out".to_owned());
+        }
         if self.kind == Kind::Rank && !self.pairs {
             return Err("pairs: what is ranked are pairs of a query and a result; add pairs = true".to_owned());
         }
@@ -413,6 +429,7 @@ impl Definition {
             prompts: prompts.leak(),
             pairs: self.pairs,
             cluster: self.cluster,
+            parallel: self.parallel,
             source: text(&self.source),
             languages: list(&self.languages),
             aliases: aliases.leak(),

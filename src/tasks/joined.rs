@@ -44,11 +44,12 @@ pub(super) fn unjoined_note(path: &str, rows: &[Row]) -> Option<String> {
 /// What comes back is to be said: languages of different lengths are joined by place, and what items share.
 pub fn join_languages(task: &Task, languages: &mut [Loaded]) -> Result<Vec<String>> {
     unify(languages.iter_mut().flat_map(|loaded| &mut loaded.examples).map(|one| (one.row, &mut one.cluster)));
+    let of_translations = |note: &dyn Fn(&[Loaded]) -> Option<String>| task.parallel.then(|| note(languages)).flatten();
     let notes = [
-        check_ids(languages)?,
+        if task.parallel { check_ids(languages)? } else { None },
         repeated_note(languages),
-        apart_note(languages),
-        other_labels_note(languages),
+        of_translations(&apart_note),
+        of_translations(&other_labels_note),
         unclustered(task, languages),
         copies_note(languages),
     ];
@@ -120,7 +121,7 @@ fn other_labels_note(languages: &[Loaded]) -> Option<String> {
     (!found.is_empty()).then(|| {
         format!(
             "items have other labels than those of the same {what} in {first}: {found}; if they are no translations of each \
-             other, give them other ids"
+             other, say parallel = false in the task's file"
         )
     })
 }
@@ -180,7 +181,7 @@ fn unequal_note(languages: &[&Loaded]) -> Option<String> {
     (n_rows(least) < n_rows(most)).then(|| {
         format!(
             "{} has {} rows and {} has {}, without ids: rows are joined by their places; where they translate each other, give \
-             them ids",
+             them ids, else say parallel = false in the task's file",
             least.language,
             n_rows(least),
             most.language,
@@ -261,6 +262,14 @@ mod tests {
         let error = check_ids(&[it, en]).unwrap_err();
         let says = ["test-en.csv) have ids, such as \"x-1\"", "test-it.csv) have none", "or none"];
         assert!(says.iter().all(|text| error.message().contains(text)), "{error}");
+
+        // Files that are said to be no translations of each other are joined by neither.
+        let apart: &Task = Box::leak(Box::new(Task { parallel: false, ..*task }));
+        let mut own = [("en", "text,label\none,a\ntwo,b\n"), ("de", "text,label\neins,b\nzwei,a\ndrei,a\n")]
+            .map(|(language, text)| super::tests::load(apart, folder.path(), language, text).unwrap());
+        assert!(join_languages(apart, &mut own).unwrap().is_empty());
+        let all: BTreeSet<usize> = own.iter().flat_map(rows).collect();
+        assert_eq!(all.len(), 5);
 
         let jsonl = folder.path().join("words.jsonl");
         let line = |id: &str| format!("{{{id}\"tokens\": [\"a\"], \"ner_tags\": [\"O\"]}}\n");

@@ -10,7 +10,7 @@ use super::{
     Kind, Layout, Loaded, Origin, ProblemType, Row, Split, Task, TextFile, Word,
     codes::{can_be_same, is_code, is_regional, same_notes, word_notes},
     format,
-    joined::unjoined_note,
+    joined::{joined_by, unjoined_note},
     parts,
     table::looks_quoted,
     text_file::sha256,
@@ -514,6 +514,9 @@ impl Task {
         if loaded.examples.is_empty() {
             let dropped = &loaded.dropped;
             return Err(Error::Data(format!("{path}: every row was left out: {dropped:?}")));
+        }
+        if !self.parallel {
+            loaded.examples.iter_mut().for_each(|one| one.row = joined_by(&format!("{language} {}", one.row)));
         }
         if let Some(cluster) = self.cluster {
             cluster.join(&mut loaded.examples);

@@ -160,6 +160,8 @@ pub struct Task {
     pub pairs: bool,
     /// What joins items that are not independent.
     pub cluster: Option<Cluster>,
+    /// Whether rows of one id or line are translations of each other.
+    pub parallel: bool,
     /// The language of the training data.
     pub source: &'static str,
     /// The languages measured unless others are named, the source among them.
@@ -454,6 +456,7 @@ impl Task {
         prompts: &[],
         pairs: false,
         cluster: None,
+        parallel: true,
         source: "en",
         languages: &[],
         aliases: &[],

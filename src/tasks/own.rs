@@ -1,7 +1,7 @@
 //! A task made of files alone: what their headers and labels say, for data that nobody has described.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     path::{Component, Path, PathBuf},
 };
 
@@ -45,8 +45,12 @@ pub struct Guess {
 pub fn guess(named: &Named) -> Result<Guess> {
     let shown = named.train.display();
     let format = format::of_path(named.train).ok_or_else(|| {
-        let known: Vec<&str> = format::FORMATS.iter().flat_map(|format| format.endings).copied().collect();
-        Error::Usage(format!("{shown}: expected a file that ends in one of {}; rename or convert it", known.join(", ")))
+        let known: BTreeSet<&str> = format::FORMATS.iter().flat_map(|format| format.endings).copied().collect();
+        let known = known.into_iter().collect::<Vec<_>>().join(", ");
+        Error::Usage(format!(
+            "{shown}: expected a file that ends in one of {known}; rename or convert it (words with a tag each end in .conll), or \
+             describe it in a task's file, whose format reads any name (rxlt task show panx)"
+        ))
     })?;
     let file = format.open(named.train)?;
     let format = words_or(format::of_conll(format, &file), &file);
@@ -148,6 +152,7 @@ fn undescribed(named: &Named) -> Definition {
         prompts: BTreeMap::new(),
         pairs: false,
         cluster: None,
+        parallel: true,
         labels: Vec::new(),
         source: named.source.to_owned(),
         languages: Vec::new(),
@@ -248,12 +253,15 @@ fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFil
     let files = Files { format: Some(format.name.to_owned()), ..Files::default() };
     let (folder, layouts) = lay_out(named, files)?;
     let labels = answers::in_order(counts.keys().cloned().collect());
-    let definition = Definition { kind, labels, layouts, ..undescribed(named) };
+    let cluster = (kind == Kind::Span).then_some(Cluster::Sentence2);
+    let definition = Definition { kind, labels, cluster, layouts, ..undescribed(named) };
     definition.check().map_err(|problem| Error::Data(format!("{shown}: {problem}")))?;
     let (name, n, source) = (&definition.name, rows.len(), named.source);
     let what = match kind {
         Kind::Tag => format!("a tag for each word: {}", definition.labels.join(", ")),
-        Kind::Span => "which part of a text answers a question".to_owned(),
+        Kind::Span => {
+            "which part of a text answers a question; questions on one text count as one item in intervals".to_owned()
+        }
         Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
@@ -560,12 +568,12 @@ mod tests {
         let intents = "# text = show all\n# intent = x/y\n1\tshow\tx/y\tO\n2\tall\tx/y\tO\n\n\
                        # text = stop\n# intent = z\n1\tstop\tz\tO\n";
         let other = "-DOCSTART-\tO\n\nAda\tB-PER\nsaw\tO\n\n# newdoc\n";
-        let other = other.to_owned() + &"Rome\tB-LOC\nit\tO\n\n".repeat(5);
+        let other = other.to_owned() + &"Rome\tB-LOC\nit\tO\n\n".repeat(10);
         let (_folder, guess) = guessed(&[("train.tsv", &other)], "test-{language}.tsv");
         assert_eq!(guess.unwrap().definition.labels, ["B-LOC", "B-PER", "O"]);
         let (_folder, guess) = guessed(&[("train.tsv", &(other + "alone\n"))], "test-{language}.tsv");
         let error = guess.unwrap_err();
-        assert!(error.message().contains("train.tsv:22: expected a word and its tag"), "{error}");
+        assert!(error.message().contains("train.tsv:37: expected a word and its tag"), "{error}");
         for (text, format, labels) in
             [(names, "words", "B-LOC B-PER O"), (parts, "conllu", "PROPN VERB"), (intents, "xsid-blocks", "x/y z")]
         {

@@ -39,6 +39,7 @@ pub(super) fn facts(study: &Study, options: &Options) -> Vec<LanguageFacts> {
         let names = known.map_or(["", ""], |known| [known.code, known.flores]);
         [code].iter().chain(&names).find_map(|name| table.get(*name)).copied()
     };
+    let source = languages::find(study.task.source);
     let fact = |(i, code): (usize, &String)| {
         let known = languages::find(code);
         LanguageFacts {
@@ -50,7 +51,7 @@ pub(super) fn facts(study: &Study, options: &Options) -> Vec<LanguageFacts> {
             branch: known.map_or(code.clone(), Language::branch),
             distance: match &options.distances {
                 Some((_, table)) => given(table, code, known),
-                None => known.map(Language::distance),
+                None => known.zip(source).map(|(known, source)| known.distance_from(source)),
             },
             text_share: options.text.as_ref().and_then(|text| Some(given(text, code, known)? / total)),
         }

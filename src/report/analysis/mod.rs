@@ -17,7 +17,7 @@ pub use trend::Correlation;
 use super::{
     changes::{Changes, changes},
     crossed::{Estimate, Spread, Values},
-    languages,
+    languages::{self, Language},
     runs::{Cell, CellScore, DataFile, Study},
     shortcuts::{self, Shortcut},
     statistics::{Permutation, mcnemar, mean, permutation},
@@ -253,7 +253,10 @@ pub fn analyze(study: &Study, options: &Options) -> Result<Analysis> {
         margin: options.margin,
         contrasts: desk.contrasts(&methods)?,
         families,
-        distance: options.distances.as_ref().map_or(languages::DISTANCE, |(name, _)| name).to_owned(),
+        distance: match &options.distances {
+            Some((name, _)) => name.clone(),
+            None => languages::find(study.task.source).map_or_else(String::new, Language::distance_said),
+        },
         methods: analyzed,
         subset: subset(whole, options)?.map(Box::new),
         changes: changes_of(whole, &methods, baseline.filter(|_| options.items.is_some()), options)?,

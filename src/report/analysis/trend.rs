@@ -34,6 +34,9 @@ pub struct Correlation {
     pub band: Vec<[f64; 3]>,
 }
 
+/// Of fewer languages no order says anything: three have six, and no interval.
+const FEWEST: usize = 4;
+
 /// How the gains in languages other than the source go with distance; none where distances are too few or all one.
 pub(super) fn correlation(
     facts: &[LanguageFacts],
@@ -45,7 +48,7 @@ pub(super) fn correlation(
     let columns: Vec<usize> = (0..facts.len()).filter(is_far).collect();
     let x: Vec<f64> = columns.iter().filter_map(|i| facts[*i].distance).collect();
     let y: Vec<f64> = columns.iter().filter_map(|i| Some(measured[*i].gain.as_ref()?.value)).collect();
-    if columns.len() < 3 || x.iter().all(|distance| *distance == x[0]) {
+    if columns.len() < FEWEST || x.iter().all(|distance| *distance == x[0]) {
         return None;
     }
     let rho = spearman_of_sums(&x, &y);
