@@ -1174,7 +1174,13 @@ fn numbers_that_are_not_finite_stop_everything() {
             &["test-de:1: expected 3 finite probabilities, found", "weights"],
         ),
         row("infinity in the weights", infinite, PREDICT, 65, &["model: the model gives in:1 no finite probabilities"]),
-        row("infinity in the weights", infinite, EXPORT, 65, &["NaN or infinity stands in 1 tensors, such as roberta."]),
+        row(
+            "infinity in the weights",
+            infinite,
+            EXPORT,
+            65,
+            &["NaN or infinity stands in 1 tensors, such as roberta."],
+        ),
         row("an encoder", headless, EXPORT, 0, &["an encoder without a head"]),
         row(
             "infinity in an encoder",

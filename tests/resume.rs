@@ -116,7 +116,9 @@ fn main() {
         Test::new("resume::stopped while a model is measured by a task beside", stopped_while_measuring_another),
         Test::new("resume::a full disk, waiting", || on_a_full_disk("wait")),
         Test::new("resume::a full disk, stopping", || on_a_full_disk("stop")),
-        Test::new("resume::masked words on wgpu", || harness::on_gpu(|_| check_recipe(&masked_words(), "wgpu", "f32", 2))),
+        Test::new("resume::masked words on wgpu", || {
+            harness::on_gpu(|_| check_recipe(&masked_words(), "wgpu", "f32", 2))
+        }),
         Test::new("resume::one stage on wgpu", || harness::on_gpu(|_| check_recipe(&last_stage(), "wgpu", "f32", 2))),
         Test::new("resume::one stage on wgpu, f16", || {
             harness::on_gpu_as(F16, |_| check_recipe(&last_stage(), "wgpu", "f16", 2))

@@ -29,6 +29,7 @@ use crate::{
         retrieve::{Retriever, Settings},
     },
     metrics::Marks,
+    models::Config,
     recipe::DEMO,
     report::{items, results},
     stop::Stop,
@@ -125,7 +126,11 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         // It may hold a task of the user's own; it is fetched for that only where there is no other task of that name.
         let is_known = args.task.as_deref().is_none_or(|task| tasks::find(task).is_ok());
         let folder = if is_known { named::at_hand(model) } else { named::folder(model, network) };
-        Record::load(&folder?)?;
+        let folder = folder?;
+        if !is_known {
+            Config::load(&folder)?; // where there is no model there is no task of it
+        }
+        Record::load(&folder)?;
         // One that was learned beside another is told by the model with its head.
         if let Some(task) = args.task.as_deref().filter(|task| tasks::find(task).is_err()) {
             Record::load(&model_folder_for(model, task).unwrap_or_default())?;

@@ -24,8 +24,7 @@ use super::{
 use crate::{
     error::{Error, Result, did_you_mean},
     hub::What,
-    input,
-    kinds,
+    input, kinds,
     models::shipped,
     ranks::Ranks,
     recipe::{self, Method, Recipe, Resolved, Setting},

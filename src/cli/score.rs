@@ -73,9 +73,10 @@ pub fn run(args: &Args) -> Result<()> {
     report.failure().map_or(Ok(()), Err)
 }
 
-/// Every problem on a line; files that are there and wrong weigh more than files that are not there.
+/// Every problem on a line; files that are there and wrong weigh more than files that are not there, and come first.
 fn check(request: &Request) -> Result<()> {
-    let problems = score::check(request)?;
+    let mut problems = score::check(request)?;
+    problems.sort_by_key(|problem| matches!(problem, Error::Missing(_)));
     for problem in &problems {
         print(&format!("{problem}\n"))?;
     }

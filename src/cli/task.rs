@@ -120,7 +120,8 @@ fn new(files: &Files, output: Option<&Path>, force: &Force) -> Result<()> {
     let named = own::Named { train, dev: dev.as_deref(), test: test.as_deref(), source };
     let guess = own::guess(&named)?;
     let has_train = guess.definition.layouts.iter().any(|files| !files.train.is_empty());
-    let lacking = format!("{} lies outside the folder of the test data: name it by train_files in a recipe", train.display());
+    let lacking =
+        format!("{} lies outside the folder of the test data: name it by train_files in a recipe", train.display());
     let assumed = guess.assumed.iter().chain((!has_train).then_some(&lacking));
     let notes: String = assumed.map(|line| format!("# {}\n", line.replace(['\r', '\n'], " "))).collect();
     let text = format!("{notes}{}", guess.definition.to_toml());

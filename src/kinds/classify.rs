@@ -163,14 +163,15 @@ impl Kind for Number {
     fn oddities(&self, task: &Task, predictions: &[Prediction]) -> Vec<String> {
         let is_judged = predictions.iter().all(|one| one.label.is_some());
         if let (Some(first), true) = (predictions.first().filter(|_| predictions.len() > 1), is_judged) {
-            let sides: [(&str, fn(&Prediction) -> &str); 2] = [
-                ("right answers", |one| one.label.as_deref().unwrap_or_default()),
-                ("predictions", |one| one.prediction.as_str()),
-            ];
-            let is_one = |side: fn(&Prediction) -> &str| predictions.iter().all(|one| side(one) == side(first));
-            if let Some((what, side)) = sides.into_iter().find(|(_, side)| is_one(*side)) {
-                let (language, number) = (&first.language, side(first));
-                return vec![format!("{language}: all {what} are {number}: a correlation is not defined, 0 stands for it")];
+            let said = |what: &str, number: &str| {
+                let language = &first.language;
+                vec![format!("{language}: all {what} are {number}: a correlation is not defined, 0 stands for it")]
+            };
+            if predictions.iter().all(|one| one.label == first.label) {
+                return said("right answers", first.label.as_deref().unwrap_or_default());
+            }
+            if predictions.iter().all(|one| one.prediction == first.prediction) {
+                return said("predictions", &first.prediction);
             }
         }
         let is_told = predictions.len() >= FEW && is_judged;

@@ -23,7 +23,7 @@ impl Scheme {
     /// The strict scheme of a set of tags; none where no tag begins a name.
     pub fn strict<'a>(tags: impl IntoIterator<Item = &'a str>) -> Option<Scheme> {
         let prefixes: BTreeSet<char> =
-            tags.into_iter().filter_map(|tag| Some(tag.split_once('-')?.0.parse::<char>().ok()?)).collect();
+            tags.into_iter().filter_map(|tag| tag.split_once('-')?.0.parse::<char>().ok()).collect();
         let is_whole = "ESLU".chars().any(|letter| prefixes.contains(&letter));
         prefixes.contains(&'B').then_some(if is_whole { Scheme::Iobes } else { Scheme::Iob2 })
     }

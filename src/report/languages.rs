@@ -235,14 +235,18 @@ mod tests {
             ("th", 3.0, false, false),
         ] {
             let language = find(code).unwrap();
-            let found = (language.distance_from(english), language.is_morphologically_rich(), language.is_agglutinative());
+            let found =
+                (language.distance_from(english), language.is_morphologically_rich(), language.is_agglutinative());
             assert_eq!(found, (distance, rich, agglutinative), "{code}");
         }
         let said = "genealogical distance from English after Glottolog (0: West Germanic, 1: Germanic, 2: Indo-European, \
                     3: another family)";
         assert_eq!(english.distance_said(), said);
         let turkish = find("tr").unwrap();
-        assert_eq!(turkish.distance_said(), "genealogical distance from Turkish after Glottolog (2: Turkic, 3: another family)");
+        assert_eq!(
+            turkish.distance_said(),
+            "genealogical distance from Turkish after Glottolog (2: Turkic, 3: another family)"
+        );
         let from = |code: &str| find(code).unwrap().distance_from(turkish);
         assert_eq!([from("tr"), from("az"), from("en")], [0.0, 2.0, 3.0]);
         assert!(LANGUAGES.iter().all(|language| language.lineage.len() <= LEVELS));

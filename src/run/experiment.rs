@@ -146,7 +146,9 @@ impl<'a> Run<'a> {
         for (i, stage) in recipe.stages.iter().enumerate() {
             for (place, task) in stage.tasks()?.into_iter().enumerate() {
                 match task {
-                    Some(task) => _ = labelled.insert((i, place), (task, data.train(task, stage)?, data.dev(task, stage)?)),
+                    Some(task) => {
+                        _ = labelled.insert((i, place), (task, data.train(task, stage)?, data.dev(task, stage)?))
+                    }
                     None if recipe.first_with_texts_of(i) == i => _ = texts.insert(i, data.texts(stage)?),
                     None => {}
                 }

@@ -323,7 +323,7 @@ impl Definition {
         if let Some(pattern) = patterns.clone().find(outside) {
             return Err(format!("layouts.{i}: expected paths below the data folder, found \"{pattern}\""));
         }
-        if let Some(pattern) = patterns.find(|pattern| pattern.replace("{language}", "").contains(['{', '}'])) {
+        if let Some(pattern) = patterns.find(|pattern| pattern.replace("{language}", "").contains(['{', '}', '*'])) {
             return Err(format!("layouts.{i}: \"{pattern}\": what stands for the language is {{language}}"));
         }
         let format = self.format_of(i, files)?;
@@ -507,6 +507,7 @@ mod tests {
             ("train = [\"{language}/train.tsv\"]", "train = [\"../{language}.tsv\"]", "below the data folder"),
             ("train.tsv", "train.txt", "how is \"{language}/train.txt\" read? name its format (known: tsv, csv, jsonl"),
             ("{language}/test.tsv", "{lang}/test.tsv", "what stands for the language is {language}"),
+            ("{language}/test.tsv", "*/test.tsv", "what stands for the language is {language}"),
             ("train.tsv", "train.csv", "files of two formats"),
             ("[[layouts]]", "[[layouts]]\nformat = \"tvs\"", "no format \"tvs\"; did you mean \"tsv\"?"),
             ("[[layouts]]", "[[layouts]]\ncolumns = { label = 0 }", "columns.label: columns are counted from 1"),

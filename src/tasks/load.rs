@@ -587,7 +587,8 @@ fn empty_note(path: &str, loaded: &Loaded) -> Option<String> {
 }
 
 fn same_choices_note(path: &str, loaded: &Loaded) -> Option<String> {
-    let is_twice = |(i, text): (usize, &String), all: &[String]| all[..i].iter().any(|other| other.trim() == text.trim());
+    let is_twice =
+        |(i, text): (usize, &String), all: &[String]| all[..i].iter().any(|other| other.trim() == text.trim());
     let has_twice = |all: &[String]| all.iter().enumerate().any(|choice| is_twice(choice, all));
     let n = loaded.examples.iter().filter(|example| has_twice(&example.choices)).count();
     (n > 0).then(|| format!("{path}: rows with the same alternative twice, of which one counts as wrong: {n}"))

@@ -603,7 +603,10 @@ mod tests {
         let numbers: String = (0..40).map(|i| format!("x,{i}.5\n")).collect();
         let numbers = format!("text,label\n{numbers}y,nan\n");
         for (text, says) in [
-            ("text,label\na,0\nb,1\nc,0.0\nd,1\ne,0\n", "t.csv:4: found the label \"0.0\" (1 rows) beside \"0\" (2 rows)"),
+            (
+                "text,label\na,0\nb,1\nc,0.0\nd,1\ne,0\n",
+                "t.csv:4: found the label \"0.0\" (1 rows) beside \"0\" (2 rows)",
+            ),
             ("a,b\n1,2\n", "expected a header with a column of texts"),
             ("text,topic of it\nx,y\n", "expected a column of labels"),
             ("text,label\nx,y\nz,y\n", "found one label in 2 rows"),

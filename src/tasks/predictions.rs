@@ -143,7 +143,10 @@ impl Prediction {
         }
         if task.kind == Kind::Span && self.answers.iter().flatten().all(|answer| answer.trim().is_empty()) {
             let remedy = "leave out what has none, as eval does";
-            return Err(Error::Data(format!("{place}: \"{}\" has no right answer to score against; {remedy}", self.id)));
+            return Err(Error::Data(format!(
+                "{place}: \"{}\" has no right answer to score against; {remedy}",
+                self.id
+            )));
         }
         Ok(())
     }

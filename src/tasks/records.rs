@@ -128,8 +128,11 @@ pub(super) fn questions(file: &TextFile) -> Result<Vec<Row>> {
             }
         };
         let places = places_of(&context);
-        let answers =
-            written.into_iter().filter(Written::says).map(|answer| placed(&place, &context, &places, answer)).collect::<Result<_>>()?;
+        let answers = written
+            .into_iter()
+            .filter(Written::says)
+            .map(|answer| placed(&place, &context, &places, answer))
+            .collect::<Result<_>>()?;
         let key = id.map(|id| id.as_str().map_or_else(|| id.to_string(), str::to_owned));
         rows.push(Row {
             line,

@@ -58,7 +58,10 @@ pub(super) fn read(file: &TextFile) -> Result<Vec<Row>> {
         for question in paragraph.qas {
             let place = format!("{path}: question \"{}\"", question.id);
             let written = if question.is_impossible { Vec::new() } else { question.answers };
-            let answers = written.into_iter().filter(Written::says).map(|answer| placed(&place, &paragraph.context, &places, answer));
+            let answers = written
+                .into_iter()
+                .filter(Written::says)
+                .map(|answer| placed(&place, &paragraph.context, &places, answer));
             rows.push(Row {
                 line: rows.len() + 1,
                 row: joined_by(&question.id),
