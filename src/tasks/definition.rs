@@ -341,7 +341,13 @@ impl Definition {
                 "layouts.{i}.candidates: the file of entities, for format = \"mentions\" and for nothing else"
             ));
         }
-        if !files.columns.is_empty() && !format.has_columns() {
+        if let Some(known) = format.tag_columns() {
+            let only_label = ColumnNames { label: files.columns.label.clone(), ..ColumnNames::default() };
+            let by_name = matches!(files.columns.label, Some(ColumnName::Name(_))) && format.name == "words";
+            if by_name || only_label != files.columns {
+                return Err(format!("layouts.{i}.columns: of the format {} can be named {known}", format.name));
+            }
+        } else if !files.columns.is_empty() && !format.has_columns() {
             return Err(format!("layouts.{i}: the format {} has no columns to be named", format.name));
         }
         self.check_columns(i, files)

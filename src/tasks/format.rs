@@ -30,8 +30,8 @@ enum Read {
     Records,
     /// Texts with a label, of which nothing needs naming.
     Rows(fn(&TextFile) -> Result<Vec<Row>>),
-    /// Sentences whose words have a tag each.
-    Words(fn(&TextFile) -> Result<Vec<Row>>),
+    /// Sentences whose words have a tag each, in the column that the layout may name.
+    Words(fn(&TextFile, Option<&Column>) -> Result<Vec<Row>>),
     /// Questions with the texts that answer them.
     Questions(fn(&TextFile) -> Result<Vec<Row>>),
     /// Files of two languages, side by side, by the path of one and the code of its language.
@@ -63,6 +63,17 @@ impl Format {
         matches!(self.read, Read::Table(_) | Read::Records)
     }
 
+    /// Which columns of tags a layout may name, in words; none: it has none.
+    pub fn tag_columns(&self) -> Option<&'static str> {
+        match (&self.read, self.name) {
+            (Read::Words(_), WORDS) => Some("label, by number from 1"),
+            (Read::Words(_), _) => {
+                Some("label: xpos, deprel, another column, a feature such as Case, or a number from 1")
+            }
+            _ => None,
+        }
+    }
+
     /// Opens a file of it.
     pub fn open(&self, path: &Path) -> Result<TextFile> {
         if self.name == PARQUET { parquet::read(path) } else { TextFile::read(path) }
@@ -81,7 +92,8 @@ impl Format {
         match self.read {
             Read::Records if task.kind == Kind::Tag => records::words(file, layout),
             Read::Records | Read::Table(_) => records::questions(file),
-            Read::Rows(read) | Read::Words(read) | Read::Questions(read) => read(file),
+            Read::Rows(read) | Read::Questions(read) => read(file),
+            Read::Words(read) => read(file, layout.columns.label.as_ref()),
             Read::Sides(_) | Read::Pool(_) => Err(Error::Usage(format!(
                 "{}: {} is retrieval, for which nothing is trained: rxlt eval --task {} measures an encoder",
                 file.path.display(),
@@ -126,7 +138,7 @@ impl Format {
     pub(super) fn rows_unlabelled(&self, file: &TextFile, task: &Task, layout: &Layout) -> Result<Vec<Row>> {
         match self.table(file, task.kind) {
             Some(table) => table?.rows_unlabelled(file, task, layout),
-            None if self.name == WORDS => words::read_words(file),
+            None if self.name == WORDS => words::read_words(file, layout.columns.label.as_ref()),
             None => self.rows(file, task, layout),
         }
     }

@@ -1,26 +1,38 @@
 //! Words with a tag each: a word and its tag a line, or CoNLL-U; sentences are parted by empty lines.
 
-use super::{Row, TextFile, Word, text_file::excerpt};
+use super::{Column, Row, TextFile, Word, text_file::excerpt};
 use crate::error::{Error, Result};
 
-/// A line a word: the word first, its tag last, parted by a tab or by spaces. Lines that begin with `-DOCSTART-`, and those
-/// of comments, which begin with `# ` and are no word with its tag, are passed over.
-pub fn read_lines(file: &TextFile) -> Result<Vec<Row>> {
-    read_tagged(file, None)
+/// A line a word: the word first, its tag last or in the column of this number, parted by a tab or by spaces. Lines that
+/// begin with `-DOCSTART-`, and those of comments, which begin with `# ` and are no word with its tag, are passed over.
+pub fn read_lines(file: &TextFile, tag: Option<&Column>) -> Result<Vec<Row>> {
+    read_tagged(file, tag, None)
 }
 
 /// The same, where a line may hold a word alone.
-pub fn read_words(file: &TextFile) -> Result<Vec<Row>> {
-    read_tagged(file, Some(""))
+pub fn read_words(file: &TextFile, tag: Option<&Column>) -> Result<Vec<Row>> {
+    read_tagged(file, tag, Some(""))
 }
 
 /// Lines of words; `untagged` stands for the tag of one that has none, if one may have none.
-fn read_tagged(file: &TextFile, untagged: Option<&'static str>) -> Result<Vec<Row>> {
+fn read_tagged(file: &TextFile, tag: Option<&Column>, untagged: Option<&'static str>) -> Result<Vec<Row>> {
+    let number = match tag {
+        Some(Column::Number(number)) => Some(*number),
+        _ => None,
+    };
     read(file, |line, content, is_inside| {
         if is_comment(content, is_inside) || content.starts_with("-DOCSTART-") {
             return Ok(None);
         }
-        let parted = if content.contains('\t') { content.split('\t').collect() } else { spaced(content) };
+        let mut parted: Vec<&str> =
+            if content.contains('\t') { content.split('\t').collect() } else { spaced(content) };
+        if let Some(number) = number.filter(|_| parted.len() > 1 || untagged.is_none()) {
+            let Some(tag) = parted.get(number - 1) else {
+                let (place, n) = (file.place(line), parted.len());
+                return Err(Error::Data(format!("{place}: expected a tag in column {number}, found {n} columns")));
+            };
+            parted = vec![parted[0], tag];
+        }
         match parted[..] {
             [word, .., tag] if line == 1 && is_header(word, tag) => Err(Error::Data(format!(
                 "{}: \"{word}\" and \"{tag}\" seem to be names of columns, which files of words have none of; remove the line",
@@ -68,15 +80,35 @@ fn spaced(content: &str) -> Vec<&str> {
     content.split_ascii_whitespace().collect()
 }
 
-/// CoNLL-U (universaldependencies.org/format): words with their universal part of speech. Tokens of several words and
-/// empty nodes are passed over, as their words are there.
-pub fn read_conllu(file: &TextFile) -> Result<Vec<Row>> {
-    read(file, |line, content, _| {
+/// CoNLL-U's columns under the names that its description has for them.
+const CONLLU: [&str; 10] = ["id", "form", "lemma", "upos", "xpos", "feats", "head", "deprel", "deps", "misc"];
+
+/// CoNLL-U (universaldependencies.org/format): words tagged by UPOS, by another column, or by one of the features in FEATS or
+/// MISC such as `Case`, `_` where a word has none. Tokens of several words and empty nodes are passed over, as their words
+/// are there.
+pub fn read_conllu(file: &TextFile, tag: Option<&Column>) -> Result<Vec<Row>> {
+    let (column, feature) = match tag {
+        None => (CONLLU.iter().position(|name| *name == "upos"), None),
+        Some(Column::Number(number)) => (Some(number - 1), None),
+        Some(Column::Name(name)) => match CONLLU.iter().position(|known| known.eq_ignore_ascii_case(name)) {
+            Some(column) => (Some(column), None),
+            None => (None, Some(*name)),
+        },
+    };
+    let rows = read(file, |line, content, _| {
         if content.starts_with('#') {
             return Ok(None);
         }
         let fields: Vec<&str> = content.split('\t').collect();
-        let [number, form, _, upos, ..] = fields[..] else {
+        let of_feature = |feature: &str| {
+            let all = [5, 9].into_iter().filter_map(|i| fields.get(i)).flat_map(|field| field.split('|'));
+            all.filter_map(|one| one.split_once('=')).find(|(name, _)| *name == feature).map_or("_", |(_, value)| value)
+        };
+        let tag = match (column, feature) {
+            (Some(column), _) => fields.get(column).copied(),
+            (None, feature) => feature.map(of_feature),
+        };
+        let ([number, form, _, _, ..], Some(tag)) = (&fields[..], tag) else {
             return Err(Error::Data(format!(
                 "{}: expected 10 columns (ID, FORM, LEMMA, UPOS, …) parted by tabs, found {}: {}",
                 file.place(line),
@@ -84,8 +116,16 @@ pub fn read_conllu(file: &TextFile) -> Result<Vec<Row>> {
                 excerpt(content)
             )));
         };
-        Ok((!number.contains(['-', '.'])).then_some((form, upos)))
-    })
+        Ok((!number.contains(['-', '.'])).then_some((*form, tag)))
+    })?;
+    match feature.filter(|_| rows.iter().flat_map(|row| &row.words).all(|word| word.tag == "_")) {
+        None => Ok(rows),
+        Some(feature) => Err(Error::Data(format!(
+            "{}: no word has the feature \"{feature}\" in FEATS or MISC; the columns are {}",
+            file.path.display(),
+            CONLLU.join(", ")
+        ))),
+    }
 }
 
 /// Sentences of what `word` makes of each line, which is told whether a sentence has begun.
@@ -119,11 +159,13 @@ fn read<'a>(
 mod tests {
     use super::*;
 
-    fn read_text(read: fn(&TextFile) -> Result<Vec<Row>>, text: &str) -> Result<Vec<(usize, String, String)>> {
+    type Reader = fn(&TextFile, Option<&Column>) -> Result<Vec<Row>>;
+
+    fn read_text(read: Reader, text: &str) -> Result<Vec<(usize, String, String)>> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("f.tsv");
         std::fs::write(&path, text).unwrap();
-        let rows = read(&TextFile::read(&path)?)?;
+        let rows = read(&TextFile::read(&path)?, None)?;
         let tags = |row: &Row| row.words.iter().map(|word| word.tag.as_str()).collect::<Vec<_>>().join(" ");
         Ok(rows.iter().map(|row| (row.line, row.a.clone(), tags(row))).collect())
     }
@@ -163,6 +205,36 @@ mod tests {
     }
 
     #[test]
+    fn tags_stand_in_a_chosen_column() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("f.conllu");
+        let tags = |read: Reader, text: &str, column: Column| {
+            std::fs::write(&path, text).unwrap();
+            let rows = read(&TextFile::read(&path)?, Some(&column))?;
+            Ok::<_, Error>(rows[0].words.iter().map(|word| word.tag.clone()).collect::<Vec<_>>().join(" "))
+        };
+        let tree = "1\tgeht\tgehen\tVERB\tVVFIN\tMood=Ind|Tense=Pres\t0\troot\t_\tSpaceAfter=No\n\
+                    2\ter\ter\tPRON\tPPER\tCase=Nom\t1\tnsubj\t_\t_\n";
+        for (column, expected) in [
+            (Column::Name("XPOS"), "VVFIN PPER"),
+            (Column::Name("deprel"), "root nsubj"),
+            (Column::Number(4), "VERB PRON"),
+            (Column::Name("Case"), "_ Nom"),
+            (Column::Name("SpaceAfter"), "No _"),
+        ] {
+            assert_eq!(tags(read_conllu, tree, column).unwrap(), expected);
+        }
+        let error = tags(read_conllu, tree, Column::Name("Kase")).unwrap_err();
+        assert!(error.message().contains("f.conllu: no word has the feature \"Kase\""), "{error}");
+        assert!(tags(read_conllu, "1\ta\ta\tX\n", Column::Name("xpos")).unwrap_err().message().contains("found 4"));
+        let names = "U.N. NNP I-NP B-ORG\nsays VBZ I-VP O\n";
+        assert_eq!(tags(read_lines, names, Column::Number(2)).unwrap(), "NNP VBZ");
+        assert_eq!(tags(read_words, &names.replace("says VBZ I-VP O", "says"), Column::Number(3)).unwrap(), "I-NP ");
+        let error = tags(read_lines, names, Column::Number(5)).unwrap_err();
+        assert!(error.message().contains("f.conllu:1: expected a tag in column 5, found 4 columns"), "{error}");
+    }
+
+    #[test]
     fn words_may_stand_alone_where_nobody_asks_for_tags() {
         let text = "From\nthe\tO\nAP\t\n\nYes\n";
         let expected = [(1, "From the AP".to_owned(), " O ".to_owned()), (5, "Yes".into(), "".into())];
@@ -172,7 +244,7 @@ mod tests {
     #[test]
     fn lines_without_a_tag_are_refused() {
         for (read, text, says) in [
-            (read_lines as fn(&TextFile) -> Result<Vec<Row>>, "a\tB\nword\n", "f.tsv:2: expected a word and its tag"),
+            (read_lines as Reader, "a\tB\nword\n", "f.tsv:2: expected a word and its tag"),
             (read_lines, "a\t\n", "f.tsv:1: expected a word and its tag"),
             (read_conllu, "1 a b\n", "f.tsv:1: expected 10 columns"),
         ] {
