@@ -477,7 +477,7 @@ fn parts_of_the_items_and_groups_are_looked_at_apart() {
     let options = Options {
         subset: Some((1..=100).chain([7000, 8000]).collect()),
         text: Some(table(&[("en", 97.5), ("de", 1.5), ("fr", 0.4), ("th", 0.6)])),
-        distances: Some(("mine".into(), table(&[("de", 1.0), ("fra_Latn", 2.0), ("sw", 5.0)]))),
+        distances: Some(("mine".into(), table(&[("de", 1.0), ("fra_Latn", 2.0), ("sw", 5.0), ("zh", 4.0)]))),
         ..Options::default()
     };
     let analysis = analysis(&paths, options);
@@ -505,8 +505,8 @@ fn parts_of_the_items_and_groups_are_looked_at_apart() {
         assert_eq!(group(name), members, "{name}");
     }
     let distances: Vec<Option<f64>> = analysis.languages.iter().map(|language| language.distance).collect();
-    assert_eq!(distances, [None, Some(1.0), Some(2.0), Some(5.0), None, None]);
-    assert_eq!(analysis.methods[1].correlation.as_ref().unwrap().languages, 3);
+    assert_eq!(distances, [None, Some(1.0), Some(2.0), Some(5.0), None, Some(4.0)]);
+    assert_eq!(analysis.methods[1].correlation.as_ref().unwrap().languages, 4);
 }
 
 #[test]
@@ -753,7 +753,7 @@ fn the_commands_report_and_compare() {
     );
     let (code, out, _) = rxlt(folder.path(), &["compare", "runs/run0", "runs/run1"]);
     assert!(code == 0 && out.starts_with("xnli: runs/run1 against runs/run0\n"), "{out}");
-    fs::write(folder.path().join("d.tsv"), "# how far\nde\t1\nfr\t2\nsw\t3\n").unwrap();
+    fs::write(folder.path().join("d.tsv"), "# how far\nde\t1\nfr\t2\nsw\t3\nzh\t4\n").unwrap();
     fs::write(folder.path().join("bad.tsv"), "de\t1\nfr\tfar\n").unwrap();
     let (code, out, err) = rxlt(folder.path(), &["report", "runs", "--distances", "d.tsv"]);
     assert!(code == 0 && out.contains("Distance: how far."), "{err}");

@@ -29,7 +29,6 @@ use crate::{
         retrieve::{Retriever, Settings},
     },
     metrics::Marks,
-    models::Config,
     recipe::DEMO,
     report::{items, results},
     stop::Stop,
@@ -127,16 +126,18 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         let is_known = args.task.as_deref().is_none_or(|task| tasks::find(task).is_ok());
         let folder = if is_known { named::at_hand(model) } else { named::folder(model, network) };
         let folder = folder?;
-        if !is_known {
-            Config::load(&folder)?; // where there is no model there is no task of it
-        }
         Record::load(&folder)?;
         // One that was learned beside another is told by the model with its head.
         if let Some(task) = args.task.as_deref().filter(|task| tasks::find(task).is_err()) {
             Record::load(&model_folder_for(model, task).unwrap_or_default())?;
         }
     }
-    let task = args.task.as_deref().map(tasks::find).transpose()?;
+    let task = args.task.as_deref().map(tasks::find).transpose().map_err(|error| match &args.model {
+        Some(model) if named::at_hand(model).is_ok_and(|folder| !folder.exists()) => {
+            error.with(&format!("and {} is not there, whose task it might be", model.display()))
+        }
+        _ => error,
+    })?;
     match (&args.model, &args.predictions, task, &args.data) {
         (Some(model), _, Some(task), Some(data)) => match kinds::of(task).search() {
             Some(search) => retrieve(args, model, (task, search), data, network),
