@@ -80,6 +80,7 @@ pub const VERSION: &str = env!("RXLT_VERSION");
 
 pub mod error;
 pub mod input;
+pub mod keys;
 pub mod terminal;
 pub mod ranks;
 pub mod stop;

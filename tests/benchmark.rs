@@ -84,6 +84,21 @@ fn what_is_missing_is_named_with_where_it_comes_from() {
 }
 
 #[test]
+fn all_that_is_wrong_is_said_at_once_and_what_is_missing_once() {
+    let folder = made();
+    let (_, out, said) = ran(folder.path(), &["--available", "--dry-run"]);
+    assert_eq!((out.matches("bucc2018: ").count(), said.matches("bucc2018: ").count()), (1, 0), "{out}{said}");
+    let write = |name: &str, text: &str| fs::write(folder.path().join("download").join(name), text).unwrap();
+    write("pawsx/dev-en.tsv", "a\tb\t7\n");
+    write("udpos/dev-en.tsv", "the\tDETT\n\n");
+    let (code, out, said) = ran(folder.path(), &["--available", "--dry-run"]);
+    assert_eq!((code, out.as_str()), (Some(65), ""), "{said}");
+    for part in ["dev-en.tsv:1: ", "\"7\"", "this is of pawsx", "DETT", "this is of udpos", "missing: bucc2018: "] {
+        assert!(said.contains(part), "expected {part} in:\n{said}");
+    }
+}
+
+#[test]
 fn what_is_there_runs_once_and_its_means_are_partial() {
     let folder = made();
     let (code, out, said) = ran(folder.path(), &["--available"]);

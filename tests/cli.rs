@@ -1004,6 +1004,9 @@ fn words_are_tagged_and_scored_by_sentences() {
     let answers =
         |said: &str| said.lines().map(|line| line.split("\"row\"").nth(1).map(str::to_owned)).collect::<Vec<_>>();
     assert_eq!(answers(&check(path, &untagged, 0, &[])), answers(&said));
+    bare(path, "out/1-names-adv/model");
+    let brought = ["predict", "--model", "bare", "--input", "words.tsv", "--backend", "cpu"];
+    assert_eq!(answers(&check(path, &brought, 0, &[])), answers(&said), "without rxlt.json");
     check(path, &["run", "tag.toml", "--set", "methods.0.rs-da.copies=2"], 78, &["words carry tags"]);
     // A submission has the lines of the data, tag for tag, and the official scorer's number is ours.
     let eval = ["eval", "--model", "out/1-names-adv", "--task", "names", "--data", ".", "--backend", "cpu"];
@@ -1060,6 +1063,17 @@ fn questions_of_ones_own_are_answered() {
     assert!(given["q7"].is_string(), "{given}");
     let said = check(path, &["predict", "--model", model, "--input", "prizes/test-de.json"], 0, &["\"key\":\"q0\""]);
     assert_eq!(said.lines().count(), 24);
+    bare(path, &format!("{model}/model"));
+    let brought = check(path, &["predict", "--model", "bare", "--input", "prizes/test-de.json"], 0, &[]);
+    assert_eq!(brought, said, "without rxlt.json");
+}
+
+/// Copies what others publish of a model: no word of what it was trained on.
+fn bare(path: &Path, model: &str) {
+    fs::create_dir(path.join("bare")).expect("made");
+    for name in ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"] {
+        fs::copy(path.join(model).join(name), path.join("bare").join(name)).expect("copied");
+    }
 }
 
 const TAGGED: &str = "name = \"names\"\nkind = \"tag\"\nlabels = [\"B-LOC\", \"B-PER\", \"O\"]\n[[layouts]]\nformat = \"words\"\n\

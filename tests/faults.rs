@@ -689,7 +689,7 @@ fn tokenizers_that_are_malformed_are_refused() {
             "SentencePiece that is none",
             |f| write(f, "sentencepiece.bpe.model", b"\x0a\xff\xff\xff\xff\x0f none"),
             &[
-                "model/sentencepiece.bpe.model: expected a SentencePiece Unigram model in XLM-R's or DeBERTa's layout, but ",
+                "model/sentencepiece.bpe.model: expected a SentencePiece Unigram model in XLM-R's, CamemBERT's or DeBERTa's layout, but ",
                 "fetch it again",
             ],
         ),

@@ -691,6 +691,9 @@ fn no_network() -> Outcome {
     let mut traced = command(folder.path(), &server, &["model", "show", "org/absent"]);
     traced.env("HF_HUB_OFFLINE", "1");
     check(traced, 66, &["has no model of this name"]);
+    let mut other = command(folder.path(), &server, &["model", "show", "org/tiny@v9"]);
+    other.env("HF_HUB_OFFLINE", "1");
+    check(other, 66, &["has not the revision \"v9\" of it"]);
     assert!(server.asked().is_empty());
     Outcome::Passed
 }

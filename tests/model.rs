@@ -86,6 +86,8 @@ fn what_cannot_be_shown_is_said() {
     fs::remove_file(path.join("m/model.safetensors")).unwrap();
     check(path, &["model", "show", "m"], 66, &["m: expected weights"]);
     check(path, &["model", "show", "./none"], 66, &["there is no ./none/config.json"]);
+    check(path, &["model", "show", "m/config.json"], 66, &["that is a file: name the folder that it is in"]);
+    check(path, &["model", "show", "https://huggingface.co/a/b"], 66, &["named org/model, or org/model@revision"]);
     check(path, &["model", "show", "none"], 66, &["there is no \"none\" here, and the cache", "without --offline"]);
 }
 

@@ -110,6 +110,19 @@ struct Planned {
     resolved: Resolved,
 }
 
+impl Planned {
+    /// Looks at its model and data.
+    fn check(&mut self, network: Network) -> Result<()> {
+        run::check_paths(&self.resolved, network)?;
+        named::pin(&mut self.resolved.recipe, network)?;
+        let recipe = &self.resolved.recipe;
+        if let Some(folder) = recipe.model_folder()? {
+            recipe.check_sizes(&Config::load(&folder)?)?;
+        }
+        Data::new(recipe).read_through().map(|_| ())
+    }
+}
+
 /// The tasks that were run, and what came of each.
 type Done<'a> = Vec<(&'a Planned, Outcome)>;
 
@@ -131,11 +144,12 @@ struct Plan {
 /// `rxlt benchmark`
 pub fn run(args: &Args, network: Network) -> Result<()> {
     let mut plan = Plan::new(args, Benchmark::find(&args.benchmark)?)?;
-    plan.missing.iter().for_each(|line| tell(&format!("missing: {line}")));
-    if args.dry_run {
-        plan.check(network)?;
-        print(&plan.describe())?;
+    let checked = if args.dry_run { plan.check(network) } else { Ok(()) };
+    match args.dry_run && checked.is_ok() {
+        true => print(&plan.describe())?, // which names what is missing
+        false => plan.missing.iter().for_each(|line| tell(&format!("missing: {line}"))),
     }
+    checked?;
     if !plan.missing.is_empty() && !args.available {
         let (n, data) = (plan.missing.len(), args.data.display());
         return Err(Error::Missing(format!(
@@ -191,19 +205,20 @@ impl Plan {
         Ok(plan)
     }
 
-    /// Looks at models and data of all tasks before the first is trained, which may take days.
+    /// Looks at models and data of all tasks before the first is trained, which may take days: says all that is wrong.
     fn check(&mut self, network: Network) -> Result<()> {
-        for planned in &mut self.tasks {
-            run::check_paths(&planned.resolved, network)?;
-            named::pin(&mut planned.resolved.recipe, network)?;
-            let recipe = &planned.resolved.recipe;
-            let of_task = |error: Error| error.with(&format!("this is of {}", planned.spec.name));
-            if let Some(folder) = recipe.model_folder()? {
-                recipe.check_sizes(&Config::load(&folder)?).map_err(of_task)?;
+        let of_tasks = self.tasks.iter_mut().map(|planned| (planned.spec, planned.check(network)));
+        let of_sought = self.sought.iter().map(|sought| (sought.spec, sought.texts().map(|_| ())));
+        let mut wrong: Vec<(&TaskSpec, Error)> = Vec::new();
+        for (spec, error) in of_tasks.chain(of_sought).filter_map(|(spec, checked)| Some((spec, checked.err()?))) {
+            if wrong.iter().all(|(_, known)| known.message() != error.message()) {
+                wrong.push((spec, error)); // what is wrong with the model is so for each task
             }
-            Data::new(recipe).read_through()?;
         }
-        self.sought.iter().try_for_each(|sought| sought.texts().map(|_| ()))
+        let mut wrong = wrong.into_iter().map(|(spec, error)| error.with(&format!("this is of {}", spec.name)));
+        let Some(first) = wrong.next() else { return Ok(()) };
+        wrong.for_each(|error| tell(&format!("error: {error}")));
+        Err(first)
     }
 
     /// Runs the tasks one after the other. One that diverges is a result: the others run all the same.

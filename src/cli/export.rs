@@ -12,7 +12,7 @@ use crate::{
     data::suited::suited,
     error::{self, Error, Result},
     measure::record::Record,
-    models::{self, Pretrained},
+    models::{self, HeadKind, Pretrained},
     tensor::Device,
     text::Tokenizer,
 };
@@ -76,7 +76,10 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         model.config = config;
         checkpoint::commit_folder(&args.output, |folder| {
             model.write_half(folder)?;
-            tokenizer.save(folder)?;
+            match model.head_kind {
+                HeadKind::Tag(_) => tokenizer.save_for_words(folder, note)?,
+                _ => tokenizer.save(folder)?,
+            }
             match &record {
                 Some(record) if record.is_of_text() => record.write_length(folder), // an encoder to begin with
                 Some(record) => record.write(folder),

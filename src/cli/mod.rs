@@ -43,6 +43,7 @@ use clap::{CommandFactory, Parser, Subcommand};
 use crate::{
     checkpoint::{Existing, Output},
     error::{Error, Result},
+    keys::{self, Key},
     ranks::Ranks,
     report::document::Document,
     terminal::wrapped,
@@ -194,6 +195,15 @@ fn cores() -> usize {
         Some(last.parse::<usize>().ok()? + 1 - first.parse::<usize>().ok()?)
     });
     ends.sum()
+}
+
+/// Keys of recipes or tasks, those in whose name a word stands, each with what it means.
+fn print_keys(all: &[Key], part: &str) -> Result<()> {
+    let entry = |key: &&Key| {
+        let default = if key.default.is_empty() { String::new() } else { format!(" = {}", key.default) };
+        format!("{}{default}\n{}", key.name, indented(&key.meaning, 4))
+    };
+    print(&keys::with(all, part)?.iter().map(entry).collect::<Vec<_>>().join("\n"))
 }
 
 /// Words in lines of at most 80 columns, behind a margin.

@@ -30,7 +30,7 @@ use crate::{
         open_trained,
         record::{RECORD, Record, choose_length},
     },
-    models::{Config, HeadKind, Outputs, Pretrained, Problem},
+    models::{HeadKind, Outputs, Pretrained, Problem},
     stop::Stop,
     tasks::{
         self, Example, Loaded, Row, Task, TextFile, format,
@@ -95,7 +95,8 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     let output = |path: &PathBuf| Output::new(path, args.force.existing(), &[&args.input, &model]);
     let output = args.output.as_ref().map(output).transpose()?;
     let record = Record::load(&model)?;
-    let task = record.as_ref().and_then(|record| tasks::find(&record.task).ok());
+    let known = record.as_ref().and_then(|record| tasks::find(&record.task).ok());
+    let task = known.map_or_else(|| task_of(&model), |task| Ok(Some(task)))?;
     if args.format != FormatName::Jsonl && task.is_none() {
         let path = model.display();
         return Err(Error::Usage(format!(
@@ -104,12 +105,6 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     }
     if let Some(task) = task.filter(|task| !task.labels_texts() || args.format != FormatName::Jsonl) {
         return by_task(args, &model, task, record.as_ref(), output);
-    }
-    if Config::load(&model).is_ok_and(|config| config.is_tagger()) {
-        let (path, remedy) = (model.display(), "measure it with rxlt eval --task, or load it in transformers");
-        return Err(Error::Data(format!(
-            "{path} tags words, and does not say how their files look (no {RECORD}); {remedy}"
-        )));
     }
     let examples = read(&args.input, task)?;
     check_kind(&args.input, &model, &examples, record.as_ref())?;
@@ -122,6 +117,19 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         Some(output) => output.write(&text),
         None => print(&String::from_utf8_lossy(&text)),
     }
+}
+
+/// What a model answers that does not say its task, where it does more than to tell labels of texts apart.
+fn task_of(model: &Path) -> Result<Option<&'static Task>> {
+    let (kind, labels) = match Pretrained::open(model)?.head() {
+        Some(HeadKind::Tag(labels)) => (tasks::Kind::Tag, labels),
+        Some(HeadKind::Span) => (tasks::Kind::Span, Vec::new()),
+        _ => return Ok(None),
+    };
+    let (path, what) =
+        (model.display(), if kind == tasks::Kind::Tag { "words with tags" } else { "answers to questions" });
+    tell(&format!("note: {path} does not say what it was trained on (no {RECORD}): by config.json it gives {what}"));
+    tasks::own::of_model(kind, labels).map(Some)
 }
 
 /// Answers of a model that does more than to tell labels apart: its input is such as its task has it, without what is right.
@@ -256,6 +264,7 @@ fn label(args: &Args, folder: &Path, record: Option<&Record>, examples: &[Exampl
         )));
     }
     let model = pretrained.load(HeadKind::Classify(labels.clone()), 0, device)?;
+    model.unused_said().iter().for_each(|said| note(said));
     let tokenizer = Tokenizer::load(folder)?;
     let tokenizer = suited(&tokenizer, &model.config, note)?;
     let tokenizer = in_language(&tokenizer, &args.language)?;

@@ -2,14 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Force, indented, print};
+use super::{Force, print, print_keys};
 use crate::{
     checkpoint::Output,
-    error::{Error, Result, did_you_mean},
-    recipe::{
-        Resolved, SHIPPED, find,
-        keys::{Key, keys},
-    },
+    error::Result,
+    recipe::{Resolved, SHIPPED, find, keys::keys},
     report::{Column, Table},
 };
 
@@ -57,7 +54,7 @@ pub fn run(args: &Args) -> Result<()> {
         Command::Ls => list(),
         Command::Show { name, resolved: false } => print(find(name)?),
         Command::Show { name, resolved: true } => print(&Resolved::parse(find(name)?, name, &[])?.to_toml()),
-        Command::Keys { part } => list_keys(part.as_deref().unwrap_or_default()),
+        Command::Keys { part } => print_keys(&keys(), part.as_deref().unwrap_or_default()),
         Command::Copy { name, file, force } => {
             copy(name, &file.clone().unwrap_or_else(|| format!("{name}.toml").into()), force)
         }
@@ -70,20 +67,6 @@ fn list() -> Result<()> {
         table = table.row([*name, &Resolved::parse(text, name, &[])?.recipe.about]);
     }
     print(&table.to_text())
-}
-
-fn list_keys(part: &str) -> Result<()> {
-    let all = keys();
-    let found: Vec<&Key> = all.iter().filter(|key| key.name.contains(part)).collect();
-    if found.is_empty() {
-        let known = did_you_mean(part, all.iter().map(|key| key.name.as_str()));
-        return Err(Error::Usage(format!("no key has \"{part}\" in its name; {known}")));
-    }
-    let entry = |key: &&Key| {
-        let default = if key.default.is_empty() { String::new() } else { format!(" = {}", key.default) };
-        format!("{}{default}\n{}", key.name, indented(&key.meaning, 4))
-    };
-    print(&found.iter().map(entry).collect::<Vec<_>>().join("\n"))
 }
 
 fn copy(name: &str, file: &Path, force: &Force) -> Result<()> {

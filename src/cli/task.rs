@@ -8,7 +8,7 @@ use std::{
 use super::{
     Force,
     named::{self, Network},
-    print,
+    print, print_keys,
     searched::Texts,
 };
 use crate::{
@@ -26,6 +26,7 @@ use crate::{
 #[command(after_help = "Examples:
   rxlt task ls
   rxlt task show xnli
+  rxlt task keys columns
   rxlt task new train.csv --test 'test-{language}.csv' --output mine.toml
   rxlt task check mine.toml --data . --model xlm-roberta-base")]
 pub struct Args {
@@ -41,6 +42,11 @@ enum Command {
     Show {
         /// Its name, or a file.
         name: String,
+    },
+    /// List every key that a task's file may have, and what it means.
+    Keys {
+        /// Only keys in whose name this stands.
+        part: Option<String>,
     },
     /// Describe a task by its files: what their headers and labels say.
     New {
@@ -91,6 +97,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
     match &args.command {
         Command::Ls => list(),
         Command::Show { name } => show(name),
+        Command::Keys { part } => print_keys(&tasks::keys::keys(), part.as_deref().unwrap_or_default()),
         Command::New { files, output, force } => new(files, output.as_deref(), force),
         Command::Check { name, data, model, max_length } => {
             let model = model.as_deref().map(|model| named::tokenizer(model, network)).transpose()?;
@@ -103,7 +110,10 @@ fn list() -> Result<()> {
     let columns = [Column::words("task"), Column::words("what is asked"), Column::numbers("languages")];
     let row = |task: &&Task| [task.name.to_owned(), task.about.to_owned(), task.languages.len().to_string()];
     let table = tasks::all().iter().map(row).fold(Table::new(columns), Table::row);
-    print(&(table.to_text() + "\na task of your own is a TOML file: rxlt task show NAME, rxlt task new train.csv\n"))
+    print(
+        &(table.to_text()
+            + "\na task of your own is a TOML file: rxlt task show NAME, rxlt task keys, rxlt task new train.csv\n"),
+    )
 }
 
 fn show(name: &str) -> Result<()> {

@@ -59,6 +59,11 @@ impl Folder {
         Some(commit.trim().to_owned()).filter(|commit| is_commit(commit))
     }
 
+    /// Whether any commit of it is there.
+    pub fn is_there(&self) -> bool {
+        self.path.join("snapshots").is_dir()
+    }
+
     /// The folder of a commit's files.
     pub fn snapshot(&self, commit: &str) -> PathBuf {
         self.path.join("snapshots").join(commit)

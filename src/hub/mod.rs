@@ -117,7 +117,10 @@ impl Settings {
             let (cache, remedy) = (cache.display(), self.remedy());
             Error::Missing(format!("there is no \"{name}\" here, and the cache {cache} has {what}; {remedy}"))
         };
-        let commit = found.commit(&name.revision).ok_or_else(|| lacking("no model of this name"))?;
+        let commit = found.commit(&name.revision).ok_or_else(|| match found.is_there() {
+            true => lacking(&format!("not the revision \"{}\" of it", name.revision)),
+            false => lacking("no model of this name"),
+        })?;
         let missing = missing(&found, &commit, what)?;
         match missing.is_empty() {
             true => Ok(snapshot(&found, name, commit)),

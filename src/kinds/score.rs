@@ -56,14 +56,9 @@ pub(super) fn correlations(language: &str, metrics: &[&'static str], predictions
     let given = numbers(|one| &one.prediction)?;
     let of = |metric: &&'static str| {
         let value = if *metric == SPEARMAN { spearman(&wanted, &given) } else { pearson(&wanted, &given) };
-        Score::correlation(language, metric, zero_where_constant(value), wanted.len())
+        Score::correlation(language, metric, value, wanted.len())
     };
     metrics.iter().map(of).collect()
-}
-
-/// A correlation; 0 where a side is constant, which says nothing.
-fn zero_where_constant(correlation: f64) -> f64 {
-    if correlation.is_nan() { 0.0 } else { correlation }
 }
 
 /// Scores what was judged of a file of predictions, made here or elsewhere, per language and metric.
@@ -110,11 +105,6 @@ mod tests {
     use super::*;
     use crate::tasks::{predictions::judged_file, shipped};
     use std::path::Path;
-
-    #[test]
-    fn a_constant_side_correlates_with_nothing() {
-        assert_eq!(zero_where_constant(pearson(&[1.0, 1.0], &[1.0, 2.0])), 0.0);
-    }
 
     #[test]
     fn what_is_no_finite_number_is_refused() {

@@ -139,7 +139,7 @@ pub struct Opened {
 }
 
 /// Opens a folder with a model that was trained for `task`, and its tokenizer; `note` takes what is odd about it.
-pub fn open_trained(folder: &Path, task: &Task, device: &Device, note: impl FnMut(&str)) -> Result<Opened> {
+pub fn open_trained(folder: &Path, task: &Task, device: &Device, mut note: impl FnMut(&str)) -> Result<Opened> {
     checkpoint::verify_if_sealed(folder)?;
     let record = Record::load(folder)?;
     if let Some(record) = &record {
@@ -171,6 +171,7 @@ pub fn open_trained(folder: &Path, task: &Task, device: &Device, note: impl FnMu
     }
     let head = head_for(&pretrained, task)?;
     let model = pretrained.load(head, 0, device)?;
+    model.unused_said().iter().for_each(|said| note(said));
     let tokenizer = Tokenizer::load(folder)?;
     let tokenizer = suited(&tokenizer, &model.config, note)?;
     Ok(Opened { model, tokenizer, record })

@@ -195,7 +195,13 @@ impl Config {
     pub fn load(folder: &Path) -> Result<Config> {
         let path = folder.join("config.json");
         if !path.exists() {
-            let remedy = "name a model's folder, which holds config.json, model.safetensors and a tokenizer";
+            let remedy = match folder {
+                folder if folder.is_file() => "that is a file: name the folder that it is in",
+                folder if folder.to_string_lossy().starts_with("http") => {
+                    "that is an address: a model on Hugging Face is named org/model, or org/model@revision"
+                }
+                _ => "name a model's folder, which holds config.json, model.safetensors and a tokenizer",
+            };
             return Err(Error::Missing(format!("there is no {}; {remedy}", path.display())));
         }
         let text = input::read_at_most(&path, LONGEST)?;

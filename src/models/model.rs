@@ -164,6 +164,12 @@ impl Model {
         builder.finish(&config_of(config)).map(drop)
     }
 
+    /// What of the checkpoint is not used, in words; none where all of it is.
+    pub fn unused_said(&self) -> Option<String> {
+        let parts = self.config.architecture.parts(&self.unused);
+        (!self.unused.is_empty()).then(|| format!("not used of the checkpoint: {parts}"))
+    }
+
     /// What a classifier's logits say: those of a single one, and of labels that do not exclude each other, are apart.
     pub fn outputs(&self) -> Outputs {
         match &self.head_kind {

@@ -5,18 +5,10 @@ use std::collections::BTreeMap;
 use toml::{Table, Value};
 
 use super::{Begin, Fresh, Method, Mlm, Recipe, Stage, Teacher, parse};
-use crate::learn::methods::{Consistency, With};
-
-/// A setting of a recipe.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Key {
-    /// With dots, such as `stages.N.learning_rate`.
-    pub name: String,
-    /// As TOML; empty where nothing stands for what is not given.
-    pub default: String,
-    /// Its documentation.
-    pub meaning: String,
-}
+use crate::{
+    keys::{Key, fields},
+    learn::methods::{Consistency, With},
+};
 
 /// The structs of recipes: what stands before their keys, where they are defined, and their names.
 const STRUCTS: [(&str, &str, &str); 9] = [
@@ -31,7 +23,7 @@ const STRUCTS: [(&str, &str, &str); 9] = [
     ("methods.N.stage.", Method::STAGE_SETTINGS, "StageSettings"),
 ];
 
-/// All keys, in the order in which the structs name them. Those of `tasks` are a task's (`rxlt task show`).
+/// All keys, in the order in which the structs name them. Those of `tasks` are a task's (`rxlt task keys`).
 pub fn keys() -> Vec<Key> {
     let methods = Method::PARTS.iter().map(|(name, part, source)| (format!("methods.N.{name}."), *source, *part));
     let structs = STRUCTS.iter().map(|(prefix, source, name)| ((*prefix).to_owned(), *source, *name)).chain(methods);
@@ -56,27 +48,6 @@ pub fn keys() -> Vec<Key> {
 fn is_table(name: &str) -> bool {
     let below = STRUCTS.iter().any(|(prefix, ..)| prefix.trim_end_matches('.').trim_end_matches(".N") == name);
     below && !name.is_empty() || ["methods", "tasks"].contains(&name)
-}
-
-/// What stands before a field that has another name in recipes.
-const RENAMED: &str = "#[serde(rename = \"";
-
-/// The fields of a struct in a source file, with their documentation.
-fn fields(source: &str, name: &str) -> Vec<(String, String)> {
-    let body = source.split_once(&format!("pub struct {name} {{\n")).map_or("", |(_, rest)| rest);
-    let body = body.split_once("\n}").map_or("", |(body, _)| body);
-    let (mut all, mut meaning, mut renamed) = (Vec::new(), Vec::new(), None);
-    for line in body.lines().map(str::trim) {
-        if let Some(text) = line.strip_prefix("///") {
-            meaning.push(text.trim());
-        } else if let Some((other, _)) = line.strip_prefix(RENAMED).and_then(|rest| rest.split_once('"')) {
-            renamed = Some(other);
-        } else if let Some((field, _)) = line.strip_prefix("pub ").and_then(|line| line.split_once(':')) {
-            let field = renamed.take().unwrap_or(field).to_owned();
-            all.push((field, std::mem::take(&mut meaning).join(" ")));
-        }
-    }
-    all
 }
 
 /// The defaults by key, of a recipe with one of everything.

@@ -39,7 +39,7 @@ use crate::{
         TOKENS_AT_ONCE, exam::Exam, head_for, held_out::held_out_accuracies, label_map, new_head, record::Record,
         retrieve, teacher::Teacher,
     },
-    models::{Config, HeadKind, Model, Pretrained},
+    models::{Config, HeadKind, Model, Pretrained, families::Architecture},
     recipe::{MLM, Method, Recipe, Resolved, Select, Stage},
     rng::{Purpose, Rng},
     stop::Stop,
@@ -370,7 +370,11 @@ impl<'a> Run<'a> {
 
     fn write_model(&self, model: &Model, record: &Record, folder: &Path) -> Result<()> {
         model.write(folder)?;
-        self.tokenizer.save(folder)?;
+        let note = |note: &str| self.progress.note(format_args!("{}: {note}", record.task));
+        match model.head_kind {
+            HeadKind::Tag(_) => self.tokenizer.save_for_words(folder, note)?,
+            _ => self.tokenizer.save(folder)?,
+        }
         record.write(folder)
     }
 
@@ -586,18 +590,18 @@ impl<'a> Run<'a> {
             }
         };
         if matches!(start, Start::Folder(_)) {
-            let prefix = model.config.architecture.prefix;
             if !model.initialized.is_empty() {
-                self.note_once(name, format!("initialized: {}", tops(&model.initialized, prefix)));
+                let parts = model.config.architecture.parts(&model.initialized);
+                self.note_once(name, format!("initialized: {parts}"));
             }
-            if !model.unused.is_empty() {
-                self.note_once(name, format!("not used of the checkpoint: {}", tops(&model.unused, prefix)));
+            if let Some(unused) = model.unused_said() {
+                self.note_once(name, unused);
             }
         }
         if !model.not_finite.is_empty() {
             self.progress.note(format_args!(
                 "{name}: NaN or infinity in {}",
-                some(&model.not_finite, model.config.architecture.prefix)
+                some(&model.not_finite, model.config.architecture)
             ));
         }
         Ok(model)
@@ -875,29 +879,8 @@ fn name_of(folder: &StageFolder) -> String {
 const SOURCE_OF_TEXT: &str = "en";
 
 /// The names of a few tensors, or the parts that many belong to.
-fn some(names: &[String], prefix: &str) -> String {
-    if names.len() <= 4 { names.join(", ") } else { tops(names, prefix) }
-}
-
-/// Parts of a model that are named in one line.
-const MOST_TOPS: usize = 12;
-
-/// The parts of the model that tensors belong to, each with its number of tensors: `classifier (4 tensors)`. Those of the
-/// encoder, whose names begin with `prefix`, are told by two words.
-fn tops(names: &[String], prefix: &str) -> String {
-    let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
-    for name in names {
-        let is_inside = name.split('.').next() == Some(prefix);
-        let end = name.match_indices('.').nth(usize::from(is_inside));
-        *parts.entry(end.map_or(name, |(at, _)| &name[..at])).or_default() += 1;
-    }
-    let mut said: Vec<String> = parts.iter().map(|(part, n)| format!("{part} ({n} tensors)")).collect();
-    if said.len() > MOST_TOPS {
-        let rest = said.len() - MOST_TOPS;
-        said.truncate(MOST_TOPS);
-        said.push(format!("and {rest} more"));
-    }
-    said.join(", ")
+fn some(names: &[String], architecture: &Architecture) -> String {
+    if names.len() <= 4 { names.join(", ") } else { architecture.parts(names) }
 }
 
 const EVALUATIONS: &str = "evaluations.json";

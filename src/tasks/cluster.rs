@@ -105,16 +105,19 @@ fn share_repeated<'a>(texts: impl Iterator<Item = &'a str>) -> f64 {
 
 /// That many pairs of a test set share a text with others, and the task does not say so.
 pub fn unclustered(task: &Task, tests: &[Loaded]) -> Option<String> {
-    let is_counted = task.pairs && task.kind == Kind::Classify && task.problem_type != ProblemType::Regression;
-    let first = tests.first().filter(|_| is_counted)?;
+    let first = tests.first().filter(|_| task.pairs && task.kind == Kind::Classify)?;
     let share = |side: Cluster| share_repeated(first.examples.iter().map(|one| side.text(one)));
     let sides = [Cluster::Sentence1, Cluster::Sentence2].into_iter().filter(|side| task.cluster != Some(*side));
     let (side, share) = sides.map(|side| (side, share(side))).max_by(|a, b| a.1.total_cmp(&b.1))?;
     let (name, language, percent) = (side.name(), &first.language, 100.0 * share);
+    let remedy = match task.problem_type {
+        ProblemType::Regression => ", as a correlation's does whatever the task says".to_owned(),
+        _ => format!("; set cluster = \"{name}\" in the task's file"),
+    };
     (share >= MOST).then(|| {
         format!(
             "{language}: {percent:.0} % of pairs share their {name} with others, and intervals take them for independent: too \
-             narrow; set cluster = \"{name}\" in the task's file"
+             narrow{remedy}"
         )
     })
 }
@@ -122,6 +125,7 @@ pub fn unclustered(task: &Task, tests: &[Loaded]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::tasks::{Split, definition::Definition};
 
     #[test]
     fn rows_of_one_cluster_in_any_language_are_one_item() {
@@ -129,6 +133,27 @@ mod tests {
         let items = [(2, Some(2)), (7, Some(2)), (7, Some(7)), (2, Some(7)), (9, Some(5)), (11, Some(5)), (3, None)];
         let joined = Joined::of(items.into_iter());
         assert_eq!([2, 7, 9, 11, 3].map(|row| joined.item_of(row)), [2, 2, 5, 5, 3]);
+    }
+
+    #[test]
+    fn intervals_that_are_too_narrow_are_said() {
+        let own = |rest: &str| {
+            let toml = format!("name = \"p\"\npairs = true\n{rest}\n[[layouts]]\ntest = [\"{{language}}.csv\"]\n");
+            Definition::parse(&toml, "p").unwrap().leak()
+        };
+        let tests = |task: &'static Task, labels: [&str; 2]| {
+            let folder = tempfile::tempdir().unwrap();
+            let rows: String = (0..40).map(|i| format!("a{},b{i},{}\n", i / 2, labels[i % 2])).collect();
+            std::fs::write(folder.path().join("de.csv"), "sentence1,sentence2,label\n".to_owned() + &rows).unwrap();
+            vec![task.load(folder.path(), Split::Test, "de").unwrap()]
+        };
+        let labels = "labels = [\"x\", \"y\"]";
+        let says = |rest: &str, values| unclustered(own(rest), &tests(own(rest), values));
+        let said = says(labels, ["x", "y"]).unwrap();
+        assert!(said.ends_with("too narrow; set cluster = \"sentence1\" in the task's file"), "{said}");
+        assert_eq!(says(&format!("{labels}\ncluster = \"sentence1\""), ["x", "y"]), None);
+        let said = says("problem_type = \"regression\"", ["0.5", "1.5"]).unwrap();
+        assert!(said.ends_with("too narrow, as a correlation's does whatever the task says"), "{said}");
     }
 
     #[test]

@@ -20,33 +20,35 @@ use crate::error::{Error, Result, did_you_mean};
 pub struct Definition {
     /// What it is called on the command line, in recipes and in folders' names.
     pub name: String,
-    /// One sentence for people.
+    /// One sentence for people; it may be left out.
     #[serde(default)]
     pub about: String,
-    /// What is predicted.
+    /// What is predicted: `"classify"` (where not given), `"tag"`, `"span"`, `"choose"`, `"rank"` or `"retrieve"`.
     #[serde(default)]
     pub kind: Kind,
-    /// What a classifier's outputs are, under transformers' names.
+    /// What a classifier's outputs are, under transformers' names: `"single_label_classification"` (where not given),
+    /// `"multi_label_classification"` or `"regression"`.
     #[serde(default, skip_serializing_if = "is_default")]
     pub problem_type: ProblemType,
-    /// How texts are found, for `kind = "retrieve"`.
+    /// How texts are found, for `kind = "retrieve"`: `"nearest"`, `"mine"` or `"rank"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub search: Option<Search>,
-    /// Whether an example is two sentences rather than one.
+    /// Whether an example is two sentences rather than one (`true` or `false`, which stands where not given).
     #[serde(default)]
     pub pairs: bool,
-    /// What joins items that are not independent, such as the hypotheses of one premise: those with the same text there are
-    /// one cluster, by which intervals and tests go.
+    /// What joins items that are not independent, such as the hypotheses of one premise: those with the same text there,
+    /// `"sentence1"` or `"sentence2"`, are one cluster, by which intervals and tests go. Not given: each is by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cluster: Option<Cluster>,
     /// Whether rows of one id, or of one line where there are no ids, are translations of each other in files of different
-    /// languages; otherwise each is an item by itself.
+    /// languages (`true`, which stands where not given); otherwise each is an item by itself (`false`).
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub parallel: bool,
-    /// The labels; a label's place is its id. Alternatives are numbered where not given, from 0.
+    /// The labels; a label's place is its id. Numbers and answers have none; alternatives are numbered where not given, from
+    /// 0.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub labels: Vec<String>,
-    /// The language of the training data.
+    /// The language of the training data, as the data call it; `"en"` where not given.
     #[serde(default = "english")]
     pub source: String,
     /// The languages measured unless others are named; none named: all that the data have.
@@ -86,7 +88,7 @@ fn is_default(problem_type: &ProblemType) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LeftOutRows {
-    /// Where the text is looked for.
+    /// Where the text is looked for: `"label"` or `"sentence"` (any of them).
     pub column: Judged,
     /// The texts, without spaces around them, of which one is enough.
     pub is: Vec<String>,
@@ -111,13 +113,16 @@ pub struct Files {
     /// Whose layout it is, for messages.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub about: String,
-    /// How the files are read; by the ending of their names where not given.
+    /// How the files are read; by the ending of their names where not given. `"tsv"`, `"csv"`, `"jsonl"`, `"parquet"`;
+    /// words with tags: `"words"` (a line each), `"conllu"`; questions: `"squad"` (.json); retrieval: `"bitext"`,
+    /// `"comparable"`, `"passages"`, `"mentions"`; xSID's: `"xsid-blocks"`, `"xsid-lines"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,
-    /// Whether tables begin with the names of their columns; found out where not given.
+    /// Whether tables begin with the names of their columns (`true` or `false`); found out where not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub header: Option<bool>,
-    /// Training data: paths under the folder, `{language}` for the language.
+    /// Training data: paths below the data folder, `{language}` for the language; without it a file is in the source
+    /// language, or its column of languages says in which.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub train: Vec<String>,
     /// What models are selected by.
@@ -129,7 +134,7 @@ pub struct Files {
     /// Where a table keeps what; found by usual names where not given.
     #[serde(default, skip_serializing_if = "ColumnNames::is_empty")]
     pub columns: ColumnNames,
-    /// The path of the candidates among which mentions look.
+    /// The path of the candidates among which mentions look, for `format = "mentions"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidates: Option<String>,
 }
@@ -138,13 +143,14 @@ pub struct Files {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ColumnNames {
-    /// The (first) sentence.
+    /// The (first) sentence: a column by the name in the header, or by number from 1, as all of these.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentence1: Option<ColumnName>,
     /// The second sentence of a pair: a column, or several whose texts are joined by a space.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sentence2: Option<TextColumns>,
-    /// The label.
+    /// The label. Of `format = "words"` the column of tags, by number; of `"conllu"` a number, a column such as `"xpos"`, or
+    /// a feature such as `"Case"`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<ColumnName>,
     /// The language of a row, in files of several.

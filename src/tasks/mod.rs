@@ -11,6 +11,7 @@ pub mod format;
 mod generalized;
 pub(crate) mod gold;
 mod joined;
+pub mod keys;
 mod labels;
 mod listed;
 mod load;

@@ -61,6 +61,17 @@ pub fn guess(named: &Named) -> Result<Guess> {
     guess_table(named, format, &file)
 }
 
+/// The task of a model that says no more than its labels: words a line each, or questions as SQuAD has them; of files that
+/// end otherwise, by their endings.
+pub fn of_model(kind: Kind, labels: Vec<String>) -> Result<&'static Task> {
+    let file = if kind == Kind::Span { "{language}.json" } else { "{language}.conll" };
+    let layouts = vec![Files { test: vec![file.to_owned()], ..Files::default() }];
+    let named = Named { train: Path::new("texts"), dev: None, test: None, source: "en" };
+    let definition = Definition { kind, labels, layouts, ..undescribed(&named) };
+    definition.check().map_err(|problem| Error::Data(format!("config.json of the model: {problem}")))?;
+    Ok(definition.leak())
+}
+
 /// The same of a table.
 fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Result<Guess> {
     let shown = named.train.display().to_string();
@@ -240,6 +251,9 @@ fn words_or(format: &'static Format, file: &TextFile) -> &'static Format {
     format::find("words").filter(|_| are_words).unwrap_or(format)
 }
 
+/// What stands in CoNLL-U where nothing is said.
+const UNTAGGED: &str = "_";
+
 /// The same of words with tags, questions, and texts without columns.
 fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFile) -> Result<Guess> {
     let layout =
@@ -265,8 +279,10 @@ fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFil
         Kind::Classify | Kind::Choose | Kind::Rank | Kind::Retrieve => format!("one of {} classes", counts.len()),
     };
     let rows_said = format!("{n} rows to train on, in \"{source}\" (--source), read as {}", format.name);
-    let assumed =
-        [format!("task \"{name}\": {what}"), rows_said].into_iter().chain(said_of_splits(named, false)).collect();
+    let untagged = counts.get(UNTAGGED).filter(|_| kind == Kind::Tag);
+    let untagged = untagged.map(|n| format!("{n} words have the tag \"{UNTAGGED}\", which is learned like any other"));
+    let assumed = [format!("task \"{name}\": {what}"), rows_said].into_iter().chain(untagged);
+    let assumed = assumed.chain(said_of_splits(named, false)).collect();
     Ok(Guess { definition, folder, rows: n, assumed })
 }
 
@@ -582,6 +598,10 @@ mod tests {
             let found = (definition.layouts[0].format.as_deref(), &definition.labels.join(" ")[..]);
             assert_eq!((found, definition.layouts.len()), ((Some(format), labels), 1));
         }
+        let untagged = parts.replace("VERB", "_");
+        let (_folder, guess) = guessed(&[("train.conllu", &untagged)], "test-{language}.conllu");
+        let says = "1 words have the tag \"_\", which is learned like any other".to_owned();
+        assert!(guess.unwrap().assumed.contains(&says));
         let toml =
             "name = \"n\"\nkind = \"tag\"\nlabels = [\"A\", \"B\"]\n[[layouts]]\ntest = [\"{language}.conll\"]\n";
         assert_eq!(Definition::parse(toml, "n").unwrap().leak().layouts[0].format.name, "words");

@@ -159,20 +159,54 @@ fn in_words(error: &serde_json::Error) -> String {
     part.map_or(message, |(_, part)| format!("its \"{part}\" is of no known type, or lacks what its type needs"))
 }
 
-/// An engine from the bytes of a SentencePiece Unigram model, with fairseq's ids: `<s>` 0, `<pad>` 1, `</s>` 2,
-/// `<unk>` 3, then every piece one later than in the file, `<mask>` last. As transformers' `XLMRobertaConverter`.
+/// How the pieces of a SentencePiece model become ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Layout {
+    /// fairseq's: `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, then every piece one later than in the file, `<mask>` last. As
+    /// transformers' `XLMRobertaConverter`.
+    Xlmr,
+    /// Four later, behind specials of which only `<pad>` and `<unk>` are used. As transformers' `CamembertConverter`.
+    Camembert,
+    /// As in the file.
+    Deberta,
+}
+
+/// The specials of CamemBERT that nothing uses; they stand before its pieces, `<s>` and `</s>` among them.
+const NOT_USED: [&str; 3] = ["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"];
+
+impl Layout {
+    /// The layout of a file's pieces: DeBERTa's specials are among them; CamemBERT's and XLM-R's files look alike, so what
+    /// stands beside says which, as in transformers: the class of the tokenizer in `config`, else the model's type.
+    fn of(proto: &Proto, config: &Value, model_type: Option<&str>) -> Layout {
+        if proto.pieces.iter().any(|piece| piece.text == BERT[0]) {
+            return Layout::Deberta;
+        }
+        let is_camembert = match config["tokenizer_class"].as_str() {
+            Some(class) => class.starts_with("Camembert"),
+            None => model_type == Some("camembert"),
+        };
+        if is_camembert { Layout::Camembert } else { Layout::Xlmr }
+    }
+}
+
+/// An engine from the bytes of a SentencePiece Unigram model: of XLM-R's, or of CamemBERT's where what stands beside says
+/// so.
 ///
 /// A file that has BERT's special tokens among its pieces is DeBERTa's: ids are the places of pieces, and `[MASK]` is last
 /// where it is no piece. As transformers' `DebertaV2Tokenizer`, byte fallback included.
 ///
 /// The settings are what a tokenizer.json of this engine would not say.
-pub(super) fn from_sentencepiece(bytes: &[u8], config: &Value) -> Result<(Engine, Settings), String> {
+pub(super) fn from_sentencepiece(
+    bytes: &[u8],
+    config: &Value,
+    model_type: Option<&str>,
+) -> Result<(Engine, Settings), String> {
     let proto = Proto::parse(bytes)?;
-    let is_deberta = proto.pieces.iter().any(|piece| piece.text == BERT[0]);
-    let own: &[&str] = if is_deberta { &BERT } else { &[] };
-    match is_deberta {
-        true => check_layout_of_deberta(&proto, config)?,
-        false => check_layout(&proto)?,
+    let layout = Layout::of(&proto, config, model_type);
+    let own: &[&str] = if layout == Layout::Deberta { &BERT } else { &[] };
+    match layout {
+        Layout::Deberta => check_layout_of_deberta(&proto, config)?,
+        Layout::Xlmr | Layout::Camembert => check_layout(&proto)?,
     }
     check_settings(&proto, own)?;
     let whole = |piece: &&sentencepiece::Piece| {
@@ -183,7 +217,7 @@ pub(super) fn from_sentencepiece(bytes: &[u8], config: &Value) -> Result<(Engine
         remove_extra_whitespaces: proto.remove_extra_whitespaces,
         user_defined_symbols: proto.pieces.iter().filter(whole).map(|piece| piece.text.clone()).collect(),
     };
-    let n_front = if is_deberta { 0 } else { 3 };
+    let n_front = if layout == Layout::Deberta { 0 } else { 3 };
     let pieces = proto.pieces.into_iter().skip(n_front).map(|piece| (piece.text, f64::from(piece.score))).collect();
     let mut normalizers: Vec<NormalizerWrapper> = Vec::new();
     if !proto.charsmap.is_empty() {
@@ -195,8 +229,12 @@ pub(super) fn from_sentencepiece(bytes: &[u8], config: &Value) -> Result<(Engine
         normalizers.push(replace(SPACES, &SPACE.to_string())?);
     }
     let scheme = if proto.add_dummy_prefix { PrependScheme::Always } else { PrependScheme::Never };
-    let layout = if is_deberta { deberta_layout } else { xlmr_layout };
-    let mut engine = layout(pieces, proto.byte_fallback, normalizers, scheme)?;
+    let laid_out = match layout {
+        Layout::Xlmr => xlmr_layout,
+        Layout::Camembert => camembert_layout,
+        Layout::Deberta => deberta_layout,
+    };
+    let mut engine = laid_out(pieces, proto.byte_fallback, normalizers, scheme)?;
     // The crate has no user-defined pieces; transformers adds tokens for them, which is nearly the same.
     let symbols = settings.user_defined_symbols.iter();
     let symbols = symbols.map(|text| AddedToken::from(text.clone(), false).normalized(false));
@@ -269,10 +307,36 @@ pub(super) fn xlmr_layout(
     normalizers: Vec<NormalizerWrapper>,
     scheme: PrependScheme,
 ) -> Result<Engine, String> {
-    let [first, pad, last, unknown, mask] = XLMR;
-    let special = |name: &str| (name.to_string(), 0.0);
-    let front = [first, pad, last, unknown].map(special);
-    let vocab = front.into_iter().chain(pieces).chain([special(mask)]).collect();
+    let [first, pad, last, unknown, _] = XLMR;
+    fairseq_layout(&[first, pad, last, unknown], pieces, byte_fallback, normalizers, scheme)
+}
+
+/// An engine of `pieces` in CamemBERT's layout: `<pad>` 1, `<unk>` 3, `<s>` 5, `</s>` 6, then pieces.
+fn camembert_layout(
+    pieces: Vec<(String, f64)>,
+    byte_fallback: bool,
+    normalizers: Vec<NormalizerWrapper>,
+    scheme: PrependScheme,
+) -> Result<Engine, String> {
+    let [first, pad, last, unknown, _] = XLMR;
+    let [no_first, no_last, no_unknown] = NOT_USED;
+    let front = [no_first, pad, no_last, unknown, no_unknown, first, last];
+    let mut engine = fairseq_layout(&front, pieces, byte_fallback, normalizers, scheme)?;
+    let not_used = NOT_USED.map(|name| AddedToken::from(name, true));
+    engine.add_special_tokens(not_used).map_err(|error| error.to_string())?;
+    Ok(engine)
+}
+
+/// An engine of `pieces` behind specials, the mask last.
+fn fairseq_layout(
+    front: &[&str],
+    pieces: Vec<(String, f64)>,
+    byte_fallback: bool,
+    normalizers: Vec<NormalizerWrapper>,
+    scheme: PrependScheme,
+) -> Result<Engine, String> {
+    let special = |name: &&str| ((*name).to_string(), 0.0);
+    let vocab = front.iter().map(special).chain(pieces).chain([special(&XLMR[4])]).collect();
     let engine = spaced(Unigram::new(vocab, 3, byte_fallback)?, normalizers, scheme)?;
     finish(engine, XLMR, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
 }

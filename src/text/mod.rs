@@ -16,6 +16,7 @@ mod rules;
 mod sentencepiece;
 mod train;
 mod unigram;
+mod words;
 mod xlm;
 
 use std::collections::BTreeMap;
@@ -145,12 +146,13 @@ impl Tokenizer {
         let is_xlm = file.file_name().is_some_and(|name| name == xlm::VOCABULARY);
         let kind = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let (expected, remedy) = match kind {
-            "json" if is_xlm => {
-                ("XLM's vocab.json with merges.txt beside it", "fetch both again, or use a tokenizer.json")
-            }
+            "json" if is_xlm => (
+                "XLM's vocab.json with merges.txt beside it",
+                "a tokenizer.json from the model's page is read for any model",
+            ),
             "json" => ("a tokenizer.json of the tokenizers library", "export the tokenizer again with save_pretrained"),
             "model" => (
-                "a SentencePiece Unigram model in XLM-R's or DeBERTa's layout",
+                "a SentencePiece Unigram model in XLM-R's, CamemBERT's or DeBERTa's layout",
                 "fetch it again, or use its tokenizer.json",
             ),
             "txt" => ("a BERT vocabulary, one token a line", "fetch it again from the model's page"),
@@ -163,7 +165,12 @@ impl Tokenizer {
             _ if bytes.is_empty() => Err("it is empty".to_string()),
             _ if bytes.starts_with(b"version https://git-lfs") => Err("it is a pointer of Git LFS".to_string()),
             "json" => engine::from_json(&bytes).and_then(|engine| Ok((engine, settings(&config)?))),
-            "model" => engine::from_sentencepiece(&bytes, &config).map(|(engine, settings)| (engine, Some(settings))),
+            "model" => {
+                let model_type = json_beside(&file, "config.json").map_err(|error| error.to_string())?;
+                let model_type = model_type["model_type"].as_str();
+                let made = engine::from_sentencepiece(&bytes, &config, model_type);
+                made.map(|(engine, settings)| (engine, Some(settings)))
+            }
             "txt" => match str::from_utf8(&bytes) {
                 Ok(text) => engine::from_vocab(text, &config).map(|engine| (engine, None)),
                 Err(error) => Err(format!("it is not UTF-8 from byte {} on", error.valid_up_to())),
@@ -253,7 +260,7 @@ impl Tokenizer {
         let mut tokenizer = Tokenizer { inner: Arc::new(inner), frames, languages, sides };
         let [text, bare, spaced] = ["A first text", "text", " text"].map(|text| tokenizer.split(text));
         let (text, bare, spaced) = (text?, bare?, spaced?);
-        let needs_space = text.ends_with(&spaced) && !text.ends_with(&bare);
+        let needs_space = text.ends_with(&spaced) && spaced != bare;
         Arc::get_mut(&mut tokenizer.inner).expect("nobody else has it yet").spaced = needs_space;
         Ok(tokenizer)
     }
@@ -492,6 +499,28 @@ impl Tokenizer {
 
     /// Writes tokenizer.json, or XLM's own files, and tokenizer_config.json, which transformers' `AutoTokenizer` loads.
     pub fn save(&self, folder: &Path) -> Result<()> {
+        self.write(folder, &self.inner.engine)
+    }
+
+    /// The same for a model that is given words: a file that puts the space before them itself, as [`Tokenizer::word_tokens`]
+    /// does where a vocabulary knows words by it. Where a file has no such place, `note` is told what its users must do.
+    pub fn save_for_words(&self, folder: &Path, note: impl FnOnce(&str)) -> Result<()> {
+        if !self.inner.spaced {
+            return self.save(folder);
+        }
+        match words::spaced(&self.inner.engine) {
+            Some(engine) => self.write(folder, &engine),
+            None => {
+                note(
+                    "words are read with a space before each, which its tokenizer.json cannot say: where others load the model, \
+                     give words so",
+                );
+                self.save(folder)
+            }
+        }
+    }
+
+    fn write(&self, folder: &Path, engine: &Engine) -> Result<()> {
         let write = |name: &str, content: &[u8]| {
             let path = folder.join(name);
             fs::write(&path, content).map_err(|error| Error::write(&path, &error))
@@ -501,7 +530,7 @@ impl Tokenizer {
         if let Some(xlm) = &self.inner.xlm {
             xlm.files().iter().try_for_each(|(name, content)| write(name, content))?;
         } else {
-            let json = guarded(|| self.inner.engine.to_string(false)).map_err(failed)?;
+            let json = guarded(|| engine.to_string(false)).map_err(failed)?;
             let json = json.map_err(|error| failed(error.to_string()))?;
             write(FILES[0], (json + "\n").as_bytes())?;
         }

@@ -123,7 +123,7 @@ impl Pieces<'_> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use std::{fs, path::Path};
 
@@ -144,7 +144,7 @@ mod tests {
     }
 
     /// Bytes of UTF-8 in letters, `Ġ` before words; "é" is `Ã©`, and the letter é is the byte 0xE9 alone.
-    fn byte_level(folder: &Path) -> Tokenizer {
+    pub(in crate::text) fn byte_level(folder: &Path) -> Tokenizer {
         let mut vocab: Vec<String> = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"].map(String::from).to_vec();
         let printable = |b: u32| (33..=126).contains(&b) || (161..=172).contains(&b) || (174..=255).contains(&b);
         let mut n = 0;

@@ -47,6 +47,35 @@ fn sentencepiece_models_get_fairseq_ids() {
     assert_eq!((0..9).filter(|id| tokenizer.is_special(*id)).collect::<Vec<_>>(), [0, 1, 2, 3, 7]);
 }
 
+/// transformers' CamembertTokenizer: pieces four later, `<s>` and `</s>` among them; XLM-R's file looks the same.
+#[test]
+fn camembert_is_told_from_xlmr_by_what_stands_beside() {
+    let [model, json] = [folder(), folder()];
+    write(model.path(), FILES[1], small_model(1, &small_table()));
+    let ids = |folder: &Path| Tokenizer::load(folder).unwrap().encode("a  ab", Some("A<mask>"), 99).unwrap().ids;
+    let (of_xlmr, of_camembert) = ([0, 4, 5, 4, 6, 2, 2, 4, 5, 7, 2], [5, 7, 8, 7, 9, 6, 6, 7, 8, 10, 6]);
+    for (config, class, expected) in [
+        (json!({"model_type": "camembert"}), json!({}), &of_camembert),
+        (json!({"model_type": "camembert"}), json!({"tokenizer_class": "CamembertTokenizerFast"}), &of_camembert),
+        (json!({"model_type": "roberta"}), json!({"tokenizer_class": "CamembertTokenizer"}), &of_camembert),
+        (json!({"model_type": "camembert"}), json!({"tokenizer_class": "XLMRobertaTokenizer"}), &of_xlmr),
+        (json!({"model_type": "xlm-roberta"}), json!({}), &of_xlmr),
+    ] {
+        write(model.path(), "config.json", config.to_string());
+        write(model.path(), CONFIG, class.to_string());
+        assert_eq!(ids(model.path()), expected, "{config} {class}");
+        let tokenizer = Tokenizer::load(model.path()).unwrap();
+        tokenizer.save(json.path()).unwrap();
+        let again = Tokenizer::load(json.path()).unwrap();
+        assert_eq!((ids(json.path()), again.n_ids()), (expected.to_vec(), tokenizer.n_ids()));
+        assert_eq!(again.specials(), tokenizer.specials());
+    }
+    write(model.path(), CONFIG, r#"{"tokenizer_class": "CamembertTokenizer"}"#);
+    let tokenizer = Tokenizer::load(model.path()).unwrap();
+    assert_eq!(tokenizer.specials(), Specials { first: 5, pad: 1, last: 6, unknown: 3, mask: 10 });
+    assert_eq!((tokenizer.n_ids(), tokenizer.tokens("A zz").unwrap()), (11, vec![7, 8, 7, 3]));
+}
+
 /// DeBERTa's pieces with its specials in front.
 fn deberta(unknown: u8) -> Vec<u8> {
     let front = [("[PAD]", 0.0, 3), ("[CLS]", 0.0, 3), ("[SEP]", 0.0, 3), ("[UNK]", 0.0, unknown)];

@@ -11,6 +11,8 @@ mod roberta;
 mod xlm;
 mod xlm_roberta_xl;
 
+use std::collections::BTreeMap;
+
 use super::{Config, HeadKind, fields::Fields};
 
 /// The families that can be loaded.
@@ -95,7 +97,28 @@ pub struct Architecture {
     pub heads: HeadNames,
 }
 
+/// Parts of a model that are named in one line.
+const MOST_PARTS: usize = 12;
+
 impl Architecture {
+    /// The parts of a model that tensors belong to, each with its number of tensors: `classifier (4 tensors)`. Those of the
+    /// encoder, whose names begin with its prefix, are told by two words.
+    pub fn parts(&self, names: &[String]) -> String {
+        let mut parts: BTreeMap<&str, usize> = BTreeMap::new();
+        for name in names {
+            let is_inside = name.split('.').next() == Some(self.prefix);
+            let end = name.match_indices('.').nth(usize::from(is_inside));
+            *parts.entry(end.map_or(name, |(at, _)| &name[..at])).or_default() += 1;
+        }
+        let mut said: Vec<String> = parts.iter().map(|(part, n)| format!("{part} ({n} tensors)")).collect();
+        if said.len() > MOST_PARTS {
+            let rest = said.len() - MOST_PARTS;
+            said.truncate(MOST_PARTS);
+            said.push(format!("and {rest} more"));
+        }
+        said.join(", ")
+    }
+
     /// The class that loads the encoder with a head in transformers.
     pub fn class(&self, head: &HeadKind) -> String {
         let of = |what: &str| self.classifier.replace("SequenceClassification", what);
