@@ -67,7 +67,8 @@ pub fn of_model(kind: Kind, labels: Vec<String>) -> Result<&'static Task> {
     let file = if kind == Kind::Span { "{language}.json" } else { "{language}.conll" };
     let layouts = vec![Files { test: vec![file.to_owned()], ..Files::default() }];
     let named = Named { train: Path::new("texts"), dev: None, test: None, source: "en" };
-    let definition = Definition { kind, labels, layouts, ..undescribed(&named) };
+    let cluster = (kind == Kind::Span).then_some(Cluster::Sentence2);
+    let definition = Definition { kind, labels, cluster, layouts, ..undescribed(&named) };
     definition.check().map_err(|problem| Error::Data(format!("config.json of the model: {problem}")))?;
     Ok(definition.leak())
 }
