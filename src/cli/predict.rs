@@ -121,15 +121,11 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
 
 /// What a model answers that does not say its task, where it does more than to tell labels of texts apart.
 fn task_of(model: &Path) -> Result<Option<&'static Task>> {
-    let (kind, labels) = match Pretrained::open(model)?.head() {
-        Some(HeadKind::Tag(labels)) => (tasks::Kind::Tag, labels),
-        Some(HeadKind::Span) => (tasks::Kind::Span, Vec::new()),
-        _ => return Ok(None),
-    };
-    let (path, what) =
-        (model.display(), if kind == tasks::Kind::Tag { "words with tags" } else { "answers to questions" });
-    tell(&format!("note: {path} does not say what it was trained on (no {RECORD}): by config.json it gives {what}"));
-    tasks::own::of_model(kind, labels).map(Some)
+    let head = Pretrained::open(model)?.head();
+    let Some(task) = head.and_then(|head| kinds::task_of(&head)).transpose()? else { return Ok(None) };
+    let (path, about) = (model.display(), task.about);
+    tell(&format!("note: {path} does not say what it was trained on (no {RECORD}): by its files it gives {about}"));
+    Ok(Some(task))
 }
 
 /// Answers of a model that does more than to tell labels apart: its input is such as its task has it, without what is right.

@@ -19,7 +19,7 @@ use crate::{
     error::Result,
     metrics::Marks,
     models::HeadKind,
-    tasks::{self, Example, Task, predictions::Prediction},
+    tasks::{self, Example, Task, own, predictions::Prediction},
     text::{Encoded, Tokenizer},
 };
 use item::Item;
@@ -138,6 +138,15 @@ pub fn of(task: &Task) -> &'static dyn Kind {
             tasks::Search::Mine => &retrieve::Mine,
             tasks::Search::Rank => &pooled::Pooled,
         },
+    }
+}
+
+/// The task of a model that does not say it, by its head, where that does more than to tell labels of texts apart.
+pub fn task_of(head: &HeadKind) -> Option<Result<&'static Task>> {
+    match head {
+        HeadKind::Tag(labels) => Some(own::of_model(tasks::Kind::Tag, "a tag for each word", labels.clone())),
+        HeadKind::Span => Some(own::of_model(tasks::Kind::Span, "answers to questions", Vec::new())),
+        _ => None,
     }
 }
 

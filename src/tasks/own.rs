@@ -63,12 +63,12 @@ pub fn guess(named: &Named) -> Result<Guess> {
 
 /// The task of a model that says no more than its labels: words a line each, or questions as SQuAD has them; of files that
 /// end otherwise, by their endings.
-pub fn of_model(kind: Kind, labels: Vec<String>) -> Result<&'static Task> {
+pub fn of_model(kind: Kind, about: &str, labels: Vec<String>) -> Result<&'static Task> {
     let file = if kind == Kind::Span { "{language}.json" } else { "{language}.conll" };
     let layouts = vec![Files { test: vec![file.to_owned()], ..Files::default() }];
     let named = Named { train: Path::new("texts"), dev: None, test: None, source: "en" };
     let cluster = (kind == Kind::Span).then_some(Cluster::Sentence2);
-    let definition = Definition { kind, labels, cluster, layouts, ..undescribed(&named) };
+    let definition = Definition { kind, about: about.to_owned(), labels, cluster, layouts, ..undescribed(&named) };
     definition.check().map_err(|problem| Error::Data(format!("config.json of the model: {problem}")))?;
     Ok(definition.leak())
 }
