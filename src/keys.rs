@@ -35,6 +35,11 @@ pub fn fields(source: &str, name: &str) -> Vec<(String, String)> {
     all
 }
 
+/// Whether a key is a table, which has others below it: of the prefixes of keys, such as `stages.N.`, one is its own.
+pub fn is_table<'a>(mut prefixes: impl Iterator<Item = &'a str>, name: &str) -> bool {
+    !name.is_empty() && prefixes.any(|prefix| prefix.trim_end_matches('.').trim_end_matches(".N") == name)
+}
+
 /// The keys in whose name a word stands; it is an error if there are none.
 pub fn with<'a>(all: &'a [Key], part: &str) -> Result<Vec<&'a Key>> {
     let found: Vec<&Key> = all.iter().filter(|key| key.name.contains(part)).collect();

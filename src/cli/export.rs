@@ -9,10 +9,10 @@ use super::{
 };
 use crate::{
     checkpoint,
-    data::suited::suited,
+    data::suited::{save_beside, suited},
     error::{self, Error, Result},
     measure::record::Record,
-    models::{self, HeadKind, Pretrained},
+    models::{self, Pretrained},
     tensor::Device,
     text::Tokenizer,
 };
@@ -76,10 +76,7 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
         model.config = config;
         checkpoint::commit_folder(&args.output, |folder| {
             model.write_half(folder)?;
-            match model.head_kind {
-                HeadKind::Tag(_) => tokenizer.save_for_words(folder, note)?,
-                _ => tokenizer.save(folder)?,
-            }
+            save_beside(&tokenizer, &model.head_kind, folder, note)?;
             match &record {
                 Some(record) if record.is_of_text() => record.write_length(folder), // an encoder to begin with
                 Some(record) => record.write(folder),

@@ -30,7 +30,7 @@ use crate::{
         open_trained,
         record::{RECORD, Record, choose_length},
     },
-    models::{HeadKind, Outputs, Pretrained, Problem},
+    models::{Config, HeadKind, Outputs, Pretrained, Problem},
     stop::Stop,
     tasks::{
         self, Example, Loaded, Row, Task, TextFile, format,
@@ -121,6 +121,10 @@ pub fn run(args: &Args, network: Network) -> Result<()> {
 
 /// What a model answers that does not say its task, where it does more than to tell labels of texts apart.
 fn task_of(model: &Path) -> Result<Option<&'static Task>> {
+    let config = Config::load(model)?;
+    if !config.is_tagger() && !config.is_of(&HeadKind::Span) {
+        return Ok(None); // its weights are opened where texts are labelled
+    }
     let head = Pretrained::open(model)?.head();
     let Some(task) = head.and_then(|head| kinds::task_of(&head)).transpose()? else { return Ok(None) };
     let (path, about) = (model.display(), task.about);

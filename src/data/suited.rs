@@ -1,8 +1,10 @@
 //! Whether a tokenizer is a model's own: sizes, special tokens, token types.
 
+use std::path::Path;
+
 use crate::{
     error::{Error, Result},
-    models::{Config, families::Positions},
+    models::{Config, HeadKind, families::Positions},
     text::Tokenizer,
 };
 
@@ -30,6 +32,14 @@ pub fn suited(tokenizer: &Tokenizer, config: &Config, mut note: impl FnMut(&str)
             tokenizer.source(),
             config.n_languages
         ))),
+    }
+}
+
+/// Writes the tokenizer beside a model with this head: one that tags is given words.
+pub fn save_beside(tokenizer: &Tokenizer, head: &HeadKind, folder: &Path, note: impl FnOnce(&str)) -> Result<()> {
+    match head {
+        HeadKind::Tag(_) => tokenizer.save_for_words(folder, note),
+        _ => tokenizer.save(folder),
     }
 }
 

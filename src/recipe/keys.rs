@@ -6,7 +6,7 @@ use toml::{Table, Value};
 
 use super::{Begin, Fresh, Method, Mlm, Recipe, Stage, Teacher, parse};
 use crate::{
-    keys::{Key, fields},
+    keys::{self, Key, fields},
     learn::methods::{Consistency, With},
 };
 
@@ -46,8 +46,7 @@ pub fn keys() -> Vec<Key> {
 
 /// Whether a key has others below it.
 fn is_table(name: &str) -> bool {
-    let below = STRUCTS.iter().any(|(prefix, ..)| prefix.trim_end_matches('.').trim_end_matches(".N") == name);
-    below && !name.is_empty() || ["methods", "tasks"].contains(&name)
+    keys::is_table(STRUCTS.iter().map(|(prefix, ..)| *prefix), name) || ["methods", "tasks"].contains(&name)
 }
 
 /// The defaults by key, of a recipe with one of everything.

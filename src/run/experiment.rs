@@ -25,7 +25,7 @@ use crate::{
         lessons::Lessons,
         overlaps,
         source::{InOtherWords, Labelled, Masking, Perturbed, Source},
-        suited::suited,
+        suited::{save_beside, suited},
         taught::Taught,
     },
     error::{Error, Result},
@@ -371,10 +371,7 @@ impl<'a> Run<'a> {
     fn write_model(&self, model: &Model, record: &Record, folder: &Path) -> Result<()> {
         model.write(folder)?;
         let note = |note: &str| self.progress.note(format_args!("{}: {note}", record.task));
-        match model.head_kind {
-            HeadKind::Tag(_) => self.tokenizer.save_for_words(folder, note)?,
-            _ => self.tokenizer.save(folder)?,
-        }
+        save_beside(&self.tokenizer, &model.head_kind, folder, note)?;
         record.write(folder)
     }
 

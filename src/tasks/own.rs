@@ -61,18 +61,6 @@ pub fn guess(named: &Named) -> Result<Guess> {
     guess_table(named, format, &file)
 }
 
-/// The task of a model that says no more than its labels: words a line each, or questions as SQuAD has them; of files that
-/// end otherwise, by their endings.
-pub fn of_model(kind: Kind, about: &str, labels: Vec<String>) -> Result<&'static Task> {
-    let file = if kind == Kind::Span { "{language}.json" } else { "{language}.conll" };
-    let layouts = vec![Files { test: vec![file.to_owned()], ..Files::default() }];
-    let named = Named { train: Path::new("texts"), dev: None, test: None, source: "en" };
-    let cluster = (kind == Kind::Span).then_some(Cluster::Sentence2);
-    let definition = Definition { kind, about: about.to_owned(), labels, cluster, layouts, ..undescribed(&named) };
-    definition.check().map_err(|problem| Error::Data(format!("config.json of the model: {problem}")))?;
-    Ok(definition.leak())
-}
-
 /// The same of a table.
 fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Result<Guess> {
     let shown = named.train.display().to_string();
@@ -120,6 +108,24 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
     let of_splits = said_of_splits(named, of_language.is_some());
     let assumed = assumed.into_iter().chain(of_splits).chain(of_language).chain(clusters).collect();
     Ok(Guess { definition, folder, rows: n, assumed })
+}
+
+/// The task of a model that says no more than its labels: words a line each, or questions as SQuAD has them; of files that
+/// end otherwise, by their endings.
+pub fn of_model(kind: Kind, about: &str, labels: Vec<String>) -> Result<&'static Task> {
+    let file = if kind == Kind::Span { "{language}.json" } else { "{language}.conll" };
+    let layouts = vec![Files { test: vec![file.to_owned()], ..Files::default() }];
+    let named = Named { train: Path::new("texts"), dev: None, test: None, source: "en" };
+    let undescribed = Definition { about: about.to_owned(), ..undescribed(&named) };
+    let definition = of_rows(undescribed, kind, labels, layouts);
+    definition.check().map_err(|problem| Error::Data(format!("config.json of the model: {problem}")))?;
+    Ok(definition.leak())
+}
+
+/// A definition of what is read row by row; questions on one text are one item.
+fn of_rows(undescribed: Definition, kind: Kind, labels: Vec<String>, layouts: Vec<Files>) -> Definition {
+    let cluster = (kind == Kind::Span).then_some(Cluster::Sentence2);
+    Definition { kind, labels, cluster, layouts, ..undescribed }
 }
 
 /// The columns of the texts and of what is right, or what is expected of a header.
@@ -268,8 +274,7 @@ fn guess_rows(named: &Named, format: &'static Format, kind: Kind, file: &TextFil
     let files = Files { format: Some(format.name.to_owned()), ..Files::default() };
     let (folder, layouts) = lay_out(named, files)?;
     let labels = answers::in_order(counts.keys().cloned().collect());
-    let cluster = (kind == Kind::Span).then_some(Cluster::Sentence2);
-    let definition = Definition { kind, labels, cluster, layouts, ..undescribed(named) };
+    let definition = of_rows(undescribed(named), kind, labels, layouts);
     definition.check().map_err(|problem| Error::Data(format!("{shown}: {problem}")))?;
     let (name, n, source) = (&definition.name, rows.len(), named.source);
     let what = match kind {

@@ -34,6 +34,11 @@ pub(super) const XLMR: Names = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"];
 /// The names BERT gives.
 pub(super) const BERT: Names = ["[CLS]", "[PAD]", "[SEP]", "[UNK]", "[MASK]"];
 
+/// How XLM-R frames a sequence and a pair.
+const FRAMES_OF_XLMR: [&str; 2] = ["<s> $A </s>", "<s> $A </s> </s> $B </s>"];
+/// How BERT does.
+const FRAMES_OF_BERT: [&str; 2] = ["[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1"];
+
 /// A vocabulary and how words fall into it.
 pub(super) enum Subwords {
     Unigram(Unigram),
@@ -161,7 +166,7 @@ fn in_words(error: &serde_json::Error) -> String {
 
 /// How the pieces of a SentencePiece model become ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
+pub(super) enum Layout {
     /// fairseq's: `<s>` 0, `<pad>` 1, `</s>` 2, `<unk>` 3, then every piece one later than in the file, `<mask>` last. As
     /// transformers' `XLMRobertaConverter`.
     Xlmr,
@@ -170,9 +175,6 @@ enum Layout {
     /// As in the file.
     Deberta,
 }
-
-/// The specials of CamemBERT that nothing uses; they stand before its pieces, `<s>` and `</s>` among them.
-const NOT_USED: [&str; 3] = ["<s>NOTUSED", "</s>NOTUSED", "<unk>NOTUSED"];
 
 impl Layout {
     /// The layout of a file's pieces: DeBERTa's specials are among them; CamemBERT's and XLM-R's files look alike, so what
@@ -186,6 +188,40 @@ impl Layout {
             None => model_type == Some("camembert"),
         };
         if is_camembert { Layout::Camembert } else { Layout::Xlmr }
+    }
+
+    /// What stands before the pieces.
+    fn front(self) -> &'static [&'static str] {
+        match self {
+            Layout::Xlmr => &["<s>", "<pad>", "</s>", "<unk>"],
+            Layout::Camembert => &["<s>NOTUSED", "<pad>", "</s>NOTUSED", "<unk>", "<unk>NOTUSED", "<s>", "</s>"],
+            Layout::Deberta => &[],
+        }
+    }
+
+    /// An engine of `pieces`, specials before them, and the mask last where it is none of DeBERTa's.
+    pub(super) fn engine(
+        self,
+        pieces: Vec<(String, f64)>,
+        byte_fallback: bool,
+        normalizers: Vec<NormalizerWrapper>,
+        scheme: PrependScheme,
+    ) -> Result<Engine, String> {
+        let is_deberta = self == Layout::Deberta;
+        let names = if is_deberta { BERT } else { XLMR };
+        let special = |name: &&str| ((*name).to_string(), 0.0);
+        let mut vocab: Vec<(String, f64)> = self.front().iter().map(special).chain(pieces).collect();
+        if !(is_deberta && vocab.iter().any(|(text, _)| text == names[4])) {
+            vocab.push(special(&names[4]));
+        }
+        let unknown = vocab.iter().position(|(text, _)| text == names[3]).ok_or("it has no unknown piece")?;
+        let engine = spaced(Unigram::new(vocab, unknown, byte_fallback)?, normalizers, scheme)?;
+        let [single, pair] = if is_deberta { FRAMES_OF_BERT } else { FRAMES_OF_XLMR };
+        let mut engine = finish(engine, names, single, pair)?;
+        let not_used = self.front().iter().filter(|name| name.ends_with("NOTUSED"));
+        let not_used = not_used.map(|name| AddedToken::from(*name, true));
+        engine.add_special_tokens(not_used).map_err(|error| error.to_string())?;
+        Ok(engine)
     }
 }
 
@@ -229,12 +265,7 @@ pub(super) fn from_sentencepiece(
         normalizers.push(replace(SPACES, &SPACE.to_string())?);
     }
     let scheme = if proto.add_dummy_prefix { PrependScheme::Always } else { PrependScheme::Never };
-    let laid_out = match layout {
-        Layout::Xlmr => xlmr_layout,
-        Layout::Camembert => camembert_layout,
-        Layout::Deberta => deberta_layout,
-    };
-    let mut engine = laid_out(pieces, proto.byte_fallback, normalizers, scheme)?;
+    let mut engine = layout.engine(pieces, proto.byte_fallback, normalizers, scheme)?;
     // The crate has no user-defined pieces; transformers adds tokens for them, which is nearly the same.
     let symbols = settings.user_defined_symbols.iter();
     let symbols = symbols.map(|text| AddedToken::from(text.clone(), false).normalized(false));
@@ -300,62 +331,6 @@ fn check_settings(proto: &Proto, own: &[&str]) -> Result<(), String> {
     Ok(())
 }
 
-/// An engine of `pieces` in XLM-R's layout.
-pub(super) fn xlmr_layout(
-    pieces: Vec<(String, f64)>,
-    byte_fallback: bool,
-    normalizers: Vec<NormalizerWrapper>,
-    scheme: PrependScheme,
-) -> Result<Engine, String> {
-    let [first, pad, last, unknown, _] = XLMR;
-    fairseq_layout(&[first, pad, last, unknown], pieces, byte_fallback, normalizers, scheme)
-}
-
-/// An engine of `pieces` in CamemBERT's layout: `<pad>` 1, `<unk>` 3, `<s>` 5, `</s>` 6, then pieces.
-fn camembert_layout(
-    pieces: Vec<(String, f64)>,
-    byte_fallback: bool,
-    normalizers: Vec<NormalizerWrapper>,
-    scheme: PrependScheme,
-) -> Result<Engine, String> {
-    let [first, pad, last, unknown, _] = XLMR;
-    let [no_first, no_last, no_unknown] = NOT_USED;
-    let front = [no_first, pad, no_last, unknown, no_unknown, first, last];
-    let mut engine = fairseq_layout(&front, pieces, byte_fallback, normalizers, scheme)?;
-    let not_used = NOT_USED.map(|name| AddedToken::from(name, true));
-    engine.add_special_tokens(not_used).map_err(|error| error.to_string())?;
-    Ok(engine)
-}
-
-/// An engine of `pieces` behind specials, the mask last.
-fn fairseq_layout(
-    front: &[&str],
-    pieces: Vec<(String, f64)>,
-    byte_fallback: bool,
-    normalizers: Vec<NormalizerWrapper>,
-    scheme: PrependScheme,
-) -> Result<Engine, String> {
-    let special = |name: &&str| ((*name).to_string(), 0.0);
-    let vocab = front.iter().map(special).chain(pieces).chain([special(&XLMR[4])]).collect();
-    let engine = spaced(Unigram::new(vocab, 3, byte_fallback)?, normalizers, scheme)?;
-    finish(engine, XLMR, "<s> $A </s>", "<s> $A </s> </s> $B </s>")
-}
-
-/// An engine of `pieces`, DeBERTa's specials among them, and the mask behind where it is none of them.
-fn deberta_layout(
-    mut pieces: Vec<(String, f64)>,
-    byte_fallback: bool,
-    normalizers: Vec<NormalizerWrapper>,
-    scheme: PrependScheme,
-) -> Result<Engine, String> {
-    if !pieces.iter().any(|(text, _)| text == BERT[4]) {
-        pieces.push((BERT[4].to_string(), 0.0));
-    }
-    let unknown = pieces.iter().position(|(text, _)| text == BERT[3]).ok_or("it has no unknown piece")?;
-    let engine = spaced(Unigram::new(pieces, unknown, byte_fallback)?, normalizers, scheme)?;
-    finish(engine, BERT, "[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
-}
-
 /// A Unigram model for text whose spaces are pieces.
 fn spaced(unigram: Unigram, normalizers: Vec<NormalizerWrapper>, scheme: PrependScheme) -> Result<Engine, String> {
     let metaspace = Metaspace::new(SPACE, scheme, true);
@@ -401,7 +376,8 @@ pub(super) fn from_vocab(text: &str, config: &Value) -> Result<Engine, String> {
     engine.with_normalizer(Some(normalizer)).map_err(|error| error.to_string())?;
     engine.with_pre_tokenizer(Some(BertPreTokenizer));
     engine.with_decoder(Some(tokenizers::decoders::wordpiece::WordPiece::default()));
-    finish(engine, BERT, "[CLS]:0 $A:0 [SEP]:0", "[CLS]:0 $A:0 [SEP]:0 $B:1 [SEP]:1")
+    let [single, pair] = FRAMES_OF_BERT;
+    finish(engine, BERT, single, pair)
 }
 
 /// Adds the template and the special tokens.

@@ -32,7 +32,7 @@ pub(super) fn unigram(texts: impl Iterator<Item = String>, vocab_size: usize, do
         return Err(failed("the texts hold no words".to_string()));
     }
     let pieces = train(words, room).map_err(failed)?;
-    engine::xlmr_layout(pieces, false, normalizers, PrependScheme::Always).map_err(failed)
+    engine::Layout::Xlmr.engine(pieces, false, normalizers, PrependScheme::Always).map_err(failed)
 }
 
 /// NFKC, lower case if asked for, then every run of spaces, tabs and control characters is one space.
