@@ -29,7 +29,7 @@ pub fn philox(mut counter: [u32; 4], mut key: [u32; 2]) -> [u32; 4] {
 #[inline(always)]
 pub fn philox_run<const N: usize>([first, row, step, stream]: [u32; 4], mut key: [u32; 2]) -> [[u32; 4]; N] {
     const LOW: u64 = 0xFFFF_FFFF;
-    let [mut b, mut c, mut d] = [row, step, stream].map(|word| [u64::from(word); N]);
+    let (mut b, mut c, mut d) = ([u64::from(row); N], [u64::from(step); N], [u64::from(stream); N]);
     let mut a = [0; N];
     for (lane, a) in a.iter_mut().enumerate() {
         *a = u64::from(first.wrapping_add(lane as u32));
@@ -47,7 +47,7 @@ pub fn philox_run<const N: usize>([first, row, step, stream]: [u32; 4], mut key:
     }
     let mut words = [[0; 4]; N];
     for lane in 0..N {
-        words[lane] = [a[lane], b[lane], c[lane], d[lane]].map(|word| word as u32);
+        words[lane] = [a[lane] as u32, b[lane] as u32, c[lane] as u32, d[lane] as u32];
     }
     words
 }

@@ -88,14 +88,21 @@ fn block(mut output: Tile, mode: Output, left: &[u32], right: &[u32], words: usi
     }
 }
 
+/// A register of words, of which a slice has at least 16.
+#[target_feature(enable = "avx512f,avx512bf16")]
+#[inline]
+fn words(x: &[u32]) -> __m512bh {
+    // SAFETY: the slice has 16 words, and words are two bf16 each.
+    unsafe { transmute(_mm512_loadu_si512(x[..LANES].as_ptr().cast())) }
+}
+
 /// The sums of a tile, from its two panels.
 #[target_feature(enable = "avx512f,avx512bf16")]
 #[inline]
 fn sums(a: &[u32], b: &[u32]) -> [[__m512; 2]; ROWS] {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for (a, b) in a.as_chunks::<ROWS>().0.iter().zip(b.as_chunks::<COLUMNS>().0) {
-        // SAFETY: b has 32 words, and words are two bf16 each.
-        let b: [__m512bh; 2] = unsafe { [0, LANES].map(|at| transmute(_mm512_loadu_si512(b[at..].as_ptr().cast()))) };
+        let b = [words(&b[..LANES]), words(&b[LANES..])];
         for i in 0..ROWS {
             // SAFETY: as above.
             let a = unsafe { transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a[i].cast_signed())) };

@@ -77,6 +77,7 @@ pub(super) fn part(x: &[f32], range: Range<usize>) -> &[f32] {
 }
 
 /// The first `n` lanes of a register.
+#[inline]
 pub(super) fn lanes(n: usize) -> __mmask16 {
     if n >= LANES { !0 } else { (1 << n) - 1 }
 }
@@ -110,12 +111,23 @@ pub(super) fn neighbours(x: &[f32]) -> __m512i {
 #[target_feature(enable = "avx512f,avx512bw,avx512bf16")]
 #[inline]
 pub(super) fn interleaved(even: &[f32], odd: &[f32], from: usize) -> __m512i {
-    let [even, odd] = [even, odd].map(|x| load(part(x, from..from + LANES)));
+    let (even, odd) = (load(part(even, from..from + LANES)), load(part(odd, from..from + LANES)));
     // SAFETY: both types are 512 bits without meaning of their own.
     let both = unsafe { transmute::<__m512bh, __m512i>(_mm512_cvtne2ps_pbh(odd, even)) };
-    // SAFETY: 32 numbers of 16 bits make a register; number i of the result is number i / 2 of one half or the other.
-    let order: __m512i = unsafe { transmute(std::array::from_fn::<u16, 32, _>(|i| (i / 2 + i % 2 * LANES) as u16)) };
+    // SAFETY: 32 numbers of 16 bits make a register.
+    let order: __m512i = unsafe { transmute(const { one_of_each_half() }) };
     _mm512_permutexvar_epi16(order, both)
+}
+
+/// The order in which number i is number i / 2 of one half of a register or the other.
+const fn one_of_each_half() -> [u16; 2 * LANES] {
+    let mut order = [0; 2 * LANES];
+    let mut i = 0;
+    while i < 2 * LANES {
+        order[i] = (i / 2 + i % 2 * LANES) as u16;
+        i += 1;
+    }
+    order
 }
 
 /// Exchanges the rows and columns of 16 × 16 words: by pairs, by fours, then whole quarters of registers.
