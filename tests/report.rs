@@ -1,7 +1,7 @@
 //! `rxlt report` and `rxlt compare` on run folders made here: figures, forms, and what is refused.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
 };
@@ -503,6 +503,13 @@ fn parts_of_the_items_and_groups_are_looked_at_apart() {
         ("not low-resource", "de th"),
     ] {
         assert_eq!(group(name), members, "{name}");
+    }
+    // Properties of the same languages are one group, that which parts them in two first.
+    let groups: Vec<_> = analysis.methods[1].measures.iter().filter(|measured| measured.kind == Kind::Group).collect();
+    let lists: BTreeSet<String> = groups.iter().map(|group| group.languages.join(" ")).collect();
+    assert_eq!(lists.len(), groups.len());
+    for name in ["script: Thai; family: Tai-Kadai", "agglutinative; family: Atlantic-Congo"] {
+        assert!(groups.iter().any(|group| group.name == name), "{name}");
     }
     let distances: Vec<Option<f64>> = analysis.languages.iter().map(|language| language.distance).collect();
     assert_eq!(distances, [None, Some(1.0), Some(2.0), Some(5.0), None, Some(4.0)]);

@@ -1,11 +1,11 @@
 //! What predictions come to: scores by every metric of their task, from a run or from files made elsewhere.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Marked;
 use crate::{
     error::Result,
-    metrics::correlation::{pearson, spearman},
+    metrics::correlation::{interval_of_clusters, pearson, pearson_interval, spearman, spearman_interval},
     tasks::{
         Task,
         gold::number,
@@ -47,6 +47,14 @@ fn by_cluster(marked: &[Marked], clusters: &BTreeMap<usize, usize>, metric: usiz
     }
 }
 
+/// The item that each prediction is of: its cluster's or its row. Where no row is known (all are 0), each is by itself.
+fn items(predictions: &[Prediction]) -> Vec<usize> {
+    match predictions.iter().all(|one| one.row == 0 && one.cluster.is_none()) {
+        true => (0..predictions.len()).collect(),
+        false => predictions.iter().map(|one| one.cluster.unwrap_or(one.row)).collect(),
+    }
+}
+
 /// Correlations of the numbers that are right and those that were predicted.
 pub(super) fn correlations(language: &str, metrics: &[&'static str], predictions: &[Prediction]) -> Result<Vec<Score>> {
     let numbers = |text: fn(&Prediction) -> &str| -> Result<Vec<f64>> {
@@ -54,9 +62,19 @@ pub(super) fn correlations(language: &str, metrics: &[&'static str], predictions
     };
     let wanted = numbers(|one| one.label.as_deref().unwrap_or_default())?;
     let given = numbers(|one| &one.prediction)?;
+    let n = wanted.len();
+    let items = items(predictions);
+    let are_independent = items.iter().collect::<BTreeSet<_>>().len() == n;
     let of = |metric: &&'static str| {
-        let value = if *metric == SPEARMAN { spearman(&wanted, &given) } else { pearson(&wanted, &given) };
-        Score::correlation(language, metric, value, wanted.len())
+        type Correlation = fn(&[f64], &[f64]) -> f64;
+        let (correlation, interval): (Correlation, fn(f64, usize) -> [f64; 2]) =
+            if *metric == SPEARMAN { (spearman, spearman_interval) } else { (pearson, pearson_interval) };
+        let value = correlation(&wanted, &given);
+        let interval = match are_independent {
+            true => interval(value, n),
+            false => interval_of_clusters(correlation, &wanted, &given, &items),
+        };
+        Score::correlation(language, metric, value, interval, n)
     };
     metrics.iter().map(of).collect()
 }

@@ -83,21 +83,20 @@ impl Score {
         }
     }
 
-    /// A correlation of `n` pairs of numbers. The interval is Fisher's (1921), of ranks with the variance of Bonett and
-    /// Wright (2000). One that is not defined (NaN, where a side is constant) counts 0; of it, and of three pairs or
-    /// fewer, nothing is known: from -1 to 1.
-    pub fn correlation(language: impl Into<String>, metric: &'static str, value: f64, n: usize) -> Result<Score> {
+    /// A correlation of `n` pairs of numbers, with its interval. One that is not defined (NaN, where a side is constant)
+    /// counts 0.
+    pub fn correlation(
+        language: impl Into<String>,
+        metric: &'static str,
+        value: f64,
+        [low, high]: [f64; 2],
+        n: usize,
+    ) -> Result<Score> {
         let language = language.into();
         if n < 2 {
             return Err(Error::Data(format!("{language}: {n} numbers have no correlation; measure more")));
         }
-        let inflated = if metric == SPEARMAN { 1.0 + value * value / 2.0 } else { 1.0 };
-        let half = Z * (inflated / (n as f64 - 3.0)).sqrt();
-        let end = |sign: f64| if value.abs() < 1.0 { (value.atanh() + sign * half).tanh() } else { value };
-        let (value, low, high) = match value.is_nan() || n <= 3 {
-            true => (if value.is_nan() { 0.0 } else { value }, -1.0, 1.0),
-            false => (value, end(-1.0), end(1.0)),
-        };
+        let value = if value.is_nan() { 0.0 } else { value };
         Ok(Score { language, metric, n, correct: None, value, low, high, marks: Vec::new() })
     }
 
@@ -355,21 +354,6 @@ mod tests {
     }
 
     #[test]
-    fn a_correlation_that_says_nothing_is_anywhere() {
-        let of = |value: f64, n: usize| {
-            let score = Score::correlation("de", "Pearson", value, n).unwrap();
-            [score.value, score.low, score.high]
-        };
-        assert_eq!(of(f64::NAN, 200), [0.0, -1.0, 1.0], "a side is constant");
-        assert_eq!([of(-1.0, 2), of(0.9, 3)], [[-1.0, -1.0, 1.0], [0.9, -1.0, 1.0]], "two points lie on a line");
-        // scipy.stats.pearsonr(…).confidence_interval() of r = 0.5 of 30 pairs
-        let [value, low, high] = of(0.5, 30);
-        assert_abs_diff_eq!(value, 0.5);
-        assert_abs_diff_eq!(low, 0.170_431, epsilon = 1e-6);
-        assert_abs_diff_eq!(high, 0.728_959, epsilon = 1e-6);
-    }
-
-    #[test]
     fn summaries_tell_macro_from_micro() {
         let score = |language: &str, correct, n| Score::new(language, correct, n).unwrap();
         let scores = vec![score("de", 1, 2), score("en", 9, 10), score("sw", 3, 10)];
@@ -422,7 +406,7 @@ mod tests {
             alone.intervals,
             Intervals { mean: Some([alone.scores[0].low, alone.scores[0].high]), ..Intervals::default() }
         );
-        let number = |language: &str| Score::correlation(language, SPEARMAN, 0.5, 30).unwrap();
+        let number = |language: &str| Score::correlation(language, SPEARMAN, 0.5, [0.2, 0.7], 30).unwrap();
         assert_eq!(Summary::new("en", vec![number("en"), number("de")]).unwrap().intervals, Intervals::default());
     }
 

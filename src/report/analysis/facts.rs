@@ -67,14 +67,26 @@ pub(super) struct Group {
 }
 
 /// Groups of languages other than the source. Where a property parts them in two, those without it are the others;
-/// what nobody knows of a language puts it on no side.
+/// what nobody knows of a language puts it on no side. Properties that the same languages have are one group under both
+/// names: one question asked twice would count twice in corrections over all groups.
 pub(super) fn groups(facts: &[LanguageFacts], others: &[usize]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut add = |name: String, is_two: Sides, has: &dyn Fn(&LanguageFacts) -> Option<bool>| {
         let on = |side: bool| others.iter().copied().filter(|i| has(&facts[*i]) == Some(side)).collect::<Vec<usize>>();
         let (members, others) = (on(true), if is_two == Sides::Two { on(false) } else { Vec::new() });
-        if !members.is_empty() {
-            groups.push(Group { name, members, others });
+        if members.is_empty() {
+            return;
+        }
+        let is_same = |group: &&mut Group| {
+            group.members == members && (group.others == others || group.others.is_empty() || others.is_empty())
+        };
+        match groups.iter_mut().find(is_same) {
+            // What parts languages in two comes first.
+            Some(same) if same.others.is_empty() && !others.is_empty() => {
+                *same = Group { name: format!("{name}; {}", same.name), members, others };
+            }
+            Some(same) => same.name = format!("{}; {name}", same.name),
+            None => groups.push(Group { name, members, others }),
         }
     };
     let known = |fact: &LanguageFacts| languages::find(&fact.code);
