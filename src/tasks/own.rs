@@ -87,8 +87,7 @@ fn guess_table(named: &Named, format: &'static Format, file: &TextFile) -> Resul
     let Answers { kind, problem_type, labels, asked, held } = answers::of(&counts, &found.choices, &label, &shown)?;
     let (folder, layouts) = lay_out(named, files)?;
     let pairs = rows.iter().filter_map(|row| Some((row.a.as_str(), row.b.as_deref()?)));
-    let shared = Cluster::of_pairs(pairs)
-        .filter(|_| kind == Kind::Classify && b.is_some() && problem_type != ProblemType::Regression);
+    let shared = Cluster::of_pairs(pairs).filter(|_| kind == Kind::Classify && b.is_some());
     let (cluster, prompts) = (shared.map(|(cluster, _)| cluster), prompts(&rows, kind));
     definition = Definition { kind, problem_type, cluster, labels, prompts, layouts, ..definition };
     definition.check().map_err(|problem| Error::Data(format!("{shown}: {problem}")))?;
@@ -471,12 +470,14 @@ mod tests {
 
     #[test]
     fn pairs_that_share_a_premise_are_clusters() {
-        let csv = "premise,hypothesis,label\na,b,x\na,c,y\na,d,x\ne,f,y\n";
-        let (_folder, guess) = guessed(&[("t.csv", csv)], "test-{language}.csv");
-        let Guess { definition, assumed, .. } = guess.unwrap();
-        assert_eq!(definition.cluster, Some(Cluster::Sentence1));
-        let says = "75 % of pairs share their sentence1 with others";
-        assert!(assumed.iter().any(|line| line.contains(says)), "{assumed:?}");
+        for [x, y] in [["x", "y"], ["0.5", "1.25"]] {
+            let csv = format!("premise,hypothesis,label\na,b,{x}\na,c,{y}\na,d,{x}\ne,f,{y}\n");
+            let (_folder, guess) = guessed(&[("t.csv", &csv)], "test-{language}.csv");
+            let Guess { definition, assumed, .. } = guess.unwrap();
+            assert_eq!(definition.cluster, Some(Cluster::Sentence1));
+            let says = "75 % of pairs share their sentence1 with others";
+            assert!(assumed.iter().any(|line| line.contains(says)), "{assumed:?}");
+        }
     }
 
     #[test]
