@@ -68,13 +68,14 @@ pub(super) struct Group {
 
 /// Groups of languages other than the source. Where a property parts them in two, those without it are the others;
 /// what nobody knows of a language puts it on no side. Properties that the same languages have are one group under both
-/// names: one question asked twice would count twice in corrections over all groups.
+/// names, and a script or family of one language is that language: one question asked twice would count twice in
+/// corrections over all groups.
 pub(super) fn groups(facts: &[LanguageFacts], others: &[usize]) -> Vec<Group> {
     let mut groups: Vec<Group> = Vec::new();
     let mut add = |name: String, is_two: Sides, has: &dyn Fn(&LanguageFacts) -> Option<bool>| {
         let on = |side: bool| others.iter().copied().filter(|i| has(&facts[*i]) == Some(side)).collect::<Vec<usize>>();
         let (members, others) = (on(true), if is_two == Sides::Two { on(false) } else { Vec::new() });
-        if members.is_empty() {
+        if members.len() < if is_two == Sides::Two { 1 } else { 2 } {
             return;
         }
         let is_same = |group: &&mut Group| {
