@@ -47,6 +47,9 @@ fn by_cluster(marked: &[Marked], clusters: &BTreeMap<usize, usize>, metric: usiz
     }
 }
 
+type Correlation = fn(&[f64], &[f64]) -> f64;
+type Interval = fn(f64, usize) -> [f64; 2];
+
 /// The item that each prediction is of: its cluster's or its row. Where no row is known (all are 0), each is by itself.
 fn items(predictions: &[Prediction]) -> Vec<usize> {
     match predictions.iter().all(|one| one.row == 0 && one.cluster.is_none()) {
@@ -66,9 +69,10 @@ pub(super) fn correlations(language: &str, metrics: &[&'static str], predictions
     let items = items(predictions);
     let are_independent = items.iter().collect::<BTreeSet<_>>().len() == n;
     let of = |metric: &&'static str| {
-        type Correlation = fn(&[f64], &[f64]) -> f64;
-        let (correlation, interval): (Correlation, fn(f64, usize) -> [f64; 2]) =
-            if *metric == SPEARMAN { (spearman, spearman_interval) } else { (pearson, pearson_interval) };
+        let (correlation, interval) = match *metric == SPEARMAN {
+            true => (spearman as Correlation, spearman_interval as Interval),
+            false => (pearson as Correlation, pearson_interval as Interval),
+        };
         let value = correlation(&wanted, &given);
         let interval = match are_independent {
             true => interval(value, n),
