@@ -102,9 +102,9 @@ fn words(x: &[u32]) -> __m512bh {
 fn sums(a: &[u32], b: &[u32]) -> [[__m512; 2]; ROWS] {
     let mut sums = [[_mm512_setzero_ps(); 2]; ROWS];
     for (a, b) in a.as_chunks::<ROWS>().0.iter().zip(b.as_chunks::<COLUMNS>().0) {
-        let b = [words(&b[..LANES]), words(&b[LANES..])];
+        let b = [words(b), words(&b[LANES..])];
         for i in 0..ROWS {
-            // SAFETY: as above.
+            // SAFETY: both types are 512 bits, and words are two bf16 each.
             let a = unsafe { transmute::<__m512i, __m512bh>(_mm512_set1_epi32(a[i].cast_signed())) };
             sums[i] = [_mm512_dpbf16_ps(sums[i][0], a, b[0]), _mm512_dpbf16_ps(sums[i][1], a, b[1])];
         }

@@ -66,10 +66,10 @@ pub fn interval_of_clusters(of: fn(&[f64], &[f64]) -> f64, x: &[f64], y: &[f64],
         numbers.entry(cluster).or_insert(next);
     }
     let groups = numbers.len().min(GROUPS);
-    let group = |i: usize| numbers[&clusters[i]] * groups / numbers.len();
+    let group: Vec<usize> = clusters.iter().map(|cluster| numbers[cluster] * groups / numbers.len()).collect();
     let without = |left_out: usize| {
         let kept = |values: &[f64]| -> Vec<f64> {
-            values.iter().enumerate().filter(|(i, _)| group(*i) != left_out).map(|(_, value)| *value).collect()
+            values.iter().zip(&group).filter(|(_, group)| **group != left_out).map(|(value, _)| *value).collect()
         };
         of(&kept(x), &kept(y)).atanh()
     };

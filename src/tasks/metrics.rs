@@ -354,6 +354,17 @@ mod tests {
     }
 
     #[test]
+    fn a_correlation_that_is_not_defined_counts_zero() {
+        let of = |value: f64, n: usize| {
+            let score = Score::correlation("de", "Pearson", value, [-1.0, 1.0], n)?;
+            Ok::<_, Error>([score.value, score.low, score.high])
+        };
+        assert_eq!(of(f64::NAN, 200).unwrap(), [0.0, -1.0, 1.0], "a side is constant");
+        assert_eq!([of(-1.0, 2).unwrap(), of(0.9, 3).unwrap()], [[-1.0, -1.0, 1.0], [0.9, -1.0, 1.0]]);
+        assert!(of(1.0, 1).is_err());
+    }
+
+    #[test]
     fn summaries_tell_macro_from_micro() {
         let score = |language: &str, correct, n| Score::new(language, correct, n).unwrap();
         let scores = vec![score("de", 1, 2), score("en", 9, 10), score("sw", 3, 10)];
